@@ -1,0 +1,53 @@
+# Two commands to know: `make run` and `make test`. Everything lives in .venv.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: run test test-athena notebooks samples lint format lock lab clean help
+
+help:           ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 16
+
+$(READY): requirements.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "This needs Python 3.11 as '$(PYTHON)'. Install it, or name it: make PYTHON=/path/to/python3.11"; exit 1; }
+	@echo "Building the environment in $(VENV) (about a minute, once) ..."
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install --quiet --no-deps --requirement requirements.lock
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+run: $(READY)   ## the whole workbook on the samples, with DuckDB
+	@$(BIN)/engagement run
+
+test: $(READY)  ## every test that needs no Java
+	@$(BIN)/python -m pytest
+
+test-athena: $(READY) ## the tests against a real Trino (Java 17 and Maven)
+	@$(BIN)/python -m pytest tests/athena
+
+notebooks: $(READY) ## execute the notebooks in place, so that their outputs are committed
+	@$(BIN)/python tests/notebooks/refresh.py
+
+samples: $(READY) ## make data/samples again
+	@$(BIN)/engagement generate --profile samples
+
+lint: $(READY)  ## formats, style, types, SQL
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/sqlfluff lint --processes 2 lib
+
+format: $(READY) ## put the format right
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+lock:           ## pin the newest versions of what pyproject.toml names
+	@$(PYTHON) tests/project/lock.py
+
+lab: $(READY)   ## JupyterLab
+	@$(BIN)/jupyter lab notebooks
+
+clean:          ## remove what a run made (not the environment)
+	@rm -rf runs warehouse

@@ -1,0 +1,1 @@
+"""Shared helpers of the workbook: one folder per stage of the data's way."""

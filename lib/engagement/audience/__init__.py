@@ -1,0 +1,1 @@
+"""Segments and the files that carry them to Pinpoint and Customer Profiles."""

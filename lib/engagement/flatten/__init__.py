@@ -1,0 +1,1 @@
+"""From landed lines to one table per event, with nothing lost."""

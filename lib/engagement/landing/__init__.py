@@ -1,0 +1,1 @@
+"""Raw files as Firehose lands them: reading, inventory, and the sample generator."""

@@ -1,0 +1,1 @@
+"""SQL models by layer, their documentation and checks, and the runner."""

@@ -1,0 +1,1 @@
+"""Datasets, schemas and readiness for Amazon Personalize."""

@@ -1,0 +1,1 @@
+"""The one interface to an engine, and its implementations."""
