@@ -1,0 +1,237 @@
+"""Which columns a table has, of which type, and from which paths of the records they come.
+
+The type of a column is a function of the set of its values, never of their order. A declared column
+has its declared type; any other takes the narrowest type that holds every value seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from engagement.flatten.names import column_name
+
+Path = tuple[str, ...]
+
+BIGINT, DOUBLE, BOOLEAN, VARCHAR, TIMESTAMP = (
+    "bigint",
+    "double",
+    "boolean",
+    "varchar",
+    "timestamp(3)",
+)
+
+DEFAULT_COLUMNS: dict[str, str] = {
+    "id": VARCHAR,
+    "anonymous_id": VARCHAR,
+    "user_id": VARCHAR,
+    "sent_at": TIMESTAMP,
+    "timestamp": TIMESTAMP,
+    "received_at": TIMESTAMP,
+    "original_timestamp": TIMESTAMP,
+    "channel": VARCHAR,
+    "context_ip": VARCHAR,
+    "context_request_ip": VARCHAR,
+    "context_passed_ip": VARCHAR,
+}
+"""The columns of every row, in order."""
+
+PARTITION = "received_at_utc_date"
+
+_DECLARED: dict[str, str] = {
+    **dict.fromkeys(
+        ["price", "value", "revenue", "total", "subtotal", "shipping", "tax", "discount", "rating"],
+        DOUBLE,
+    ),
+    **dict.fromkeys(["quantity", "step", "position"], BIGINT),
+    **dict.fromkeys(
+        """
+        product_id sku name brand category variant currency coupon query cart_id order_id
+        checkout_id wishlist_id list_id promotion_id affiliation payment_method shipping_method
+        url image_url coupon_id coupon_name products
+        """.split(),
+        VARCHAR,
+    ),
+    "context_session_id": BIGINT,
+    "context_session_start": BOOLEAN,
+    **dict.fromkeys(
+        [f"context_screen_{side}" for side in ("width", "height", "inner_width", "inner_height")],
+        BIGINT,
+    ),
+    "context_screen_density": DOUBLE,
+    **dict.fromkeys(
+        """
+        context_user_agent context_locale context_timezone context_app_name context_app_version
+        context_app_namespace context_app_build context_app_install_type context_os_name
+        context_os_version context_library_name context_library_version context_library_variant
+        context_page_url context_page_path context_page_referrer context_page_referring_domain
+        context_page_initial_referrer context_page_initial_referring_domain context_page_search
+        context_page_title context_page_tab_url context_campaign_source context_campaign_medium
+        context_campaign_name context_campaign_term context_campaign_content context_device_id
+        context_device_manufacturer context_device_model context_device_name context_device_type
+        """.split(),
+        VARCHAR,
+    ),
+}
+
+_EVENT_ONLY = frozenset({"quantity", "step", "position", "products", "price", "value"})
+
+
+def declared_type(column: str, kind: str) -> str | None:
+    """Type that a column was declared with, or ``None``.
+
+    The e-commerce properties are declared on track, page and screen events only (``kind`` is the
+    event type): a trait called ``value`` may be anything.
+    """
+    if column.startswith("context_") or kind == "track":
+        return _DECLARED.get(column)
+    if column in _EVENT_ONLY or kind not in ("page", "screen"):
+        return None
+    return _DECLARED.get(column)
+
+
+@dataclass(frozen=True)
+class Root:
+    """A part of the record that is flattened, and the prefix its columns get."""
+
+    path: Path
+    prefix: str = ""
+
+
+_CONTEXT = Root(("context",), "context")
+
+ROOTS: dict[str, tuple[Root, ...]] = {
+    "tracks": (_CONTEXT,),
+    "track": (Root(("properties",)), Root(("userProperties",)), _CONTEXT),
+    "identify": (
+        Root(("userProperties",)),
+        Root(("traits",)),
+        Root(("context", "traits")),
+        _CONTEXT,
+    ),
+    "page": (Root(("properties",)), _CONTEXT),
+    "screen": (Root(("properties",)), _CONTEXT),
+    "group": (Root(("traits",)), _CONTEXT),
+    "alias": (Root(("traits",)), _CONTEXT),
+}
+"""What is flattened per event type; where two keys give one column, the later root wins."""
+
+EXTRA: dict[str, dict[str, Path]] = {
+    "group": {"group_id": ("groupId",)},
+    "alias": {"previous_id": ("previousId",)},
+    "page": {"name": ("name",)},
+    "screen": {"name": ("name",)},
+}
+"""Top-level fields that have a column of their own, per event type; they win over properties."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """One path that feeds a column, and the kinds of values seen there."""
+
+    path: Path
+    kinds: frozenset[str]
+
+
+@dataclass
+class Column:
+    """A column to be, with its sources: the last one that is not blank wins."""
+
+    name: str
+    declared: str | None
+    sources: list[Source] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Unnamed:
+    """A path that has no column, and why."""
+
+    table: str
+    path: Path
+    reason: str
+
+
+def plan_columns(
+    table: str, kind: str, paths: Iterable[tuple[Path, frozenset[str]]]
+) -> tuple[list[Column], list[Unnamed]]:
+    """Work out the columns that a table's records ask for.
+
+    Parameters
+    ----------
+    kind
+        The event type, or ``tracks`` for the table of all tracks.
+    paths
+        Every path with a value in the table's records, and the kinds of its values.
+    """
+    taken = {*DEFAULT_COLUMNS, PARTITION}
+    if kind in ("track", "tracks"):
+        taken |= {"event", "event_text"}
+    columns: dict[str, Column] = {}
+    unnamed: list[Unnamed] = []
+    seen = sorted(paths, key=lambda pair: pair[0])
+    for root in ROOTS[kind]:
+        for path, kinds in seen:
+            if path[: len(root.path)] != root.path or len(path) == len(root.path):
+                continue
+            parts = path[len(root.path) :]
+            name = column_name("_".join((root.prefix, *parts) if root.prefix else parts))
+            if not name or (root.prefix and name == root.prefix):
+                unnamed.append(Unnamed(table, path, "no letter or digit of a-z, 0-9 in its name"))
+            elif name in taken:
+                if path != ("context", "ip"):
+                    unnamed.append(Unnamed(table, path, f"'{name}' is a default column"))
+            else:
+                column = columns.setdefault(name, Column(name, declared_type(name, kind)))
+                column.sources.append(Source(path, kinds))
+    for name, path in EXTRA.get(kind, {}).items():
+        column = columns.setdefault(name, Column(name, VARCHAR))
+        column.declared = VARCHAR
+        column.sources.extend(Source(path, kinds) for other, kinds in seen if other == path)
+    return list(columns.values()), unnamed
+
+
+@dataclass(frozen=True)
+class Values:
+    """What was counted over the values of one source (blank ones left out)."""
+
+    integers: int = 0
+    doubles: int = 0
+    booleans: int = 0
+    strings: int = 0
+    timestamps: int = 0
+    arrays: int = 0
+    largest_integer: float = 0
+
+    def __add__(self, other: Values) -> Values:
+        return Values(
+            self.integers + other.integers,
+            self.doubles + other.doubles,
+            self.booleans + other.booleans,
+            self.strings + other.strings,
+            self.timestamps + other.timestamps,
+            self.arrays + other.arrays,
+            max(self.largest_integer, other.largest_integer),
+        )
+
+    def type(self) -> str | None:
+        """Narrowest type that holds every value; ``None`` if there is no value.
+
+        ``timestamps`` are counted among ``strings`` too; integral doubles count as integers.
+        """
+        numbers = self.integers + self.doubles
+        others = self.booleans + self.strings + self.arrays
+        if not numbers and not others:
+            return None
+        if numbers and not others:
+            if not self.doubles and self.largest_integer < 2**63:
+                return BIGINT
+            return DOUBLE if self.largest_integer <= 2**53 else VARCHAR
+        if self.booleans and not numbers and not self.strings and not self.arrays:
+            return BOOLEAN
+        if self.strings and self.strings == self.timestamps and not (numbers or self.booleans):
+            return VARCHAR if self.arrays else TIMESTAMP
+        return VARCHAR
+
+
+NUMERIC_TEXT = r"^[-+]?[0-9]+([.][0-9]+)?([eE][-+]?[0-9]{1,2})?$"
+"""Strings that a declared numeric column reads as numbers."""

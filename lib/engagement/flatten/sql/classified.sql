@@ -1,0 +1,81 @@
+-- Grain: one record, with its default columns read and, where it cannot be kept, the reason.
+-- A receivedAt outside the folder's day is moved to the nearest moment within it: the folder rules.
+-- An event time more than a day after the record was received, or before 2000, is not believed.
+with parsed as (
+    select * from work.envelope
+),
+
+typed as (
+    select
+        *,
+        lower(type) as event_type,
+        cast(received_at_utc_date || ' 00:00:00.000' as timestamp(3)) as day_start,
+        cast(received_at_utc_date || ' 23:59:59.999' as timestamp(3)) as day_end,
+        parse_timestamp(raw_received_at) as stated_received_at,
+        parse_timestamp(raw_sent_at) as sent_at,
+        parse_timestamp(raw_original_timestamp) as original_timestamp,
+        parse_timestamp(raw_timestamp) as stated_timestamp
+    from parsed
+),
+
+received as (
+    select
+        *,
+        coalesce(greatest(day_start, least(stated_received_at, day_end)), day_start) as received_at,
+        coalesce(stated_received_at not between day_start and day_end, false) as is_received_at_moved
+    from typed
+),
+
+timed as (
+    select
+        *,
+        coalesce(
+            stated_timestamp,
+            received_at - (sent_at - original_timestamp),
+            original_timestamp,
+            received_at
+        ) as event_time
+    from received
+)
+
+select
+    coalesce(nullif(message_id, ''), 'auto-' || record_sha256) as id,
+    nullif(anonymous_id, '') as anonymous_id,
+    nullif(user_id, '') as user_id,
+    sent_at,
+    case
+        when event_time > cast(date_add('day', 1, received_at) as timestamp(3)) then received_at
+        when event_time < timestamp '2000-01-01 00:00:00.000' then received_at
+        else event_time
+    end as timestamp,
+    received_at,
+    original_timestamp,
+    nullif(channel, '') as channel,
+    coalesce(nullif(context_ip, ''), nullif(request_ip, '')) as context_ip,
+    nullif(request_ip, '') as context_request_ip,
+    nullif(context_ip, '') as context_passed_ip,
+    event_type as type,
+    case when event_type = 'track' then coalesce(event, '') end as event,
+    nullif(write_key, '') as write_key,
+    case
+        when record_encoding is not null then 'invalid_utf8'
+        when not is_json then 'not_json'
+        when not is_object then 'not_an_object'
+        when coalesce(event_type, '') = '' then 'no_type'
+        when event_type not in ('track', 'identify', 'page', 'screen', 'group', 'alias')
+            then 'unknown_type'
+    end as reason,
+    is_received_at_moved,
+    raw_received_at,
+    raw_sent_at,
+    raw_original_timestamp,
+    raw_timestamp,
+    event_time > cast(date_add('day', 1, received_at) as timestamp(3))
+    or event_time < timestamp '2000-01-01 00:00:00.000' as is_timestamp_unbelieved,
+    source_file,
+    line_number,
+    record_sha256,
+    record_encoding,
+    record,
+    received_at_utc_date
+from timed

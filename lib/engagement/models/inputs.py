@@ -1,0 +1,203 @@
+"""What models read: sources, a contract over the flattened tables, and seeds.
+
+A model names its inputs as ``sources.pages`` or ``seeds.click_ids``; both are replaced by a
+subquery before the model runs. A source has the columns and types that ``sources.yml`` promises,
+whatever the events table holds today: a column that no event has sent yet is NULL, a table that no
+event has made yet is empty, and a concept such as ``product_viewed`` is the union of the tables of
+every event name that the parameters map to it. Nothing received after the as-of date is in it.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from functools import cache
+from importlib import resources
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlglot import exp
+
+from engagement.flatten.names import table_name
+from engagement.settings import Events, Settings, read_yaml
+from engagement.warehouse.base import Session
+from engagement.warehouse.dialect import Table, literal
+
+SOURCES = "sources"
+SEEDS = "seeds"
+
+
+class InputError(ValueError):
+    """A model asks for an input that there is not."""
+
+
+@dataclass(frozen=True)
+class Contracts:
+    """Columns and types per source; ``default`` ones are in each."""
+
+    default: dict[str, str]
+    sources: dict[str, dict[str, str]]
+
+    def columns(self, source: str) -> dict[str, str]:
+        """Columns and types of a source.
+
+        Raises
+        ------
+        InputError
+            When there is no such source.
+        """
+        if source not in self.sources:
+            raise InputError(
+                f"there is no source '{source}'; models/sources.yml has: "
+                + ", ".join(sorted(self.sources))
+            )
+        return {**self.default, **self.sources[source]}
+
+
+@cache
+def contracts() -> Contracts:
+    """The contracts of ``models/sources.yml``."""
+    with resources.as_file(resources.files("engagement.models") / "sources.yml") as path:
+        document = read_yaml(path)
+    groups = document["groups"]
+    sources = {}
+    for name, content in document["sources"].items():
+        columns: dict[str, str] = {}
+        for group in content.get("groups", []):
+            columns.update(groups[group])
+        sources[name] = {**columns, **content.get("columns", {})}
+    return Contracts(document["default"], sources)
+
+
+def parameters(settings: Settings, as_of: date) -> dict[str, Any]:
+    """What a model may use as ``:name``.
+
+    ``as_of`` is the last day that a model sees, in the reporting time zone; ``as_of_end`` the
+    moment, in UTC, at which that day has ended.
+    """
+    return {
+        "as_of": as_of,
+        "as_of_end": end_of_day(as_of, settings.timezone),
+        "timezone": settings.timezone,
+        "session_gap_minutes": settings.sessions.gap_minutes,
+        "max_users_per_device": settings.identity.max_users_per_device,
+        "placeholder_ids": settings.identity.placeholder_ids,
+        "own_domains": settings.traffic.own_domains,
+        "exclude_bots": settings.metrics.exclude_bots,
+        "reporting_currency": settings.currency.reporting,
+        "funnel_window_days": settings.funnel.window_days,
+        "lookback_days": settings.attribution.lookback_days,
+    }
+
+
+def end_of_day(day: date, zone: str) -> datetime:
+    """The moment, as a naive UTC time, at which a day has ended in a time zone."""
+    midnight = datetime.combine(day + timedelta(days=1), time(), tzinfo=ZoneInfo(zone))
+    return midnight.astimezone(ZoneInfo("UTC")).replace(tzinfo=None)
+
+
+def expand(query: exp.Query, session: Session, settings: Settings) -> exp.Query:
+    """Replace ``sources.*`` and ``seeds.*`` by what they stand for.
+
+    Raises
+    ------
+    InputError
+        When there is no such source or seed.
+    """
+    query = query.copy()
+    for node in list(query.find_all(exp.Table)):
+        if node.db == SOURCES:
+            inner = _source(node.name, session, settings)
+        elif node.db == SEEDS:
+            inner = _seed(node.name, settings)
+        else:
+            continue
+        node.replace(inner.subquery(node.alias or node.name, copy=False))
+    return query
+
+
+def _source(name: str, session: Session, settings: Settings) -> exp.Query:
+    columns = contracts().columns(name)
+    if name in Events.model_fields:
+        tables = sorted({table_name(event) for event in getattr(settings.events, name)} - {""})
+    else:
+        tables = [name]
+    parts = [
+        _conform(table, found, columns)
+        for table, found in ((t, session.columns(Table("events", t))) for t in tables)
+        if found
+    ]
+    if not parts:
+        return exp.select(
+            *(exp.alias_(exp.cast(exp.null(), kind), c, quoted=True) for c, kind in columns.items())
+        ).where(exp.false())
+    union: exp.Query = parts[0]
+    for part in parts[1:]:
+        union = exp.union(union, part, distinct=False, copy=False)
+    return union
+
+
+def _conform(table: str, found: Mapping[str, str], columns: Mapping[str, str]) -> exp.Select:
+    """Select what the contract promises from a table that may hold less, or other types."""
+    chosen: list[exp.Expr] = []
+    for name, kind in columns.items():
+        if name not in found:
+            value: exp.Expr = exp.cast(exp.null(), kind)
+        elif found[name] == kind:
+            value = exp.column(name, quoted=True)
+        elif found[name] == "varchar":
+            value = exp.TryCast(
+                this=exp.column(name, quoted=True), to=exp.DataType.build(kind, dialect="athena")
+            )
+        else:
+            value = exp.cast(exp.column(name, quoted=True), kind)
+        chosen.append(exp.alias_(value, name, quoted=True))
+    return (
+        exp.select(*chosen)
+        .from_(Table("events", table).node())
+        .where(exp.LT(this=exp.column("received_at"), expression=exp.Placeholder(this="as_of_end")))
+    )
+
+
+def _seed(name: str, settings: Settings) -> exp.Query:
+    if name == "exchange_rates":
+        rows: list[list[Any]] = [
+            [code, rate] for code, rate in sorted(settings.currency.rates.items())
+        ]
+        rows.append([settings.currency.reporting, Decimal(1)])
+        return _rows({"currency": "varchar", "rate": "decimal(18, 8)"}, rows)
+    file = resources.files("engagement.models") / "seeds" / f"{name}.csv"
+    if not file.is_file():
+        raise InputError(f"there is no seed '{name}' in models/seeds")
+    header, *content = csv.reader(file.read_text(encoding="utf-8").splitlines())
+    columns = dict(column.split(":") for column in header)
+    cells = [
+        [_cell(value, kind) for value, kind in zip(row, columns.values(), strict=True)]
+        for row in content
+    ]
+    return _rows(columns, cells)
+
+
+def _cell(text: str, kind: str) -> Any:
+    if text == "":
+        return None
+    if kind == "bigint":
+        return int(text)
+    if kind == "boolean":
+        return text == "true"
+    return text
+
+
+def _rows(columns: Mapping[str, str], rows: list[list[Any]]) -> exp.Select:
+    values = exp.Values(
+        expressions=[exp.Tuple(expressions=[literal(cell) for cell in row]) for row in rows],
+        alias=exp.TableAlias(
+            this=exp.to_identifier("seed"), columns=[exp.to_identifier(name) for name in columns]
+        ),
+    )
+    return exp.select(
+        *(exp.alias_(exp.cast(exp.column(name), kind), name) for name, kind in columns.items())
+    ).from_(values)

@@ -1,0 +1,358 @@
+"""The small runner of SQL models: what depends on what is read from the SQL itself.
+
+A model is one query in one file, ``sql/<layer>/<name>.sql``, with a YAML of the same name beside it
+that documents every column and lists its checks. The runner builds models in order of dependency.
+Each is first made as a working table and checked there: column names and types as documented, the
+key unique and never NULL, and every check of the YAML, a query that returns offending rows. Only
+then is it published. A failed check leaves the published table as it was and stops what depends on
+it; everything else still runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from sqlglot import exp
+
+from engagement.models.inputs import SEEDS, SOURCES, expand, parameters
+from engagement.settings import Settings, read_yaml
+from engagement.warehouse.base import Session, Warehouse
+from engagement.warehouse.dialect import Table, check, parse, tables
+
+MARTS = "marts"
+_MOST_ROUNDS = 64
+
+
+class ModelError(RuntimeError):
+    """Models that cannot be built as asked, or whose checks found offending rows."""
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ColumnDocument(_Document):
+    """What a column holds. ``unit`` where it is a measure."""
+
+    type: str
+    description: str
+    unit: str | None = None
+
+
+class Loop(_Document):
+    """A working table that is made again and again until nothing in it changes.
+
+    ``work.<table>`` starts as ``seed``, becomes ``step`` (which reads it), and is done when
+    ``changed``, which reads it and ``work.<table>_next``, returns no row. Files beside the model.
+    """
+
+    table: str
+    seed: str
+    step: str
+    changed: str
+
+
+class ModelDocument(_Document):
+    """A model's YAML."""
+
+    description: str
+    grain: str
+    key: list[str] = Field(min_length=1)
+    columns: dict[str, ColumnDocument]
+    checks: dict[str, str] = {}
+    loop: Loop | None = None
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model as it stands in its files."""
+
+    name: str
+    layer: str
+    sql: str
+    query: exp.Query
+    document: ModelDocument
+    loop: dict[str, exp.Query]
+
+    @property
+    def table(self) -> Table:
+        """The table it publishes."""
+        return Table(MARTS, self.name)
+
+    @property
+    def needs(self) -> set[str]:
+        """Names of the models it reads."""
+        queries = [self.query, *self.loop.values()]
+        return {t.name for q in queries for t in tables(q) if t.database == MARTS} - {self.name}
+
+
+@dataclass(frozen=True)
+class Built:
+    """How building a model ended.
+
+    ``status`` is ``built``, ``failed`` (a check found rows; ``problems`` says which) or
+    ``skipped`` (something that it depends on failed).
+    """
+
+    model: str
+    layer: str
+    status: str
+    rows: int = 0
+    problems: tuple[str, ...] = ()
+
+
+def models(layers: Sequence[str] | None = None) -> dict[str, Model]:
+    """The models of some layers, or of all, by name.
+
+    Raises
+    ------
+    ModelError
+        When a file cannot be used: which one, and why.
+    """
+    root = resources.files("engagement.models") / "sql"
+    names = sorted(item.name for item in root.iterdir() if item.is_dir())
+    found: dict[str, Model] = {}
+    for layer in names:
+        if layers is not None and layer not in layers:
+            continue
+        for model in _layer(layer):
+            if model.name in found:
+                raise ModelError(f"{model.name} is in two layers")
+            found[model.name] = model
+    return found
+
+
+@cache
+def _layer(name: str) -> tuple[Model, ...]:
+    folder = resources.files("engagement.models") / "sql" / name
+    files = sorted(item.name for item in folder.iterdir() if item.name.endswith(".yml"))
+    return tuple(_read(folder, file.removesuffix(".yml")) for file in files)
+
+
+def _read(layer: Traversable, name: str) -> Model:
+    with resources.as_file(layer / f"{name}.yml") as path:
+        try:
+            document = ModelDocument.model_validate(read_yaml(Path(path)))
+        except ValidationError as error:
+            raise ModelError(f"{layer.name}/{name}.yml: {error}") from None
+    sql = (layer / f"{name}.sql").read_text(encoding="utf-8")
+    query = _query(sql, f"{layer.name}/{name}.sql")
+    loop = {}
+    if document.loop:
+        for part in ("seed", "step", "changed"):
+            file = getattr(document.loop, part)
+            loop[part] = _query((layer / file).read_text(encoding="utf-8"), f"{layer.name}/{file}")
+    return Model(name, layer.name, sql, query, document, loop)
+
+
+def _query(sql: str, source: str) -> exp.Query:
+    query = parse(sql, source=source)
+    check(query, source=source)
+    return query
+
+
+def in_order(chosen: Iterable[Model]) -> list[Model]:
+    """Sort models so that each comes after what it reads.
+
+    Raises
+    ------
+    ModelError
+        When models depend on each other in a circle.
+    """
+    by_name = {model.name: model for model in chosen}
+    graph = {name: sorted(m.needs & by_name.keys()) for name, m in sorted(by_name.items())}
+    try:
+        return [by_name[name] for name in TopologicalSorter(graph).static_order()]
+    except CycleError as error:
+        raise ModelError(f"models depend on each other: {' -> '.join(error.args[1])}") from None
+
+
+def build(
+    warehouse: Warehouse,
+    settings: Settings,
+    as_of: date,
+    layers: Sequence[str],
+    *,
+    only: Sequence[str] | None = None,
+) -> list[Built]:
+    """Build, check and publish the models of some layers, or ``only`` some of those.
+
+    Returns
+    -------
+    list of Built
+        One per model, in the order they were built.
+
+    Raises
+    ------
+    ModelError
+        When a check found offending rows, after everything that does not depend on it was built;
+        or when a model reads another that does not exist yet.
+    """
+    everything = models(layers)
+    chosen = in_order(m for m in everything.values() if only is None or m.name in only)
+    if not chosen:
+        raise ModelError(f"there is no model in the layers {', '.join(layers)}")
+    results: list[Built] = []
+    done: dict[str, str] = {}
+    values = parameters(settings, as_of)
+    with warehouse.session(write=True) as session:
+        there = set(session.tables(MARTS))
+        for model in chosen:
+            stopped = [name for name in sorted(model.needs) if done.get(name) in _STOPS]
+            missing = sorted(model.needs - there - done.keys())
+            if missing:
+                raise ModelError(
+                    f"{model.table} reads {', '.join(f'marts.{name}' for name in missing)}, which "
+                    "does not exist yet: run the earlier notebooks first"
+                )
+            if stopped:
+                built = Built(
+                    model.name, model.layer, "skipped", problems=(f"waits for {stopped[0]}",)
+                )
+            else:
+                built = _build(session, settings, model, values)
+            done[model.name] = built.status
+            results.append(built)
+    failed = [built for built in results if built.status == "failed"]
+    if failed:
+        raise ModelError(_report(results, failed))
+    return results
+
+
+_STOPS = ("failed", "skipped")
+
+
+def _report(results: Sequence[Built], failed: Sequence[Built]) -> str:
+    lines = [f"{len(failed)} of {len(results)} models failed their checks and were not published:"]
+    for built in failed:
+        lines += [f"  - marts.{built.model}: {problem}" for problem in built.problems]
+    skipped = [built.model for built in results if built.status == "skipped"]
+    if skipped:
+        lines.append(f"  Not built, since they read those: {', '.join(skipped)}")
+    return "\n".join(lines)
+
+
+def _build(session: Session, settings: Settings, model: Model, values: dict[str, Any]) -> Built:
+    if model.document.loop:
+        _run_loop(session, settings, model, values)
+    candidate = session.work(
+        f"candidate_{model.name}", expand(model.query, session, settings), values
+    )
+    problems = [
+        *_wrong_columns(model, session.columns(candidate)),
+    ]
+    if not problems:
+        problems = _failed_checks(session, settings, model, candidate, values)
+    if problems:
+        return Built(model.name, model.layer, "failed", problems=tuple(problems))
+    columns = [exp.column(name, quoted=True) for name in model.document.columns]
+    published = session.publish(model.table, exp.select(*columns).from_(candidate.node()))
+    return Built(model.name, model.layer, "built", published.rows)
+
+
+def _run_loop(session: Session, settings: Settings, model: Model, values: dict[str, Any]) -> None:
+    loop = model.document.loop
+    if loop is None:
+        return
+    parts = {name: expand(query, session, settings) for name, query in model.loop.items()}
+    session.work(loop.table, parts["seed"], values)
+    for _ in range(_MOST_ROUNDS):
+        following = session.work(f"{loop.table}_next", parts["step"], values)
+        settled = session.query(parts["changed"], values, label=f"{loop.table} changed").empty
+        session.work(loop.table, exp.select("*").from_(following.node()))
+        if settled:
+            return
+    raise ModelError(f"{model.table}: {loop.table} still changes after {_MOST_ROUNDS} rounds")
+
+
+def _wrong_columns(model: Model, found: dict[str, str]) -> list[str]:
+    wanted = {name: column.type for name, column in model.document.columns.items()}
+    problems = [f"the column {name} is documented, not there" for name in wanted.keys() - found]
+    problems += [f"the column {name} is there, not documented" for name in found.keys() - wanted]
+    problems += [
+        f"the column {name} is {_plain(found[name])}, documented as {kind}"
+        for name, kind in wanted.items()
+        if name in found and _plain(found[name]) != _plain(kind)
+    ]
+    return sorted(problems)
+
+
+def _plain(kind: str) -> str:
+    # DuckDB sums bigints to hugeint, which publishing narrows.
+    return {"hugeint": "bigint"}.get(kind, kind.replace(" ", ""))
+
+
+def _failed_checks(
+    session: Session,
+    settings: Settings,
+    model: Model,
+    candidate: Table,
+    values: dict[str, Any],
+) -> list[str]:
+    checks = {**_key_checks(model), **model.document.checks}
+    problems = []
+    for name, sql in checks.items():
+        query = parse(sql, source=f"{model.name}.yml, check {name}")
+        for node in list(query.find_all(exp.Table)):
+            if Table(node.db, node.name) == model.table:
+                replacement = candidate.node()
+                replacement.set(
+                    "alias",
+                    node.args.get("alias") or exp.TableAlias(this=exp.to_identifier(model.name)),
+                )
+                node.replace(replacement)
+        offending = session.query(
+            expand(query, session, settings).limit(5), values, label=f"{model.name}: {name}"
+        )
+        if not offending.empty:
+            problems.append(f"check '{name}' found rows, the first: {_first(offending)}")
+    return problems
+
+
+def _first(frame: pd.DataFrame) -> str:
+    return ", ".join(f"{name}={value}" for name, value in frame.iloc[0].items())
+
+
+def _key_checks(model: Model) -> dict[str, str]:
+    key = ", ".join(f'"{name}"' for name in model.document.key)
+    null = " or ".join(f'"{name}" is null' for name in model.document.key)
+    return {
+        "the key is unique": f"select {key}, count(*) as copies from {model.table} "
+        f"group by {key} having count(*) > 1",
+        "the key is never null": f"select {key} from {model.table} where {null}",
+    }
+
+
+def external_inputs(model: Model) -> set[Table]:
+    """What a model reads besides models: sources, seeds and tables of the landing."""
+    return {t for t in tables(model.query) if t.database in (SOURCES, SEEDS, "landing", "events")}
+
+
+def frame(results: Sequence[Built]) -> pd.DataFrame:
+    """One row per model: layer, name, status, rows."""
+    return pd.DataFrame(
+        [(b.layer, f"{MARTS}.{b.model}", b.status, b.rows) for b in results],
+        columns=["layer", "table", "status", "rows"],
+    )
+
+
+__all__ = [
+    "Built",
+    "Model",
+    "ModelError",
+    "build",
+    "external_inputs",
+    "frame",
+    "in_order",
+    "models",
+]

@@ -1,0 +1,443 @@
+"""Parameters of a run: one YAML file, typed and validated, every mistake reported at once.
+
+A parameter file names everything a run depends on: where the events land, which engine holds the
+tables, the reporting time zone, how business concepts map to event names. Dotted overrides
+(``sessions.gap_minutes=20``) replace single values. An unknown key is an error, and so is a value
+of the wrong kind; all of them are reported together, each by its key.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from zoneinfo import available_timezones
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+ROOT = Path(__file__).resolve().parents[2]
+"""The project's folder: relative paths in parameter files start here."""
+
+DEFAULT_PARAMS = "params/local.yaml"
+PARAMS_VARIABLE = "ENGAGEMENT_PARAMS"
+
+
+class SettingsError(ValueError):
+    """Parameters that cannot be used, with every mistake found.
+
+    Attributes
+    ----------
+    problems
+        One sentence per mistake, each starting with the key it is about.
+    """
+
+    def __init__(self, source: str, problems: list[str]) -> None:
+        self.source = source
+        self.problems = problems
+        count = "1 mistake" if len(problems) == 1 else f"{len(problems)} mistakes"
+        lines = "\n".join(f"  - {problem}" for problem in problems)
+        super().__init__(f"{count} in the parameters ({source}):\n{lines}")
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Names = Annotated[tuple[str, ...], Field(min_length=1)]
+
+
+class Landing(_Section):
+    """Where Firehose lands the events.
+
+    ``location`` is the folder (or ``s3://`` address) that holds the ``received_at_utc_date=…``
+    partitions. ``from`` and ``to`` bound the received dates read, both inclusive, for backfills.
+    ``write_keys`` keeps the events of these RudderStack sources only; empty means all of them.
+    """
+
+    location: str = Field(min_length=1)
+    from_: date | None = Field(default=None, alias="from")
+    to: date | None = None
+    write_keys: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.from_ and self.to and self.from_ > self.to:
+            raise ValueError(f"'from' ({self.from_}) is after 'to' ({self.to})")
+        return self
+
+
+class DuckDB(_Section):
+    """The embedded engine: one local file.
+
+    ``wait_seconds`` is how long to wait for another process that holds the file.
+    ``memory_limit`` (as ``4GB``) and ``threads`` bound what a statement may use.
+    """
+
+    path: str = "warehouse/engagement.duckdb"
+    wait_seconds: float = Field(default=60, ge=0)
+    memory_limit: str | None = Field(default=None, pattern=r"^\d+(\.\d+)? ?[KMGT]i?B$")
+    threads: int | None = Field(default=None, ge=1)
+
+
+class Databases(_Section):
+    """Physical names of the three logical databases: DuckDB schemas or Glue databases."""
+
+    landing: str = Field(default="landing", pattern=r"^[a-z][a-z0-9_]{0,120}$")
+    events: str = Field(default="events", pattern=r"^[a-z][a-z0-9_]{0,120}$")
+    marts: str = Field(default="marts", pattern=r"^[a-z][a-z0-9_]{0,120}$")
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        if len({self.landing, self.events, self.marts}) < 3:
+            raise ValueError("the three databases must have three different names")
+        return self
+
+
+class Warehouse(_Section):
+    """The engine that holds the tables."""
+
+    engine: Literal["duckdb", "athena"] = "duckdb"
+    duckdb: DuckDB = DuckDB()
+    databases: Databases = Databases()
+
+
+class Run(_Section):
+    """Where a run leaves its files."""
+
+    directory: str = "runs"
+
+
+class Duplicates(_Section):
+    """How long, in days of received date, an earlier copy makes a later one a duplicate."""
+
+    window_days: int = Field(default=7, ge=0, le=365)
+
+
+class Identity(_Section):
+    """Guards of the identity map.
+
+    An anonymous id seen with more than ``max_users_per_device`` user ids is a shared device and
+    merges nobody. ``placeholder_ids`` are values that stand for no id at all.
+    """
+
+    max_users_per_device: int = Field(default=1, ge=1)
+    placeholder_ids: tuple[str, ...] = ("", "null", "undefined", "0", "anonymous")
+
+
+class Sessions(_Section):
+    """Sessions end after this many minutes without an event, where the SDK sent no session id."""
+
+    gap_minutes: int = Field(default=30, ge=1, le=24 * 60)
+
+
+class Traffic(_Section):
+    """``own_domains``: referrers on them are internal, never a traffic source."""
+
+    own_domains: tuple[str, ...] = ()
+
+
+class Metrics(_Section):
+    """``exclude_bots`` leaves flagged bots out of metrics; their rows stay in the tables."""
+
+    exclude_bots: bool = True
+
+
+class Currency(_Section):
+    """The reporting currency, and what one unit of each other currency is worth in it."""
+
+    reporting: str = Field(default="USD", pattern=r"^[A-Z]{3}$")
+    rates: dict[str, Annotated[Decimal, Field(gt=0)]] = {}
+
+    @field_validator("rates")
+    @classmethod
+    def _codes(cls, rates: dict[str, Decimal]) -> dict[str, Decimal]:
+        for code in rates:
+            if not (len(code) == 3 and code.isascii() and code.isalpha() and code.isupper()):
+                raise ValueError(f"'{code}' is not a currency code such as EUR")
+        return rates
+
+
+class Funnel(_Section):
+    """``window_days``: how long after its first step a person's funnel stays open."""
+
+    window_days: int = Field(default=7, ge=1, le=365)
+
+
+class Attribution(_Section):
+    """``lookback_days``: how long before a conversion a touch still counts."""
+
+    lookback_days: int = Field(default=30, ge=1, le=365)
+
+
+class Events(_Section):
+    """Business concepts, each with the names the shop's events go by (as sent, any case)."""
+
+    products_searched: Names = ("Products Searched",)
+    product_list_viewed: Names = ("Product List Viewed",)
+    product_clicked: Names = ("Product Clicked",)
+    product_viewed: Names = ("Product Viewed",)
+    product_added: Names = ("Product Added",)
+    product_removed: Names = ("Product Removed",)
+    product_added_to_wishlist: Names = ("Product Added to Wishlist",)
+    cart_viewed: Names = ("Cart Viewed",)
+    checkout_started: Names = ("Checkout Started",)
+    checkout_step_completed: Names = ("Checkout Step Completed",)
+    payment_info_entered: Names = ("Payment Info Entered",)
+    order_completed: Names = ("Order Completed",)
+    order_updated: Names = ("Order Updated",)
+    order_refunded: Names = ("Order Refunded",)
+    order_cancelled: Names = ("Order Cancelled",)
+
+
+class Consent(_Section):
+    """Which trait answers whether a person may be contacted, per channel.
+
+    ``traits`` names, per channel, a column of ``events.identifies``. Where a person never
+    answered, ``unanswered`` decides: ``deny`` (the default) or ``allow``.
+    """
+
+    traits: dict[Literal["email", "sms", "push"], str] = {
+        "email": "consent_email",
+        "sms": "consent_sms",
+        "push": "consent_push",
+    }
+    unanswered: Literal["allow", "deny"] = "deny"
+
+
+class Audience(_Section):
+    """The segment that 05 exports: a YAML file under ``params/segments``."""
+
+    segment: str = "params/segments/recent_buyers.yaml"
+
+
+class Personalize(_Section):
+    """Interactions that 06 exports: each concept, and the EVENT_TYPE it becomes."""
+
+    event_types: dict[str, str] = {
+        "product_viewed": "View",
+        "product_added": "AddToCart",
+        "order_completed": "Purchase",
+    }
+
+    @field_validator("event_types")
+    @classmethod
+    def _concepts(cls, event_types: dict[str, str]) -> dict[str, str]:
+        for concept in event_types:
+            if concept not in Events.model_fields:
+                raise ValueError(f"'{concept}' is no concept under 'events'")
+        if len(event_types) > 10:
+            raise ValueError("Personalize takes at most 10 event types")
+        return event_types
+
+
+class Settings(_Section):
+    """Everything a run depends on."""
+
+    project: str = Field(default="engagement", pattern=r"^[a-z][a-z0-9-]{1,30}$")
+    timezone: str = "UTC"
+    as_of: date | None = None
+    landing: Landing
+    warehouse: Warehouse = Warehouse()
+    run: Run = Run()
+    duplicates: Duplicates = Duplicates()
+    identity: Identity = Identity()
+    sessions: Sessions = Sessions()
+    traffic: Traffic = Traffic()
+    metrics: Metrics = Metrics()
+    currency: Currency = Currency()
+    funnel: Funnel = Funnel()
+    attribution: Attribution = Attribution()
+    events: Events = Events()
+    consent: Consent = Consent()
+    audience: Audience = Audience()
+    personalize: Personalize = Personalize()
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, zone: str) -> str:
+        if zone not in available_timezones():
+            near = difflib.get_close_matches(zone, available_timezones(), n=1)
+            hint = f"; did you mean '{near[0]}'?" if near else ", such as Europe/Berlin"
+            raise ValueError(f"'{zone}' is not a time zone of the IANA database{hint}")
+        return zone
+
+    def path(self, value: str) -> Path:
+        """Resolve a path of the parameters: relative ones start at the project's folder."""
+        return ROOT / Path(value).expanduser()
+
+
+def load_settings(
+    params: str | Path | None = None, overrides: Mapping[str, Any] | None = None
+) -> Settings:
+    """Read, override and validate a parameter file.
+
+    Parameters
+    ----------
+    params
+        The YAML file. Empty: the file that ``ENGAGEMENT_PARAMS`` names, else
+        ``params/local.yaml``. Relative paths are tried from the project's folder first, then
+        from the working directory.
+    overrides
+        Dotted keys and their values, such as ``{"sessions.gap_minutes": 20}``.
+
+    Raises
+    ------
+    SettingsError
+        With every mistake of the file and of the overrides.
+    """
+    name = str(params or os.environ.get(PARAMS_VARIABLE) or DEFAULT_PARAMS)
+    document, problems = _read(name)
+    if overrides is not None and not isinstance(overrides, Mapping):
+        raise SettingsError(
+            name, [f"overrides: a mapping of dotted keys is wanted, not {overrides!r}"]
+        )
+    for key, value in (overrides or {}).items():
+        problem = _put(document, str(key), value)
+        if problem:
+            problems.append(problem)
+    try:
+        settings = Settings.model_validate(document)
+    except ValidationError as error:
+        problems.extend(_explain(error))
+        raise SettingsError(name, problems) from None
+    if problems:
+        raise SettingsError(name, problems)
+    return settings
+
+
+def parse_override(text: str) -> tuple[str, Any]:
+    """Split ``key=value`` of a command line; the value is read as YAML.
+
+    Raises
+    ------
+    SettingsError
+        When there is no ``=``, or the value is not YAML.
+    """
+    key, sign, value = text.partition("=")
+    if not sign or not key.strip():
+        raise SettingsError(
+            "--set", [f"{text}: write it as key=value, for example as_of=2026-10-31"]
+        )
+    try:
+        return key.strip(), yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise SettingsError("--set", [f"{key}: the value is not YAML ({error})"]) from None
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """YAML that refuses a key given twice, where the plain loader silently keeps the last."""
+
+
+def _strict_mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Any, Any]:
+    seen: set[Any] = set()
+    for key_node, _ in node.value:
+        key = loader.construct_object(key_node)
+        if key in seen:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"the key '{key}' is given twice", key_node.start_mark
+            )
+        seen.add(key)
+    return loader.construct_mapping(node, deep=True)
+
+
+_StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _strict_mapping)
+
+
+def read_yaml(path: Path) -> Any:
+    """Read a YAML file, refusing keys given twice.
+
+    Raises
+    ------
+    SettingsError
+        When the file is missing, unreadable or not YAML, with the line where it stops being it.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise SettingsError(str(path), ["there is no such file"]) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(str(path), [f"the file cannot be read ({error})"]) from None
+    try:
+        return yaml.load(text, Loader=_StrictLoader)  # noqa: S506 (a SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "somewhere"
+        raise SettingsError(str(path), [f"{where}: {error.problem}"]) from None
+
+
+def _read(name: str) -> tuple[dict[str, Any], list[str]]:
+    path = ROOT / name if (ROOT / name).exists() else Path(name)
+    document = read_yaml(path)
+    if document is None:
+        return {}, []
+    if not isinstance(document, dict):
+        return {}, [f"the file holds a {type(document).__name__}; a mapping of keys is wanted"]
+    return document, []
+
+
+def _put(document: dict[str, Any], dotted: str, value: Any) -> str | None:
+    *parents, last = dotted.split(".")
+    here = document
+    for depth, part in enumerate(parents):
+        inner = here.setdefault(part, {})
+        if inner is None:
+            inner = here[part] = {}
+        if not isinstance(inner, dict):
+            return f"{dotted}: '{'.'.join(parents[: depth + 1])}' is a value, not a section"
+        here = inner
+    here[last] = value
+    return None
+
+
+def _explain(error: ValidationError) -> Iterator[str]:
+    for item in error.errors():
+        key = ".".join(str(part) for part in item["loc"])
+        match item["type"]:
+            case "extra_forbidden":
+                yield _unknown(key)
+            case "missing":
+                yield f"{key}: is missing"
+            case _:
+                given = item["input"]
+                message = item["msg"].removeprefix("Value error, ")
+                message = message[:1].lower() + message[1:]
+                shown = "" if isinstance(given, dict) else f" (given: {given!r})"
+                yield f"{key or 'the file'}: {message}{shown}"
+
+
+def _unknown(key: str) -> str:
+    known = list(known_keys())
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.75)
+    if not near:
+        last = key.rpartition(".")[2]
+        near = [other for other in known if other.rpartition(".")[2] == last][:1]
+    hint = f"; did you mean '{near[0]}'?" if near else ""
+    return f"{key}: there is no such key{hint}"
+
+
+def known_keys(model: type[BaseModel] = Settings, prefix: str = "") -> Iterator[str]:
+    """Every key a parameter file may hold, dotted, sections included."""
+    for name, field in model.model_fields.items():
+        key = prefix + (field.alias or name)
+        yield key
+        inner = _section(field.annotation)
+        if inner is not None:
+            yield from known_keys(inner, key + ".")
+
+
+def _section(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        for part in typing.get_args(annotation):
+            if (inner := _section(part)) is not None:
+                return inner
+    return None

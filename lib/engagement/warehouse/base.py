@@ -1,0 +1,262 @@
+"""The one interface to an engine: query, look around, publish, read the landing.
+
+A ``Warehouse`` is opened from the settings by :func:`engagement.warehouse.open_warehouse` and holds
+no connection. Work happens in a ``Session``: a short one that only reads, or one that may publish,
+which needs the project's lease. Tables are named logically (``marts.sessions``); SQL is a query in
+Athena's dialect, as a text or as a sqlglot tree.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import pandas as pd
+import pyarrow as pa
+from sqlglot import exp
+
+from engagement.landing.files import LandedFile
+from engagement.warehouse.dialect import Engine, Table
+
+
+class WarehouseError(RuntimeError):
+    """Something the warehouse could not do, with what to do about it."""
+
+
+class LeaseHeldError(WarehouseError):
+    """Another run holds the warehouse."""
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One statement that an engine ran.
+
+    ``rows`` came out of it or went into a table; ``seconds`` is wall time; ``scanned_bytes`` and
+    ``usd`` are known on Athena only.
+    """
+
+    label: str
+    sql: str
+    rows: int
+    seconds: float
+    scanned_bytes: int | None = None
+    usd: float | None = None
+
+
+@dataclass
+class StatementLog:
+    """What ran through one warehouse object, in order."""
+
+    statements: list[Statement] = field(default_factory=list)
+
+    def add(self, label: str, sql: str, rows: int, started: float) -> None:
+        """Keep a statement; ``started`` is a ``time.perf_counter()``."""
+        self.statements.append(Statement(label, sql, rows, time.perf_counter() - started))
+
+    def frame(self) -> pd.DataFrame:
+        """One row per statement: label, rows, seconds."""
+        return pd.DataFrame(
+            [(s.label, s.rows, round(s.seconds, 3)) for s in self.statements],
+            columns=["statement", "rows", "seconds"],
+        )
+
+
+@dataclass(frozen=True)
+class Publication:
+    """A table that was published, and how many rows it now holds in what was replaced."""
+
+    table: Table
+    rows: int
+
+
+Select = str | exp.Query
+
+
+class Session(Protocol):
+    """A connection, for as long as one piece of work takes."""
+
+    def query(
+        self, select: Select, parameters: Mapping[str, Any] | None = None, *, label: str = "query"
+    ) -> pd.DataFrame:
+        """Run a query and fetch the whole result."""
+        ...
+
+    def columns(self, table: Table) -> dict[str, str]:
+        """Column names and Athena types of a table, in order; empty where there is none."""
+        ...
+
+    def tables(self, database: str) -> list[str]:
+        """Names of the tables of a logical database, sorted."""
+        ...
+
+    def work(self, name: str, select: Select, parameters: Mapping[str, Any] | None = None) -> Table:
+        """Materialise a query as ``work.<name>``, which this session alone can see."""
+        ...
+
+    def json_columns(
+        self,
+        name: str,
+        source: Table,
+        column: str,
+        wanted: Mapping[str, JsonColumn],
+        *,
+        where: str | None = None,
+        keep: bool = False,
+    ) -> Table:
+        """Take values out of a column of JSON texts, each text parsed once.
+
+        ``work.<name>`` gets every column of ``source`` and one per entry of ``wanted``; the texts
+        themselves only with ``keep``. ``where`` names a boolean column: texts for which it is not
+        true are not parsed, and give NULLs.
+        """
+        ...
+
+    def json_paths(
+        self, source: Table, column: str, groups: Sequence[str]
+    ) -> list[tuple[tuple[Any, ...], tuple[str, ...], frozenset[str], int]]:
+        """Every path of scalars and arrays in a column of JSON objects.
+
+        Returns
+        -------
+        list
+            ``(values of the group columns, path, kinds, records)``; kinds are of ``integer,
+            double, boolean, string, array, mixed``.
+        """
+        ...
+
+    def landing_lines(self, files: Sequence[LandedFile]) -> tuple[Table, list[FileLines]]:
+        """Read files line by line, losing nothing.
+
+        ``work.lines`` gets ``received_at_utc_date, source_file, line_number, line,
+        record_encoding`` without the blank lines; a file that cannot be read gives no line, and
+        says why.
+        """
+        ...
+
+    def landing_table(self, table: Table, location: str, columns: Mapping[str, str]) -> None:
+        """Create or replace the external JSON table that people read the landing through."""
+        ...
+
+    def publish(
+        self,
+        table: Table,
+        select: Select,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        partitions: Sequence[str] | None = None,
+    ) -> Publication:
+        """Replace a table, or its partitions of these received dates, in one step.
+
+        A reader sees the old rows or the new ones, never a mixture and never a gap.
+        """
+        ...
+
+    def drop(self, table: Table) -> None:
+        """Remove a table; no error where there is none."""
+        ...
+
+
+@dataclass(frozen=True)
+class JsonColumn:
+    """A value to take out of a JSON text.
+
+    ``kind`` is one of: ``string`` (the text of a string; other scalars as JSON prints them),
+    ``integer`` (decimal(38,0)), ``double``, ``boolean``, ``json`` (the value's JSON text; NULL
+    where it is absent or null).
+    """
+
+    path: tuple[str, ...]
+    kind: str
+
+
+@dataclass(frozen=True)
+class FileLines:
+    """How reading one landed file went: its lines, or why it cannot be read."""
+
+    file: LandedFile
+    lines: int = 0
+    blank_lines: int = 0
+    error: str | None = None
+
+
+class Warehouse(Protocol):
+    """An engine that holds the tables."""
+
+    engine: Engine
+    log: StatementLog
+
+    def describe(self) -> str:
+        """Say in a few words what this is and where, without anything secret."""
+        ...
+
+    def exists(self) -> bool:
+        """Whether anything was ever published."""
+        ...
+
+    def session(self, *, write: bool = False) -> AbstractContextManager[Session]:
+        """Open a session; one that may publish holds the lease while it lasts."""
+        ...
+
+    def lease(self, holder: str) -> AbstractContextManager[str]:
+        """Keep other runs out while the block lasts; gives the lease's token."""
+        ...
+
+    def landing_files(self) -> Landing:
+        """List the landing, within the received dates of the settings, without reading it."""
+        ...
+
+    def render(self, select: Select, parameters: Mapping[str, Any] | None = None) -> str:
+        """Show the SQL as this engine runs it."""
+        ...
+
+    def query(self, select: Select, parameters: Mapping[str, Any] | None = None) -> pd.DataFrame:
+        """Run one query in a session of its own."""
+        ...
+
+
+@dataclass(frozen=True)
+class Landing:
+    """What lies in the landing: files by partition, and objects that belong to none."""
+
+    location: str
+    files: tuple[LandedFile, ...]
+    strays: tuple[str, ...]
+
+
+def frame(table: pa.Table) -> pd.DataFrame:
+    """An Arrow table as a DataFrame whose types say what the columns hold.
+
+    bigint becomes Int64, boolean ``boolean``, varchar ``str``, double float64, decimal Python
+    ``Decimal``, date ``datetime.date``, timestamp ``datetime64[ms]``, arrays Python lists. Types
+    depend on the columns alone, never on the rows: empty results have them too.
+    """
+    fields = []
+    for field_ in table.schema:
+        if pa.types.is_timestamp(field_.type):
+            fields.append(pa.field(field_.name, pa.timestamp("ms")))
+        elif pa.types.is_integer(field_.type):
+            fields.append(pa.field(field_.name, pa.int64()))
+        else:
+            fields.append(field_)
+    table = table.cast(pa.schema(fields), safe=False)
+    mapping = {
+        pa.int64(): pd.Int64Dtype(),
+        pa.bool_(): pd.BooleanDtype(),
+        pa.string(): pd.StringDtype(na_value=float("nan")),
+        pa.large_string(): pd.StringDtype(na_value=float("nan")),
+    }
+    result: pd.DataFrame = table.to_pandas(types_mapper=mapping.get, date_as_object=True)
+    for name in table.column_names:
+        if pa.types.is_list(table.schema.field(name).type):
+            result[name] = [None if v is None else list(v) for v in result[name]]
+    return result
+
+
+@contextmanager
+def timed() -> Iterator[Callable[[], float]]:
+    """Measure a block's wall time in seconds."""
+    started = time.perf_counter()
+    yield lambda: time.perf_counter() - started

@@ -1,0 +1,448 @@
+"""One SQL text, two engines: Athena's dialect, rendered for the engine in use.
+
+Models are written in Athena's (Trino's) SQL. ``sqlglot`` parses them once into a tree; this module
+checks the tree against an allow-list, fills in parameters as nodes (never as text), points the
+logical databases at physical ones, and renders the tree for DuckDB or Athena.
+
+Where the engines differ in silence there is one portable way to write a thing, and the check
+refuses the others with a sentence that names it. A few functions that are not SQL at all, such as
+``parse_timestamp``, are the project's own: each has one definition per engine in ``FUNCTIONS``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Literal, TypeVar, cast
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import ParseError, TokenError
+
+Engine = Literal["duckdb", "athena"]
+Q = TypeVar("Q", bound=exp.Expr)
+
+LOGICAL = ("landing", "events", "marts")
+"""The logical databases of every SQL text; ``work`` holds what one session alone can see."""
+
+WORK = "work"
+
+
+class DialectError(ValueError):
+    """A SQL text that cannot be used, with where and what to write instead."""
+
+
+@dataclass(frozen=True, order=True)
+class Table:
+    """A table's logical name, such as ``marts.sessions``."""
+
+    database: str
+    name: str
+
+    @classmethod
+    def parse(cls, text: str) -> Table:
+        """Read ``database.name``."""
+        database, dot, name = text.partition(".")
+        if not dot or not database or not name:
+            raise DialectError(f"'{text}': write a table as database.name, such as marts.sessions")
+        return cls(database, name)
+
+    def __str__(self) -> str:
+        return f"{self.database}.{self.name}"
+
+    def node(self) -> exp.Table:
+        """As a node of a SQL tree, quoted: the name may come from data."""
+        return exp.table_(self.name, db=self.database, quoted=True)
+
+
+# --- reading ------------------------------------------------------------------------------------
+
+
+def parse(sql: str, *, source: str = "SQL") -> exp.Query:
+    """Parse one query in Athena's dialect.
+
+    Raises
+    ------
+    DialectError
+        When the text is no single query: a syntax error (with line and column), several
+        statements, or a statement that would change something.
+    """
+    try:
+        trees = [tree for tree in sqlglot.parse(sql, read="athena") if tree is not None]
+    except (ParseError, TokenError) as error:
+        raise DialectError(f"{source}: {_syntax_error(error)}") from None
+    if len(trees) != 1:
+        raise DialectError(f"{source}: one query is wanted, {len(trees)} statements were given")
+    tree = trees[0]
+    if not isinstance(tree, exp.Query):
+        kind = tree.key.upper() if not isinstance(tree, exp.Command) else str(tree.this).upper()
+        raise DialectError(f"{source}: only queries (SELECT, WITH) are accepted here, not {kind}")
+    return tree
+
+
+def _syntax_error(error: ParseError | TokenError) -> str:
+    if isinstance(error, ParseError) and error.errors:
+        first = error.errors[0]
+        near = f" near '{first['highlight']}'" if first.get("highlight") else ""
+        description = str(first.get("description", "syntax error")).rstrip(".")
+        return f"line {first.get('line')}, column {first.get('col')}{near}: {description}"
+    return str(error).splitlines()[0]
+
+
+def tables(query: exp.Expr) -> set[Table]:
+    """Tables that a query reads: every ``database.name`` in it (common table expressions have
+    no database).
+    """
+    return {Table(node.db, node.name) for node in query.find_all(exp.Table) if node.db}
+
+
+def literal(value: Any) -> exp.Expr:
+    """A value as a node: text, number, decimal, boolean, date, timestamp (UTC) or NULL."""
+    match value:
+        case None:
+            return exp.null()
+        case bool():
+            return exp.true() if value else exp.false()
+        case int():
+            return exp.Literal.number(value)
+        case float():
+            return exp.cast(exp.Literal.string(repr(value)), exp.DataType.build("double"))
+        case Decimal():
+            return exp.cast(exp.Literal.string(str(value)), exp.DataType.build("decimal(38, 10)"))
+        case datetime():
+            text = value.replace(tzinfo=None).isoformat(sep=" ", timespec="milliseconds")
+            return exp.cast(exp.Literal.string(text), exp.DataType.build("timestamp(3)"))
+        case date():
+            return exp.cast(exp.Literal.string(value.isoformat()), exp.DataType.build("date"))
+        case str():
+            return exp.Literal.string(value)
+    raise TypeError(f"no SQL literal for {type(value).__name__}")
+
+
+def bind(query: Q, parameters: Mapping[str, Any]) -> Q:
+    """Fill in ``:name`` parameters as nodes; a tuple or list fills ``IN (:name)``.
+
+    Raises
+    ------
+    DialectError
+        When the query uses a parameter that has no value.
+    """
+    missing = sorted(
+        {str(node.this) for node in query.find_all(exp.Placeholder)} - parameters.keys()
+    )
+    if missing:
+        raise DialectError(f"no value for the parameter{'s' * (len(missing) > 1)} {missing}")
+
+    def fill(node: exp.Expr) -> exp.Expr:
+        if isinstance(node, exp.In):
+            node.set("expressions", [item for old in node.expressions for item in _items(old)])
+        if isinstance(node, exp.Placeholder):
+            return literal(parameters[str(node.this)])
+        return node
+
+    def _items(node: exp.Expr) -> list[exp.Expr]:
+        if isinstance(node, exp.Placeholder):
+            value = parameters[str(node.this)]
+            if isinstance(value, (tuple, list)):
+                return [literal(item) for item in value] or [exp.null()]
+        return [node]
+
+    return cast(Q, query.copy().transform(fill))
+
+
+# --- the allow-list -----------------------------------------------------------------------------
+
+ALLOWED = frozenset(
+    """
+    ABS AND ARG_MAX ARG_MIN ARRAY ARRAY_AGG ARRAY_JOIN ARRAY_SIZE ARRAY_TO_STRING
+    AT_TIMEZONE BOOL_AND CASE CAST CEIL COALESCE CONCAT COUNT COUNT_IF CUME_DIST DATEDIFF
+    DATE_ADD DATE_DIFF DATE_TRUNC DAY DAYOFWEEK_ISO DENSE_RANK ELEMENT_AT ENCODE EXP
+    EXTRACT FIRST_VALUE FLOOR GENERATE_SERIES GREATEST HEX HOUR IF JSON_EXTRACT_SCALAR LAG
+    LAST_VALUE LEAD LEAST LENGTH LN LOGICAL_AND LOGICAL_OR LOWER MAX MAX_BY MIN MIN_BY
+    MONTH NOT NTILE NULLIF OR PARSE_JSON POWER RANK REGEXP_EXTRACT REGEXP_EXTRACT_ALL
+    REGEXP_LIKE REGEXP_REPLACE ROUND ROW_NUMBER SHA256 SHA2_DIGEST SPLIT STR_POSITION
+    SUBSTRING SUM TIMESTAMP_DIFF TIMESTAMP_TRUNC TO_HEX TRANSFORM TRY_CAST TS_OR_DS_ADD
+    UNNEST UPPER WITH_TIMEZONE XOR YEAR
+    """.split()
+)
+"""Functions that were seen to give the same result on both engines, by sqlglot's names."""
+
+INSTEAD = {
+    "AVG": "averages of doubles vary with the order of the rows: divide an exact sum, "
+    "cast(sum(x) as double) / nullif(count(x), 0)",
+    "MEDIAN": "Trino has no exact median: take the middle rows by row_number()",
+    "APPROX_DISTINCT": "approximate results differ between runs: count(distinct x)",
+    "APPROX_QUANTILE": "approximate results differ between runs: use row_number() and count()",
+    "ANY_VALUE": "which value comes out is not defined: min(x) or first_value() with an order",
+    "JSON_EXTRACT": "the engines print JSON differently: json_extract_scalar, or json_items",
+    "CURRENT_TIMESTAMP": "a rerun would differ: use the parameter :as_of",
+    "CURRENT_DATE": "a rerun would differ: use the parameter :as_of",
+    "RAND": "a rerun would differ: order by a hash of the key",
+    "TRIM": "Trino trims spaces only, but tabs differ: regexp_replace(x, '^\\s+|\\s+$', '')",
+}
+
+
+def check(query: exp.Expr, *, source: str = "SQL") -> None:
+    """Refuse what the engines would answer differently.
+
+    Raises
+    ------
+    DialectError
+        Naming every construct that is not on the allow-list, and the portable way.
+    """
+    problems = sorted(set(_problems(query)))
+    if problems:
+        raise DialectError(f"{source}: not portable\n" + "\n".join(f"  - {p}" for p in problems))
+
+
+def _problems(query: exp.Expr) -> Iterable[str]:
+    for node in query.walk():
+        if isinstance(node, exp.Anonymous):
+            name = node.name.upper()
+            if name.lower() not in FUNCTIONS and name not in ALLOWED:
+                yield f"{name.lower()}(): {INSTEAD.get(name, 'not on the list of functions')}"
+        elif isinstance(node, exp.Func) and not isinstance(node, exp.Connector):
+            name = node.sql_name()
+            if name not in ALLOWED:
+                yield f"{name.lower()}(): {INSTEAD.get(name, 'not on the list of functions')}"
+            yield from _argument_problems(node)
+        elif isinstance(node, exp.Div):
+            sides = (node.left.unnest(), node.right.unnest())
+            if not any(_is_double(side) for side in sides):
+                yield (
+                    f"{node.sql('athena')}: write cast(… as double) on one side, since integers "
+                    "and decimals divide differently"
+                )
+        elif isinstance(node, exp.DataType) and node.this in (
+            exp.DataType.Type.FLOAT,
+            exp.DataType.Type.TIMESTAMPTZ,
+        ):
+            yield f"{node.sql('athena').lower()}: use double, and timestamp(3) in UTC"
+
+
+def _argument_problems(node: exp.Func) -> Iterable[str]:
+    text = node.sql("athena")
+    if isinstance(node, exp.RegexpExtract):
+        parent = node.parent
+        if not (isinstance(parent, exp.Nullif) and parent.expression.name == ""):
+            yield f"{text}: a miss is NULL or '': write nullif(regexp_extract(…), '')"
+    if _is_date_shift(node) and not isinstance(node.parent, exp.Cast):
+        yield f"{text}: one engine answers with a date, the other with a timestamp: cast it"
+    if isinstance(node, exp.DateDiff):
+        unit = node.text("unit").lower()
+        if unit not in ("day", "millisecond"):
+            yield f"{text}: date_diff only by 'day' (between dates) or 'millisecond'"
+        elif unit == "day" and not all(
+            isinstance(side, (exp.Cast, exp.Column, exp.Placeholder))
+            for side in (node.this, node.expression)
+        ):
+            yield f"{text}: date_diff('day', …) takes dates: columns of type date, or casts"
+
+
+def _is_date_shift(node: exp.Expr) -> bool:
+    return isinstance(node, (exp.DateAdd, exp.TimestampTrunc, exp.DateTrunc))
+
+
+def _is_double(node: exp.Expr) -> bool:
+    if isinstance(node, exp.Nullif):
+        return _is_double(node.this)
+    if isinstance(node, (exp.Mul, exp.Div, exp.Add, exp.Sub)):
+        return _is_double(node.left.unnest()) or _is_double(node.right.unnest())
+    return isinstance(node, exp.Cast) and node.to.this == exp.DataType.Type.DOUBLE
+
+
+# --- the project's own functions ----------------------------------------------------------------
+
+TIMESTAMP_PATTERN = r"^\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}(:?\d{2})?)?$"
+"""A string of this form is a timestamp; without an offset it is UTC."""
+
+_SUSPECT = (
+    r"""[\[:,]\s*[-+]?(?:[nN][aA][nN]|[iI][nN][fF])|,\s*[}\]]|[0-9][eE][+]?[0-9]{3}|[0-9]{300}"""
+)
+"""What a lax JSON reader lets pass; it may also stand in a string, so it is only a suspicion."""
+
+_STRINGS = r'"[^"\\]*(?:\\.[^"\\]*)*"'
+
+FUNCTIONS: dict[str, dict[Engine, str]] = {
+    # json_is_strict(text): whether the text is one JSON value by RFC 8259, with no lone
+    # surrogates and no number beyond a double.
+    "json_is_strict": {
+        "duckdb": f"""
+            json_valid(@1) and (
+                not regexp_matches(@1, '{_SUSPECT}')
+                or not (
+                    regexp_matches(
+                        regexp_replace(@1, '{_STRINGS}', '""', 'g'),
+                        '[nN][aA][nN]|[iI][nN][fF]|,\\s*[}}\\]]'
+                    )
+                    or coalesce(list_bool_or(list_transform(
+                        regexp_extract_all(
+                            regexp_replace(@1, '{_STRINGS}', '""', 'g'), '-?[0-9][0-9.eE+-]*'
+                        ),
+                        lambda n : not coalesce(isfinite(try_cast(n as double)), false)
+                    )), false)
+                )
+            )
+        """,
+        "athena": "try(json_parse(@1)) is not null",
+    },
+    # parse_timestamp(text): the UTC time, in milliseconds, of a text of TIMESTAMP_PATTERN's form;
+    # NULL for any other text and for times that do not exist.
+    "parse_timestamp": {
+        "duckdb": f"""
+            case when regexp_matches(@1, '{TIMESTAMP_PATTERN}')
+            then date_trunc(
+                'millisecond', cast(timezone('UTC', try_cast(@1 as timestamptz)) as timestamp)
+            ) end
+        """,
+        "athena": f"""
+            case when regexp_like(@1, '{TIMESTAMP_PATTERN}')
+            then cast(at_timezone(try(from_iso8601_timestamp(
+                regexp_replace(replace(@1, ' ', 'T'), '([+-]\\d{{2}})$', '$1:00')
+            )), 'UTC') as timestamp(3)) end
+        """,
+    },
+    # json_kind(text): string, integer, double, boolean, array, object or null.
+    "json_kind": {
+        "duckdb": """
+            case json_type(@1)
+                when 'VARCHAR' then 'string' when 'BIGINT' then 'integer'
+                when 'UBIGINT' then 'integer' when 'BOOLEAN' then 'boolean'
+                when 'DOUBLE' then case
+                    when regexp_matches(json_extract_string(@1, '$'), '^-?[0-9]+$') then 'integer'
+                    else 'double'
+                end
+                else lower(json_type(@1))
+            end
+        """,
+        "athena": """
+            case
+                when @1 is null then null
+                when starts_with(@1, '"') then 'string' when @1 in ('true', 'false') then 'boolean'
+                when starts_with(@1, '[') then 'array' when starts_with(@1, '{') then 'object'
+                when @1 = 'null' then 'null'
+                when regexp_like(@1, '^-?[0-9]+$') then 'integer' else 'double'
+            end
+        """,
+    },
+    # json_scalar(text): a string without its quotes and escapes, any other value as it stands.
+    "json_scalar": {
+        "duckdb": "json_extract_string(@1, '$')",
+        "athena": """
+            case when starts_with(@1, '"') then json_extract_scalar(@1, '$') else @1 end
+        """,
+    },
+    # json_items(text): the members of a JSON array as an array of JSON values; NULL for anything
+    # that is no JSON array.
+    "json_items": {
+        "duckdb": """
+            case when json_type(try_cast(@1 as json)) = 'ARRAY'
+            then cast(try_cast(@1 as json) as json[]) end
+        """,
+        "athena": "try(cast(json_parse(@1) as array(json)))",
+    },
+    # local_time(time, zone): the wall-clock time in a zone of a UTC time.
+    "local_time": {
+        "duckdb": "timezone(@2, timezone('UTC', @1))",
+        "athena": "cast(at_timezone(with_timezone(@1, 'UTC'), @2) as timestamp(3))",
+    },
+    # sha256_hex(text): lower-case hexadecimal digest of the text's UTF-8 bytes.
+    "sha256_hex": {
+        "duckdb": "sha256(@1)",
+        "athena": "lower(to_hex(sha256(to_utf8(@1))))",
+    },
+    # url_parameter(url, name): the decoded value of a query parameter; NULL where it is absent.
+    # A text that starts with ? is read as a query string.
+    "url_parameter": {
+        "duckdb": """
+            nullif(url_decode(replace(
+                regexp_extract(@1, '[?&]' || @2 || '=([^&#]*)', 1), '+', ' ')), '')
+        """,
+        "athena": """
+            nullif(try(url_decode(
+                regexp_extract(@1, '[?&]' || @2 || '=([^&#]*)', 1))), '')
+        """,
+    },
+    # url_host(url): the host of an absolute URL, lower case, without user, port or a leading www.
+    "url_host": {
+        "duckdb": r"""
+            nullif(lower(regexp_extract(
+                @1, '^[a-zA-Z][a-zA-Z0-9+.-]*://(?:[^/?#@]*@)?(?:[wW]{3}\.)?([^/?#:]+)', 1)), '')
+        """,
+        "athena": r"""
+            nullif(lower(regexp_extract(
+                @1, '^[a-zA-Z][a-zA-Z0-9+.-]*://(?:[^/?#@]*@)?(?:[wW]{3}\.)?([^/?#:]+)', 1)), '')
+        """,
+    },
+}
+
+_BODIES: dict[tuple[str, Engine], exp.Expr] = {}
+
+
+def _body(name: str, engine: Engine) -> exp.Expr:
+    if (name, engine) not in _BODIES:
+        text = re.sub(r"@(\d)", r"__arg_\1", FUNCTIONS[name][engine])
+        _BODIES[name, engine] = sqlglot.parse_one(text, read=engine)
+    return _BODIES[name, engine]
+
+
+def _expand(node: exp.Expr, engine: Engine) -> exp.Expr:
+    if not isinstance(node, exp.Anonymous) or node.name.lower() not in FUNCTIONS:
+        return node
+    arguments = [argument.transform(_expand, engine) for argument in node.expressions]
+
+    def fill(inner: exp.Expr) -> exp.Expr:
+        if isinstance(inner, exp.Column) and inner.name.startswith("__arg_"):
+            return exp.paren(arguments[int(inner.name[-1]) - 1].copy(), copy=False)
+        return inner
+
+    return exp.paren(_body(node.name.lower(), engine).copy().transform(fill), copy=False)
+
+
+# --- rendering ----------------------------------------------------------------------------------
+
+
+def render(
+    query: exp.Expr, engine: Engine, databases: Mapping[str, str], *, pretty: bool = False
+) -> str:
+    """Render a tree for an engine.
+
+    Parameters
+    ----------
+    databases
+        Physical name of each logical database.
+    pretty
+        For reading: one clause a line.
+    """
+    tree = query.copy()
+    for node in list(tree.find_all(exp.Table)):
+        if node.db in databases:
+            node.set("db", exp.to_identifier(databases[node.db], quoted=True))
+    tree = tree.transform(_expand, engine)
+    if engine == "duckdb":
+        tree = tree.transform(_for_duckdb)
+    return tree.sql(dialect=engine, pretty=pretty)
+
+
+def _for_duckdb(node: exp.Expr) -> exp.Expr:
+    """What sqlglot's DuckDB writer leaves different from Trino."""
+    if isinstance(node, exp.DataType) and node.this == exp.DataType.Type.TIMESTAMP:
+        return exp.DataType.build("timestamp", dialect="duckdb")
+    if isinstance(node, exp.RegexpReplace) and isinstance(
+        node.args.get("replacement"), exp.Literal
+    ):
+        replacement = node.args["replacement"]
+        replacement.replace(exp.Literal.string(re.sub(r"\$(\d)", r"\\\1", replacement.name)))
+    if isinstance(node, exp.JSONExtractScalar):
+        whole = exp.Anonymous(
+            this="json_extract", expressions=[node.this.copy(), node.expression.copy()]
+        )
+        text = exp.Anonymous(
+            this="json_extract_string", expressions=[whole.copy(), exp.Literal.string("$")]
+        )
+        kind = exp.Anonymous(this="json_type", expressions=[whole])
+        return exp.case().when(kind.isin("OBJECT", "ARRAY").not_(), text)
+    return node

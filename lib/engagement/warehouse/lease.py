@@ -1,0 +1,107 @@
+"""Keep two runs of one project from writing at once: a lock file beside the DuckDB file.
+
+The lock is the operating system's, so a killed run lets go of it by dying. The file beside it only
+says who holds it. A run hands its token to the kernels it starts (``ENGAGEMENT_LEASE``), so that
+its notebooks write under the run's lease.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from engagement.warehouse.base import LeaseHeldError
+
+TOKEN_VARIABLE = "ENGAGEMENT_LEASE"  # noqa: S105 (a variable's name)
+
+
+@contextmanager
+def hold(beside: Path, holder: str) -> Iterator[str]:
+    """Hold the lease of the file ``beside`` while the block lasts.
+
+    Raises
+    ------
+    LeaseHeldError
+        When another process holds it: who, and since when.
+    """
+    lock_path, note_path = _paths(beside)
+    inherited = os.environ.get(TOKEN_VARIABLE)
+    if inherited and _note(note_path).get("token") == inherited:
+        yield inherited
+        return
+    lock_path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(lock_path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        note = _note(note_path)
+        raise LeaseHeldError(
+            f"{beside.name} is being written by {note.get('holder', 'another run')} "
+            f"(process {note.get('process', 'unknown')}) since {note.get('since', 'just now')}. "
+            "Wait until it has ended, or stop it; a killed run lets go by itself."
+        ) from None
+    token = secrets.token_hex(8)
+    try:
+        note_path.write_text(
+            json.dumps(
+                {
+                    "holder": holder,
+                    "process": os.getpid(),
+                    "since": datetime.now(UTC).isoformat(timespec="seconds"),
+                    "token": token,
+                }
+            ),
+            encoding="utf-8",
+        )
+        yield token
+    finally:
+        note_path.unlink(missing_ok=True)
+        lock.release()
+
+
+def check(beside: Path, token: str) -> None:
+    """Make sure that the lease is still the one of this token.
+
+    Raises
+    ------
+    LeaseHeldError
+        When it is not: whoever took it over writes now, and this run must not.
+    """
+    note = _note(_paths(beside)[1])
+    if note.get("token") != token:
+        raise LeaseHeldError(
+            f"this run's lease of {beside.name} is gone (held by {note.get('holder', 'nobody')}): "
+            "nothing more was published. Run it again."
+        )
+
+
+def holder(beside: Path) -> dict[str, str]:
+    """Who holds the lease now: ``holder, process, since``; empty where nobody does."""
+    lock_path, note_path = _paths(beside)
+    if not lock_path.exists():
+        return {}
+    try:
+        with FileLock(lock_path, timeout=0):
+            return {}
+    except Timeout:
+        return {key: value for key, value in _note(note_path).items() if key != "token"}
+
+
+def _paths(beside: Path) -> tuple[Path, Path]:
+    return beside.with_name(beside.name + ".lock"), beside.with_name(beside.name + ".holder.json")
+
+
+def _note(path: Path) -> dict[str, str]:
+    with contextlib.suppress(OSError, json.JSONDecodeError):
+        note = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(note, dict):
+            return {str(key): str(value) for key, value in note.items()}
+    return {}

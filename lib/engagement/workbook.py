@@ -1,0 +1,141 @@
+"""What a notebook opens: the settings, the warehouse, the run's folder and the as-of date.
+
+Every notebook starts with ``book = workbook.open(...)`` and ends with ``book.statements()``. A
+notebook that ``engagement run`` executes writes into that run's folder; one that is run by hand
+writes into ``<run.directory>/interactive``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+from IPython.display import Markdown
+
+from engagement.settings import Settings, load_settings
+from engagement.warehouse import Table, Warehouse, WarehouseError, open_warehouse
+
+RUN_VARIABLE = "ENGAGEMENT_RUN_ID"
+INTERACTIVE = "interactive"
+_STATE = "state.json"
+
+
+class Workbook:
+    """One notebook's handle on everything it uses.
+
+    Attributes
+    ----------
+    settings, warehouse
+        The parameters of this run, and the engine they name.
+    folder
+        The run's folder; :meth:`file` makes places in it.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.warehouse: Warehouse = open_warehouse(settings)
+        self._run_id = os.environ.get(RUN_VARIABLE) or INTERACTIVE
+        self.folder = settings.path(settings.run.directory) / self._run_id
+
+    def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pd.DataFrame:
+        """Run a query in Athena's dialect; ``:as_of`` and ``:timezone`` may stand in it."""
+        values: dict[str, Any] = {"timezone": self.settings.timezone, **(parameters or {})}
+        if ":as_of" in sql:
+            values.setdefault("as_of", self.as_of)
+        return self.warehouse.query(sql, values)
+
+    def table(self, name: str, *, limit: int = 10, order_by: str = "1") -> pd.DataFrame:
+        """Show the first rows of a table, in the order of ``order_by``."""
+        Table.parse(name)
+        return self.query(f"select * from {name} order by {order_by} limit {limit}")
+
+    def sql(self, select: str, parameters: Mapping[str, Any] | None = None) -> Markdown:
+        """Show a query as the engine in use runs it."""
+        return _markdown(f"```sql\n{self.warehouse.render(select, parameters)}\n```")
+
+    def model(self, name: str) -> Markdown:
+        """Show a model's SQL as it stands in its file."""
+        from engagement.models.runner import models
+
+        return _markdown(f"```sql\n{models()[name].sql.strip()}\n```")
+
+    @property
+    def as_of(self) -> date:
+        """The last day that models see, in the reporting time zone.
+
+        The parameters' ``as_of``, or else the day before the newest event received. A run resolves
+        it once and records it.
+
+        Raises
+        ------
+        WarehouseError
+            When no event was ever flattened: 02 comes first.
+        """
+        if self.settings.as_of:
+            return self.settings.as_of
+        recorded = self._recorded()
+        if recorded:
+            return recorded
+        day = resolve_as_of(self.warehouse, self.settings.timezone)
+        if self._run_id != INTERACTIVE:
+            self.file(_STATE).write_text(json.dumps({"as_of": day.isoformat()}), encoding="utf-8")
+        return day
+
+    def _recorded(self) -> date | None:
+        state = self.folder / _STATE
+        if self._run_id == INTERACTIVE or not state.exists():
+            return None
+        return date.fromisoformat(json.loads(state.read_text(encoding="utf-8"))["as_of"])
+
+    def file(self, name: str) -> Path:
+        """Path of a file in the run's folder, whose parents exist."""
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def statements(self) -> pd.DataFrame:
+        """What this notebook ran: each statement with its rows and seconds."""
+        return self.warehouse.log.frame()
+
+
+def open(params: str | Path | None = None, overrides: Mapping[str, Any] | None = None) -> Workbook:  # noqa: A001 (workbook.open reads best in a notebook)
+    """Open the workbook with a notebook's two parameters.
+
+    Raises
+    ------
+    engagement.settings.SettingsError
+        When the parameters cannot be used, with every mistake.
+    """
+    pd.set_option("display.max_columns", 40)
+    pd.set_option("display.max_rows", 60)
+    pd.set_option("display.max_colwidth", 60)
+    pd.set_option("display.width", 120)
+    return Workbook(load_settings(params or None, overrides or None))
+
+
+def _markdown(text: str) -> Markdown:
+    return Markdown(text)  # type: ignore[no-untyped-call]
+
+
+NO_DATA_DAY = date(1970, 1, 1)
+"""The as-of date where no event was kept at all: every model is then empty."""
+
+
+def resolve_as_of(warehouse: Warehouse, timezone: str) -> date:
+    """The day before the newest event received, in the reporting time zone."""
+    with warehouse.session() as session:
+        if not session.columns(Table("events", "events")):
+            raise WarehouseError("no event was flattened yet: run 02_flatten_events first")
+        newest = session.query(
+            "select max(received_at) as newest from events.events", label="newest event"
+        )["newest"].iloc[0]
+    if pd.isna(newest):
+        return NO_DATA_DAY
+    local = newest.tz_localize("UTC").astimezone(ZoneInfo(timezone))
+    return date(local.year, local.month, local.day) - timedelta(days=1)

@@ -1,0 +1,32 @@
+"""What every test may use: settings of its own, and no plots on a screen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import pytest
+
+from engagement.settings import Settings, load_settings
+
+mpl.use("Agg")
+
+
+@pytest.fixture
+def make_settings(tmp_path: Path) -> Callable[..., Settings]:
+    """Settings whose landing, warehouse and run folder lie in the test's own folder."""
+
+    def make(**overrides: Any) -> Settings:
+        (tmp_path / "landing").mkdir(exist_ok=True)
+        own = {
+            "landing.location": str(tmp_path / "landing"),
+            "warehouse.duckdb.path": str(tmp_path / "warehouse.duckdb"),
+            "run.directory": str(tmp_path / "runs"),
+            "warehouse.duckdb.wait_seconds": 5,
+        }
+        dotted = {key.replace("__", "."): value for key, value in overrides.items()}
+        return load_settings("params/local.yaml", {**own, **dotted})
+
+    return make
