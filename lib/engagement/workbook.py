@@ -16,6 +16,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pandas as pd
+from IPython.core.getipython import get_ipython
+from IPython.core.pylabtools import select_figure_formats
 from IPython.display import Markdown
 
 from engagement.settings import Settings, load_settings
@@ -55,9 +57,36 @@ class Workbook:
         Table.parse(name)
         return self.query(f"select * from {name} order by {order_by} limit {limit}")
 
+    def columns(self, name: str) -> pd.DataFrame:
+        """List the columns of a table with their types, in Athena's terms."""
+        with self.warehouse.session() as session:
+            found = session.columns(Table.parse(name))
+        return pd.DataFrame(list(found.items()), columns=["column", "type"])
+
+    def settings_frame(self) -> pd.DataFrame:
+        """The settings that decide what the numbers are, one row each."""
+        s = self.settings
+        rows = [
+            ("warehouse.engine", s.warehouse.engine),
+            ("landing.location", s.landing.location),
+            ("timezone", s.timezone),
+            ("as_of", s.as_of or "the day before the newest event received"),
+            ("duplicates.window_days", s.duplicates.window_days),
+            ("sessions.gap_minutes", s.sessions.gap_minutes),
+            ("attribution.lookback_days", s.attribution.lookback_days),
+            ("currency.reporting", s.currency.reporting),
+            ("metrics.exclude_bots", s.metrics.exclude_bots),
+            ("audience.segment", s.audience.segment),
+        ]
+        return pd.DataFrame([(k, str(v)) for k, v in rows], columns=["key", "value"])
+
     def sql(self, select: str, parameters: Mapping[str, Any] | None = None) -> Markdown:
         """Show a query as the engine in use runs it."""
         return _markdown(f"```sql\n{self.warehouse.render(select, parameters)}\n```")
+
+    def say(self, text: str) -> Markdown:
+        """Show a sentence with the numbers that a cell has just found, as Markdown."""
+        return _markdown(text)
 
     def model(self, name: str) -> Markdown:
         """Show a model's SQL as it stands in its file."""
@@ -114,13 +143,21 @@ def open(params: str | Path | None = None, overrides: Mapping[str, Any] | None =
     """
     pd.set_option("display.max_columns", 40)
     pd.set_option("display.max_rows", 60)
-    pd.set_option("display.max_colwidth", 60)
+    pd.set_option("display.max_colwidth", 90)
     pd.set_option("display.width", 120)
+    _show_figures()
     return Workbook(load_settings(params or None, overrides or None))
 
 
 def _markdown(text: str) -> Markdown:
     return Markdown(text)  # type: ignore[no-untyped-call]
+
+
+def _show_figures() -> None:
+    """Let a notebook show a Figure that a cell ends with, without pyplot's global state."""
+    shell = get_ipython()  # type: ignore[no-untyped-call]
+    if shell is not None:
+        select_figure_formats(shell, {"png"}, base64=True)  # type: ignore[no-untyped-call]
 
 
 NO_DATA_DAY = date(1970, 1, 1)

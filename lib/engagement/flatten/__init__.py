@@ -1,1 +1,5 @@
 """From landed lines to one table per event, with nothing lost."""
+
+from engagement.flatten.pipeline import FlattenReport, duplicates_sql, flatten
+
+__all__ = ["FlattenReport", "duplicates_sql", "flatten"]

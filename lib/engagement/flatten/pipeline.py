@@ -96,6 +96,24 @@ class FlattenReport:
         frame = pd.DataFrame(rows, columns=["table", "rows", "columns"])
         return frame.sort_values(["rows", "table"], ascending=[False, True], ignore_index=True)
 
+    def unnamed_frame(self) -> pd.DataFrame:
+        """One row per path without a column: table, path, why."""
+        return pd.DataFrame(
+            [(u.table, ".".join(u.path), u.reason) for u in self.unnamed],
+            columns=["table", "path", "why"],
+        )
+
+    def largest(self) -> str:
+        """Name of the table of an event name that has most rows; of all tracks if there is none."""
+        named = [t for t in self.tables if t.table.name not in FIXED_TABLES]
+        chosen = max(named, key=lambda t: (t.rows, t.table.name), default=None)
+        return str(chosen.table) if chosen else "events.tracks"
+
+
+def duplicates_sql() -> str:
+    """The query that tells first copies from duplicates, for reading."""
+    return _sql("kept")
+
 
 def flatten(warehouse: Warehouse, settings: Settings) -> FlattenReport:
     """Flatten the landing into tables.
@@ -147,7 +165,7 @@ def values_query(columns: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> e
             this=exp.to_identifier("v"), columns=[exp.to_identifier(name) for name in columns]
         ),
     )
-    query = exp.select(*typed).from_(table)
+    query = exp.Select(expressions=typed).from_(table, copy=False)
     return query if rows else query.where(exp.false())
 
 
@@ -254,7 +272,7 @@ def _parts(session: Session) -> list[_Part]:
     seen = session.json_paths(Table("work", "events"), "record", ["kind", "flat_table"])
     paths: dict[tuple[str, str], list[tuple[Path, frozenset[str]]]] = {}
     tracks: dict[Path, frozenset[str]] = {}
-    for (kind, table), path, kinds, _ in seen:
+    for (kind, table), path, kinds in seen:
         paths.setdefault((kind, table), []).append((path, kinds))
         if kind == "track":
             tracks[path] = tracks.get(path, frozenset()) | kinds
@@ -301,17 +319,17 @@ def _part_rows(part: _Part) -> exp.Select:
 def _part_select(
     part: _Part, table: Table, columns: list[Column], leaves: _Leaves, types: dict[str, str]
 ) -> exp.Select:
-    query = exp.select(*(_quoted(name) for name in DEFAULT_COLUMNS))
+    chosen: list[exp.Expr] = [_quoted(name) for name in DEFAULT_COLUMNS]
     if part.kind in ("track", "tracks"):
-        query = query.select(
-            exp.alias_(exp.column("event"), "event_text"),
-            exp.alias_(exp.column("flat_table"), "event"),
-        )
+        chosen.append(exp.alias_(exp.column("event"), "event_text"))
+        chosen.append(exp.alias_(exp.column("flat_table"), "event"))
     for column in sorted(columns, key=lambda c: c.name):
         if column.name in types:
             value = leaves.value(column, types[column.name])
-            query = query.select(exp.alias_(value, column.name, quoted=True))
-    return query.select(exp.column(PARTITION)).from_(table.node())
+            chosen.append(exp.alias_(value, column.name, quoted=True))
+    chosen.append(exp.column(PARTITION))
+    # Built from a list: adding to a query one column at a time copies it each time.
+    return exp.Select(expressions=chosen).from_(table.node(), copy=False)
 
 
 def _quoted(name: str) -> exp.Column:

@@ -43,7 +43,7 @@ _DECLARED: dict[str, str] = {
         ["price", "value", "revenue", "total", "subtotal", "shipping", "tax", "discount", "rating"],
         DOUBLE,
     ),
-    **dict.fromkeys(["quantity", "step", "position"], BIGINT),
+    **dict.fromkeys(["quantity"], BIGINT),
     **dict.fromkeys(
         """
         product_id sku name brand category variant currency coupon query cart_id order_id
@@ -74,7 +74,7 @@ _DECLARED: dict[str, str] = {
     ),
 }
 
-_EVENT_ONLY = frozenset({"quantity", "step", "position", "products", "price", "value"})
+_EVENT_ONLY = frozenset({"quantity", "products", "price", "value"})
 
 
 def declared_type(column: str, kind: str) -> str | None:

@@ -116,14 +116,14 @@ class Session(Protocol):
 
     def json_paths(
         self, source: Table, column: str, groups: Sequence[str]
-    ) -> list[tuple[tuple[Any, ...], tuple[str, ...], frozenset[str], int]]:
+    ) -> list[tuple[tuple[Any, ...], tuple[str, ...], frozenset[str]]]:
         """Every path of scalars and arrays in a column of JSON objects.
 
         Returns
         -------
         list
-            ``(values of the group columns, path, kinds, records)``; kinds are of ``integer,
-            double, boolean, string, array, mixed``.
+            ``(values of the group columns, path, kinds)``; kinds are of ``integer, double,
+            boolean, string, array``.
         """
         ...
 

@@ -87,8 +87,10 @@ def _syntax_error(error: ParseError | TokenError) -> str:
     if isinstance(error, ParseError) and error.errors:
         first = error.errors[0]
         near = f" near '{first['highlight']}'" if first.get("highlight") else ""
-        description = str(first.get("description", "syntax error")).rstrip(".")
-        return f"line {first.get('line')}, column {first.get('col')}{near}: {description}"
+        description = re.sub(r" but got <Token.*", "", str(first.get("description", "")))
+        return (
+            f"line {first.get('line')}, column {first.get('col')}{near}: {description.rstrip('.')}"
+        )
     return str(error).splitlines()[0]
 
 
@@ -150,7 +152,7 @@ def bind(query: Q, parameters: Mapping[str, Any]) -> Q:
                 return [literal(item) for item in value] or [exp.null()]
         return [node]
 
-    return cast(Q, query.copy().transform(fill))
+    return cast(Q, query.copy().transform(fill, copy=False))
 
 
 # --- the allow-list -----------------------------------------------------------------------------
@@ -260,7 +262,7 @@ TIMESTAMP_PATTERN = r"^\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\
 """A string of this form is a timestamp; without an offset it is UTC."""
 
 _SUSPECT = (
-    r"""[\[:,]\s*[-+]?(?:[nN][aA][nN]|[iI][nN][fF])|,\s*[}\]]|[0-9][eE][+]?[0-9]{3}|[0-9]{300}"""
+    r"""[\[:,]\s*[-+]?(?:[nN][aA][nN]|[iI][nN][fF])|,\s*[}\]]|[0-9][eE][+]?[0-9]{3}|[0-9]{40}"""
 )
 """What a lax JSON reader lets pass; it may also stand in a string, so it is only a suspicion."""
 
@@ -270,22 +272,22 @@ FUNCTIONS: dict[str, dict[Engine, str]] = {
     # json_is_strict(text): whether the text is one JSON value by RFC 8259, with no lone
     # surrogates and no number beyond a double.
     "json_is_strict": {
+        # CASE, since DuckDB works out both sides of AND and OR.
         "duckdb": f"""
-            json_valid(@1) and (
-                not regexp_matches(@1, '{_SUSPECT}')
-                or not (
-                    regexp_matches(
-                        regexp_replace(@1, '{_STRINGS}', '""', 'g'),
-                        '[nN][aA][nN]|[iI][nN][fF]|,\\s*[}}\\]]'
-                    )
-                    or coalesce(list_bool_or(list_transform(
-                        regexp_extract_all(
-                            regexp_replace(@1, '{_STRINGS}', '""', 'g'), '-?[0-9][0-9.eE+-]*'
-                        ),
-                        lambda n : not coalesce(isfinite(try_cast(n as double)), false)
-                    )), false)
-                )
-            )
+            case
+                when not json_valid(@1) then false
+                when not regexp_matches(@1, '{_SUSPECT}') then true
+                when regexp_matches(
+                    regexp_replace(@1, '{_STRINGS}', '""', 'g'),
+                    '[nN][aA][nN]|[iI][nN][fF]|,\\s*[}}\\]]'
+                ) then false
+                else not coalesce(list_bool_or(list_transform(
+                    regexp_extract_all(
+                        regexp_replace(@1, '{_STRINGS}', '""', 'g'), '-?[0-9][0-9.eE+-]*'
+                    ),
+                    lambda n : not coalesce(isfinite(try_cast(n as double)), false)
+                )), false)
+            end
         """,
         "athena": "try(json_parse(@1)) is not null",
     },
@@ -392,14 +394,16 @@ def _body(name: str, engine: Engine) -> exp.Expr:
 def _expand(node: exp.Expr, engine: Engine) -> exp.Expr:
     if not isinstance(node, exp.Anonymous) or node.name.lower() not in FUNCTIONS:
         return node
-    arguments = [argument.transform(_expand, engine) for argument in node.expressions]
+    arguments = [arg.transform(_expand, engine, copy=False) for arg in node.expressions]
 
     def fill(inner: exp.Expr) -> exp.Expr:
         if isinstance(inner, exp.Column) and inner.name.startswith("__arg_"):
             return exp.paren(arguments[int(inner.name[-1]) - 1].copy(), copy=False)
         return inner
 
-    return exp.paren(_body(node.name.lower(), engine).copy().transform(fill), copy=False)
+    return exp.paren(
+        _body(node.name.lower(), engine).copy().transform(fill, copy=False), copy=False
+    )
 
 
 # --- rendering ----------------------------------------------------------------------------------
@@ -418,12 +422,12 @@ def render(
         For reading: one clause a line.
     """
     tree = query.copy()
-    for node in list(tree.find_all(exp.Table)):
+    for node in tree.find_all(exp.Table):
         if node.db in databases:
             node.set("db", exp.to_identifier(databases[node.db], quoted=True))
-    tree = tree.transform(_expand, engine)
+    tree = tree.transform(_expand, engine, copy=False)
     if engine == "duckdb":
-        tree = tree.transform(_for_duckdb)
+        tree = tree.transform(_for_duckdb, copy=False)
     return tree.sql(dialect=engine, pretty=pretty)
 
 

@@ -155,7 +155,6 @@ class _Connection:
                     f"{path} cannot be opened as a DuckDB file: {_first_line(error)}"
                 ) from None
         self._connection.execute("set timezone = 'UTC'")
-        self._connection.execute("set enable_progress_bar = false")
         if settings.memory_limit:
             self._connection.execute(f"set memory_limit = '{settings.memory_limit}'")
         if settings.threads:
@@ -245,20 +244,20 @@ class _DuckDBSession:
             inner = inner.select(exp.alias_(parsed, "__parsed"))
             hidden.append("__parsed")
         names = [exp.to_identifier(hide, quoted=True) for hide in hidden]
-        outer = exp.select(exp.Star(except_=names)).from_(inner.subquery("parsed"))
+        outer = exp.select(exp.Star(except_=names)).from_(inner.subquery("parsed", copy=False))
         for alias, place in places.items():
             value = place.value(column)
             if wanted[alias].kind == "json":
                 value = exp.case().when(exp.func("json_type", value.copy()).neq("NULL"), value)
                 value = exp.cast(value, "varchar")
-            outer = outer.select(exp.alias_(value, alias, quoted=True))
+            outer.select(exp.alias_(value, alias, quoted=True), copy=False)
         table = Table(WORK, name)
         self._create(table, outer.sql("duckdb"))
         return table
 
     def json_paths(
         self, source: Table, column: str, groups: Sequence[str]
-    ) -> list[tuple[tuple[Any, ...], tuple[str, ...], frozenset[str], int]]:
+    ) -> list[tuple[tuple[Any, ...], tuple[str, ...], frozenset[str]]]:
         keys = ", ".join(f'"{group}"' for group in groups)
         text = exp.column(column, quoted=True).sql("duckdb")
         rows = self._run(
@@ -267,16 +266,43 @@ class _DuckDBSession:
             "json_paths",
         ).fetchall()
         kinds: dict[tuple[tuple[Any, ...], tuple[str, ...]], set[str]] = {}
-        counts: dict[tuple[tuple[Any, ...], tuple[str, ...]], int] = {}
-        for *group, structure, count in rows:
+        for *group, structure, _ in rows:
             for path, kind in _leaves(json.loads(structure)):
-                key = (tuple(group), path)
-                kinds.setdefault(key, set()).add(kind)
-                counts[key] = counts.get(key, 0) + count
+                kinds.setdefault((tuple(group), path), set()).add(kind)
+        self._look_closer(source, column, groups, kinds)
         return [
-            (group, path, frozenset(kinds[group, path]), counts[group, path])
+            (group, path, frozenset(kinds[group, path]))
             for group, path in sorted(kinds, key=lambda key: (repr(key[0]), key[1]))
+            if kinds[group, path]
         ]
+
+    def _look_closer(
+        self,
+        source: Table,
+        column: str,
+        groups: Sequence[str],
+        kinds: dict[tuple[tuple[Any, ...], tuple[str, ...]], set[str]],
+    ) -> None:
+        """Say what stands where json_structure says JSON: mostly an empty object, no value at all.
+
+        It says so too where one object has a key twice, with values of two kinds.
+        """
+        keys = ", ".join(f'"{group}"' for group in groups)
+        text = exp.column(column, quoted=True).sql("duckdb")
+        for path in sorted({path for (_, path), found in kinds.items() if "mixed" in found}):
+            pointer = exp.Literal.string(_pointer(path)).sql("duckdb")
+            value = f"json_extract({text}, {pointer})"
+            rows = self._run(
+                f"select distinct {keys}, json_type({value}) from {self._physical(source)} "
+                f"where {value} is not null",
+                "json_paths",
+            ).fetchall()
+            for *group, kind in rows:
+                found = kinds.get((tuple(group), path))
+                if found is not None:
+                    found.discard("mixed")
+                    if kind not in ("OBJECT", "NULL"):
+                        found.add("array" if kind == "ARRAY" else _STRUCTURES[kind])
 
     # --- the landing
 
@@ -456,7 +482,9 @@ def athena_type(kind: str) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    """What DuckDB says, without the statement that it repeats: that may be pages long."""
+    said = str(error).split("\n\nLINE")[0].strip() or type(error).__name__
+    return " ".join(line.strip() for line in said.splitlines()[:3])
 
 
 # --- JSON ---------------------------------------------------------------------------------------
@@ -491,6 +519,10 @@ def _leaves(structure: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[
             yield path, _STRUCTURES[structure]
 
 
+def _pointer(path: tuple[str, ...]) -> str:
+    return "".join("/" + key.replace("~", "~0").replace("/", "~1") for key in path)
+
+
 class _Place:
     """Where a wanted value is found: in the parsed struct, or by a pointer into the text."""
 
@@ -505,10 +537,9 @@ class _Place:
             for part in self._path:
                 node = exp.func("struct_extract", node, exp.Literal.string(part))
             return node
-        pointer = "".join("/" + key.replace("~", "~0").replace("/", "~1") for key in self._path)
+        pointer = exp.Literal.string(_pointer(self._path))
         found = exp.Anonymous(
-            this="json_extract",
-            expressions=[exp.column(column, quoted=True), exp.Literal.string(pointer)],
+            this="json_extract", expressions=[exp.column(column, quoted=True), pointer]
         )
         return exp.func("json_transform", found, exp.Literal.string(json.dumps(_KINDS[self._kind])))
 

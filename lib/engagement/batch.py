@@ -1,0 +1,311 @@
+"""Batch runs: the notebooks, in order, through papermill, into one folder per run.
+
+``<run.directory>/<run id>/`` gets the executed notebooks and a page of each (``notebooks/``), what
+they export, and ``run.json``: statuses, times, tables, rows and files.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import os
+import secrets
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from engagement.landing.tables import READING_TABLE
+from engagement.settings import ROOT, Settings
+from engagement.warehouse import Table, Warehouse, open_warehouse
+from engagement.warehouse.dialect import LOGICAL
+from engagement.warehouse.lease import TOKEN_VARIABLE
+from engagement.workbook import RUN_VARIABLE
+
+NOTEBOOKS = ROOT / "notebooks"
+PARAMETERS = frozenset({"params", "overrides"})
+"""The parameters that every notebook declares, and the only ones that the runner passes."""
+
+
+class NotebookChoiceError(ValueError):
+    """A notebook was asked for that there is not, or one that does not declare the parameters."""
+
+
+class NotebookFailedError(RuntimeError):
+    """A notebook stopped: which one, in which cell, and the error, on one screen."""
+
+
+@dataclass
+class NotebookRun:
+    """How one notebook of a run went; ``status`` is waiting, running, done, failed or not run."""
+
+    name: str
+    status: str = "waiting"
+    seconds: float = 0.0
+    error: str | None = None
+
+
+@dataclass
+class RunRecord:
+    """What ``run.json`` holds. ``tables`` gives rows, ``files`` bytes and sha256."""
+
+    id: str
+    engine: str
+    params: str
+    overrides: dict[str, Any]
+    started: str
+    status: str = "running"
+    as_of: str | None = None
+    ended: str | None = None
+    notebooks: list[NotebookRun] = field(default_factory=list)
+    tables: dict[str, int] = field(default_factory=dict)
+    files: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+Progress = Callable[[RunRecord], None]
+
+
+def _silent(record: RunRecord) -> None:
+    del record
+
+
+def notebooks() -> list[str]:
+    """Names of the numbered notebooks, in order."""
+    return sorted(path.stem for path in NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
+
+
+def choose(only: Sequence[str] = (), first: str | None = None) -> list[str]:
+    """Names of the notebooks to run: all, ``only`` some, or all from a ``first`` one on.
+
+    A notebook may be named by its number (``02``), its name, or its file.
+
+    Raises
+    ------
+    NotebookChoiceError
+        When there is no such notebook: the nearest name.
+    """
+    everything = notebooks()
+    chosen = sorted({_find(name, everything) for name in only}) if only else everything
+    if first is not None:
+        start = _find(first, everything)
+        chosen = [name for name in chosen if name >= start]
+    if not chosen:
+        raise NotebookChoiceError("--only and --from leave no notebook to run")
+    return chosen
+
+
+def _find(name: str, everything: Sequence[str]) -> str:
+    stem = Path(name).name.removesuffix(".ipynb")
+    for known in everything:
+        if stem in (known, known[:2], known[3:]):
+            return known
+    near = difflib.get_close_matches(stem, [*everything, *(k[3:] for k in everything)], n=1)
+    hint = f"did you mean '{near[0]}'?" if near else "they are: " + ", ".join(everything)
+    raise NotebookChoiceError(f"there is no notebook '{name}'; {hint}")
+
+
+def run(
+    settings: Settings,
+    params: Path,
+    overrides: Mapping[str, Any],
+    names: Sequence[str],
+    *,
+    progress: Progress = _silent,
+) -> tuple[RunRecord, Path]:
+    """Run notebooks in order, in a new run folder.
+
+    Returns
+    -------
+    tuple of RunRecord and Path
+        What happened, and the run's folder.
+
+    Raises
+    ------
+    NotebookFailedError
+        When a notebook stopped; those before it have done their work.
+    LeaseHeldError
+        When another run writes this warehouse.
+    LandingError
+        When the landing cannot be listed, before anything runs.
+    """
+    for name in names:
+        _check_declared(name)
+    warehouse = open_warehouse(settings)
+    warehouse.landing_files()
+    started = datetime.now(UTC)
+    record = RunRecord(
+        id=f"{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}",
+        engine=settings.warehouse.engine,
+        params=_relative(params),
+        overrides=dict(overrides),
+        started=started.isoformat(timespec="seconds"),
+        notebooks=[NotebookRun(name) for name in names],
+    )
+    folder = settings.path(settings.run.directory) / record.id
+    with warehouse.lease(f"run {record.id}") as token, _environment(record.id, token):
+        (folder / "notebooks").mkdir(parents=True)
+        try:
+            for notebook in record.notebooks:
+                _run_one(notebook, record, folder, params, overrides, progress)
+            record.status = "done"
+        finally:
+            if record.status != "done":
+                record.status = "failed"
+            for notebook in record.notebooks:
+                if notebook.status in ("waiting", "running"):
+                    notebook.status = "not run"
+            record.ended = datetime.now(UTC).isoformat(timespec="seconds")
+            record.tables = table_rows(warehouse)
+            record.files = _files(folder)
+            _write(record, folder)
+            progress(record)
+    return record, folder
+
+
+def _run_one(
+    notebook: NotebookRun,
+    record: RunRecord,
+    folder: Path,
+    params: Path,
+    overrides: Mapping[str, Any],
+    progress: Progress,
+) -> None:
+    # Slow to import, and only batch runs need it.
+    import papermill
+    from papermill.exceptions import PapermillExecutionError
+
+    notebook.status = "running"
+    progress(record)
+    _write(record, folder)
+    started = time.perf_counter()
+    output = folder / "notebooks" / f"{notebook.name}.ipynb"
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            papermill.execute_notebook(
+                str(NOTEBOOKS / f"{notebook.name}.ipynb"),
+                str(output),
+                parameters={"params": str(params), "overrides": dict(overrides)},
+                kernel_name="python3",
+                cwd=str(NOTEBOOKS),
+                progress_bar=False,
+                extra_arguments=["--log-level=40"],
+            )
+        notebook.status = "done"
+    except PapermillExecutionError as error:
+        notebook.status = "failed"
+        notebook.error = f"{error.ename}: {error.evalue}"
+        raise NotebookFailedError(_one_screen(notebook.name, error, output)) from None
+    finally:
+        notebook.seconds = round(time.perf_counter() - started, 2)
+        if output.exists():
+            _to_html(output)
+        record.as_of = _as_of(folder)
+
+
+def _one_screen(name: str, error: Any, output: Path) -> str:
+    source = str(error.source).strip().splitlines()
+    shown = source[:12] + (["…"] if len(source) > 12 else [])
+    cell = "\n".join(f"    {line}" for line in shown)
+    message = "\n".join(f"  {line}" for line in str(error.evalue).splitlines()[:25])
+    return (
+        f"{name} stopped in cell {error.exec_count}:\n\n{cell}\n\n{error.ename}:\n{message}\n\n"
+        f"The notebook as far as it came: {_relative(output)}"
+    )
+
+
+def _check_declared(name: str) -> None:
+    """Refuse a notebook without the two parameters: papermill would only warn."""
+    document = json.loads((NOTEBOOKS / f"{name}.ipynb").read_text(encoding="utf-8"))
+    cells = [
+        "".join(cell["source"])
+        for cell in document["cells"]
+        if "parameters" in cell["metadata"].get("tags", [])
+    ]
+    declared = {
+        line.partition("=")[0].strip()
+        for cell in cells
+        for line in cell.splitlines()
+        if "=" in line
+    }
+    if len(cells) != 1 or declared != PARAMETERS:
+        raise NotebookChoiceError(
+            f"{name}: a notebook needs one cell tagged 'parameters' that sets params and "
+            "overrides, and nothing else"
+        )
+
+
+@contextmanager
+def _environment(run_id: str, token: str) -> Iterator[None]:
+    """Tell the kernels, which are processes of their own, whose run they belong to."""
+    before = {name: os.environ.get(name) for name in (RUN_VARIABLE, TOKEN_VARIABLE)}
+    os.environ[RUN_VARIABLE], os.environ[TOKEN_VARIABLE] = run_id, token
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _to_html(notebook: Path) -> None:
+    import nbformat
+    from nbconvert.exporters import HTMLExporter
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        page, _ = HTMLExporter().from_notebook_node(  # type: ignore[no-untyped-call]
+            nbformat.read(notebook, as_version=4)  # type: ignore[no-untyped-call]
+        )
+    notebook.with_suffix(".html").write_text(page, encoding="utf-8")
+
+
+def table_rows(warehouse: Warehouse) -> dict[str, int]:
+    """Rows of every table of the warehouse, by name."""
+    if not warehouse.exists():
+        return {}
+    rows: dict[str, int] = {}
+    with warehouse.session() as session:
+        for database in LOGICAL:
+            for name in session.tables(database):
+                table = Table(database, name)
+                if table == READING_TABLE:
+                    continue  # counting it would read the whole landing
+                query = f'select count(*) as n from {database}."{name}"'
+                rows[str(table)] = int(session.query(query, label=f"rows of {table}")["n"].iloc[0])
+    return rows
+
+
+def _files(folder: Path) -> dict[str, dict[str, Any]]:
+    files = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.name not in ("run.json", "state.json"):
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            name = path.relative_to(folder).as_posix()
+            files[name] = {"bytes": path.stat().st_size, "sha256": digest}
+    return files
+
+
+def _as_of(folder: Path) -> str | None:
+    state = folder / "state.json"
+    if not state.exists():
+        return None
+    return str(json.loads(state.read_text(encoding="utf-8"))["as_of"])
+
+
+def _write(record: RunRecord, folder: Path) -> None:
+    """Write ``run.json`` in one step, so that a reader never finds half of it."""
+    partial = folder / "run.json.part"
+    partial.write_text(json.dumps(asdict(record), indent=2) + "\n", encoding="utf-8")
+    partial.replace(folder / "run.json")
+
+
+def _relative(path: Path) -> str:
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)

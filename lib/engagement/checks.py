@@ -1,0 +1,101 @@
+"""What will run where, and what is missing: checked before anything runs."""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from engagement.landing.files import LandingError
+from engagement.settings import ROOT, Settings
+from engagement.warehouse import WarehouseError, open_warehouse
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing looked at; ``hint`` says what to do where it is not ``ok``."""
+
+    name: str
+    ok: bool
+    found: str
+    hint: str = ""
+
+
+def check(settings: Settings) -> list[Check]:
+    """Look at everything that a run needs, without changing anything."""
+    checks = [
+        Check(
+            "Python",
+            platform.python_version_tuple()[:2] == ("3", "11"),
+            _python(),
+            "the environment is pinned for Python 3.11",
+        ),
+        Check("time zone", True, settings.timezone),
+        Check("as of", True, str(settings.as_of or "the day before the newest event received")),
+    ]
+    checks.append(_landing(settings))
+    checks.append(_warehouse(settings))
+    checks.append(_folder("run folder", settings.path(settings.run.directory)))
+    segment = settings.path(settings.audience.segment)
+    checks.append(
+        Check(
+            "segment",
+            segment.is_file(),
+            settings.audience.segment,
+            "audience.segment names a YAML file that is not there",
+        )
+    )
+    return checks
+
+
+def _python() -> str:
+    return ".".join(platform.python_version_tuple()[:2])
+
+
+def _landing(settings: Settings) -> Check:
+    try:
+        landing = open_warehouse(settings).landing_files()
+    except (LandingError, WarehouseError) as error:
+        return Check("landing", False, settings.landing.location, str(error))
+    days = sorted({file.received_at_utc_date for file in landing.files})
+    if not days:
+        return Check(
+            "landing",
+            False,
+            f"{settings.landing.location}: no files",
+            "it holds no file in a folder named received_at_utc_date=YYYY-MM-DD",
+        )
+    strays = f", {len(landing.strays)} files outside of date folders" if landing.strays else ""
+    return Check(
+        "landing",
+        True,
+        f"{settings.landing.location}: {len(landing.files)} files, {days[0]} to {days[-1]}{strays}",
+    )
+
+
+def _warehouse(settings: Settings) -> Check:
+    try:
+        warehouse = open_warehouse(settings)
+        path = settings.path(settings.warehouse.duckdb.path)
+        writable = _folder("warehouse", path.parent)
+        return Check("warehouse", writable.ok, warehouse.describe(), writable.hint)
+    except WarehouseError as error:
+        return Check("warehouse", False, settings.warehouse.engine, str(error))
+
+
+def _folder(name: str, path: Path) -> Check:
+    existing = next(parent for parent in (path, *path.parents) if parent.exists())
+    ok = existing.is_dir() and os.access(existing, os.W_OK)
+    shown = str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
+    return Check(name, ok, shown, f"{existing} cannot be written")
+
+
+def frame(checks: list[Check]) -> pd.DataFrame:
+    """One row per check."""
+    return pd.DataFrame(
+        [(c.name, "ok" if c.ok else "missing", c.found, "" if c.ok else c.hint) for c in checks],
+        columns=["what", "state", "found", "to do"],
+    )

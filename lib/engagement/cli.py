@@ -1,0 +1,312 @@
+"""The command line: ``engagement run | query | check | status | generate``.
+
+Exit codes: 0 done, 1 failed, 2 wrong input.
+"""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from collections.abc import Callable
+from datetime import date
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table as Grid
+
+from engagement.settings import (
+    DEFAULT_PARAMS,
+    ROOT,
+    Settings,
+    SettingsError,
+    load_settings,
+    parse_override,
+)
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Digital customer engagement: RudderStack events to models, dashboards and audiences.",
+)
+console = Console(highlight=False, soft_wrap=True)
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+Params = Annotated[
+    str | None,
+    typer.Option(
+        "--params", help=f"The parameter file. Default: {DEFAULT_PARAMS}.", metavar="FILE"
+    ),
+]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Replace one value: a dotted key. Repeatable.", metavar="KEY=VALUE"),
+]
+
+
+def main() -> None:
+    """Entry point of the ``engagement`` command."""
+    app()
+
+
+def _guarded(command: Callable[..., None]) -> Callable[..., None]:
+    """Turn known errors into one message and an exit code; anything else is a defect."""
+
+    @wraps(command)
+    def guarded(*args: Any, **kwargs: Any) -> None:
+        # Imported here, so that `engagement --help` is quick.
+        from engagement.batch import NotebookChoiceError, NotebookFailedError
+        from engagement.landing.files import LandingError
+        from engagement.landing.generator import GeneratorError
+        from engagement.models.runner import ModelError
+        from engagement.warehouse import DialectError, WarehouseError
+
+        try:
+            command(*args, **kwargs)
+        except (
+            SettingsError,
+            LandingError,
+            DialectError,
+            NotebookChoiceError,
+            GeneratorError,
+        ) as error:
+            _fail(str(error), 2)
+        except (WarehouseError, ModelError, NotebookFailedError) as error:
+            _fail(str(error), 1)
+        except KeyboardInterrupt:
+            _fail("stopped; running it again puts everything right", 1)
+        except BrokenPipeError:
+            sys.stderr.close()
+            raise typer.Exit(0) from None
+
+    return guarded
+
+
+def _fail(message: str, code: int) -> None:
+    errors.print(f"[bold red]error:[/] {escape(message)}")
+    raise typer.Exit(code)
+
+
+def _settings(params: str | None, sets: list[str] | None) -> tuple[Settings, dict[str, Any]]:
+    overrides = dict(parse_override(text) for text in sets or [])
+    return load_settings(params, overrides), overrides
+
+
+@app.command()
+@_guarded
+def run(
+    params: Params = None,
+    set_: Sets = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(help="Run this notebook (02, or its name). Repeatable.", metavar="NOTEBOOK"),
+    ] = None,
+    from_: Annotated[
+        str | None,
+        typer.Option("--from", help="Run this notebook and those after it.", metavar="NOTEBOOK"),
+    ] = None,
+) -> None:
+    """Run the notebooks in order into a new folder under runs/."""
+    from engagement import batch
+
+    settings, overrides = _settings(params, set_)
+    names = batch.choose(only or (), from_)
+    with console.status("starting") as status:
+        shown: set[str] = set()
+
+        def progress(record: batch.RunRecord) -> None:
+            for number, notebook in enumerate(record.notebooks, start=1):
+                place = f"{number}/{len(record.notebooks)} {notebook.name}"
+                if notebook.status == "running":
+                    status.update(place)
+                elif notebook.status != "waiting" and notebook.name not in shown:
+                    shown.add(notebook.name)
+                    mark = {"done": "[green]done[/]", "failed": "[red]failed[/]"}
+                    label = mark.get(notebook.status, notebook.status)
+                    console.print(f"  {place:<34} {label}  {notebook.seconds:6.1f} s")
+
+        record, folder = batch.run(
+            settings, _params_path(params), overrides, names, progress=progress
+        )
+    _summary(record, folder)
+
+
+def _params_path(params: str | None) -> Path:
+    import os
+
+    from engagement.settings import PARAMS_VARIABLE
+
+    name = params or os.environ.get(PARAMS_VARIABLE) or DEFAULT_PARAMS
+    return (ROOT / name if (ROOT / name).exists() else Path(name)).resolve()
+
+
+def _summary(record: Any, folder: Path) -> None:
+    shown = folder.relative_to(ROOT) if folder.is_relative_to(ROOT) else folder
+    tables = Grid(box=None, padding=(0, 2), title_justify="left", title="Tables")
+    tables.add_column("database")
+    tables.add_column("table", overflow="fold")
+    tables.add_column("rows", justify="right")
+    for name, rows in record.tables.items():
+        database, _, table = name.partition(".")
+        tables.add_row(database, escape(table), f"{rows:,}")
+    console.print(tables)
+    files = Grid(box=None, padding=(0, 2), title_justify="left", title="Files")
+    files.add_column("file", overflow="fold")
+    files.add_column("bytes", justify="right")
+    for name, details in record.files.items():
+        if not name.startswith("notebooks/"):
+            files.add_row(escape(f"{shown}/{name}"), f"{details['bytes']:,}")
+    files.add_row(f"{shown}/notebooks/", f"{len(record.notebooks)} notebooks, each with a page")
+    console.print(files)
+    day = f", as of {record.as_of}" if record.as_of else ""
+    console.print(f"[bold green]done[/]: run {record.id}{day}, {len(record.tables)} tables")
+
+
+@app.command()
+@_guarded
+def query(
+    sql: Annotated[str, typer.Argument(help="One query, in Athena's dialect.")],
+    params: Params = None,
+    set_: Sets = None,
+    format_: Annotated[
+        Literal["table", "csv", "json"], typer.Option("--format", help="How to print the rows.")
+    ] = "table",
+) -> None:
+    """Read the warehouse: one query, which cannot change anything."""
+    from engagement.warehouse import DialectError, WarehouseError, open_warehouse
+    from engagement.warehouse.dialect import parse
+
+    settings, _ = _settings(params, set_)
+    warehouse = open_warehouse(settings)
+    tree = parse(sql)
+    _known_tables(warehouse, tree)
+    try:
+        frame = warehouse.query(tree)
+    except WarehouseError as error:
+        raise DialectError(str(error)) from None  # the user's SQL is at fault
+    if format_ == "csv":
+        sys.stdout.write(frame.to_csv(index=False, lineterminator="\n"))
+    elif format_ == "json":
+        rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
+        sys.stdout.write(_json(rows) + "\n")
+    else:
+        grid = Grid(box=None, padding=(0, 2, 0, 0))
+        for name, kind in frame.dtypes.items():
+            number = kind.kind in "if" or "Decimal" in {type(v).__name__ for v in frame[name][:1]}
+            grid.add_column(escape(str(name)), justify="right" if number else "left")
+        for row in frame.itertuples(index=False):
+            grid.add_row(*("" if _is_null(cell) else escape(str(cell)) for cell in row))
+        console.print(grid)
+        console.print(f"[dim]{len(frame)} row{'s' * (len(frame) != 1)}[/]")
+
+
+def _is_null(cell: Any) -> bool:
+    import pandas as pd
+
+    return not isinstance(cell, list) and bool(pd.isna(cell))
+
+
+def _json(rows: list[dict[str, Any]]) -> str:
+    import json
+    from decimal import Decimal
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, Decimal):
+            return str(value)
+        if hasattr(value, "isoformat"):
+            return value.isoformat()
+        return value.item() if hasattr(value, "item") else str(value)
+
+    return json.dumps(rows, default=plain, ensure_ascii=False, indent=2)
+
+
+def _known_tables(warehouse: Any, tree: Any) -> None:
+    from engagement.warehouse import DialectError, Table
+    from engagement.warehouse.dialect import LOGICAL, tables
+
+    with warehouse.session() as session:
+        known = [Table(db, name) for db in LOGICAL for name in session.tables(db)]
+    for table in sorted(tables(tree)):
+        if table not in known and table.database != "information_schema":
+            near = difflib.get_close_matches(str(table), [str(t) for t in known], n=3, cutoff=0.5)
+            hint = f"; near to it: {', '.join(near)}" if near else ""
+            raise DialectError(f"there is no table {table}{hint}")
+
+
+@app.command()
+@_guarded
+def check(params: Params = None, set_: Sets = None) -> None:
+    """Say what will run where, and what is missing."""
+    from engagement import checks
+
+    settings, _ = _settings(params, set_)
+    found = checks.check(settings)
+    for item in found:
+        state = "[green]ok[/]     " if item.ok else "[red]missing[/]"
+        console.print(f"{state} {item.name:<12} {escape(item.found)}")
+        if not item.ok and item.hint:
+            console.print(f"        {'':<12} {escape(item.hint)}")
+    if not all(item.ok for item in found):
+        raise typer.Exit(1)
+
+
+@app.command()
+@_guarded
+def status(params: Params = None, set_: Sets = None) -> None:
+    """Show what was taken in, day by day, and what has landed since."""
+    from engagement.landing.status import status as landing_status
+    from engagement.warehouse import open_warehouse
+
+    settings, _ = _settings(params, set_)
+    found = landing_status(open_warehouse(settings))
+    console.print(escape(found.ledger.to_string(index=False)) if len(found.ledger) else "")
+    for line in found.lines:
+        console.print(escape(line))
+
+
+@app.command()
+@_guarded
+def generate(
+    users: Annotated[int | None, typer.Option(min=1, help="People who visit the shop.")] = None,
+    days: Annotated[int | None, typer.Option(min=1, help="Days of events.")] = None,
+    seed: Annotated[int, typer.Option(help="The same seed makes the same files.")] = 1,
+    out: Annotated[
+        Path | None, typer.Option(help="The landing folder to make; new or empty.", metavar="DIR")
+    ] = None,
+    start: Annotated[str, typer.Option(help="First day.", metavar="YYYY-MM-DD")] = "2026-09-01",
+    dirt: Annotated[bool, typer.Option(help="With the dirt of real landings, or without.")] = True,
+    profile: Annotated[
+        Literal["samples"] | None, typer.Option(help="The settings of data/samples.")
+    ] = None,
+) -> None:
+    """Make sample events of an invented shop, as Firehose would land them."""
+    from engagement.landing import generator
+
+    if profile == "samples":
+        settings = generator.SAMPLES
+        out = out or ROOT / "data/samples/rudderstack_firehose"
+    else:
+        if users is None or days is None or out is None:
+            raise generator.GeneratorError("--users, --days and --out are wanted, or --profile")
+        settings = generator.GeneratorSettings(
+            users=users,
+            days=days,
+            seed=seed,
+            start=_day(start),
+            dirt=generator.Dirt() if dirt else generator.Dirt.none(),
+        )
+    report = generator.generate(settings, out)
+    console.print(
+        f"{report.events:,} events in {report.files:,} files, {report.bytes / 1e6:,.1f} MB: {out}"
+    )
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise SettingsError("--start", [f"'{text}' is no day of the form 2026-09-01"]) from None

@@ -1,0 +1,127 @@
+"""The table through which people read the landing, and a first profile of what lies there.
+
+It is the external JSON table of the guidance (or its DuckDB twin, a view over the same files):
+handy, and lossy, as such tables are. A malformed line is a row of NULLs or missing, and of two
+objects on one line only the first is seen. What is counted on comes from 02, which loses nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from engagement.landing.files import LandingError
+from engagement.settings import Settings
+from engagement.warehouse import Table, Warehouse, WarehouseError
+
+READING_TABLE = Table("landing", "rudderstack_events")
+
+COLUMNS = {
+    "messageid": "messageId",
+    "type": "type",
+    "event": "event",
+    "name": "name",
+    "anonymousid": "anonymousId",
+    "userid": "userId",
+    "previousid": "previousId",
+    "groupid": "groupId",
+    "channel": "channel",
+    "context": "context",
+    "properties": "properties",
+    "traits": "traits",
+    "integrations": "integrations",
+    "originaltimestamp": "originalTimestamp",
+    "sentat": "sentAt",
+    "receivedat": "receivedAt",
+    "timestamp": "timestamp",
+    "request_ip": "request_ip",
+    "rudderid": "rudderId",
+    "writekey": "writeKey",
+}
+"""Columns of the table, and the key of each in the events; objects stay JSON text."""
+
+
+@dataclass(frozen=True)
+class LandingInventory:
+    """What lies in the landing, found without reading it.
+
+    ``days`` has one row per received date (files, bytes); ``strays`` are objects outside of date
+    folders, which nothing reads.
+    """
+
+    days: pd.DataFrame
+    strays: tuple[str, ...]
+
+
+def inventory(warehouse: Warehouse) -> LandingInventory:
+    """List the landing.
+
+    Raises
+    ------
+    LandingError
+        When the landing does not exist.
+    """
+    landing = warehouse.landing_files()
+    files = pd.DataFrame(
+        [(f.received_at_utc_date, f.size) for f in landing.files],
+        columns=["received_at_utc_date", "bytes"],
+    )
+    days = files.groupby("received_at_utc_date", as_index=False).agg(
+        files=("bytes", "size"), bytes=("bytes", "sum")
+    )
+    return LandingInventory(days, landing.strays)
+
+
+def create_tables(warehouse: Warehouse, settings: Settings) -> Table:
+    """Create the external table over the landing, or make it again.
+
+    Raises
+    ------
+    LandingError
+        When there is no file that it could read.
+    """
+    if not warehouse.landing_files().files:
+        raise LandingError(
+            f"landing.location: {settings.landing.location} holds no file in a folder named "
+            "received_at_utc_date=YYYY-MM-DD: there is nothing to make a table over."
+        )
+    with warehouse.session(write=True) as session:
+        session.landing_table(READING_TABLE, settings.landing.location, COLUMNS)
+    return READING_TABLE
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A first look at the events, or the words why there is none.
+
+    ``types`` counts rows by type and name, ``fields`` says which share of the rows has each field.
+    """
+
+    types: pd.DataFrame
+    fields: pd.DataFrame
+    words: str = ""
+
+
+def profile(warehouse: Warehouse) -> Profile:
+    """Count events by type and name, and how full each field is, through the external table."""
+    filled = ", ".join(f"count(nullif({column}, '')) as {column}" for column in COLUMNS)
+    try:
+        types = warehouse.query(
+            f"select lower(type) as type, event, count(*) as rows_seen from {READING_TABLE} "
+            "group by 1, 2 order by 3 desc, 1, 2"
+        )
+        counts = warehouse.query(f"select count(*) as rows_seen, {filled} from {READING_TABLE}")
+    except WarehouseError as error:
+        words = f"The external table cannot be read through: {error}. 02 sets such files apart."
+        return Profile(pd.DataFrame(), pd.DataFrame(), words)
+    row = counts.iloc[0]
+    total = int(row["rows_seen"])
+    fields = pd.DataFrame(
+        [
+            (column, int(row[column]), round(int(row[column]) / total, 4) if total else None)
+            for column in COLUMNS
+        ],
+        columns=["field", "filled", "share"],
+    ).sort_values(["filled", "field"], ascending=[False, True], ignore_index=True)
+    return Profile(types, fields)
