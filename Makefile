@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test test-athena notebooks samples lint format lock lab clean help
+.PHONY: run test test-athena test-clone notebooks samples lint format lock lab clean help
 
 help:           ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 16
@@ -26,6 +26,9 @@ test: $(READY)  ## every test that needs no Java
 
 test-athena: $(READY) ## the tests against a real Trino (Java 17 and Maven)
 	@$(BIN)/python -m pytest tests/athena
+
+test-clone: $(READY) ## the README's `make run`, twice, in a fresh clone
+	@$(BIN)/python tests/project/clone.py
 
 notebooks: $(READY) ## execute the notebooks in place, so that their outputs are committed
 	@$(BIN)/python tests/notebooks/refresh.py

@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from engagement.landing.files import nothing_landed
 from engagement.landing.tables import READING_TABLE
 from engagement.settings import ROOT, Settings
 from engagement.warehouse import Table, Warehouse, open_warehouse
@@ -131,12 +132,14 @@ def run(
     LeaseHeldError
         When another run writes this warehouse.
     LandingError
-        When the landing cannot be listed, before anything runs.
+        When the landing is missing or holds no file, before anything runs.
     """
     for name in names:
         _check_declared(name)
     warehouse = open_warehouse(settings)
-    warehouse.landing_files()
+    landing, span = warehouse.landing_files(), settings.landing
+    if not landing.files:
+        raise nothing_landed(landing.location, len(landing.strays), span.from_, span.to)
     started = datetime.now(UTC)
     record = RunRecord(
         id=f"{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}",

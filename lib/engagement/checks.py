@@ -81,7 +81,8 @@ def _warehouse(settings: Settings) -> Check:
         warehouse = open_warehouse(settings)
         path = settings.path(settings.warehouse.duckdb.path)
         writable = _folder("warehouse", path.parent)
-        return Check("warehouse", writable.ok, warehouse.describe(), writable.hint)
+        found = f"{warehouse.describe()}, {shown_path(path)}"
+        return Check("warehouse", writable.ok, found, writable.hint)
     except WarehouseError as error:
         return Check("warehouse", False, settings.warehouse.engine, str(error))
 
@@ -89,8 +90,12 @@ def _warehouse(settings: Settings) -> Check:
 def _folder(name: str, path: Path) -> Check:
     existing = next(parent for parent in (path, *path.parents) if parent.exists())
     ok = existing.is_dir() and os.access(existing, os.W_OK)
-    shown = str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
-    return Check(name, ok, shown, f"{existing} cannot be written")
+    return Check(name, ok, shown_path(path), f"{existing} cannot be written")
+
+
+def shown_path(path: Path) -> str:
+    """A path as it is shown: from the project's folder, or its last part if it lies outside."""
+    return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else f"…/{path.name}"
 
 
 def frame(checks: list[Check]) -> pd.DataFrame:

@@ -155,9 +155,9 @@ def _markdown(text: str) -> Markdown:
 
 def _show_figures() -> None:
     """Let a notebook show a Figure that a cell ends with, without pyplot's global state."""
-    shell = get_ipython()  # type: ignore[no-untyped-call]
+    shell = get_ipython()
     if shell is not None:
-        select_figure_formats(shell, {"png"}, base64=True)  # type: ignore[no-untyped-call]
+        select_figure_formats(shell, {"png"})  # type: ignore[no-untyped-call]
 
 
 NO_DATA_DAY = date(1970, 1, 1)

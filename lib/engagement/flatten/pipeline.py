@@ -32,7 +32,7 @@ from engagement.flatten.schema import (
     Values,
     plan_columns,
 )
-from engagement.landing.files import LandingError
+from engagement.landing.files import nothing_landed
 from engagement.settings import Settings
 from engagement.warehouse.base import FileLines, JsonColumn, Session, Warehouse
 from engagement.warehouse.dialect import Table, literal
@@ -125,26 +125,14 @@ def flatten(warehouse: Warehouse, settings: Settings) -> FlattenReport:
     """
     landing = warehouse.landing_files()
     if not landing.files:
-        raise LandingError(_nothing(landing.location, len(landing.strays), settings))
+        span = settings.landing
+        raise nothing_landed(landing.location, len(landing.strays), span.from_, span.to)
     with warehouse.session(write=True) as session:
         files = _judge_records(session, settings, landing.files)
         session.publish(Table("events", "events"), _sql("events"))
         session.publish(Table("landing", "quarantine"), _sql("quarantine"))
         session.publish(Table("landing", "ledger"), _sql("ledger"))
         return _flatten_events(session, files)
-
-
-def _nothing(location: str, strays: int, settings: Settings) -> str:
-    span = settings.landing
-    if span.from_ or span.to:
-        dates = f" between {span.from_ or 'the first day'} and {span.to or 'the last day'}"
-    else:
-        dates = ""
-    found = f" (there are {strays} files outside of such folders)" if strays else ""
-    return (
-        f"landing.location: {location} holds no file in a folder named "
-        f"{PARTITION}=YYYY-MM-DD{dates}{found}. Check the location, landing.from and landing.to."
-    )
 
 
 def _sql(name: str) -> str:

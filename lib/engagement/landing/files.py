@@ -72,6 +72,19 @@ def list_folder(folder: Path) -> Iterator[tuple[str, int, str]]:
             yield path.relative_to(folder).as_posix(), status.st_size, tag
 
 
+def nothing_landed(
+    location: str, strays: int, first: date | None, last: date | None
+) -> LandingError:
+    """Explain that a landing holds no file that could be read."""
+    dates = f" between {first or 'the first day'} and {last or 'the last day'}"
+    found = f" (there are {strays} files outside of such folders)" if strays else ""
+    return LandingError(
+        f"landing.location: {location} holds no file in a folder named "
+        f"{PARTITION}=YYYY-MM-DD{dates if first or last else ''}{found}. "
+        "Check the location, landing.from and landing.to."
+    )
+
+
 def sort_out(
     listing: Iterator[tuple[str, int, str]], first: date | None, last: date | None
 ) -> tuple[tuple[LandedFile, ...], tuple[str, ...]]:

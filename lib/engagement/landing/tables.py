@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from engagement.landing.files import LandingError
+from engagement.landing.files import nothing_landed
 from engagement.settings import Settings
 from engagement.warehouse import Table, Warehouse, WarehouseError
 
@@ -81,11 +81,9 @@ def create_tables(warehouse: Warehouse, settings: Settings) -> Table:
     LandingError
         When there is no file that it could read.
     """
-    if not warehouse.landing_files().files:
-        raise LandingError(
-            f"landing.location: {settings.landing.location} holds no file in a folder named "
-            "received_at_utc_date=YYYY-MM-DD: there is nothing to make a table over."
-        )
+    landing, span = warehouse.landing_files(), settings.landing
+    if not landing.files:
+        raise nothing_landed(landing.location, len(landing.strays), span.from_, span.to)
     with warehouse.session(write=True) as session:
         session.landing_table(READING_TABLE, settings.landing.location, COLUMNS)
     return READING_TABLE

@@ -69,8 +69,8 @@ class DuckDBWarehouse:
         self.log = StatementLog()
 
     def describe(self) -> str:
-        """Name the engine and the file, relative to the project."""
-        return f"DuckDB {duckdb.__version__}, {self._settings.warehouse.duckdb.path}"
+        """Name the engine and its version."""
+        return f"DuckDB {duckdb.__version__}"
 
     def exists(self) -> bool:
         """Whether the file is there."""

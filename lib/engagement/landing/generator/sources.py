@@ -128,7 +128,6 @@ PUSH = ("app", "push", "back_in_stock_{month}")
 # fmt: on
 
 DIRECT = 0
-EMAIL = tuple(n for n, s in enumerate(SOURCES) if s.members_only)
 REMINDERS = tuple(n for n, s in enumerate(SOURCES) if s.name in ("cart reminder", "newsletter"))
 
 

@@ -1,0 +1,149 @@
+"""Batch runs: the folder, the record, failures on one screen, kills, two runs at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engagement.batch import NotebookChoiceError, choose
+from engagement.settings import ROOT
+
+SAMPLES = ROOT / "data/samples/rudderstack_firehose"
+DAYS = ("2026-09-02", "2026-09-03")
+
+
+@pytest.fixture
+def landing(tmp_path: Path) -> Path:
+    """Two days of the samples."""
+    for day in DAYS:
+        name = f"received_at_utc_date={day}"
+        shutil.copytree(SAMPLES / name, tmp_path / "landing" / name)
+    return tmp_path / "landing"
+
+
+def _words(tmp_path: Path, landing: Path, *words: str) -> list[str]:
+    own = [
+        f"warehouse.duckdb.path={tmp_path / 'warehouse.duckdb'}",
+        f"run.directory={tmp_path / 'runs'}",
+        f"landing.location={landing}",
+    ]
+    sets = [word for value in own for word in ("--set", value)]
+    command = [sys.executable, "-c", "from engagement.cli import main; main()"]
+    return [*command, *words, *sets]
+
+
+def _run(tmp_path: Path, landing: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        _words(tmp_path, landing, *words), capture_output=True, text=True, check=False
+    )
+
+
+def _query(tmp_path: Path, landing: Path, sql: str) -> Any:
+    done = _run(tmp_path, landing, "query", sql, "--format", "json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def _record(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / "run.json").read_text(encoding="utf-8"))
+
+
+def test_notebooks_are_chosen_by_number_name_or_file() -> None:
+    assert choose(["02", "start_here", "notebooks/01_glue_tables.ipynb"]) == [
+        "00_start_here",
+        "01_glue_tables",
+        "02_flatten_events",
+    ]
+    assert choose(first="05")[0] == "05_pinpoint_export"
+    with pytest.raises(NotebookChoiceError, match="did you mean"):
+        choose(["glu_tables"])
+
+
+@pytest.mark.slow
+def test_a_run_leaves_notebooks_pages_and_a_record(tmp_path: Path, landing: Path) -> None:
+    done = _run(tmp_path, landing, "run", "--only", "00", "--only", "01")
+    assert done.returncode == 0, done.stderr
+    [folder] = (tmp_path / "runs").iterdir()
+    record = _record(folder)
+    assert record["status"] == "done"
+    assert [(n["name"], n["status"]) for n in record["notebooks"]] == [
+        ("00_start_here", "done"),
+        ("01_glue_tables", "done"),
+    ]
+    assert {path.name for path in (folder / "notebooks").iterdir()} == {
+        f"{name}{end}"
+        for name in ("00_start_here", "01_glue_tables")
+        for end in (".ipynb", ".html")
+    }
+    assert not list(folder.glob("*.part"))
+
+
+@pytest.mark.slow
+def test_a_failure_names_notebook_cell_and_error_on_one_screen(
+    tmp_path: Path, landing: Path
+) -> None:
+    # 03 before 02: there are no events to model yet.
+    done = _run(tmp_path, landing, "run", "--only", "03", "--only", "04")
+    assert done.returncode == 1
+    assert "03_model_customers stopped in cell" in done.stderr
+    assert "run 02_flatten_events first" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.splitlines()) < 40
+    [folder] = (tmp_path / "runs").iterdir()
+    statuses = [n["status"] for n in _record(folder)["notebooks"]]
+    assert statuses == ["failed", "not run"]
+    assert _record(folder)["status"] == "failed"
+
+
+@pytest.mark.slow
+def test_a_killed_run_leaves_nothing_that_a_rerun_does_not_put_right(
+    tmp_path: Path, landing: Path
+) -> None:
+    count = (
+        "select (select count(*) from events.events) as events, "
+        "(select count(*) from events.tracks) as tracks, "
+        "(select sum(records) from landing.ledger) as records"
+    )
+    assert _run(tmp_path, landing, "run", "--only", "02").returncode == 0
+    undisturbed = _query(tmp_path, landing, count)
+    for seconds in (2.0, 3.5, 4.5):
+        with subprocess.Popen(
+            _words(tmp_path, landing, "run", "--only", "02"),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        ) as process:
+            time.sleep(seconds)
+            os.killpg(process.pid, signal.SIGKILL)
+        assert _query(tmp_path, landing, count) == undisturbed
+    assert _run(tmp_path, landing, "run", "--only", "02").returncode == 0
+    assert _query(tmp_path, landing, count) == undisturbed
+
+
+@pytest.mark.slow
+def test_a_second_run_at_once_is_told_who_holds_the_warehouse(
+    tmp_path: Path, landing: Path
+) -> None:
+    with subprocess.Popen(
+        _words(tmp_path, landing, "run", "--only", "00", "--only", "02"),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as first:
+        deadline = time.monotonic() + 60
+        while not (tmp_path / "warehouse.duckdb.holder.json").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        second = _run(tmp_path, landing, "run", "--only", "00")
+        assert second.returncode == 1
+        assert "is being written by run " in second.stderr
+        assert "Traceback" not in second.stderr
+        assert first.wait() == 0

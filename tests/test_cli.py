@@ -1,0 +1,200 @@
+"""The command line as a person uses it: what it prints, and its exit codes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from engagement.cli import app
+from engagement.settings import ROOT
+from engagement.warehouse import Table, open_warehouse
+
+Command = Callable[..., Result]
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Command:
+    """Run ``engagement`` with a warehouse, landing and run folder of the test's own."""
+
+    def run(*words: str, landing: Path | None = None) -> Result:
+        own = [
+            f"warehouse.duckdb.path={tmp_path / 'warehouse.duckdb'}",
+            f"run.directory={tmp_path / 'runs'}",
+            f"landing.location={landing or tmp_path / 'landing'}",
+        ]
+        sets = [word for value in own for word in ("--set", value)]
+        return CliRunner().invoke(app, [*words, *sets])
+
+    return run
+
+
+def _one_message(done: Result) -> str:
+    assert "Traceback" not in done.stderr + done.stdout
+    assert done.stderr.startswith("error: ")
+    return done.stderr
+
+
+def test_a_misspelt_key_exits_2_and_names_the_near_miss(command: Command) -> None:
+    done = command("run", "--set", "sessions.gap_minute=20")
+    assert done.exit_code == 2
+    assert "sessions.gap_minute: there is no such key; did you mean 'sessions.gap_minutes'?" in (
+        _one_message(done)
+    )
+
+
+def test_every_mistake_is_reported_at_once(command: Command) -> None:
+    done = command("run", "--set", "timezone=Europe/Berln", "--set", "sessions.gap_minutes=none")
+    assert done.exit_code == 2
+    message = _one_message(done)
+    assert "did you mean 'Europe/Berlin'" in message
+    assert "sessions.gap_minutes: " in message
+
+
+def test_a_set_without_a_value_is_refused(command: Command) -> None:
+    done = command("check", "--set", "timezone")
+    assert done.exit_code == 2
+    assert "write it as key=value" in _one_message(done)
+
+
+def test_a_missing_landing_folder(command: Command, tmp_path: Path) -> None:
+    done = command("run")
+    assert done.exit_code == 2
+    assert f"there is no folder {tmp_path / 'landing'}" in _one_message(done)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_an_empty_landing_folder(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "landing").mkdir()
+    done = command("run")
+    assert done.exit_code == 2
+    assert "holds no file in a folder named received_at_utc_date=YYYY-MM-DD" in _one_message(done)
+
+
+def test_a_landing_that_is_a_file(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "landing").write_text("{}")
+    done = command("run")
+    assert done.exit_code == 2
+    assert "is a file; a folder is wanted" in _one_message(done)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("--only", "07"), "there is no notebook '07'; they are: 00_start_here"),
+        (("--only", "flaten_events"), "did you mean 'flatten_events'?"),
+        (("--only", "01", "--from", "02"), "leave no notebook to run"),
+    ],
+)
+def test_a_notebook_that_there_is_not(
+    command: Command, words: tuple[str, ...], expected: str
+) -> None:
+    done = command("run", *words, landing=ROOT / "data/samples/rudderstack_firehose")
+    assert done.exit_code == 2
+    assert expected in _one_message(done)
+
+
+def test_query_before_any_run(command: Command) -> None:
+    done = command("query", "select 1 from marts.sessions")
+    assert done.exit_code == 1
+    assert "There is no warehouse yet" in _one_message(done)
+
+
+@pytest.fixture
+def filled(make_settings: Callable[..., object], tmp_path: Path) -> None:
+    with open_warehouse(make_settings()).session(write=True) as session:  # type: ignore[arg-type]
+        session.publish(
+            Table("marts", "orders"),
+            "select 'o1' as order_id, cast(9.9 as decimal(18,2)) as revenue, "
+            "timestamp '2026-01-02 03:04:05.678' as ordered_at union all "
+            "select 'o2, \"x\"', null, null",
+        )
+
+
+@pytest.mark.usefixtures("filled")
+def test_query_prints_csv(command: Command) -> None:
+    done = command("query", "select * from marts.orders order by order_id", "--format", "csv")
+    assert done.exit_code == 0, done.stderr
+    assert done.stdout == (
+        'order_id,revenue,ordered_at\no1,9.90,2026-01-02 03:04:05.678\n"o2, ""x""",,\n'
+    )
+
+
+@pytest.mark.usefixtures("filled")
+def test_query_prints_json(command: Command) -> None:
+    done = command("query", "select * from marts.orders order by order_id", "--format", "json")
+    assert json.loads(done.stdout) == [
+        {"order_id": "o1", "revenue": "9.90", "ordered_at": "2026-01-02T03:04:05.678000"},
+        {"order_id": 'o2, "x"', "revenue": None, "ordered_at": None},
+    ]
+
+
+@pytest.mark.usefixtures("filled")
+def test_query_prints_a_table(command: Command) -> None:
+    done = command("query", "select order_id, revenue from marts.orders order by order_id")
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert lines[:2] == [["order_id", "revenue"], ["o1", "9.90"]]
+    assert done.stdout.splitlines()[-1].strip() == "2 rows"
+
+
+@pytest.mark.usefixtures("filled")
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("select 1 from marts.order", "there is no table marts.order; near to it: marts.orders"),
+        ("select nope from marts.orders", '"nope" not found'),
+        ("select from marts.orders where", "line 1, column"),
+        ("delete from marts.orders", "only queries (SELECT, WITH) are accepted here, not DELETE"),
+        ("select 1; select 2", "one query is wanted, 2 statements were given"),
+        ("drop table marts.orders", "not DROP"),
+    ],
+)
+def test_query_refuses_what_is_wrong(command: Command, sql: str, expected: str) -> None:
+    done = command("query", sql)
+    assert done.exit_code == 2
+    assert expected in _one_message(done)
+
+
+def test_check_says_what_is_missing(command: Command, tmp_path: Path) -> None:
+    done = command("check")
+    assert done.exit_code == 1
+    assert "missing landing" in done.stdout
+    shutil.copytree(
+        ROOT / "data/samples/rudderstack_firehose/received_at_utc_date=2026-09-02",
+        tmp_path / "landing/received_at_utc_date=2026-09-02",
+    )
+    done = command("check")
+    assert done.exit_code == 0, done.stdout
+    assert "1 files, 2026-09-02 to 2026-09-02" in done.stdout
+
+
+def test_status_before_and_after(command: Command, tmp_path: Path) -> None:
+    day = tmp_path / "landing/received_at_utc_date=2026-01-01"
+    day.mkdir(parents=True)
+    (day / "a.json").write_text('{"type":"page","messageId":"1"}\n')
+    assert "Nothing was taken in yet; 1 files have landed." in command("status").stdout
+
+
+def test_generate_writes_a_landing(tmp_path: Path) -> None:
+    out = tmp_path / "made"
+    words = ["generate", "--users", "5", "--days", "2", "--seed", "3", "--out", str(out)]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0, done.stderr
+    assert list(out.glob("received_at_utc_date=*/*"))
+    again = CliRunner().invoke(app, words)
+    assert again.exit_code == 2
+    assert str(out) in _one_message(again)
+
+
+def test_the_installed_command_answers() -> None:
+    command = Path(sys.executable).with_name("engagement")
+    done = subprocess.run([command, "--help"], capture_output=True, text=True, check=True)
+    for name in ("run", "query", "check", "status", "generate"):
+        assert name in done.stdout
