@@ -14,7 +14,7 @@ $(READY): requirements.lock pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "This needs Python 3.11 as '$(PYTHON)'. Install it, or name it: make PYTHON=/path/to/python3.11"; exit 1; }
 	@echo "Building the environment in $(VENV) (about a minute, once) ..."
 	@$(PYTHON) -m venv --clear $(VENV)
-	@$(BIN)/python -m pip install --quiet --no-deps --requirement requirements.lock
+	@$(BIN)/python -m pip install --quiet --no-deps --no-compile --requirement requirements.lock
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -22,7 +22,7 @@ run: $(READY)   ## the whole workbook on the samples, with DuckDB
 	@$(BIN)/engagement run
 
 test: $(READY)  ## every test that needs no Java
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-athena: $(READY) ## the tests against a real Trino (Java 17 and Maven)
 	@$(BIN)/python -m pytest tests/athena

@@ -1,0 +1,256 @@
+"""The stand's AWS: moto on a free port, with what it lacks filled in.
+
+Requests pass through `AwsApplication` on their way to moto. It asks the faults first; answers
+Athena's query executions itself; and gives Glue the defaults, limits and version check of the
+real one. Moto keeps its state in the process, so nothing else there may use moto meanwhile.
+"""
+
+import io
+import json
+import re
+import socket
+import threading
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote
+from xml.sax.saxutils import escape
+
+from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.glue.models import glue_backends
+from moto.moto_server.werkzeug_app import (
+    DomainDispatcherApplication,
+    MotoRequestHandler,
+    create_backend_app,
+)
+from werkzeug.exceptions import ClientDisconnected
+from werkzeug.serving import BaseWSGIServer, make_server
+from werkzeug.wrappers import Request, Response
+
+from . import glue_rules
+from .access import ENGINE_AGENT
+from .errors import ServiceError
+from .faults import Call, Client, Failure, Faults
+from .trino_server import HOST
+
+Environ = dict[str, Any]
+StartResponse = Callable[..., Any]
+Operation = Callable[[Mapping[str, Any]], dict[str, Any]]
+
+_ENGINE_AGENTS = ("aws-sdk-java", ENGINE_AGENT)
+_CREDENTIAL = re.compile(r"Credential=[^/]+/\d+/(?P<region>[^/]+)/(?P<service>[^/]+)/")
+_S3_CODES = {
+    "ThrottlingException": "SlowDown",
+    "ExpiredTokenException": "ExpiredToken",
+    "AccessDeniedException": "AccessDenied",
+    "InternalServerException": "InternalError",
+}
+
+
+class AwsServer:
+    """Serves the application on a free port of 127.0.0.1, from a thread."""
+
+    def __init__(self, application: "AwsApplication") -> None:
+        self._server: BaseWSGIServer = make_server(
+            HOST, 0, application, threaded=True, request_handler=_QuietRequestHandler
+        )
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, name="stand-aws", daemon=True
+        )
+        self._thread.start()
+
+    @property
+    def url(self) -> str:
+        """Where the services are."""
+        return f"http://{HOST}:{self._server.server_port}"
+
+    def stop(self) -> None:
+        """Take no more requests."""
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+class AwsApplication:
+    """Moto's application with the stand's additions in front of it.
+
+    Parameters
+    ----------
+    faults : Faults
+        Asked about every call.
+    """
+
+    def __init__(self, faults: Faults) -> None:
+        self._faults = faults
+        self._moto = DomainDispatcherApplication(create_backend_app)
+        # Moto takes a millisecond to find out which of its services a request is for.
+        self._services = {name: create_backend_app(name) for name in ("athena", "glue", "s3")}
+        self._athena: Mapping[str, Operation] = {}
+        self._stopped_queries: Collection[str] = ()
+        # Moto's state is plain dictionaries: one call at a time keeps what is read whole, and
+        # makes conditional writes conditional.
+        self._moto_lock = threading.RLock()
+
+    def serve_athena(
+        self, operations: Mapping[str, Operation], stopped_queries: Collection[str]
+    ) -> None:
+        """Answer these operations of Athena, and refuse tables of stopped queries, from here on."""
+        self._athena = operations
+        self._stopped_queries = stopped_queries
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        try:
+            request = _read(environ)
+        except ClientDisconnected as error:
+            raise ConnectionAbortedError("the client went away") from error
+        failure = self._faults.check(request.call)
+        if failure is None:
+            return self._answer(request)(environ, start_response)
+        if failure.lost == "request":
+            return _break_connection(environ)
+        if failure.lost == "answer":
+            self._answer(request)
+            return _break_connection(environ)
+        return _failed(request.call, failure)(environ, start_response)
+
+    def _answer(self, request: "_AwsRequest") -> Response:
+        call = request.call
+        try:
+            if call.service == "athena" and call.operation in self._athena:
+                return _json(self._athena[call.operation](call.parameters))
+            if call.service == "glue" and call.operation in glue_rules.FIXED_ANSWERS:
+                return _json(glue_rules.FIXED_ANSWERS[call.operation])
+            with self._moto_lock:
+                if call.service == "glue":
+                    return self._answer_glue(request)
+                return self._ask_moto(request)
+        except ServiceError as error:
+            return _failed(call, Failure(error.code, error.message, error.status))
+
+    def _answer_glue(self, request: "_AwsRequest") -> Response:
+        call = request.call
+        backend = glue_backends[DEFAULT_ACCOUNT_ID][request.region]
+        if call.client == "engine" and call.operation == "CreateTable":
+            query_id = call.parameters["TableInput"].get("Parameters", {}).get("trino_query_id")
+            if query_id in self._stopped_queries:
+                raise ServiceError("InvalidInputException", f"Query {query_id} was stopped")
+        parameters = glue_rules.prepare(backend, call.operation, dict(call.parameters))
+        response = self._ask_moto(request.with_body(json.dumps(parameters).encode()))
+        if response.status_code != 200:
+            return response
+        glue_rules.finish(backend, call.operation, parameters)
+        changed = glue_rules.completed_answer(
+            call.operation, response.get_data(), for_engine=call.client == "engine"
+        )
+        return response if changed is None else _json(changed)
+
+    def _ask_moto(self, request: "_AwsRequest") -> Response:
+        application = self._services.get(request.call.service, self._moto)
+        return Response.from_app(application, request.environ, buffered=True)
+
+
+@dataclass(frozen=True)
+class _AwsRequest:
+    environ: Environ
+    call: Call
+    region: str
+
+    def with_body(self, body: bytes) -> "_AwsRequest":
+        return _AwsRequest(_environ_with_body(self.environ, body), self.call, self.region)
+
+
+class _QuietRequestHandler(MotoRequestHandler):
+    """Does not print a line for each request."""
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Print nothing."""
+
+
+def _read(environ: Environ) -> _AwsRequest:
+    """Tell which service and operation a request is for, from its headers, path and body."""
+    request = Request(environ)
+    agent = request.headers.get("User-Agent", "")
+    client: Client = "engine" if any(name in agent for name in _ENGINE_AGENTS) else "client"
+    region, service = _region_and_service(request)
+    if "Transfer-Encoding" not in request.headers:
+        environ = _environ_with_body(environ, request.get_data(cache=False))
+    target = request.headers.get("X-Amz-Target")
+    if target:
+        body = environ["wsgi.input"].read()
+        environ = _environ_with_body(environ, body)
+        operation = target.rpartition(".")[2]
+        call = Call(service, operation, client, parameters=json.loads(body or b"{}"))
+    elif service == "s3":
+        call = Call(service, _s3_operation(request), client, unquote(request.path).lstrip("/"))
+    else:
+        call = Call(service, f"{request.method} {request.path}", client, request.path)
+    return _AwsRequest(environ, call, region)
+
+
+def _region_and_service(request: Request) -> tuple[str, str]:
+    signed = request.headers.get("Authorization", "")
+    presigned = "Credential=" + request.args.get("X-Amz-Credential", "")
+    match = _CREDENTIAL.search(signed) or _CREDENTIAL.search(presigned)
+    if match:
+        return match["region"], match["service"]
+    return "us-east-1", "moto-api" if request.path.startswith("/moto-api/") else "s3"
+
+
+def _s3_operation(request: Request) -> str:
+    """Name an S3 request; only those that matter to a table's data are told apart."""
+    _, _, key = request.path.lstrip("/").partition("/")
+    arguments = request.args
+    match request.method:
+        case "PUT" if key and "uploadId" in arguments:
+            return "UploadPart"
+        case "PUT" if key and "x-amz-copy-source" in request.headers:
+            return "CopyObject"
+        case "PUT":
+            return "PutObject" if key else "CreateBucket"
+        case "POST" if "uploads" in arguments:
+            return "CreateMultipartUpload"
+        case "POST" if "uploadId" in arguments:
+            return "CompleteMultipartUpload"
+        case "POST" if "delete" in arguments:
+            return "DeleteObjects"
+        case "GET" if key:
+            return "GetObject"
+        case "GET":
+            return "ListObjectsV2" if "list-type" in arguments else "GetBucket"
+        case "HEAD":
+            return "HeadObject" if key else "HeadBucket"
+        case "DELETE":
+            return "DeleteObject" if key else "DeleteBucket"
+        case method:
+            return method
+
+
+def _environ_with_body(environ: Environ, body: bytes) -> Environ:
+    changed = {name: value for name, value in environ.items() if name != "werkzeug.request"}
+    return {**changed, "wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
+
+
+def _json(answer: Mapping[str, Any]) -> Response:
+    return Response(json.dumps(answer), content_type="application/x-amz-json-1.1")
+
+
+def _failed(call: Call, failure: Failure) -> Response:
+    """Write an error in the protocol of the service that was called."""
+    if call.service == "s3":
+        code = _S3_CODES.get(failure.code, failure.code)
+        body = (
+            '<?xml version="1.0" encoding="UTF-8"?>\n'
+            f"<Error><Code>{code}</Code><Message>{escape(failure.message)}</Message></Error>"
+        )
+        return Response(body, failure.status, content_type="application/xml")
+    body = json.dumps({"__type": failure.code, "message": failure.message})
+    response = Response(body, failure.status, content_type="application/x-amz-json-1.1")
+    response.headers["x-amzn-ErrorType"] = failure.code
+    return response
+
+
+def _break_connection(environ: Environ) -> Iterable[bytes]:
+    """Close the client's connection without an answer."""
+    connection: socket.socket = environ["werkzeug.socket"]
+    connection.shutdown(socket.SHUT_RDWR)
+    raise ConnectionAbortedError("broken on purpose")

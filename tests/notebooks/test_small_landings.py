@@ -1,0 +1,128 @@
+"""Too little data is said in words: every notebook gets through landings with next to nothing."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+EVENT = {
+    "type": "track",
+    "event": "Product Viewed",
+    "messageId": "m-1",
+    "anonymousId": "a-1",
+    "receivedAt": "2026-11-18T14:05:10.431Z",
+    "timestamp": "2026-11-18T14:05:10.429Z",
+    "properties": {"product_id": "prd-1", "price": 29.95},
+}
+
+
+def _event(number: int, kind: str, **fields: Any) -> dict[str, Any]:
+    """An event of one visit, as the browser SDK shapes it, ``number`` minutes after 14:00."""
+    time = f"2026-11-18T14:{number:02d}:00.000Z"
+    return {
+        "type": kind,
+        "channel": "web",
+        "messageId": f"m-{number}",
+        "anonymousId": "a-1",
+        "userId": "u-1" if number > 4 else "",
+        "originalTimestamp": time,
+        "sentAt": time,
+        "receivedAt": time,
+        "timestamp": time,
+        "context": {
+            "campaign": {},
+            "locale": "en-US",
+            "os": {"name": "", "version": ""},
+            "page": {"path": "/", "referrer": "$direct", "search": "", "url": "https://a.example/"},
+            "sessionId": 1795010702412,
+            "traits": {"email": "test.person@example.com", "age": 34} if number > 4 else {},
+            "userAgent": "Mozilla/5.0 (X11; Linux x86_64) Chrome/156.0.0.0",
+        },
+        **fields,
+    }
+
+
+_ITEM = {
+    "product_id": "p-1",
+    "name": "Trail Tee",
+    "price": 29.95,
+    "quantity": 1,
+    "category": "Tops",
+}
+
+NINE = [
+    _event(1, "page", properties={"path": "/"}),
+    _event(2, "track", event="Product Viewed", properties=_ITEM),
+    _event(3, "track", event="Product Added", properties=_ITEM),
+    _event(4, "track", event="Checkout Started", properties={"value": 29.95, "products": [_ITEM]}),
+    _event(5, "identify"),
+    _event(
+        6,
+        "track",
+        event="Order Completed",
+        properties={"order_id": "o-1", "revenue": 29.95, "total": 34.95, "products": [_ITEM]},
+    ),
+    _event(7, "group", groupId="g-1", traits={"name": "Acme"}),
+    _event(8, "alias", previousId="a-1"),
+    _event(9, "track", event="Products Searched", properties={"query": "検索 1", "results": 10}),
+]
+
+LANDINGS = {
+    "nine events of one visit": "".join(json.dumps(event) + "\n" for event in NINE),
+    "one event": json.dumps(EVENT),
+    "only bad lines": '{"type":"track","event":"Pro\nnull\n{"type":"foo"}\n',
+    "only blank lines": "\n\n",
+}
+
+
+def _engagement(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    sets = {
+        "landing.location": folder / "landing",
+        "warehouse.duckdb.path": folder / "warehouse.duckdb",
+        "run.directory": folder / "runs",
+    }
+    return subprocess.run(
+        [
+            *(sys.executable, "-c", "from engagement.cli import main; main()", *words),
+            *(word for key, value in sets.items() for word in ("--set", f"{key}={value}")),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LANDINGS)
+def test_every_notebook_gets_through(name: str, tmp_path: Path) -> None:
+    day = tmp_path / "landing/received_at_utc_date=2026-11-18"
+    day.mkdir(parents=True)
+    (day / "a.json").write_text(LANDINGS[name], encoding="utf-8")
+    done = _engagement(tmp_path, "run", "--set", "as_of=2026-11-18")
+    assert done.returncode == 0, done.stdout + done.stderr
+    [record] = (tmp_path / "runs").glob("*/run.json")
+    statuses = {n["status"] for n in json.loads(record.read_text(encoding="utf-8"))["notebooks"]}
+    assert statuses == {"done"}
+
+
+@pytest.mark.slow
+def test_a_corrupt_gzip_is_set_apart_and_counted(tmp_path: Path) -> None:
+    day = tmp_path / "landing/received_at_utc_date=2026-11-18"
+    day.mkdir(parents=True)
+    (day / "a.json").write_text(json.dumps(EVENT), encoding="utf-8")
+    (day / "b.gz").write_bytes(b"\x1f\x8b\x08\x00 this is no gzip")
+    done = _engagement(tmp_path, "run", "--only", "01", "--only", "02")
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = _engagement(
+        tmp_path,
+        *("query", "select file, error from landing.files where error is not null"),
+        *("--format", "json"),
+    )
+    [row] = json.loads(found.stdout)
+    assert row["file"] == "received_at_utc_date=2026-11-18/b.gz"
+    assert row["error"].startswith("no valid gzip")
