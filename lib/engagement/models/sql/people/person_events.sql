@@ -1,0 +1,94 @@
+-- Grain: one kept event. Key: id, received_at_utc_date (beyond the duplicate window an id may recur).
+-- Whose each event is: the person of its user id; else of its device. On a shared device, an event
+-- without a user id belongs to the latest user seen there at or before it. Before the first one there
+-- are at least two users still to come, so no single one is next: such events are the device's, as a
+-- person of its own. An event without any usable id is a person of its own, so that nothing it
+-- counts for is lost. Placeholder ids are NULL here.
+with events as (
+    select * from sources.events
+),
+
+identities as (
+    select * from marts.identity_map
+),
+
+named as (
+    select
+        e.id,
+        e.received_at_utc_date,
+        d.id as anonymous_id,
+        u.id as user_id,
+        e.type,
+        e.event,
+        e."timestamp",
+        e.received_at,
+        u.person_id as user_person_id,
+        d.person_id as device_person_id,
+        coalesce(d.is_shared_device, false) as is_shared_device
+    from events as e
+    left join identities as d
+        on e.anonymous_id = d.id and d.id_type = 'anonymous_id'
+    left join identities as u
+        on e.user_id = u.id and u.id_type = 'user_id'
+),
+
+users_on_shared_devices as (
+    select
+        id,
+        received_at_utc_date,
+        anonymous_id,
+        user_person_id,
+        row_number() over (
+            partition by anonymous_id
+            order by "timestamp", received_at, id, received_at_utc_date
+        ) as sighting
+    from named
+    where is_shared_device and user_person_id is not null
+),
+
+latest_sightings as (
+    select
+        n.id,
+        n.received_at_utc_date,
+        n.anonymous_id,
+        max(u.sighting) over (
+            partition by n.anonymous_id
+            order by n."timestamp"
+            range between unbounded preceding and current row
+        ) as sighting
+    from named as n
+    left join users_on_shared_devices as u
+        on n.id = u.id and n.received_at_utc_date = u.received_at_utc_date
+    where n.is_shared_device
+),
+
+latest_users as (
+    select
+        s.id,
+        s.received_at_utc_date,
+        u.user_person_id as person_id
+    from latest_sightings as s
+    inner join users_on_shared_devices as u
+        on s.anonymous_id = u.anonymous_id and s.sighting = u.sighting
+)
+
+select
+    n.id,
+    n.received_at_utc_date,
+    coalesce(
+        n.user_person_id,
+        l.person_id,
+        n.device_person_id,
+        substring(sha256_hex('event:' || n.id), 1, 32)
+    ) as person_id,
+    n.anonymous_id,
+    n.user_id,
+    n.type,
+    n.event,
+    n.is_shared_device,
+    cast(local_time(n."timestamp", :timezone) as date) as event_date,
+    n."timestamp",
+    n.received_at
+from named as n
+left join latest_users as l
+    on n.id = l.id and n.received_at_utc_date = l.received_at_utc_date

@@ -1,0 +1,312 @@
+"""The report: one file that needs nothing else, the same for the same data, and safe to open."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable
+from datetime import date, timedelta
+from decimal import Decimal
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from engagement.dashboards import report
+from engagement.models.runner import models
+from engagement.settings import Settings
+from engagement.warehouse import open_warehouse
+from engagement.warehouse.dialect import Table, check, parse, tables
+
+AS_OF = date(2026, 1, 31)
+ABOUT: dict[str, Any] = {
+    "as_of": AS_OF,
+    "timezone": "Europe/Berlin",
+    "currency": "EUR",
+    "window_days": 7,
+    "lookback_days": 30,
+    "exclude_bots": True,
+}
+SNEAKY = "<script>alert('x')</script>\" onload=\"x"
+
+
+class Page(HTMLParser):
+    """What a browser would see: tags with their attributes, and the text."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+def period(window_days: int, *, is_complete: bool = True, **changes: Any) -> dict[str, Any]:
+    """A period with plain figures, and the same before it."""
+    figures: dict[str, Any] = {
+        "users": 50,
+        "new_users": 10,
+        "sessions": 80,
+        "engagement_rate": 0.5,
+        "bounce_rate": 0.5,
+        "conversion_rate": 0.05,
+        "orders": 4,
+        "revenue": Decimal("1234.50"),
+        "average_order_value": 308.625,
+        "items_per_order": 2.5,
+    }
+    return {
+        "window_days": window_days,
+        "is_complete": is_complete,
+        "from_day": AS_OF - timedelta(days=window_days - 1),
+        "to_day": AS_OF,
+        **figures,
+        **{f"previous_{name}": value for name, value in figures.items()},
+        **changes,
+    }
+
+
+def frames(**changes: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Small frames of every kind."""
+    days = [AS_OF - timedelta(days=13 - n) for n in range(14)]
+    return {
+        "overview": pd.DataFrame(
+            {
+                "day": days,
+                "users": 9,
+                "sessions": 10,
+                "orders": 1,
+                "converting_sessions": 1,
+                "revenue": [Decimal("10.00")] * 14,
+            }
+        ),
+        "periods": pd.DataFrame([period(7), period(30, is_complete=False)]),
+        "funnel": pd.DataFrame(
+            {
+                "step_number": [1, 2, 3, 4],
+                "step": ["view", "add", "checkout", "order"],
+                "persons": [8, 4, 2, 1],
+                "step_rate": [None, 0.5, 0.5, 0.5],
+                "overall_rate": [1.0, 0.5, 0.25, 0.125],
+                "persons_waiting": [1, 0, 0, 0],
+                "median_seconds_from_previous": [None, 60.0, 60.0, 60.0],
+            }
+        ),
+        "retention": pd.DataFrame(
+            {
+                "cohort_week": [date(2026, 1, 5)] * 2,
+                "week_number": [0, 1],
+                "is_mature": [True, True],
+                "cohort_persons": [4, 4],
+                "retained_persons": [4, 1],
+                "retention_rate": [1.0, 0.25],
+            }
+        ),
+        "channels": pd.DataFrame(
+            {
+                "channel": ["Email", "Direct"],
+                "sessions": [3, 7],
+                "engagement_rate": [0.3333, None],
+                "conversion_rate": [0.0, 0.25],
+                "session_revenue": [Decimal("0.00"), Decimal("14.00")],
+                "credits": [1.0, 2.0],
+                "revenue": [Decimal("5.00"), Decimal("9.00")],
+            }
+        ),
+        "products": pd.DataFrame(
+            {
+                "product_id": ["p1", "p2"],
+                "name": ["Lamp", None],
+                "viewers": [4, 1],
+                "adders": [2, 0],
+                "orders": [1, 0],
+                "units": [1, 0],
+                "revenue": [Decimal("14.00"), Decimal("0.00")],
+            }
+        ),
+        "searches": pd.DataFrame(
+            {
+                "term": ["ruby lamp"],
+                "searches": [3],
+                "searches_without_results": [2],
+                "no_result_rate": [0.6667],
+            }
+        ),
+        **changes,
+    }
+
+
+def empty() -> dict[str, pd.DataFrame]:
+    """Every frame without a row, the funnel aside: it always has its four."""
+    found = {name: frame.head(0) for name, frame in frames().items()}
+    funnel = frames()["funnel"].assign(persons=0, step_rate=None, overall_rate=None)
+    return {**found, "funnel": funnel}
+
+
+def test_the_page_needs_nothing_but_itself() -> None:
+    page = Page(report.render(frames(), **ABOUT))
+    for tag in ("script", "link", "iframe", "object", "embed", "base", "form"):
+        assert not page.all(tag), tag
+    images = page.all("img")
+    assert len(images) == 6
+    assert all(str(image["src"]).startswith("data:image/svg+xml;base64,") for image in images)
+    assert all(image["alt"] for image in images)
+    addresses = [
+        value
+        for _, attributes in page.tags
+        for name, value in attributes.items()
+        if name in ("src", "href", "action") and not str(value).startswith("data:")
+    ]
+    assert addresses == []
+    (policy,) = [m for m in page.all("meta") if m.get("http-equiv") == "Content-Security-Policy"]
+    assert str(policy["content"]).startswith("default-src 'none'")
+
+
+def test_the_same_data_gives_the_same_bytes() -> None:
+    assert report.render(frames(), **ABOUT) == report.render(frames(), **ABOUT)
+
+
+def test_other_data_gives_another_chart() -> None:
+    changed = frames()["funnel"].assign(persons=[80, 4, 2, 1])
+    assert report.render(frames(funnel=changed), **ABOUT) != report.render(frames(), **ABOUT)
+
+
+def test_the_page_says_what_it_is_about() -> None:
+    text = Page(report.render(frames(), **ABOUT)).text
+    assert "As of 2026-01-31; days in Europe/Berlin, money in EUR, crawlers left out." in text
+    assert "The 7 days from 2026-01-25 to 2026-01-31" in text
+    counted = Page(report.render(frames(), **{**ABOUT, "exclude_bots": False})).text
+    assert "crawlers counted." in counted
+
+
+@pytest.mark.parametrize(
+    ("name", "column"),
+    [
+        ("products", "name"),
+        ("products", "product_id"),
+        ("searches", "term"),
+        ("channels", "channel"),
+        ("funnel", "step"),
+    ],
+)
+def test_what_comes_from_the_data_is_escaped(name: str, column: str) -> None:
+    frame = frames()[name]
+    if column == "product_id":
+        frame = frame.assign(name=None)
+    frame = frame.assign(**{column: SNEAKY})
+    page = report.render(frames(**{name: frame}), **ABOUT)
+    assert "<script" not in page
+    assert not any("onload" in attributes for _, attributes in Page(page).tags)
+    assert SNEAKY in Page(page).text
+
+
+def test_names_in_charts_are_escaped_too() -> None:
+    frame = frames()["channels"].assign(channel=["<script>x</script>", "Direct"])
+    page = Page(report.render(frames(channels=frame), **ABOUT))
+    for image in page.all("img"):
+        svg = base64.b64decode(str(image["src"]).partition(",")[2])
+        assert b"<script" not in svg
+
+
+def test_changes_are_against_the_period_before() -> None:
+    week = period(
+        7,
+        previous_users=40,
+        previous_conversion_rate=0.062,
+        previous_orders=0,
+        previous_revenue=None,
+    )
+    text = Page(report.render(frames(periods=pd.DataFrame([week])), **ABOUT)).text
+    # 50 of 40: a quarter more. 5.0 % of 6.2 %: 1.2 points less. Nothing of 0, nothing of unknown.
+    assert "Users50+25 %" in text
+    assert "Conversion rate5.0 %-1.2 points" in text
+    assert "Orders4none before" in text
+    assert "Revenue1,234.50 EURnothing to compare with" in text
+
+
+def test_a_rate_that_is_unknown_is_a_dash() -> None:
+    week = period(7, bounce_rate=None)
+    text = Page(report.render(frames(periods=pd.DataFrame([week])), **ABOUT)).text
+    assert "Bounce rate–nothing to compare with" in text
+
+
+def test_a_period_that_the_data_does_not_fill_is_not_summed_up() -> None:
+    text = Page(report.render(frames(), **ABOUT)).text
+    assert "30 days" not in text.split("Trends")[0]
+    short = pd.DataFrame([period(7, is_complete=False)])
+    assert "There are not seven whole days of data yet" in report.render(
+        frames(periods=short), **ABOUT
+    )
+
+
+def test_without_data_every_section_says_so_in_words() -> None:
+    page = Page(report.render(empty(), **ABOUT))
+    assert not page.all("img")
+    for words in (
+        "There are not seven whole days of data yet",
+        "too few for a trend",
+        "Nobody has viewed a product yet.",
+        "too little data for retention",
+        "there is nothing to attribute",
+        "No product was viewed or bought yet.",
+        "No search came back empty.",
+    ):
+        assert words in page.text
+
+
+def test_a_week_in_which_nobody_came_back_is_drawn_and_one_not_over_is_not() -> None:
+    nobody = frames()["retention"].assign(retained_persons=[4, 0], retention_rate=[1.0, 0.0])
+    assert "too little data for retention" not in report.render(frames(retention=nobody), **ABOUT)
+    young = frames()["retention"].assign(is_mature=[True, False], retention_rate=[1.0, None])
+    assert "too little data for retention" in report.render(frames(retention=young), **ABOUT)
+
+
+def test_numbers_stand_in_tables_beside_the_charts() -> None:
+    page = report.render(frames(), **ABOUT)
+    rows = [re.sub(r"<[^>]+>", "|", row) for row in re.findall(r"<tr>(.*?)</tr>", page, re.DOTALL)]
+    assert "|add||4||50.0 %||50.0 %||0|" in rows
+    assert "|Email||3||33.3 %||0.0 %||0.00||1||5.00|" in rows
+    assert "|p2||1||0||0||0||0.00|" in rows
+    assert "|ruby lamp||3||2||66.7 %|" in rows
+
+
+# --- against the warehouse ----------------------------------------------------------------------
+
+
+def test_the_queries_are_portable_and_read_columns_that_are_documented() -> None:
+    known = models(["dashboards"])
+    for name, sql in report.QUERIES.items():
+        query = parse(sql, source=name)
+        check(query, source=name)
+        for table in tables(query):
+            assert table.database == "marts"
+            assert table.name in known
+
+
+def test_a_report_is_written_from_the_tables(
+    make_settings: Callable[..., Settings], tmp_path: Path
+) -> None:
+    # The tables exist and are empty, the funnel's too: not even its four rows.
+    settings = make_settings()
+    warehouse = open_warehouse(settings)
+    with warehouse.session(write=True) as session:
+        for name, model in models(["dashboards"]).items():
+            columns = ", ".join(
+                f'cast(null as {column.type}) as "{key}"'
+                for key, column in model.document.columns.items()
+            )
+            session.publish(Table("marts", name), f"select {columns} where 1 = 0")
+    path = report.write(warehouse, settings, AS_OF, tmp_path / "report.html")
+    page = path.read_text(encoding="utf-8")
+    assert "Nobody has viewed a product yet." in page
+    assert b"\r" not in path.read_bytes()
