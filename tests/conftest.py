@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,18 @@ import pytest
 from engagement.settings import Settings, load_settings
 
 mpl.use("Agg")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep the tests' many small files in memory, where the machine has a folder for that.
+
+    SQL trees are many small objects: collecting garbage more rarely makes the tests twice as fast.
+    """
+    del config
+    gc.set_threshold(200_000, 20, 20)
+    memory = Path("/dev/shm")
+    if memory.is_dir() and os.access(memory, os.W_OK):
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(memory))
 
 
 @pytest.fixture

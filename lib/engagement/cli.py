@@ -1,4 +1,4 @@
-"""The command line: ``engagement run | query | check | status | generate``.
+"""The command line: ``engagement run | query | check | status | clean | generate``.
 
 Exit codes: 0 done, 1 failed, 2 wrong input.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from functools import wraps
 from pathlib import Path
@@ -16,7 +16,6 @@ from typing import Annotated, Any, Literal
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table as Grid
 
 from engagement.settings import (
     DEFAULT_PARAMS,
@@ -146,22 +145,17 @@ def _params_path(params: str | None) -> Path:
 
 def _summary(record: Any, folder: Path) -> None:
     shown = folder.relative_to(ROOT) if folder.is_relative_to(ROOT) else folder
-    tables = Grid(box=None, padding=(0, 2), title_justify="left", title="Tables")
-    tables.add_column("database")
-    tables.add_column("table", overflow="fold")
-    tables.add_column("rows", justify="right")
-    for name, rows in record.tables.items():
-        database, _, table = name.partition(".")
-        tables.add_row(database, escape(table), f"{rows:,}")
-    console.print(tables)
-    files = Grid(box=None, padding=(0, 2), title_justify="left", title="Files")
-    files.add_column("file", overflow="fold")
-    files.add_column("bytes", justify="right")
-    for name, details in record.files.items():
-        if not name.startswith("notebooks/"):
-            files.add_row(escape(f"{shown}/{name}"), f"{details['bytes']:,}")
-    files.add_row(f"{shown}/notebooks/", f"{len(record.notebooks)} notebooks, each with a page")
-    console.print(files)
+    console.print("Tables")
+    rows = [(*name.split(".", 1), f"{count:,}") for name, count in record.tables.items()]
+    _grid(["database", "table", "rows"], rows, right={2})
+    console.print("Files")
+    files = [
+        (f"{shown}/{name}", f"{details['bytes']:,}")
+        for name, details in record.files.items()
+        if not name.startswith("notebooks/")
+    ]
+    _grid(["file", "bytes"], files, right={1})
+    console.print(f"  {shown}/notebooks/: {len(record.notebooks)} notebooks, each with a page")
     day = f", as of {record.as_of}" if record.as_of else ""
     console.print(f"[bold green]done[/]: run {record.id}{day}, {len(record.tables)} tables")
 
@@ -194,14 +188,28 @@ def query(
         rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
         sys.stdout.write(_json(rows) + "\n")
     else:
-        grid = Grid(box=None, padding=(0, 2, 0, 0))
-        for name, kind in frame.dtypes.items():
-            number = kind.kind in "if" or "Decimal" in {type(v).__name__ for v in frame[name][:1]}
-            grid.add_column(escape(str(name)), justify="right" if number else "left")
-        for row in frame.itertuples(index=False):
-            grid.add_row(*("" if _is_null(cell) else escape(str(cell)) for cell in row))
-        console.print(grid)
+        numbers = {
+            place
+            for place, (name, kind) in enumerate(frame.dtypes.items())
+            if kind.kind in "if" or "Decimal" in {type(value).__name__ for value in frame[name]}
+        }
+        rows = [
+            tuple("" if _is_null(cell) else str(cell) for cell in row)
+            for row in frame.itertuples(index=False)
+        ]
+        _grid(list(frame.columns), rows, right=numbers)
         console.print(f"[dim]{len(frame)} row{'s' * (len(frame) != 1)}[/]")
+
+
+def _grid(header: Sequence[str], rows: Sequence[Sequence[str]], right: set[int]) -> None:
+    """Print columns as wide as what they hold: nothing is cut, however narrow the screen."""
+    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
+    for row in [header, *rows]:
+        cells = (
+            cell.rjust(width) if place in right else cell.ljust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        console.print(escape(("  " + "  ".join(cells)).rstrip()))
 
 
 def _is_null(cell: Any) -> bool:
@@ -266,6 +274,27 @@ def status(params: Params = None, set_: Sets = None) -> None:
     console.print(escape(found.ledger.to_string(index=False)) if len(found.ledger) else "")
     for line in found.lines:
         console.print(escape(line))
+
+
+@app.command()
+@_guarded
+def clean(
+    params: Params = None,
+    set_: Sets = None,
+    keep_days: Annotated[
+        float | None,
+        typer.Option(help="Keep what is unused for less than this. Default: the parameters'."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+) -> None:
+    """Remove files that no table needs any more, after a grace period."""
+    from engagement.warehouse import open_warehouse
+
+    settings, _ = _settings(params, set_)
+    removed = open_warehouse(settings).clean(keep_days, dry_run=dry_run)
+    for name in removed:
+        console.print(escape(name))
+    console.print(f"{len(removed)} {'would be removed' if dry_run else 'removed'}")
 
 
 @app.command()
