@@ -24,9 +24,10 @@ from engagement.landing.files import nothing_landed
 from engagement.landing.tables import READING_TABLE
 from engagement.settings import ROOT, Settings
 from engagement.warehouse import Table, Warehouse, open_warehouse
+from engagement.warehouse.base import StatementLog
 from engagement.warehouse.dialect import LOGICAL
 from engagement.warehouse.lease import TOKEN_VARIABLE
-from engagement.workbook import RUN_VARIABLE
+from engagement.workbook import RUN_VARIABLE, STATEMENTS
 
 NOTEBOOKS = ROOT / "notebooks"
 PARAMETERS = frozenset({"params", "overrides"})
@@ -53,7 +54,11 @@ class NotebookRun:
 
 @dataclass
 class RunRecord:
-    """What ``run.json`` holds. ``tables`` gives rows, ``files`` bytes and sha256."""
+    """What ``run.json`` holds.
+
+    ``tables`` gives rows, ``files`` bytes and sha256, ``statements`` how many there were, their
+    seconds and, on AWS, what they scanned and cost.
+    """
 
     id: str
     engine: str
@@ -65,6 +70,7 @@ class RunRecord:
     ended: str | None = None
     notebooks: list[NotebookRun] = field(default_factory=list)
     tables: dict[str, int] = field(default_factory=dict)
+    statements: dict[str, float] = field(default_factory=dict)
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
@@ -163,7 +169,9 @@ def run(
                 if notebook.status in ("waiting", "running"):
                     notebook.status = "not run"
             record.ended = datetime.now(UTC).isoformat(timespec="seconds")
+            warehouse.log.path = folder / STATEMENTS
             record.tables = table_rows(warehouse)
+            record.statements = statement_totals(warehouse.log)
             record.files = _files(folder)
             _write(record, folder)
             progress(record)
@@ -286,10 +294,23 @@ def table_rows(warehouse: Warehouse) -> dict[str, int]:
     return rows
 
 
+def statement_totals(log: StatementLog) -> dict[str, float]:
+    """What the statements of a run took together."""
+    kept = log.kept()
+    totals: dict[str, float] = {
+        "count": len(kept),
+        "seconds": round(sum(statement.seconds for statement in kept), 3),
+    }
+    if any(statement.usd is not None for statement in kept):
+        totals["scanned_bytes"] = sum(statement.scanned_bytes or 0 for statement in kept)
+        totals["usd"] = round(sum(statement.usd or 0.0 for statement in kept), 6)
+    return totals
+
+
 def _files(folder: Path) -> dict[str, dict[str, Any]]:
     files = {}
     for path in sorted(folder.rglob("*")):
-        if path.is_file() and path.name not in ("run.json", "state.json"):
+        if path.is_file() and path.name not in ("run.json", "state.json", STATEMENTS):
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
             name = path.relative_to(folder).as_posix()
             files[name] = {"bytes": path.stat().st_size, "sha256": digest}

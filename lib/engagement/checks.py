@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from engagement.audience import segments
+from engagement.audience.segments import AudienceError
 from engagement.landing.files import LandingError
 from engagement.settings import ROOT, Settings
 from engagement.warehouse import WarehouseError, open_warehouse
@@ -37,17 +39,9 @@ def check(settings: Settings) -> list[Check]:
         Check("as of", True, str(settings.as_of or "the day before the newest event received")),
     ]
     checks.append(_landing(settings))
-    checks.append(_warehouse(settings))
+    checks += _warehouse(settings)
     checks.append(_folder("run folder", settings.path(settings.run.directory)))
-    segment = settings.path(settings.audience.segment)
-    checks.append(
-        Check(
-            "segment",
-            segment.is_file(),
-            settings.audience.segment,
-            "audience.segment names a YAML file that is not there",
-        )
-    )
+    checks.append(_segment(settings))
     return checks
 
 
@@ -76,15 +70,26 @@ def _landing(settings: Settings) -> Check:
     )
 
 
-def _warehouse(settings: Settings) -> Check:
+def _warehouse(settings: Settings) -> list[Check]:
     try:
         warehouse = open_warehouse(settings)
-        path = settings.path(settings.warehouse.duckdb.path)
-        writable = _folder("warehouse", path.parent)
-        found = f"{warehouse.describe()}, {shown_path(path)}"
-        return Check("warehouse", writable.ok, found, writable.hint)
     except WarehouseError as error:
-        return Check("warehouse", False, settings.warehouse.engine, str(error))
+        return [Check("warehouse", False, settings.warehouse.engine, str(error))]
+    if settings.warehouse.engine == "athena":
+        tried = [Check(f.name, f.ok, f.found, f.hint) for f in warehouse.findings()]
+        return [Check("warehouse", True, warehouse.describe()), *tried]
+    path = settings.path(settings.warehouse.duckdb.path)
+    writable = _folder("warehouse", path.parent)
+    found = f"{warehouse.describe()}, {shown_path(path)}"
+    return [Check("warehouse", writable.ok, found, writable.hint)]
+
+
+def _segment(settings: Settings) -> Check:
+    try:
+        segment = segments.load(settings.path(settings.audience.segment))
+    except AudienceError as error:
+        return Check("segment", False, settings.audience.segment, str(error))
+    return Check("segment", True, f"{settings.audience.segment}: {segment.name}")
 
 
 def _folder(name: str, path: Path) -> Check:

@@ -52,6 +52,10 @@ class _Section(BaseModel):
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Names = Annotated[tuple[str, ...], Field(min_length=1)]
+SnakeName = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,126}$")]
+ColumnType = Literal["bigint", "double", "boolean", "string", "timestamp"]
+
+_S3 = r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?$"
 
 
 class Landing(_Section):
@@ -87,6 +91,34 @@ class DuckDB(_Section):
     threads: int | None = Field(default=None, ge=1)
 
 
+class Athena(_Section):
+    """The production engine: Athena over Glue and S3.
+
+    ``data_location`` is the folder under which every table's files are written, and
+    ``output_location`` the one for query results (left out: ``query-results/`` below it).
+    ``storage_database`` holds what a run works with (left out: the project's name and
+    ``_storage``). ``poll_seconds`` is how often a statement is asked after, ``concurrency`` how
+    many run at once. ``spending_limit_usd`` stops a run before the statement that would pass it;
+    a terabyte scanned costs ``usd_per_terabyte``; ``statement_limit_gigabytes`` is the workgroup's
+    own cut-off. A run that shows no sign of life for
+    ``lease_seconds`` has lost its lease. ``keep_days`` is the grace period of ``engagement clean``.
+    """
+
+    region: str = Field(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")
+    workgroup: str = Field(default="primary", pattern=r"^[a-zA-Z0-9._-]{1,128}$")
+    data_location: str = Field(pattern=_S3)
+    output_location: str | None = Field(default=None, pattern=_S3)
+    storage_database: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9_]{0,120}$")
+    poll_seconds: float = Field(default=0.5, gt=0, le=60)
+    concurrency: int = Field(default=4, ge=1, le=20)
+    attempts: int = Field(default=6, ge=1, le=20)
+    spending_limit_usd: float | None = Field(default=None, gt=0)
+    statement_limit_gigabytes: float | None = Field(default=None, ge=0.01)
+    usd_per_terabyte: float = Field(default=5.0, ge=0)
+    lease_seconds: int = Field(default=120, ge=1)
+    keep_days: int = Field(default=7, ge=0)
+
+
 class Databases(_Section):
     """Physical names of the three logical databases: DuckDB schemas or Glue databases."""
 
@@ -106,7 +138,16 @@ class Warehouse(_Section):
 
     engine: Literal["duckdb", "athena"] = "duckdb"
     duckdb: DuckDB = DuckDB()
+    athena: Athena | None = None
     databases: Databases = Databases()
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.engine == "athena" and self.athena is None:
+            raise ValueError(
+                "engine: athena needs a section 'athena' with at least region and data_location"
+            )
+        return self
 
 
 class Run(_Section):
@@ -248,6 +289,7 @@ class Settings(_Section):
     warehouse: Warehouse = Warehouse()
     run: Run = Run()
     duplicates: Duplicates = Duplicates()
+    tracking_plan: dict[SnakeName, dict[SnakeName, ColumnType]] = {}
     identity: Identity = Identity()
     sessions: Sessions = Sessions()
     traffic: Traffic = Traffic()
@@ -259,6 +301,14 @@ class Settings(_Section):
     consent: Consent = Consent()
     audience: Audience = Audience()
     personalize: Personalize = Personalize()
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if self.warehouse.engine == "athena" and not self.landing.location.startswith("s3://"):
+            raise ValueError(
+                f"landing.location: Athena reads s3:// addresses, not '{self.landing.location}'"
+            )
+        return self
 
     @field_validator("timezone")
     @classmethod

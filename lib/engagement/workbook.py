@@ -26,6 +26,7 @@ from engagement.warehouse import Table, Warehouse, WarehouseError, open_warehous
 RUN_VARIABLE = "ENGAGEMENT_RUN_ID"
 INTERACTIVE = "interactive"
 _STATE = "state.json"
+STATEMENTS = "statements.jsonl"
 
 
 class Workbook:
@@ -44,6 +45,8 @@ class Workbook:
         self.warehouse: Warehouse = open_warehouse(settings)
         self._run_id = os.environ.get(RUN_VARIABLE) or INTERACTIVE
         self.folder = settings.path(settings.run.directory) / self._run_id
+        if self._run_id != INTERACTIVE:
+            self.warehouse.log.path = self.file(STATEMENTS)
 
     def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pd.DataFrame:
         """Run a query in Athena's dialect; ``:as_of`` and ``:timezone`` may stand in it."""
@@ -129,7 +132,7 @@ class Workbook:
         return path
 
     def statements(self) -> pd.DataFrame:
-        """What this notebook ran: each statement with its rows and seconds."""
+        """What this notebook ran: each statement with its rows, seconds and, on AWS, cost."""
         return self.warehouse.log.frame()
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from sqlglot import exp
 
 from engagement.flatten.names import table_name
 from engagement.flatten.pipeline import values_query
@@ -31,6 +32,7 @@ class Bench:
         self.settings = settings
         self.as_of = as_of
         self.warehouse = open_warehouse(settings)
+        self._given: list[tuple[Table, exp.Select]] = []
 
     def given(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Fill a source (``sources.pages``) or a model's table (``marts.sessions``).
@@ -55,17 +57,27 @@ class Bench:
             [_cell(value, columns[key]) for key, value in _whole(row, columns).items()]
             for row in rows
         ]
+        self._given.append((target, values_query(columns, content)))
+
+    def _fill(self) -> None:
+        """Publish what was given, in one session: opening a file takes longer than filling it."""
+        if not self._given:
+            return
         with self.warehouse.session(write=True) as session:
-            session.publish(target, values_query(columns, content))
+            for target, rows in self._given:
+                session.publish(target, rows)
+        self._given.clear()
 
     def build(self, *names: str, layers: Sequence[str] | None = None) -> list[Built]:
         """Build models by name, or whole layers, as of the bench's day."""
+        self._fill()
         everything = models()
         chosen = layers or sorted({everything[name].layer for name in names})
         return build(self.warehouse, self.settings, self.as_of, chosen, only=names or None)
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """Rows of a query, as plain Python values; NULL is ``None``."""
+        self._fill()
         frame = self.warehouse.query(sql)
         return [tuple(_plain(value) for value in row) for row in frame.itertuples(index=False)]
 

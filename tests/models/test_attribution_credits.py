@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from decimal import Decimal
 from typing import Any
 
@@ -194,3 +195,39 @@ def test_time_from_touch_to_order(bench: Any) -> None:
 
 def test_without_orders_there_is_nothing_to_credit(bench: Any) -> None:
     assert credited(bench, [visit("s1", "01 10:00", "Email")], []) == []
+
+
+def test_made_up_journeys_as_found_one_by_one(make_bench: Any) -> None:
+    # Forty persons with visits and orders on whole hours of eight days, and a lookback of three.
+    chance = random.Random(7)
+    channels = ["Direct", "Internal", "Email", "Paid Search"]
+    visits, orders, expected = [], [], []
+    for number in range(40):
+        person = f"p{number:02}"
+        own = []
+        for count in range(chance.randint(0, 5)):
+            hour = chance.randint(0, 190)
+            own.append((hour, f"{person}-s{count}", chance.choice(channels)))
+        bought = sorted(chance.sample(range(190), chance.randint(1, 3)))
+        for count, hour in enumerate(bought):
+            within = [visit for visit in own if visit[0] <= hour]
+            session = max(within)[1] if within and chance.random() < 0.7 else None
+            name = f"{person}-o{count}"
+            orders.append(order(name, _when(hour), session, person))
+            earliest = max(hour - 72, bought[count - 1] + 1 if count else -1)
+            touches = [
+                visit
+                for visit in own
+                if visit[2] != "Internal" and (earliest <= visit[0] <= hour or visit[1] == session)
+            ]
+            found = [visit for visit in touches if visit[2] != "Direct"] or touches
+            last = max(found, default=(0, None, "Direct"))
+            expected.append((name, last[1], last[2]))
+        visits += [visit(name, _when(hour), channel, person) for hour, name, channel in own]
+    bench = make_bench(attribution__lookback_days=3)
+    assert credited(bench, visits, orders) == sorted(expected)
+    assert {row[2] for row in expected} == {"Direct", "Email", "Paid Search"}
+
+
+def _when(hour: int) -> str:
+    return f"{10 + hour // 24} {hour % 24:02}:00"

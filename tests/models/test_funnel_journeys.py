@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -204,3 +205,46 @@ def test_the_same_id_on_another_received_date_is_another_event(bench: Any) -> No
 
 def test_without_views_there_is_nobody(bench: Any) -> None:
     assert journeys(bench, []) == []
+
+
+def _by_trying_everything(steps: dict[str, list[datetime]], window: timedelta) -> tuple[Any, ...]:
+    """A person's journey, found by trying each view with each add, checkout and order."""
+    attempts = []
+    for view in steps["view"]:
+        end = view + window
+        chains: list[tuple[datetime, ...]] = [(view,)]
+        for what in ("add", "checkout", "order"):
+            chains += [
+                (*chain, when)
+                for chain in chains
+                if len(chain) == ["view", "add", "checkout", "order"].index(what)
+                for when in steps[what]
+                if chain[-1] < when <= end
+            ]
+        furthest = max(len(chain) for chain in chains)
+        attempts.append(min(chain for chain in chains if len(chain) == furthest))
+    best = max(len(attempt) for attempt in attempts)
+    chosen = min(attempt for attempt in attempts if len(attempt) == best)
+    return best, *chosen, *[None] * (4 - len(chosen))
+
+
+def test_two_hundred_made_up_persons_as_found_by_trying_everything(make_bench: Any) -> None:
+    # Whole hours of three days and a window of one, so that ties and window ends are frequent.
+    chance = random.Random(20260105)
+    start = datetime.fromisoformat("2026-01-05")
+    made_up: list[Step] = []
+    expected = {}
+    for number in range(200):
+        person = f"p{number:03}"
+        steps: dict[str, list[datetime]] = {"view": [], "add": [], "checkout": [], "order": []}
+        for _ in range(chance.randint(1, 9)):
+            what = chance.choice(list(steps))
+            when = start + timedelta(hours=chance.randint(0, 60))
+            if when not in steps[what]:
+                steps[what].append(when)
+                made_up.append((person, what, when.isoformat(sep=" ")))
+        if steps["view"]:
+            expected[person] = _by_trying_everything(steps, timedelta(days=1))
+    found = journeys(make_bench(funnel__window_days=1), made_up)
+    assert {row[0]: row[1:] for row in found} == expected
+    assert {row[1] for row in found} == {1, 2, 3, 4}

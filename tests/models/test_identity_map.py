@@ -117,6 +117,35 @@ def test_devices_and_users_alternate_in_a_chain(make_bench: Callable[..., Bench]
     assert shared(bench) == set()
 
 
+def test_a_random_world_falls_into_the_components_that_a_walk_through_it_finds(
+    bench: Bench,
+) -> None:
+    """One user a device, so nothing is shared: devices and aliases join users at random."""
+    rng = random.Random(11)
+    users = [f"u{number}" for number in range(120)]
+    devices = [(f"d{number}", rng.choice(users)) for number in range(80)]
+    renamed = [tuple(rng.sample(users, 2)) for _ in range(70)]
+    build(
+        bench,
+        seen(*((None, user) for user in users), *devices),
+        [alias(former, user) for former, user in dict.fromkeys(renamed)],
+    )
+    neighbours: dict[str, set[str]] = {user: set() for user in users}
+    for a, b in [*devices, *renamed]:
+        neighbours.setdefault(a, set()).add(b)
+        neighbours[b].add(a)
+    expected: People = set()
+    for start in neighbours:
+        reached, waiting = {start}, [start]
+        while waiting:
+            new = neighbours[waiting.pop()] - reached
+            reached |= new
+            waiting.extend(new)
+        expected.add(frozenset(reached))
+    assert 20 < len(expected) < 120
+    assert people(bench) == expected
+
+
 # --- aliases ------------------------------------------------------------------------------------
 
 

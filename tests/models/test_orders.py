@@ -249,29 +249,44 @@ def test_what_is_said_of_unknown_orders_is_kept_apart(bench: Bench) -> None:
 
 # --- amounts that were not sent -----------------------------------------------------------------
 
+SPECIFIED: dict[str, Any] = {
+    "revenue": 25.0,
+    "subtotal": 22.5,
+    "discount": 2.5,
+    "shipping": 3.0,
+    "tax": 2.0,
+}
+"""Amounts as the specification's example has them: goods of 25.00, whose subtotal is after the
+discount, 27.50 to pay.
+"""
+
 AMOUNTS: list[tuple[str, dict[str, Any], str | None, str | None]] = [
     # what is sent, then the total and the subtotal that follow from it
     ("total", {"total": 30.0, "shipping": 5.0, "tax": 3.0, "discount": 2.0}, "30.00", "24.00"),
     ("value stands for total", {"value": 30.0}, "30.00", "30.00"),
-    (
-        "subtotal",
-        {"subtotal": 20.0, "discount": 2.0, "shipping": 5.0, "tax": 1.0},
-        "24.00",
-        "20.00",
-    ),
-    (
-        "revenue has the discount off",
-        {"revenue": 20.0, "discount": 2.0, "tax": 1.0},
-        "21.00",
-        "22.00",
-    ),
+    ("subtotal", {"subtotal": 20.0, "discount": 2.0, "shipping": 5, "tax": 1}, "24.00", "20.00"),
+    ("revenue", {"revenue": 20.0, "discount": 2.0, "tax": 1.0}, "19.00", "20.00"),
     ("lines", {"products": TWO_MUGS, "discount": 3.0, "shipping": 5.0}, "22.00", "20.00"),
+    ("as specified", SPECIFIED, "27.50", "25.00"),
     (
-        "a discount sent as a negative number",
-        {"subtotal": 20.0, "discount": -2.0},
+        "a subtotal with the discount off, told by the total",
+        {**SPECIFIED, "revenue": None, "total": 27.5},
+        "27.50",
+        "25.00",
+    ),
+    (
+        "a revenue with the discount off, told by the lines",
+        {"revenue": 18.0, "discount": 2.0, "products": TWO_MUGS},
         "18.00",
         "20.00",
     ),
+    (
+        "a subtotal before the discount, told by the lines, whatever the total",
+        {"subtotal": 20.0, "discount": 2.0, "total": 20.0, "products": TWO_MUGS},
+        "20.00",
+        "20.00",
+    ),
+    ("a discount sent as a negative number", {"subtotal": 20.0, "discount": -2}, "18.00", "20.00"),
     ("an order for nothing", {"total": 0.0}, "0.00", "0.00"),
     ("nothing", {}, None, None),
     ("lines without prices", {"products": [{"product_id": "mug"}]}, None, None),

@@ -48,7 +48,7 @@ def build(bench: Bench, *views: dict[str, Any], **others: list[dict[str, Any]]) 
     )  # fmt: skip
     for source, rows in events.items():
         bench.given(f"sources.{source}", rows)
-    bench.build("user_agents", "session_events")
+    bench.build("event_contexts", "user_agents", "session_events")
 
 
 def sessions(bench: Bench) -> list[list[str]]:
@@ -217,46 +217,22 @@ def test_an_id_that_recurs_beyond_the_duplicate_window_opens_two_sessions(bench:
     assert bench.rows("select count(distinct session_id) as n from marts.session_events") == [(2,)]
 
 
-# --- what the context says ----------------------------------------------------------------------
+# --- device and page ----------------------------------------------------------------------------
 
 
-def test_the_page_is_the_contexts_else_the_properties_else_of_the_address(bench: Bench) -> None:
+def test_views_are_pages_and_screens(bench: Bench) -> None:
     build(
         bench,
-        view(
-            "1", "10:00", context_page_path="/a", path="/b", context_page_url="https://x.example/c"
-        ),
-        view("2", "10:01", path="/b", url="https://x.example/c"),
-        view("3", "10:02", context_page_url="https://x.example/c/d?e=/f#/g"),
-        view("4", "10:03", context_page_url="https://x.example"),
-        screens=[view("5", "10:04", name="Home")],
-        tracks=[view("6", "10:05", event="Product Viewed", context_page_path="/a")],
+        view("1", "10:00", context_page_path="/a", context_page_url="https://x.example/a"),
+        screens=[view("2", "10:01", name="Home")],
+        tracks=[view("3", "10:02", event="Product Viewed", context_page_path="/a")],
     )
     assert bench.rows(
-        "select id, is_view, page_path, page_url from marts.session_events order by id"
+        "select id, is_view, page_path, page_url, event from marts.session_events order by id"
     ) == [
-        ("1", True, "/a", "https://x.example/c"),
-        ("2", True, "/b", "https://x.example/c"),
-        ("3", True, "/c/d", "https://x.example/c/d?e=/f#/g"),
-        ("4", True, None, "https://x.example"),
-        ("5", True, "Home", None),
-        ("6", False, "/a", None),
-    ]
-
-
-def test_the_referrers_host(bench: Bench) -> None:
-    build(
-        bench,
-        view("1", "10:00", context_page_referrer="https://www.Google.com:443/search?q=x"),
-        view("2", "10:01", context_page_referrer="$direct"),
-        view("3", "10:02", context_page_referring_domain="www.bing.com"),
-        view("4", "10:03", referrer="https://blog.example/a"),
-    )
-    assert bench.rows("select id, referrer_host from marts.session_events order by id") == [
-        ("1", "google.com"),
-        ("2", None),
-        ("3", "bing.com"),
-        ("4", "blog.example"),
+        ("1", True, "/a", "https://x.example/a", None),
+        ("2", True, "Home", None, None),
+        ("3", False, "/a", None, "Product Viewed"),
     ]
 
 

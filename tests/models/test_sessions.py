@@ -52,6 +52,8 @@ def touch(session: str, number: int, kind: str, source: str, **more: Any) -> Eve
         "sequence_number": number,
         "kind": kind,
         "source": source,
+        "category": "other",
+        "is_paid": False,
         **more,
     }
 
@@ -71,7 +73,15 @@ def sessions(
     profiles: list[Event] = [],  # noqa: B006
 ) -> list[tuple[Any, ...]]:
     bench.given("marts.session_events", events)
-    bench.given("marts.touches", touches)
+    bench.given("marts.touches", [{k: t[k] for k in t if k != "channel"} for t in touches])
+    bench.given(
+        "marts.traffic_sources",
+        [
+            {key: t[key] for key in ("kind", "source", "medium", "category", "is_paid", "channel")}
+            | {"campaign": t.get("campaign") or ""}
+            for t in {(t["kind"], t["source"]): t for t in touches}.values()
+        ],
+    )
     bench.given("marts.orders", orders)
     bench.given("marts.profiles", profiles)
     bench.build("sessions")
@@ -211,6 +221,19 @@ def test_a_session_is_internal_where_its_first_page_is_and_direct_where_a_later_
         ("s1", "Internal", "shop.example"),
         ("s2", "Direct", "(direct)"),
         ("s3", "Internal", "shop.example"),
+    ]
+
+
+def test_a_touch_that_says_it_is_direct_is_none(bench: Bench) -> None:
+    touches = [
+        touch("s1", 1, "utm", "(direct)", medium="(none)", channel="Direct"),
+        touch("s1", 2, "utm", "a", medium="email", channel="Email"),
+        touch("s2", 1, "utm", "(direct)", medium="(none)", channel="Direct"),
+    ]
+    events = [*visit("s1", page(), page()), *visit("s2", page())]
+    assert sessions(bench, events, "source, channel", touches=touches) == [
+        ("s1", "a", "Email"),
+        ("s2", "(direct)", "Direct"),
     ]
 
 

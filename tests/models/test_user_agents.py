@@ -86,7 +86,7 @@ def test_devices_browsers_and_systems(bench: Bench) -> None:
             for number, text in enumerate(DEVICES)
         ],
     )
-    bench.build("user_agents")
+    bench.build("event_contexts", "user_agents")
     rows = bench.rows("select user_agent, device_type, browser, os from marts.user_agents")
     assert {text: tuple(rest) for text, *rest in rows} == DEVICES
     assert bench.rows("select user_agent from marts.user_agents where is_bot") == []
@@ -100,7 +100,7 @@ def test_bots(bench: Bench) -> None:
             for number, text in enumerate(BOTS)
         ],
     )
-    bench.build("user_agents")
+    bench.build("event_contexts", "user_agents")
     found = bench.rows("select user_agent from marts.user_agents where is_bot")
     assert sorted(BOTS) == sorted(text for (text,) in found)
 
@@ -113,11 +113,11 @@ def test_every_kind_of_event_is_looked_at_and_each_text_is_there_once(
 ) -> None:
     event = {"timestamp": "2026-01-01 10:00", "context_user_agent": "curl/8.5.0"}
     bench.given(f"sources.{source}", [{**event, "id": "1"}, {**event, "id": "2"}])
-    bench.build("user_agents")
+    bench.build("event_contexts", "user_agents")
     assert bench.rows("select user_agent, is_bot from marts.user_agents") == [("curl/8.5.0", True)]
 
 
 def test_there_may_be_no_user_agent(bench: Bench) -> None:
     bench.given("sources.pages", [{"id": "1", "timestamp": "2026-01-01 10:00"}])
-    bench.build("user_agents")
+    bench.build("event_contexts", "user_agents")
     assert bench.rows("select user_agent from marts.user_agents") == []

@@ -20,7 +20,7 @@ ALLOWED = {
     "audience": {"settings", "warehouse"},
     "personalize": {"settings", "warehouse"},
     "workbook": {"settings", "warehouse", "models"},
-    "checks": {"settings", "warehouse", "landing"},
+    "checks": {"settings", "warehouse", "landing", "audience"},
     "batch": {"settings", "warehouse", "landing", "workbook"},
     "cli": {"settings", "warehouse", "landing", "models", "batch", "checks"},
 }

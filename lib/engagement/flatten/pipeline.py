@@ -7,8 +7,10 @@ name, each with the columns that its records ask for (:mod:`engagement.flatten.s
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import resources
 from typing import Any
 
@@ -17,14 +19,8 @@ from sqlglot import exp
 
 from engagement.flatten.names import FIXED_TABLES, table_name
 from engagement.flatten.schema import (
-    BIGINT,
-    BOOLEAN,
     DEFAULT_COLUMNS,
-    DOUBLE,
-    NUMERIC_TEXT,
     PARTITION,
-    TIMESTAMP,
-    VARCHAR,
     Column,
     Path,
     Source,
@@ -32,10 +28,21 @@ from engagement.flatten.schema import (
     Values,
     plan_columns,
 )
-from engagement.landing.files import nothing_landed
+from engagement.landing.files import LandingError, nothing_landed
+from engagement.landing.lines import cut_records
 from engagement.settings import Settings
 from engagement.warehouse.base import FileLines, JsonColumn, Session, Warehouse
-from engagement.warehouse.dialect import Table, literal
+from engagement.warehouse.dialect import Table, literal, parse
+from engagement.warehouse.values import (
+    BIGINT,
+    BOOLEAN,
+    DOUBLE,
+    IS_INTEGRAL,
+    TIMESTAMP,
+    VARCHAR,
+    from_json,
+    from_text,
+)
 
 TYPE_TABLES = {
     "identify": "identifies",
@@ -45,12 +52,18 @@ TYPE_TABLES = {
     "alias": "aliases",
 }
 
+_PLANNED = {"string": VARCHAR, "timestamp": TIMESTAMP}
+"""Athena's names for the types of a tracking plan that it calls otherwise."""
+
+MOST_COLUMNS = 200
+"""A table with more columns than this is reported: some key may hold what is no name."""
+
 _ENVELOPE = {
-    "message_id": ("messageId",),
+    "json_message_id": ("messageId",),
     "type": ("type",),
-    "event": ("event",),
-    "anonymous_id": ("anonymousId",),
-    "user_id": ("userId",),
+    "json_event": ("event",),
+    "json_anonymous_id": ("anonymousId",),
+    "json_user_id": ("userId",),
     "channel": ("channel",),
     "write_key": ("writeKey",),
     "request_ip": ("request_ip",),
@@ -61,9 +74,11 @@ _ENVELOPE = {
     "raw_timestamp": ("timestamp",),
 }
 
-_TOKEN = r'"[^"\\]*(?:\\.[^"\\]*)*"?|[}]\s*[{]|[^"}]+|[}]'  # noqa: S105 (a pattern)
-_CUT = r"^[}]\s*[{]$"
-_MARK = "\x1e"  # a control character: it stands in no valid JSON text
+# Spelled out, since the engines differ in what \s and a dot stand for.
+_SEAM = r"[}][ \t]*[{]"
+_TOKEN = rf'"[^"\\]*(?:\\[^\n][^"\\]*)*"?|{_SEAM}|[^"}}]+|[}}]'
+_CUT = f"^{_SEAM}$"
+_MARK = "\x1e"
 
 
 @dataclass(frozen=True)
@@ -103,6 +118,10 @@ class FlattenReport:
             columns=["table", "path", "why"],
         )
 
+    def wide(self) -> list[str]:
+        """Names of the tables with more than :data:`MOST_COLUMNS` columns."""
+        return [str(t.table) for t in self.tables if len(t.columns) > MOST_COLUMNS]
+
     def largest(self) -> str:
         """Name of the table of an event name that has most rows; of all tracks if there is none."""
         named = [t for t in self.tables if t.table.name not in FIXED_TABLES]
@@ -112,7 +131,7 @@ class FlattenReport:
 
 def duplicates_sql() -> str:
     """The query that tells first copies from duplicates, for reading."""
-    return _sql("kept")
+    return _text("kept")
 
 
 def flatten(warehouse: Warehouse, settings: Settings) -> FlattenReport:
@@ -121,7 +140,8 @@ def flatten(warehouse: Warehouse, settings: Settings) -> FlattenReport:
     Raises
     ------
     LandingError
-        When the landing does not exist or holds no file in the asked range of dates.
+        When the landing does not exist or holds no file in the asked range of dates; or when the
+        records of a day do not add up, before anything was published.
     """
     landing = warehouse.landing_files()
     if not landing.files:
@@ -130,14 +150,27 @@ def flatten(warehouse: Warehouse, settings: Settings) -> FlattenReport:
     with warehouse.session(write=True) as session:
         files = _judge_records(session, settings, landing.files)
         session.publish(Table("events", "events"), _sql("events"))
+        set_aside = session.work("set_aside", _sql("set_aside"))
+        session.locate("located", set_aside, cut_line)
         session.publish(Table("landing", "quarantine"), _sql("quarantine"))
-        session.publish(Table("landing", "ledger"), _sql("ledger"))
-        return _flatten_events(session, files)
+        session.publish(Table("landing", "ledger"), "select * from work.ledger")
+        return _flatten_events(session, settings, files)
 
 
-def _sql(name: str) -> str:
+@cache
+def _text(name: str) -> str:
     file = resources.files("engagement.flatten") / "sql" / f"{name}.sql"
     return file.read_text(encoding="utf-8")
+
+
+@cache
+def _sql(name: str) -> exp.Query:
+    return parse(_text(name), source=f"flatten/sql/{name}.sql")
+
+
+def cut_line(line: str) -> list[str]:
+    """The records of one line, as ``records.sql`` cuts it."""
+    return cut_records(line)
 
 
 def values_query(columns: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> exp.Select:
@@ -161,7 +194,7 @@ def values_query(columns: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> e
 
 
 def _judge_records(session: Session, settings: Settings, landed: Sequence[Any]) -> list[FileLines]:
-    _, files = session.landing_lines(landed)
+    lines, files = session.landing_lines(landed)
     session.publish(
         Table("landing", "files"),
         values_query(
@@ -186,29 +219,51 @@ def _judge_records(session: Session, settings: Settings, landed: Sequence[Any]) 
             ],
         ),
     )
-    records = session.work(
-        "records", _sql("records"), {"token": _TOKEN, "cut": _CUT, "mark": _MARK}
-    )
-    session.json_columns(
+    patterns = {"token": _TOKEN, "cut": _CUT, "seam": _SEAM, "mark": _MARK}
+    records = session.work("records", _sql("records"), patterns)
+    session.forget(lines)
+    read = session.json_columns(
         "envelope",
         records,
         "record",
-        {name: JsonColumn(path, "string") for name, path in _ENVELOPE.items()},
-        where="is_object",
-        keep=True,
-    )
-    session.work("classified", _sql("classified"))
-    keys = settings.landing.write_keys
-    session.work(
-        "kept",
-        _sql("kept"),
         {
-            "window_days": settings.duplicates.window_days,
-            "every_source": not keys,
-            "write_keys": keys,
+            name: JsonColumn(path, "json" if name.startswith("json_") else "string")
+            for name, path in _ENVELOPE.items()
         },
+        where="is_object",
     )
+    session.work("classified", _classified())
+    session.forget(read)
+    keys = settings.landing.write_keys
+    sources = {"every_source": not keys, "write_keys": keys}
+    session.work("kept", _sql("kept"), {"window_days": settings.duplicates.window_days, **sources})
+    session.work("ledger", _sql("ledger"), sources)
+    _reconcile(session)
     return files
+
+
+def _classified() -> exp.Query:
+    """The query of classified.sql, whose ids are strings or, in canonical text, numbers."""
+    query = _sql("classified").copy()
+    for node in list(query.find_all(exp.Column)):
+        if node.name.startswith("json_"):
+            node.replace(exp.paren(_parsed(from_json("leaf", VARCHAR), node.name), copy=False))
+    return query
+
+
+def _reconcile(session: Session) -> None:
+    wrong = session.query(
+        "select received_at_utc_date, records, events, duplicates, quarantined from work.ledger "
+        "where records <> events + duplicates + quarantined order by 1",
+        label="reconciliation",
+    )
+    if not wrong.empty:
+        day = wrong.iloc[0]
+        raise LandingError(
+            f"the records of {len(wrong)} days do not add up, first {day.iloc[0]}: {day.iloc[1]} "
+            f"records, but {day.iloc[2]} events, {day.iloc[3]} duplicates and {day.iloc[4]} in "
+            "quarantine. Nothing was published; this is a mistake in the project: please report it."
+        )
 
 
 # --- tables -------------------------------------------------------------------------------------
@@ -223,23 +278,31 @@ class _Part:
     paths: tuple[tuple[Path, frozenset[str]], ...]
 
 
-def _flatten_events(session: Session, files: Sequence[FileLines]) -> FlattenReport:
+def _flatten_events(
+    session: Session, settings: Settings, files: Sequence[FileLines]
+) -> FlattenReport:
     names = session.query(
         "select distinct event from work.kept where type = 'track' and not is_duplicate "
         "order by event",
         label="event names",
     )["event"]
-    mapping = [(kind, None, table) for kind, table in TYPE_TABLES.items()]
+    mapping = [(kind, "", table) for kind, table in TYPE_TABLES.items()]
     mapping += [("track", name, table_name(name)) for name in names]
     session.work(
         "mapping", values_query({"type": VARCHAR, "event": VARCHAR, "flat_table": VARCHAR}, mapping)
     )
-    session.work("events", _sql("flat_events"))
+    events = session.work("events", _sql("flat_events"))
+    session.forget(Table("work", "records"))
     discards: list[exp.Query] = [_time_discards()]
     published: list[FlatTable] = []
     unnamed: list[Unnamed] = []
-    for number, part in enumerate(_parts(session)):
-        flat, dropped, misfits = _publish_part(session, part, number)
+
+    def publish(lane: int, part: _Part) -> _Published:
+        plan = settings.tracking_plan.get(part.table, {})
+        types = {name: _PLANNED.get(kind, kind) for name, kind in plan.items()}
+        return _publish_part(session, part, lane, types)
+
+    for flat, dropped, misfits in session.each(publish, _parts(session, events)):
         published.append(flat)
         unnamed.extend(dropped)
         discards.extend(misfits)
@@ -256,8 +319,8 @@ def _flatten_events(session: Session, files: Sequence[FileLines]) -> FlattenRepo
     )
 
 
-def _parts(session: Session) -> list[_Part]:
-    seen = session.json_paths(Table("work", "events"), "record", ["kind", "flat_table"])
+def _parts(session: Session, events: Table) -> list[_Part]:
+    seen = session.json_paths(events, "record", ["type", "flat_table"])
     paths: dict[tuple[str, str], list[tuple[Path, frozenset[str]]]] = {}
     tracks: dict[Path, frozenset[str]] = {}
     for (kind, table), path, kinds in seen:
@@ -275,30 +338,33 @@ def _parts(session: Session) -> list[_Part]:
     return parts
 
 
-def _publish_part(
-    session: Session, part: _Part, number: int
-) -> tuple[FlatTable, list[Unnamed], list[exp.Query]]:
-    columns, unnamed = plan_columns(part.table, part.kind, part.paths)
-    source = session.work("part", _part_rows(part))
+_Published = tuple[FlatTable, list[Unnamed], list[exp.Query]]
+
+
+def _publish_part(session: Session, part: _Part, lane: int, plan: Mapping[str, str]) -> _Published:
+    columns, unnamed = plan_columns(part.table, part.kind, part.paths, plan)
+    source = session.work(f"part_{lane}", _part_rows(part))
     exact: frozenset[Path] = frozenset()
     while True:
         leaves = _Leaves(columns, exact)
-        table = session.json_columns(f"leaves_{number}", source, "record", leaves.wanted())
-        types, inexact = leaves.types(session, table)
-        if not inexact:
+        table = session.json_columns(f"leaves_{part.table}", source, "record", leaves.wanted())
+        found = leaves.look(session, table)
+        if not found.inexact:
             break
-        exact |= inexact
+        exact |= found.inexact
     published = session.publish(
-        Table("events", part.table), _part_select(part, table, columns, leaves, types)
+        Table("events", part.table), _part_select(part, table, columns, leaves, found.types)
     )
     flat = FlatTable(published.table, published.rows, session.columns(published.table))
-    return flat, unnamed, leaves.discards(part.table, table)
+    discards = leaves.discards(part.table, table, found.misfits)
+    if not discards:
+        session.forget(table)
+    return flat, unnamed, discards
 
 
 def _part_rows(part: _Part) -> exp.Select:
-    events = Table("work", "events").node()
     kind = "track" if part.kind == "tracks" else part.kind
-    query = exp.select("*").from_(events).where(exp.column("kind").eq(kind))
+    query = exp.select("*").from_(Table("work", "events").node()).where(exp.column("type").eq(kind))
     if part.kind != "tracks":
         query = query.where(exp.column("flat_table").eq(part.table))
     return query
@@ -314,7 +380,7 @@ def _part_select(
     for column in sorted(columns, key=lambda c: c.name):
         if column.name in types:
             value = leaves.value(column, types[column.name])
-            chosen.append(exp.alias_(value, column.name, quoted=True))
+            chosen.append(exp.alias_(value, column.name, quoted=True, copy=False))
     chosen.append(exp.column(PARTITION))
     # Built from a list: adding to a query one column at a time copies it each time.
     return exp.Select(expressions=chosen).from_(table.node(), copy=False)
@@ -332,7 +398,22 @@ def _drop_others(session: Session, wanted: set[str]) -> list[str]:
     return gone
 
 
+_MOST_PARTS = 32
+
+
 def _union(queries: Sequence[exp.Query]) -> exp.Query:
+    """All rows of some queries; of many, as a union of unions, since engines limit its depth."""
+    whole = list(queries)
+    while len(whole) > _MOST_PARTS:
+        groups = [whole[at : at + _MOST_PARTS] for at in range(0, len(whole), _MOST_PARTS)]
+        whole = [
+            exp.select("*").from_(_chain(group).subquery("part", copy=False), copy=False)
+            for group in groups
+        ]
+    return _chain(whole)
+
+
+def _chain(queries: Sequence[exp.Query]) -> exp.Query:
     union = queries[0]
     for query in queries[1:]:
         union = exp.union(union, query, distinct=False, copy=False)
@@ -387,15 +468,21 @@ def _users(session: Session) -> exp.Query:
     )
 
 
+def _name_of_type() -> exp.Expr:
+    """Name of the table of an event's type, in SQL."""
+    case = exp.case()
+    for kind, table in {"track": "tracks", **TYPE_TABLES}.items():
+        case = case.when(exp.column("type").eq(kind), exp.Literal.string(table))
+    return case
+
+
 def _time_discards() -> exp.Query:
     """Times of the default columns that were given and are none."""
     return _union(
         [
             exp.select(
                 exp.alias_(
-                    exp.case()
-                    .when(exp.column("kind").eq("track"), "'tracks'")
-                    .else_(exp.column("flat_table")),
+                    _name_of_type(),
                     "table_name",
                 ),
                 exp.alias_(exp.column("id"), "row_id"),
@@ -405,7 +492,8 @@ def _time_discards() -> exp.Query:
                 exp.alias_(exp.Literal.string("not a timestamp"), "reason"),
                 exp.column(PARTITION),
             )
-            .from_(Table("work", "events").node())
+            .from_(Table("work", "kept").node())
+            .where(exp.column("is_duplicate").not_())
             .where(exp.func("nullif", exp.column(f"raw_{name}"), "''").is_(exp.null()).not_())
             .where(
                 exp.Anonymous(this="parse_timestamp", expressions=[exp.column(f"raw_{name}")]).is_(
@@ -418,6 +506,19 @@ def _time_discards() -> exp.Query:
 
 
 # --- values -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What was found in a table's values.
+
+    ``types`` of the columns that hold a value; ``inexact`` paths whose numbers are to be read
+    again, as text; ``misfits`` the working columns that hold a value that their column does not.
+    """
+
+    types: dict[str, str]
+    inexact: frozenset[Path] = frozenset()
+    misfits: frozenset[str] = frozenset()
 
 
 class _Leaves:
@@ -437,61 +538,80 @@ class _Leaves:
     def wanted(self) -> dict[str, JsonColumn]:
         return {leaf: JsonColumn(path, kind) for (_, path), (leaf, kind) in self._leaves.items()}
 
-    def types(self, session: Session, table: Table) -> tuple[dict[str, str], frozenset[Path]]:
-        """Types of the columns that hold a value, and paths to be read again exactly."""
+    def look(self, session: Session, table: Table) -> _Found:
+        """Look at the values, in one query or, where some may all be timestamps, in two."""
+        asked: list[exp.Expr] = []
+        for column, source, leaf, kind in self._all():
+            wanted = (
+                self._misfits(column, source) if column.declared else _asked(kind, source.kinds)
+            )
+            asked += [_named(_parsed(sql, leaf), leaf, what) for what, sql in wanted.items()]
+        found = _answers(session, table, asked, "values")
+        asked = [
+            _named(_parsed(sql, leaf), leaf, what)
+            for leaf in [leaf for leaf, what in found if what == "start"]
+            if _MAY_BE_TIMESTAMP.match(str(found[leaf, "start"]))
+            for what, sql in _TIMESTAMPS.items()
+        ]
+        found |= _answers(session, table, asked, "timestamps")
+        return self._found(found)
+
+    def _all(self) -> Iterator[tuple[Column, Source, str, str]]:
+        for column in self._columns:
+            for source in column.sources:
+                yield column, source, *self._leaves[column.name, source.path]
+
+    def _found(self, found: Mapping[tuple[str, str], Any]) -> _Found:
         types = {column.name: column.declared for column in self._columns if column.declared}
-        open_columns = [column for column in self._columns if not column.declared]
-        if not open_columns:
-            return types, frozenset()
-        counts: list[str] = []
-        for column in open_columns:
-            for source in column.sources:
-                leaf, kind = self._leaves[column.name, source.path]
-                counts += [
-                    f"{sql} as {leaf}_{what}"
-                    for what, sql in _counts(leaf, kind, source.kinds).items()
-                ]
-        row = session.query(
-            f"select {', '.join(counts)} from {table}", label=f"types of {table.name}"
-        ).iloc[0]
+        values: dict[str, Values] = {}
         inexact: set[Path] = set()
-        for column in open_columns:
-            values = Values()
-            for source in column.sources:
-                leaf, kind = self._leaves[column.name, source.path]
-                counted = {
-                    what: int(row[f"{leaf}_{what}"])
-                    for what in _counts(leaf, kind, source.kinds)
-                    if not pd.isna(row[f"{leaf}_{what}"])
-                }
-                values = values + Values(**counted)
-                if kind == "double" and counted.get("largest_integer", 0) > 2**53:
+        misfits: set[str] = set()
+        doubles: dict[str, set[Path]] = {}
+        for column, source, leaf, kind in self._all():
+            if column.declared:
+                if found.get((leaf, "misfits")):
+                    misfits.add(leaf)
+                continue
+            seen = _values(leaf, kind, found)
+            values[column.name] = values.get(column.name, Values()) + seen
+            if kind == "double":
+                doubles.setdefault(column.name, set()).add(source.path)
+                # From there on two integers may be one double.
+                if seen.largest_integer >= 2**53:
                     inexact.add(source.path)
-            kind_of_column = values.type()
-            if kind_of_column == VARCHAR:
-                inexact |= {
-                    source.path
-                    for source in column.sources
-                    if self._leaves[column.name, source.path][1] == "double"
-                }
+        for name, seen in values.items():
+            kind_of_column = seen.type()
             if kind_of_column:
-                types[column.name] = kind_of_column
-        return types, frozenset(inexact)
+                types[name] = kind_of_column
+            if kind_of_column == VARCHAR:
+                inexact |= doubles.get(name, set())
+        return _Found(types, frozenset(inexact), frozenset(misfits))
+
+    def _misfits(self, column: Column, source: Source) -> dict[str, str]:
+        declared = column.declared
+        if not declared or declared == VARCHAR or source.kinds <= _FITTING[declared]:
+            return {}
+        _, kind = self._leaves[column.name, source.path]
+        arrays = source.kinds == {"array"}
+        given = _conversion(kind, VARCHAR, arrays)
+        fitting = _conversion(kind, declared, arrays)
+        return {"misfits": f"count_if(({given}) is not null and ({fitting}) is null)"}
 
     def value(self, column: Column, kind: str) -> exp.Expr:
         values = [self._converted(column, source, kind) for source in reversed(column.sources)]
         if not values:
             return exp.cast(exp.null(), kind)
-        return values[0] if len(values) == 1 else exp.func("coalesce", *values)
+        if len(values) == 1:
+            return values[0]
+        return exp.Coalesce(this=values[0], expressions=values[1:])
 
-    def discards(self, table_name: str, table: Table) -> list[exp.Query]:
+    def discards(self, table_name: str, table: Table, misfits: frozenset[str]) -> list[exp.Query]:
         """Values that were given and do not fit their declared column."""
         queries: list[exp.Query] = []
         for column in self._columns:
-            if not column.declared or column.declared == VARCHAR:
-                continue
             for source in column.sources:
-                if source.kinds <= _FITTING[column.declared]:
+                leaf, _ = self._leaves[column.name, source.path]
+                if not column.declared or leaf not in misfits:
                     continue
                 given = self._converted(column, source, VARCHAR)
                 queries.append(
@@ -512,13 +632,45 @@ class _Leaves:
 
     def _converted(self, column: Column, source: Source, kind: str) -> exp.Expr:
         leaf, leaf_kind = self._leaves[column.name, source.path]
-        only_arrays = source.kinds == {"array"}
-        return exp.maybe_parse(_conversion(leaf, leaf_kind, kind, only_arrays), dialect="athena")
+        return _parsed(_conversion(leaf_kind, kind, source.kinds == {"array"}), leaf)
+
+
+@cache
+def _tree(sql: str) -> exp.Expr:
+    return exp.maybe_parse(sql, dialect="athena")
+
+
+def _parsed(sql: str, leaf: str) -> exp.Expr:
+    """A SQL text over ``leaf`` as a tree over a working column."""
+    tree = _tree(sql).copy()
+    for node in tree.find_all(exp.Column):
+        node.this.set("this", leaf)
+    return tree
+
+
+def _named(value: exp.Expr, leaf: str, what: str) -> exp.Expr:
+    return exp.alias_(value, f"{leaf}_{what}", copy=False)
+
+
+def _answers(
+    session: Session, table: Table, asked: list[exp.Expr], label: str
+) -> dict[tuple[str, str], Any]:
+    """Run aggregates named ``<leaf>_<what>``; by leaf and what, those that are not NULL."""
+    if not asked:
+        return {}
+    query = exp.Select(expressions=asked).from_(table.node(), copy=False)
+    row = session.query(query, label=f"{label} of {table.name}").iloc[0]
+    answers = {}
+    for name, value in row.items():
+        leaf, _, what = str(name).partition("_")
+        if not pd.isna(value):
+            answers[leaf, what] = value
+    return answers
 
 
 _FITTING = {
     DOUBLE: {"integer", "double"},
-    BIGINT: {"integer"},
+    BIGINT: set[str](),
     BOOLEAN: {"boolean"},
     TIMESTAMP: set[str](),
 }
@@ -532,111 +684,86 @@ def _leaf_kind(column: Column, source: Source) -> str:
         return "integer"
     if kinds <= {"boolean"}:
         return "boolean"
-    if kinds <= {"integer", "double"} and column.declared != VARCHAR:
+    if kinds <= {"integer", "double"} and column.declared in (None, DOUBLE):
         return "double"
     return "json"
 
 
-_IS_INTEGRAL = "{d} = floor({d}) and abs({d}) < 9223372036854775808e0"
+_MAY_BE_TIMESTAMP = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T]")
+
+_TIMESTAMPS = {
+    "strings": "count(nullif(leaf, ''))",
+    "timestamps": "count(parse_timestamp(leaf))",
+}
 
 
-def _counts(leaf: str, kind: str, kinds: frozenset[str]) -> dict[str, str]:
+def _asked(kind: str, kinds: frozenset[str]) -> dict[str, str]:
+    """What to ask of a raw value, called ``leaf``, of a column without a declared type."""
     if kind == "string" and kinds == {"array"}:
-        return {"arrays": f"count_if({leaf} not in ('[]', '[\"\"]'))"}
+        return {"arrays": "count_if(leaf not in ('[]', '[\"\"]'))"}
     if kind == "string":
-        return {
-            "strings": f"count(nullif({leaf}, ''))",
-            "timestamps": f"count(parse_timestamp({leaf}))",
-        }
+        # Where all are timestamps, the last in order is one; few columns are such.
+        return {"start": "substr(max(leaf), 1, 11)"}
     if kind == "integer":
-        return {
-            "integers": f"count({leaf})",
-            "largest_integer": f"cast(max(abs({leaf})) as varchar)",
-        }
+        return {"largest": "cast(max(abs(leaf)) as varchar)"}
     if kind == "double":
         return {
-            "integers": f"count_if({leaf} = floor({leaf}))",
-            "doubles": f"count_if({leaf} <> floor({leaf}))",
-            "largest_integer": f"cast(max(case when {leaf} = floor({leaf}) and "
-            f"abs({leaf}) < 1e30 then cast(abs({leaf}) as decimal(38, 0)) end) as varchar)",
+            "doubles": "count_if(leaf <> floor(leaf))",
+            "largest": "cast(max(case when leaf = floor(leaf) then "
+            "cast(least(abs(leaf), 1e30) as decimal(38, 0)) end) as varchar)",
         }
     if kind == "boolean":
-        return {"booleans": f"count({leaf})"}
-    of, text = f"json_kind({leaf})", f"json_scalar({leaf})"
-    number = f"case when {of} in ('integer', 'double') then try_cast({leaf} as double) end"
+        return {}
+    of, text = "json_kind(leaf)", "json_scalar(leaf)"
+    number = f"case when {of} in ('integer', 'double') then try_cast(leaf as double) end"
     whole = f"{number} = floor({number})"
     return {
-        "integers": f"count_if({whole})",
         "doubles": f"count_if({number} <> floor({number}))",
         "booleans": f"count_if({of} = 'boolean')",
         "strings": f"count_if({of} = 'string' and {text} <> '')",
         "timestamps": f"count_if({of} = 'string' and parse_timestamp({text}) is not null)",
-        "arrays": f"count_if({of} = 'array' and {leaf} not in ('[]', '[\"\"]'))",
-        "largest_integer": f"cast(max(case when {whole} then coalesce("
-        f"abs(try_cast({leaf} as decimal(38, 0))), cast(1e30 as decimal(38, 0))) end) as varchar)",
+        "arrays": f"count_if({of} = 'array' and leaf not in ('[]', '[\"\"]'))",
+        "largest": f"cast(max(case when {whole} then coalesce("
+        f"abs(try_cast(leaf as decimal(38, 0))), cast(1e30 as decimal(38, 0))) end) as varchar)",
     }
 
 
-def _conversion(leaf: str, kind: str, target: str, only_arrays: bool) -> str:
-    """SQL that turns a raw value into a column's type; NULL where it is blank or does not fit."""
-    text, of = f"json_scalar({leaf})", f"json_kind({leaf})"
+def _values(leaf: str, kind: str, found: Mapping[tuple[str, str], Any]) -> Values:
+    """What the answers say about one raw value."""
+    if kind == "boolean":
+        return Values(booleans=1)
+    counts = {
+        what: int(found.get((leaf, what), 0))
+        for what in ("doubles", "booleans", "strings", "timestamps", "arrays")
+    }
+    if found.get((leaf, "start")) and (leaf, "strings") not in found:
+        counts["strings"] = 1
+    largest = found.get((leaf, "largest"))
+    return Values(**counts, integers=int(largest is not None), largest_integer=int(largest or 0))
+
+
+def _conversion(kind: str, target: str, only_arrays: bool) -> str:
+    """SQL that turns a raw value, called ``leaf``, into a column's type.
+
+    NULL where it is blank or does not fit.
+    """
     match kind, target:
         case "string", "varchar" if only_arrays:
-            return f"case when {leaf} not in ('[]', '[\"\"]') then {leaf} end"
+            return "case when leaf not in ('[]', '[\"\"]') then leaf end"
         case "string", "varchar":
-            return f"nullif({leaf}, '')"
+            return "nullif(leaf, '')"
         case "string", _:
-            return _from_text(leaf, target)
+            return f"cast(null as {target})" if only_arrays else from_text("leaf", target)
         case (("integer" | "boolean"), "varchar"):
-            return f"cast({leaf} as varchar)"
+            return "cast(leaf as varchar)"
         case "integer", "bigint":
-            return f"try_cast({leaf} as bigint)"
+            return "try_cast(leaf as bigint)"
         case (("integer" | "double"), "double"):
-            return f"cast({leaf} as double)"
+            return "cast(leaf as double)"
         case "double", "bigint":
-            return f"case when {_IS_INTEGRAL.format(d=leaf)} then cast({leaf} as bigint) end"
+            return f"case when {IS_INTEGRAL.format(d='leaf')} then cast(leaf as bigint) end"
         case "boolean", "boolean":
-            return leaf
-        case "json", "varchar":
-            number = f"try_cast({leaf} as double)"
-            return f"""
-                case {of}
-                    when 'string' then nullif({text}, '')
-                    when 'array' then case when {leaf} not in ('[]', '[""]') then {leaf} end
-                    when 'boolean' then {leaf}
-                    when 'integer' then case when {leaf} = '-0' then '0' else {leaf} end
-                    when 'double' then case
-                        when {_IS_INTEGRAL.format(d=number)}
-                            then cast(cast({number} as bigint) as varchar)
-                        else cast({number} as varchar)
-                    end
-                end
-            """
-        case "json", "boolean":
-            return f"case when {of} = 'boolean' then {leaf} = 'true' end"
+            return "leaf"
         case "json", _:
-            numbers = _from_text(leaf, target)
-            return f"""
-                case
-                    when {of} = 'string' then {_from_text(text, target)}
-                    when {of} in ('integer', 'double') then {numbers}
-                end
-            """
-    return f"cast(null as {target})"
-
-
-def _from_text(text: str, target: str) -> str:
-    number = f"try_cast({text} as double)"
-    match target:
-        case "timestamp(3)":
-            return f"parse_timestamp({text})"
-        case "double":
-            return f"case when regexp_like({text}, '{NUMERIC_TEXT}') then {number} end"
-        case "bigint":
-            return (
-                f"case when regexp_like({text}, '^[-+]?[0-9]{{1,18}}$') "
-                f"then try_cast({text} as bigint) "
-                f"when regexp_like({text}, '{NUMERIC_TEXT}') and {_IS_INTEGRAL.format(d=number)} "
-                f"then cast({number} as bigint) end"
-            )
+            return from_json("leaf", target)
     return f"cast(null as {target})"

@@ -6,20 +6,13 @@ has its declared type; any other takes the narrowest type that holds every value
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from engagement.flatten.names import column_name
+from engagement.flatten.names import column_name, snake_case
+from engagement.warehouse.values import BIGINT, BOOLEAN, DOUBLE, TIMESTAMP, VARCHAR
 
 Path = tuple[str, ...]
-
-BIGINT, DOUBLE, BOOLEAN, VARCHAR, TIMESTAMP = (
-    "bigint",
-    "double",
-    "boolean",
-    "varchar",
-    "timestamp(3)",
-)
 
 DEFAULT_COLUMNS: dict[str, str] = {
     "id": VARCHAR,
@@ -152,7 +145,10 @@ class Unnamed:
 
 
 def plan_columns(
-    table: str, kind: str, paths: Iterable[tuple[Path, frozenset[str]]]
+    table: str,
+    kind: str,
+    paths: Iterable[tuple[Path, frozenset[str]]],
+    declared: Mapping[str, str] | None = None,
 ) -> tuple[list[Column], list[Unnamed]]:
     """Work out the columns that a table's records ask for.
 
@@ -162,7 +158,10 @@ def plan_columns(
         The event type, or ``tracks`` for the table of all tracks.
     paths
         Every path with a value in the table's records, and the kinds of its values.
+    declared
+        Types of columns by a tracking plan, which go before the project's own.
     """
+    own = declared or {}
     taken = {*DEFAULT_COLUMNS, PARTITION}
     if kind in ("track", "tracks"):
         taken |= {"event", "event_text"}
@@ -171,21 +170,26 @@ def plan_columns(
     seen = sorted(paths, key=lambda pair: pair[0])
     for root in ROOTS[kind]:
         for path, kinds in seen:
-            if path[: len(root.path)] != root.path or len(path) == len(root.path):
+            if path[: len(root.path)] != root.path:
                 continue
             parts = path[len(root.path) :]
+            if not parts:
+                if len(path) == 1:
+                    unnamed.append(Unnamed(table, path, "no object, so it has no names"))
+                continue
             name = column_name("_".join((root.prefix, *parts) if root.prefix else parts))
-            if not name or (root.prefix and name == root.prefix):
+            if not all(snake_case(part) for part in parts):
                 unnamed.append(Unnamed(table, path, "no letter or digit of a-z, 0-9 in its name"))
             elif name in taken:
                 if path != ("context", "ip"):
                     unnamed.append(Unnamed(table, path, f"'{name}' is a default column"))
             else:
-                column = columns.setdefault(name, Column(name, declared_type(name, kind)))
+                promised = own.get(name) or declared_type(name, kind)
+                column = columns.setdefault(name, Column(name, promised))
                 column.sources.append(Source(path, kinds))
     for name, path in EXTRA.get(kind, {}).items():
         column = columns.setdefault(name, Column(name, VARCHAR))
-        column.declared = VARCHAR
+        column.declared = own.get(name, VARCHAR)
         column.sources.extend(Source(path, kinds) for other, kinds in seen if other == path)
     return list(columns.values()), unnamed
 
@@ -231,7 +235,3 @@ class Values:
         if self.strings and self.strings == self.timestamps and not (numbers or self.booleans):
             return VARCHAR if self.arrays else TIMESTAMP
         return VARCHAR
-
-
-NUMERIC_TEXT = r"^[-+]?[0-9]+([.][0-9]+)?([eE][-+]?[0-9]{1,2})?$"
-"""Strings that a declared numeric column reads as numbers."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -48,12 +50,16 @@ def is_hidden(name: str) -> bool:
 
 
 def list_folder(folder: Path) -> Iterator[tuple[str, int, str]]:
-    """Name, size and tag of every file below a folder, by name.
+    """Name, size and tag of every file below a folder, by name, through links too.
+
+    A link that leads nowhere, and what cannot be looked at, is listed like a file of 0 bytes:
+    reading it then says why it cannot be read. So does a name that is no UTF-8, which is listed
+    with escapes.
 
     Raises
     ------
     LandingError
-        When the folder does not exist or is no folder.
+        When the folder does not exist, is no folder, or cannot be listed.
     """
     if not folder.exists():
         raise LandingError(
@@ -63,13 +69,32 @@ def list_folder(folder: Path) -> Iterator[tuple[str, int, str]]:
         )
     if not folder.is_dir():
         raise LandingError(f"landing.location: {folder} is a file; a folder is wanted.")
-    for path in sorted(folder.rglob("*")):
-        if path.is_symlink() and not path.exists():
-            yield path.relative_to(folder).as_posix(), 0, "broken-link"
-        elif path.is_file():
-            status = path.stat()
-            tag = f"{status.st_mtime_ns:x}-{status.st_size:x}"
-            yield path.relative_to(folder).as_posix(), status.st_size, tag
+    yield from sorted(_walk(folder, "", ()))
+
+
+def _walk(folder: Path, prefix: str, above: tuple[Path, ...]) -> Iterator[tuple[str, int, str]]:
+    here = folder.resolve()
+    if here in above:
+        return  # a link back to where it stands
+    try:
+        entries = list(os.scandir(folder))
+    except OSError as error:
+        raise LandingError(
+            f"landing.location: the folder {folder} cannot be listed ({error.strerror}). "
+            "Give this user the right to read it."
+        ) from None
+    for entry in entries:
+        name = prefix + os.fsencode(entry.name).decode("utf-8", "backslashreplace")
+        try:
+            if entry.is_dir():
+                yield from _walk(folder / entry.name, name + "/", (*above, here))
+                continue
+            status = entry.stat()
+            if not stat.S_ISREG(status.st_mode):
+                continue
+            yield name, status.st_size, f"{status.st_mtime_ns:x}-{status.st_size:x}"
+        except OSError:
+            yield name, 0, "unreadable"
 
 
 def nothing_landed(

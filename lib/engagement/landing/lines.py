@@ -1,14 +1,15 @@
 """Reading landed files line by line, byte for byte, without losing any.
 
 Lines end with LF, CRLF or CR and with nothing else (not with U+0085 or U+2028); a byte-order mark
-at the start of a file is dropped; the last line needs no end. A line that is no UTF-8 is kept in
-base64 and says so.
+at the start of a file is dropped; the last line needs no end. What is no UTF-8 is kept in base64
+and says so: of a line on which several records stand, only the record that it is in.
 """
 
 from __future__ import annotations
 
 import base64
 import gzip
+import re
 import zlib
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -18,6 +19,7 @@ import pyarrow.compute as pc
 
 _BOM = b"\xef\xbb\xbf"
 _JSON_SPACE = b" \t"
+_TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|[}][ \t]*[{]|[^"}]+|[}]', re.DOTALL)
 
 
 class UnreadableFileError(RuntimeError):
@@ -29,7 +31,8 @@ class Lines:
     """The non-blank lines of a file.
 
     ``batch`` has the columns ``line_number`` (from 1, blank lines counted), ``line`` and
-    ``record_encoding`` (``base64`` where the line is no UTF-8, else NULL).
+    ``record_encoding`` (``base64`` where it is no UTF-8, else NULL). A line with a record that is
+    no UTF-8 has a row for each of its records.
     """
 
     batch: pa.RecordBatch
@@ -75,33 +78,63 @@ def split_lines(data: bytes) -> Lines:
     pieces = pc.split_pattern(pa.array([data], pa.large_binary()), pattern=b"\n").values
     count = len(pieces) if ends_open else len(pieces) - 1
     pieces = pieces.slice(0, count)
-    lengths = pc.binary_length(pieces)
-    # A blank line is short: only those of white space alone need a closer look.
-    blank = pc.equal(lengths, 0)
-    maybe = pc.and_(pc.less_equal(lengths, 4096), pc.starts_with(pieces, b" "))
-    maybe = pc.or_(maybe, pc.starts_with(pieces, b"\t"))
-    if pc.any(maybe).as_py():
-        trimmed = pc.binary_length(pa.array([p.strip(_JSON_SPACE) for p in pieces.to_pylist()]))
-        blank = pc.or_(blank, pc.equal(trimmed, 0))
+    blank = _blank(pieces)
     numbers = pa.array(range(1, count + 1), pa.int64())
     kept = pc.invert(blank)
     pieces, numbers = pieces.filter(kept), numbers.filter(kept)
-    text, encoding = _decode(pieces)
-    batch = pa.record_batch([numbers, text, encoding], schema=SCHEMA)
-    return Lines(batch, count, count - len(pieces))
+    blank_lines = count - len(pieces)
+    batch = pa.record_batch(_decode(numbers, pieces), schema=SCHEMA)
+    return Lines(batch, count, blank_lines)
 
 
-def _decode(pieces: pa.Array) -> tuple[pa.Array, pa.Array]:
+def _blank(pieces: pa.Array) -> pa.Array:
+    blank = pc.equal(pc.binary_length(pieces), 0)
+    # Only what starts with white space needs a closer look.
+    maybe = pc.or_(pc.starts_with(pieces, b" "), pc.starts_with(pieces, b"\t"))
+    if pc.any(maybe).as_py():
+        stripped = [not piece.strip(_JSON_SPACE) for piece in pieces.filter(maybe).to_pylist()]
+        blank = pc.replace_with_mask(blank, maybe, pa.array(stripped, pa.bool_()))
+    return blank
+
+
+def _decode(numbers: pa.Array, pieces: pa.Array) -> list[pa.Array]:
     try:
-        return pieces.cast(pa.large_string()), pa.nulls(len(pieces), pa.string())
+        return [numbers, pieces.cast(pa.large_string()), pa.nulls(len(pieces), pa.string())]
     except pa.ArrowInvalid:
-        texts: list[str] = []
-        encodings: list[str | None] = []
-        for piece in pieces.to_pylist():
-            try:
-                texts.append(piece.decode("utf-8"))
-                encodings.append(None)
-            except UnicodeDecodeError:
-                texts.append(base64.b64encode(piece).decode("ascii"))
-                encodings.append("base64")
-        return pa.array(texts, pa.large_string()), pa.array(encodings, pa.string())
+        rows = [
+            (number, *_text(record))
+            for number, line in zip(numbers.to_pylist(), pieces.to_pylist(), strict=True)
+            for record in _records(line)
+        ]
+        return [pa.array([row[at] for row in rows], field.type) for at, field in enumerate(SCHEMA)]
+
+
+def cut_records(line: str) -> list[str]:
+    """The records of a line: it is cut wherever ``}``, white space and ``{`` stand in no string.
+
+    The engines do the same in SQL, in ``flatten/sql/records.sql``.
+    """
+    pieces: list[str] = []
+    start = 0
+    for token in _TOKEN.finditer(line):
+        if token[0][0] == "}" and token[0][-1] == "{":
+            pieces.append(line[start : token.start() + 1])
+            start = token.end() - 1
+    return [*pieces, line[start:]]
+
+
+def _records(line: bytes) -> list[bytes]:
+    """The records of a line that is no UTF-8; any other line whole, for the engine to cut."""
+    try:
+        line.decode("utf-8")
+    except UnicodeDecodeError:
+        # One character per byte, and back: none of the bytes that count is part of another.
+        return [piece.encode("latin-1") for piece in cut_records(line.decode("latin-1"))]
+    return [line]
+
+
+def _text(record: bytes) -> tuple[str, str | None]:
+    try:
+        return record.decode("utf-8"), None
+    except UnicodeDecodeError:
+        return base64.b64encode(record).decode("ascii"), "base64"

@@ -10,6 +10,7 @@ every event name that the parameters map to it. Nothing received after the as-of
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -24,7 +25,16 @@ from sqlglot import exp
 from engagement.flatten.names import table_name
 from engagement.settings import Events, Settings, read_yaml
 from engagement.warehouse.base import Session
-from engagement.warehouse.dialect import Table, literal
+from engagement.warehouse.dialect import Table, literal, parse
+from engagement.warehouse.values import (
+    BIGINT,
+    BOOLEAN,
+    DOUBLE,
+    IS_INTEGRAL,
+    TIMESTAMP,
+    VARCHAR,
+    from_text,
+)
 
 SOURCES = "sources"
 SEEDS = "seeds"
@@ -142,24 +152,55 @@ def _source(name: str, session: Session, settings: Settings) -> exp.Query:
 
 def _conform(table: str, found: Mapping[str, str], columns: Mapping[str, str]) -> exp.Select:
     """Select what the contract promises from a table that may hold less, or other types."""
-    chosen: list[exp.Expr] = []
-    for name, kind in columns.items():
-        if name not in found:
-            value: exp.Expr = exp.cast(exp.null(), kind)
-        elif found[name] == kind:
-            value = exp.column(name, quoted=True)
-        elif found[name] == "varchar":
-            value = exp.TryCast(
-                this=exp.column(name, quoted=True), to=exp.DataType.build(kind, dialect="athena")
-            )
-        else:
-            value = exp.cast(exp.column(name, quoted=True), kind)
-        chosen.append(exp.alias_(value, name, quoted=True))
+    chosen = [
+        exp.alias_(_as_promised(name, found.get(name), kind), name, quoted=True, copy=False)
+        for name, kind in columns.items()
+    ]
     return (
-        exp.select(*chosen)
+        exp.Select(expressions=chosen)
         .from_(Table("events", table).node())
         .where(exp.LT(this=exp.column("received_at"), expression=exp.Placeholder(this="as_of_end")))
     )
+
+
+def _as_promised(name: str, found: str | None, wanted: str) -> exp.Expr:
+    """A column as the type that a contract promises; a value that does not fit is NULL."""
+    if found == wanted:
+        return exp.column(name, quoted=True)
+    text = _CONVERSIONS.get((found or "", wanted))
+    if text is None and found == VARCHAR:
+        text = from_text("x", wanted)
+    return _over(text or f"cast(null as {wanted})", name)
+
+
+@cache
+def _expression(text: str) -> exp.Expr:
+    expression: exp.Expr = parse(f"select {text}").expressions[0]
+    return expression
+
+
+def _over(text: str, name: str) -> exp.Expr:
+    """A SQL text over ``x`` as a tree over a column."""
+    tree = exp.paren(_expression(text).copy(), copy=False)
+    for node in list(tree.find_all(exp.Column)):
+        node.replace(exp.column(name, quoted=True))
+    return tree
+
+
+_CONVERSIONS = {
+    (BIGINT, DOUBLE): "cast(x as double)",
+    (BIGINT, VARCHAR): "cast(x as varchar)",
+    (BIGINT, BOOLEAN): "case x when 1 then true when 0 then false end",
+    (DOUBLE, BIGINT): f"case when {IS_INTEGRAL.format(d='x')} then cast(x as bigint) end",
+    (DOUBLE, VARCHAR): f"case when {IS_INTEGRAL.format(d='x')} "
+    "then cast(cast(x as bigint) as varchar) else cast(x as varchar) end",
+    (BOOLEAN, VARCHAR): "cast(x as varchar)",
+    (BOOLEAN, BIGINT): "cast(x as bigint)",
+    (TIMESTAMP, VARCHAR): "timestamp_text(x)",
+    (VARCHAR, BOOLEAN): "case when lower(x) in ('true', 'yes', '1') then true "
+    "when lower(x) in ('false', 'no', '0') then false end",
+}
+"""How a column of another type than promised is read; pairs that are not here are NULL."""
 
 
 def _seed(name: str, settings: Settings) -> exp.Query:
@@ -169,10 +210,14 @@ def _seed(name: str, settings: Settings) -> exp.Query:
         ]
         rows.append([settings.currency.reporting, Decimal(1)])
         return _rows({"currency": "varchar", "rate": "decimal(18, 8)"}, rows)
+    if name == "personalize_event_types":
+        rows = [[concept, kind] for concept, kind in settings.personalize.event_types.items()]
+        # A concept that nothing has, so that an empty list is a table without a match.
+        return _rows({"concept": "varchar", "event_type": "varchar"}, [*sorted(rows), [None, None]])
     file = resources.files("engagement.models") / "seeds" / f"{name}.csv"
     if not file.is_file():
         raise InputError(f"there is no seed '{name}' in models/seeds")
-    header, *content = csv.reader(file.read_text(encoding="utf-8").splitlines())
+    header, *content = csv.reader(io.StringIO(file.read_text(encoding="utf-8"), newline=""))
     columns = dict(column.split(":") for column in header)
     cells = [
         [_cell(value, kind) for value, kind in zip(row, columns.values(), strict=True)]

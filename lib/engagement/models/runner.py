@@ -10,7 +10,7 @@ it; everything else still runs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -24,10 +24,10 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlglot import exp
 
-from engagement.models.inputs import SEEDS, SOURCES, expand, parameters
-from engagement.settings import Settings, read_yaml
-from engagement.warehouse.base import Session, Warehouse
-from engagement.warehouse.dialect import Table, check, parse, tables
+from engagement.models.inputs import SEEDS, SOURCES, InputError, expand, parameters
+from engagement.settings import Settings, SettingsError, read_yaml
+from engagement.warehouse.base import LeaseHeldError, Session, Warehouse, WarehouseError
+from engagement.warehouse.dialect import DialectError, Table, check, parse, tables
 
 MARTS = "marts"
 _MOST_ROUNDS = 64
@@ -100,8 +100,8 @@ class Model:
 class Built:
     """How building a model ended.
 
-    ``status`` is ``built``, ``failed`` (a check found rows; ``problems`` says which) or
-    ``skipped`` (something that it depends on failed).
+    ``status`` is ``built``, ``failed`` (a check found rows, or the query could not be run;
+    ``problems`` says which) or ``skipped`` (something that it depends on failed).
     """
 
     model: str
@@ -140,19 +140,34 @@ def _layer(name: str) -> tuple[Model, ...]:
 
 
 def _read(layer: Traversable, name: str) -> Model:
+    source = f"{layer.name}/{name}.yml"
     with resources.as_file(layer / f"{name}.yml") as path:
         try:
             document = ModelDocument.model_validate(read_yaml(Path(path)))
         except ValidationError as error:
-            raise ModelError(f"{layer.name}/{name}.yml: {error}") from None
-    sql = (layer / f"{name}.sql").read_text(encoding="utf-8")
+            raise ModelError(f"{source}: {error}") from None
+        except SettingsError as error:
+            raise ModelError(f"{source}: {error.problems[0]}") from None
+    strange = [column for column in document.key if column not in document.columns]
+    if strange:
+        raise ModelError(f"{source}: the key names {strange[0]}, which is no documented column")
+    for check_name, sql in document.checks.items():
+        _query(sql, f"{source}, check '{check_name}'")
+    sql = _read_sql(layer, f"{name}.sql")
     query = _query(sql, f"{layer.name}/{name}.sql")
     loop = {}
     if document.loop:
         for part in ("seed", "step", "changed"):
             file = getattr(document.loop, part)
-            loop[part] = _query((layer / file).read_text(encoding="utf-8"), f"{layer.name}/{file}")
+            loop[part] = _query(_read_sql(layer, file), f"{layer.name}/{file}")
     return Model(name, layer.name, sql, query, document, loop)
+
+
+def _read_sql(layer: Traversable, name: str) -> str:
+    try:
+        return (layer / name).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ModelError(f"{layer.name}/{name}: there is no such file") from None
 
 
 def _query(sql: str, source: str) -> exp.Query:
@@ -177,6 +192,15 @@ def in_order(chosen: Iterable[Model]) -> list[Model]:
         raise ModelError(f"models depend on each other: {' -> '.join(error.args[1])}") from None
 
 
+def _in_steps(chosen: Sequence[Model]) -> Iterator[list[Model]]:
+    """Models in groups: those of one read only what earlier groups made."""
+    waiting = list(chosen)
+    while waiting:
+        names = {model.name for model in waiting}
+        yield [model for model in waiting if not model.needs & names]
+        waiting = [model for model in waiting if model.needs & names]
+
+
 def build(
     warehouse: Warehouse,
     settings: Settings,
@@ -195,10 +219,14 @@ def build(
     Raises
     ------
     ModelError
-        When a check found offending rows, after everything that does not depend on it was built;
-        or when a model reads another that does not exist yet.
+        When a check found offending rows or a query could not be run, after everything that does
+        not depend on it was built; or, before anything is built, when a model is asked for that
+        there is not, or one reads another that does not exist yet.
     """
     everything = models(layers)
+    strange = sorted(set(only or ()) - everything.keys())
+    if strange:
+        raise ModelError(f"there is no model '{strange[0]}' in the layers {', '.join(layers)}")
     chosen = in_order(m for m in everything.values() if only is None or m.name in only)
     if not chosen:
         raise ModelError(f"there is no model in the layers {', '.join(layers)}")
@@ -206,23 +234,27 @@ def build(
     done: dict[str, str] = {}
     values = parameters(settings, as_of)
     with warehouse.session(write=True) as session:
-        there = set(session.tables(MARTS))
+        there = {*session.tables(MARTS), *(model.name for model in chosen)}
         for model in chosen:
-            stopped = [name for name in sorted(model.needs) if done.get(name) in _STOPS]
-            missing = sorted(model.needs - there - done.keys())
+            missing = sorted(model.needs - there)
             if missing:
                 raise ModelError(
                     f"{model.table} reads {', '.join(f'marts.{name}' for name in missing)}, which "
                     "does not exist yet: run the earlier notebooks first"
                 )
+
+        def build_one(lane: int, model: Model) -> Built:
+            del lane
+            stopped = [name for name in sorted(model.needs) if done.get(name) in _STOPS]
             if stopped:
-                built = Built(
-                    model.name, model.layer, "skipped", problems=(f"waits for {stopped[0]}",)
-                )
-            else:
-                built = _build(session, settings, model, values)
-            done[model.name] = built.status
-            results.append(built)
+                problem = f"waits for {stopped[0]}"
+                return Built(model.name, model.layer, "skipped", problems=(problem,))
+            return _try_build(session, settings, model, values)
+
+        for ready in _in_steps(chosen):
+            built = session.each(build_one, ready)
+            done.update((one.model, one.status) for one in built)
+            results.extend(built)
     failed = [built for built in results if built.status == "failed"]
     if failed:
         raise ModelError(_report(results, failed))
@@ -233,13 +265,22 @@ _STOPS = ("failed", "skipped")
 
 
 def _report(results: Sequence[Built], failed: Sequence[Built]) -> str:
-    lines = [f"{len(failed)} of {len(results)} models failed their checks and were not published:"]
+    lines = [f"{len(failed)} of {len(results)} models failed and were not published:"]
     for built in failed:
         lines += [f"  - marts.{built.model}: {problem}" for problem in built.problems]
     skipped = [built.model for built in results if built.status == "skipped"]
     if skipped:
         lines.append(f"  Not built, since they read those: {', '.join(skipped)}")
     return "\n".join(lines)
+
+
+def _try_build(session: Session, settings: Settings, model: Model, values: dict[str, Any]) -> Built:
+    try:
+        return _build(session, settings, model, values)
+    except LeaseHeldError:
+        raise
+    except (WarehouseError, DialectError, InputError, ModelError) as error:
+        return Built(model.name, model.layer, "failed", problems=(str(error),))
 
 
 def _build(session: Session, settings: Settings, model: Model, values: dict[str, Any]) -> Built:
@@ -257,6 +298,7 @@ def _build(session: Session, settings: Settings, model: Model, values: dict[str,
         return Built(model.name, model.layer, "failed", problems=tuple(problems))
     columns = [exp.column(name, quoted=True) for name in model.document.columns]
     published = session.publish(model.table, exp.select(*columns).from_(candidate.node()))
+    session.forget(candidate)
     return Built(model.name, model.layer, "built", published.rows)
 
 

@@ -29,6 +29,6 @@ def open_warehouse(settings: Settings) -> Warehouse:
         from engagement.warehouse.duckdb import DuckDBWarehouse
 
         return DuckDBWarehouse(settings)
-    raise WarehouseError(
-        "warehouse.engine: athena is not available yet in this version; use duckdb"
-    )
+    from engagement.warehouse.athena import AthenaWarehouse
+
+    return AthenaWarehouse(settings)

@@ -8,11 +8,13 @@ Athena's dialect, as a text or as a sqlglot tree.
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
 
 import pandas as pd
 import pyarrow as pa
@@ -20,6 +22,10 @@ from sqlglot import exp
 
 from engagement.landing.files import LandedFile
 from engagement.warehouse.dialect import Engine, Table
+
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 class WarehouseError(RuntimeError):
@@ -48,20 +54,46 @@ class Statement:
 
 @dataclass
 class StatementLog:
-    """What ran through one warehouse object, in order."""
+    """What ran through one warehouse object, in order.
+
+    With a ``path``, each statement is also written there, as a line of JSON, for the processes of
+    one run to see what all of them have cost.
+    """
 
     statements: list[Statement] = field(default_factory=list)
+    path: Path | None = None
 
     def add(self, label: str, sql: str, rows: int, started: float) -> None:
         """Keep a statement; ``started`` is a ``time.perf_counter()``."""
-        self.statements.append(Statement(label, sql, rows, time.perf_counter() - started))
+        self.keep(Statement(label, sql, rows, time.perf_counter() - started))
+
+    def keep(self, statement: Statement) -> None:
+        """Keep a statement whose cost may be known."""
+        self.statements.append(statement)
+        if self.path is not None:
+            line = json.dumps({**asdict(statement), "seconds": round(statement.seconds, 3)})
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(line + "\n")
+
+    def kept(self) -> list[Statement]:
+        """Every statement of the run that this log belongs to, whichever process ran it."""
+        if self.path is None or not self.path.exists():
+            return list(self.statements)
+        lines = self.path.read_text(encoding="utf-8").splitlines()
+        return [Statement(**json.loads(line)) for line in lines]
 
     def frame(self) -> pd.DataFrame:
-        """One row per statement: label, rows, seconds."""
-        return pd.DataFrame(
+        """One row per statement: label, rows, seconds; what it scanned and cost, where known."""
+        frame = pd.DataFrame(
             [(s.label, s.rows, round(s.seconds, 3)) for s in self.statements],
             columns=["statement", "rows", "seconds"],
         )
+        if any(s.usd is not None for s in self.statements):
+            frame["megabytes_scanned"] = [
+                round((s.scanned_bytes or 0) / 1_000_000, 3) for s in self.statements
+            ]
+            frame["usd"] = [round(s.usd or 0.0, 6) for s in self.statements]
+        return frame
 
 
 @dataclass(frozen=True)
@@ -92,8 +124,20 @@ class Session(Protocol):
         """Names of the tables of a logical database, sorted."""
         ...
 
+    def each(self, function: Callable[[int, T], R], items: Sequence[T]) -> list[R]:
+        """Apply a function to items, several at once where the engine allows it.
+
+        It is also given the number of a lane: no two calls are in one lane at once. Results come
+        in the order of the items; the first error ends it.
+        """
+        ...
+
     def work(self, name: str, select: Select, parameters: Mapping[str, Any] | None = None) -> Table:
         """Materialise a query as ``work.<name>``, which this session alone can see."""
+        ...
+
+    def forget(self, *tables: Table) -> None:
+        """Let go of working tables that nothing will read again."""
         ...
 
     def json_columns(
@@ -107,6 +151,8 @@ class Session(Protocol):
         keep: bool = False,
     ) -> Table:
         """Take values out of a column of JSON texts, each text parsed once.
+
+        No object in the texts gives a key twice: ``json_last_wins`` comes before this.
 
         ``work.<name>`` gets every column of ``source`` and one per entry of ``wanted``; the texts
         themselves only with ``keep``. ``where`` names a boolean column: texts for which it is not
@@ -133,6 +179,14 @@ class Session(Protocol):
         ``work.lines`` gets ``received_at_utc_date, source_file, line_number, line,
         record_encoding`` without the blank lines; a file that cannot be read gives no line, and
         says why.
+        """
+        ...
+
+    def locate(self, name: str, source: Table, cut: Callable[[str], Sequence[str]]) -> Table:
+        """Fill in the line numbers of records, where reading their files did not tell them.
+
+        ``work.<name>`` gets the rows of ``source``, a table of records with ``source_file,
+        line_number, record, record_encoding``; ``cut`` takes a line apart into its records.
         """
         ...
 
@@ -182,6 +236,16 @@ class FileLines:
     error: str | None = None
 
 
+@dataclass(frozen=True)
+class Finding:
+    """One thing that a run needs and that was tried; ``hint`` says what is missing."""
+
+    name: str
+    ok: bool
+    found: str
+    hint: str = ""
+
+
 class Warehouse(Protocol):
     """An engine that holds the tables."""
 
@@ -214,6 +278,17 @@ class Warehouse(Protocol):
 
     def query(self, select: Select, parameters: Mapping[str, Any] | None = None) -> pd.DataFrame:
         """Run one query in a session of its own."""
+        ...
+
+    def findings(self) -> Iterable[Finding]:
+        """Try one by one what a run needs of this engine, without changing any table."""
+        ...
+
+    def clean(self, keep_days: float | None = None, *, dry_run: bool = False) -> list[str]:
+        """Remove what no table needs since a while, by default that of the settings.
+
+        Says what was removed, or with ``dry_run`` what would be.
+        """
         ...
 
 

@@ -11,10 +11,11 @@ refuses the others with a sentence that names it. A few functions that are not S
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, Literal, TypeVar, cast
 
@@ -102,7 +103,10 @@ def tables(query: exp.Expr) -> set[Table]:
 
 
 def literal(value: Any) -> exp.Expr:
-    """A value as a node: text, number, decimal, boolean, date, timestamp (UTC) or NULL."""
+    """A value as a node: text, number, decimal, boolean, date, timestamp or NULL.
+
+    Decimals have up to 28 digits before the point and 10 after it. Times without a zone are UTC.
+    """
     match value:
         case None:
             return exp.null()
@@ -110,49 +114,52 @@ def literal(value: Any) -> exp.Expr:
             return exp.true() if value else exp.false()
         case int():
             return exp.Literal.number(value)
-        case float():
+        case float() if math.isfinite(value):
             return exp.cast(exp.Literal.string(repr(value)), exp.DataType.build("double"))
-        case Decimal():
-            return exp.cast(exp.Literal.string(str(value)), exp.DataType.build("decimal(38, 10)"))
+        case Decimal() if value.is_finite():
+            return exp.cast(exp.Literal.string(f"{value:f}"), exp.DataType.build("decimal(38, 10)"))
         case datetime():
-            text = value.replace(tzinfo=None).isoformat(sep=" ", timespec="milliseconds")
+            utc = value.astimezone(UTC) if value.tzinfo else value
+            text = utc.replace(tzinfo=None).isoformat(sep=" ", timespec="milliseconds")
             return exp.cast(exp.Literal.string(text), exp.DataType.build("timestamp(3)"))
         case date():
             return exp.cast(exp.Literal.string(value.isoformat()), exp.DataType.build("date"))
         case str():
             return exp.Literal.string(value)
-    raise TypeError(f"no SQL literal for {type(value).__name__}")
+    raise TypeError(f"no SQL literal for {type(value).__name__} {value!r}")
 
 
-def bind(query: Q, parameters: Mapping[str, Any]) -> Q:
+def bind(query: Q, parameters: Mapping[str, Any], *, copy: bool = True) -> Q:
     """Fill in ``:name`` parameters as nodes; a tuple or list fills ``IN (:name)``.
+
+    Parameters
+    ----------
+    copy
+        Leave the tree that was given as it is; else it may be changed.
 
     Raises
     ------
     DialectError
         When the query uses a parameter that has no value.
     """
-    missing = sorted(
-        {str(node.this) for node in query.find_all(exp.Placeholder)} - parameters.keys()
-    )
+    bound = query.copy() if copy else query
+    marks = list(bound.find_all(exp.Placeholder))
+    missing = sorted({str(node.this) for node in marks} - parameters.keys())
     if missing:
         raise DialectError(f"no value for the parameter{'s' * (len(missing) > 1)} {missing}")
-
-    def fill(node: exp.Expr) -> exp.Expr:
-        if isinstance(node, exp.In):
-            node.set("expressions", [item for old in node.expressions for item in _items(old)])
-        if isinstance(node, exp.Placeholder):
-            return literal(parameters[str(node.this)])
-        return node
-
-    def _items(node: exp.Expr) -> list[exp.Expr]:
-        if isinstance(node, exp.Placeholder):
-            value = parameters[str(node.this)]
-            if isinstance(value, (tuple, list)):
-                return [literal(item) for item in value] or [exp.null()]
-        return [node]
-
-    return cast(Q, query.copy().transform(fill, copy=False))
+    for mark in marks:
+        value = parameters[str(mark.this)]
+        around = mark.parent
+        if not isinstance(value, (tuple, list)):
+            mark.replace(literal(value))
+        elif isinstance(around, exp.In) and mark.arg_key == "expressions":
+            items = [literal(item) for item in value] or [exp.null()]
+            before = around.expressions
+            at = next(i for i, item in enumerate(before) if item is mark)
+            around.set("expressions", [*before[:at], *items, *before[at + 1 :]])
+        else:
+            raise DialectError(f"the parameter '{mark.this}' is a list: in (:{mark.this})")
+    return bound
 
 
 # --- the allow-list -----------------------------------------------------------------------------
@@ -223,10 +230,43 @@ def _problems(query: exp.Expr) -> Iterable[str]:
             exp.DataType.Type.TIMESTAMPTZ,
         ):
             yield f"{node.sql('athena').lower()}: use double, and timestamp(3) in UTC"
+        else:
+            yield from _clause_problems(node)
+
+
+def _clause_problems(node: exp.Expr) -> Iterable[str]:
+    if isinstance(node, exp.AtTimeZone):
+        yield f"{_start(node)}: the engines read times without a zone differently: local_time(…)"
+    elif isinstance(node, exp.TableSample):
+        yield "tablesample: a rerun would differ: order by a hash of the key"
+    elif isinstance(node, exp.Bracket) and not node.args.get("safe"):
+        yield f"{_start(node)}: past the end one engine fails: element_at(…)"
+    elif isinstance(node, exp.Query) and (node.args.get("limit") or node.args.get("offset")):
+        if not node.args.get("order"):
+            yield f"{_start(node)}: which rows come out is not defined: add an order by the key"
+    elif isinstance(node, exp.Distinct) and node.args.get("on"):
+        yield "distinct on: Trino has none: row_number() = 1"
+
+
+def _start(node: exp.Expr) -> str:
+    text = node.sql("athena")
+    return text if len(text) <= 60 else text[:60] + " …"
 
 
 def _argument_problems(node: exp.Func) -> Iterable[str]:
     text = node.sql("athena")
+    if isinstance(node, _PATTERNED):
+        pattern = node.args.get("expression")
+        if isinstance(pattern, exp.Literal) and _LOOKS_AROUND.search(pattern.name):
+            yield f"{text}: DuckDB's patterns have no look-around and no back-references"
+    if isinstance(node, exp.ArrayAgg) and not isinstance(node.this, exp.Order):
+        yield f"{text}: the order of the items is not defined: array_agg(x order by …)"
+    if isinstance(node, exp.Sum) and _is_double(node.this.unnest()):
+        yield f"{text}: sums of doubles vary from run to run: sum decimals"
+    if isinstance(node, exp.Substring) and node.args["start"].name == "0":
+        yield f"{text}: the first character is number 1"
+    if isinstance(node, exp.Extract) and node.this.name.upper() not in _EXTRACTED:
+        yield f"{text}: days of the week are counted differently: day_of_week(x)"
     if isinstance(node, exp.RegexpExtract):
         parent = node.parent
         if not (isinstance(parent, exp.Nullif) and parent.expression.name == ""):
@@ -244,6 +284,11 @@ def _argument_problems(node: exp.Func) -> Iterable[str]:
             yield f"{text}: date_diff('day', …) takes dates: columns of type date, or casts"
 
 
+_PATTERNED = (exp.RegexpExtract, exp.RegexpExtractAll, exp.RegexpLike, exp.RegexpReplace)
+_LOOKS_AROUND = re.compile(r"\(\?<?[=!]|(?<!\\)(?:\\\\)*\\[1-9]")
+_EXTRACTED = {"YEAR", "QUARTER", "MONTH", "WEEK", "DAY", "HOUR", "MINUTE", "SECOND"}
+
+
 def _is_date_shift(node: exp.Expr) -> bool:
     return isinstance(node, (exp.DateAdd, exp.TimestampTrunc, exp.DateTrunc))
 
@@ -258,39 +303,40 @@ def _is_double(node: exp.Expr) -> bool:
 
 # --- the project's own functions ----------------------------------------------------------------
 
-TIMESTAMP_PATTERN = r"^\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}(:?\d{2})?)?$"
-"""A string of this form is a timestamp; without an offset it is UTC."""
-
-_SUSPECT = (
-    r"""[\[:,]\s*[-+]?(?:[nN][aA][nN]|[iI][nN][fF])|,\s*[}\]]|[0-9][eE][+]?[0-9]{3}|[0-9]{40}"""
+TIMESTAMP_PATTERN = (
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[ T]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.][0-9]+)?)?"
+    r"(Z|[+-](0[0-9]|1[0-3]):?[0-5][0-9]|[+-]14:?00)?$"
 )
-"""What a lax JSON reader lets pass; it may also stand in a string, so it is only a suspicion."""
+"""A string of this form is a timestamp; without an offset it is UTC.
 
-_STRINGS = r'"[^"\\]*(?:\\.[^"\\]*)*"'
+Hours, minutes and offsets beyond these are read by one engine and refused by the other.
+"""
+
+_PARAMETER = "nullif(regexp_extract(@1, '[?&]' || @2 || '=([^&#]*)', 1), '')"
 
 FUNCTIONS: dict[str, dict[Engine, str]] = {
-    # json_is_strict(text): whether the text is one JSON value by RFC 8259, with no lone
-    # surrogates and no number beyond a double.
-    "json_is_strict": {
-        # CASE, since DuckDB works out both sides of AND and OR.
-        "duckdb": f"""
+    # json_verdict(text): object, value or not_json, by RFC 8259, with no lone surrogates and no
+    # number beyond a double; on DuckDB also twice (an object that gives some key two values) and
+    # too_deep, which its own functions would not survive.
+    "json_verdict": {
+        "duckdb": "engagement_json_verdict(@1)",
+        "athena": r"""
             case
-                when not json_valid(@1) then false
-                when not regexp_matches(@1, '{_SUSPECT}') then true
-                when regexp_matches(
-                    regexp_replace(@1, '{_STRINGS}', '""', 'g'),
-                    '[nN][aA][nN]|[iI][nN][fF]|,\\s*[}}\\]]'
-                ) then false
-                else not coalesce(list_bool_or(list_transform(
-                    regexp_extract_all(
-                        regexp_replace(@1, '{_STRINGS}', '""', 'g'), '-?[0-9][0-9.eE+-]*'
+                when try(json_parse(@1)) is null or regexp_like(
+                    regexp_replace(
+                        replace(@1, '\\', ' '),
+                        '\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}', ''
                     ),
-                    lambda n : not coalesce(isfinite(try_cast(n as double)), false)
-                )), false)
+                    '\\u[dD][89a-fA-F][0-9a-fA-F]{2}'
+                ) then 'not_json'
+                when regexp_like(@1, '^\s*[{]') then 'object'
+                else 'value'
             end
         """,
-        "athena": "try(json_parse(@1)) is not null",
     },
+    # json_last_wins(text): the text with only the last of the values that a key is given; asked
+    # for where json_verdict says twice, which Athena does not, since its reader keeps the last.
+    "json_last_wins": {"duckdb": "engagement_json_last_wins(@1)", "athena": "@1"},
     # parse_timestamp(text): the UTC time, in milliseconds, of a text of TIMESTAMP_PATTERN's form;
     # NULL for any other text and for times that do not exist.
     "parse_timestamp": {
@@ -306,6 +352,12 @@ FUNCTIONS: dict[str, dict[Engine, str]] = {
                 regexp_replace(replace(@1, ' ', 'T'), '([+-]\\d{{2}})$', '$1:00')
             )), 'UTC') as timestamp(3)) end
         """,
+    },
+    # timestamp_text(time): a UTC time as text, in the form that parse_timestamp reads.
+    "timestamp_text": {
+        "duckdb": "strftime(@1, '%Y-%m-%dT%H:%M:%S.%gZ')",
+        "athena": "date_format(@1, '%Y-%m-%dT%H:%i:%s.') "
+        "|| substr(date_format(@1, '%f'), 1, 3) || 'Z'",
     },
     # json_kind(text): string, integer, double, boolean, array, object or null.
     "json_kind": {
@@ -356,16 +408,26 @@ FUNCTIONS: dict[str, dict[Engine, str]] = {
         "duckdb": "sha256(@1)",
         "athena": "lower(to_hex(sha256(to_utf8(@1))))",
     },
-    # url_parameter(url, name): the decoded value of a query parameter; NULL where it is absent.
-    # A text that starts with ? is read as a query string.
+    # url_parameter(url, name): the decoded value of a query parameter; NULL where it is absent or
+    # empty, and as it stands where it cannot be decoded. A text that starts with ? is read as a
+    # query string.
     "url_parameter": {
-        "duckdb": """
-            nullif(url_decode(replace(
-                regexp_extract(@1, '[?&]' || @2 || '=([^&#]*)', 1), '+', ' ')), '')
+        "duckdb": f"""
+            case
+                when contains(
+                    regexp_replace({_PARAMETER}, '%[0-9a-fA-F]{{2}}', '', 'g'), '%'
+                ) then {_PARAMETER}
+                else nullif(
+                    coalesce(try(url_decode(replace({_PARAMETER}, '+', ' '))), {_PARAMETER}), ''
+                )
+            end
         """,
-        "athena": """
-            nullif(try(url_decode(
-                regexp_extract(@1, '[?&]' || @2 || '=([^&#]*)', 1))), '')
+        "athena": f"""
+            case
+                when strpos(coalesce(try(url_decode({_PARAMETER})), chr(65533)), chr(65533)) > 0
+                    then {_PARAMETER}
+                else nullif(url_decode({_PARAMETER}), '')
+            end
         """,
     },
     # url_host(url): the host of an absolute URL, lower case, without user, port or a leading www.
@@ -391,26 +453,37 @@ def _body(name: str, engine: Engine) -> exp.Expr:
     return _BODIES[name, engine]
 
 
-def _expand(node: exp.Expr, engine: Engine) -> exp.Expr:
-    if not isinstance(node, exp.Anonymous) or node.name.lower() not in FUNCTIONS:
-        return node
-    arguments = [arg.transform(_expand, engine, copy=False) for arg in node.expressions]
-
-    def fill(inner: exp.Expr) -> exp.Expr:
-        if isinstance(inner, exp.Column) and inner.name.startswith("__arg_"):
-            return exp.paren(arguments[int(inner.name[-1]) - 1].copy(), copy=False)
-        return inner
-
-    return exp.paren(
-        _body(node.name.lower(), engine).copy().transform(fill, copy=False), copy=False
-    )
+def _expand(tree: Q, engine: Engine) -> Q:
+    """Put the definitions of the project's own functions in place of their calls."""
+    calls = [node for node in tree.find_all(exp.Anonymous) if node.name.lower() in FUNCTIONS]
+    # Inner calls first: they are found after the outer ones, and are arguments of these.
+    for call in reversed(calls):
+        body = _body(call.name.lower(), engine).copy()
+        for place in list(body.find_all(exp.Column)):
+            if place.name.startswith("__arg_"):
+                argument = call.expressions[int(place.name[-1]) - 1].copy()
+                filled = exp.paren(argument, copy=False)
+                if place is body:
+                    body = filled
+                else:
+                    place.replace(filled)
+        whole = exp.paren(body, copy=False)
+        if call is tree:
+            return cast(Q, whole)
+        call.replace(whole)
+    return tree
 
 
 # --- rendering ----------------------------------------------------------------------------------
 
 
 def render(
-    query: exp.Expr, engine: Engine, databases: Mapping[str, str], *, pretty: bool = False
+    query: exp.Expr,
+    engine: Engine,
+    databases: Mapping[str, str],
+    *,
+    pretty: bool = False,
+    copy: bool = True,
 ) -> str:
     """Render a tree for an engine.
 
@@ -420,33 +493,58 @@ def render(
         Physical name of each logical database.
     pretty
         For reading: one clause a line.
+    copy
+        Leave the tree that was given as it is; else it may be changed.
     """
-    tree = query.copy()
-    for node in tree.find_all(exp.Table):
-        if node.db in databases:
-            node.set("db", exp.to_identifier(databases[node.db], quoted=True))
-    tree = tree.transform(_expand, engine, copy=False)
+    tree = query.copy() if copy else query
+    for table in tree.find_all(exp.Table):
+        if table.db in databases:
+            table.set("db", exp.to_identifier(databases[table.db], quoted=True))
+    tree = _expand(tree, engine)
     if engine == "duckdb":
-        tree = tree.transform(_for_duckdb, copy=False)
-    return tree.sql(dialect=engine, pretty=pretty)
+        for node in reversed(list(tree.find_all(*_REWRITTEN))):
+            written = _for_duckdb(node)
+            if node is tree:
+                tree = written
+            elif written is not node:
+                node.replace(written)
+    return tree.sql(dialect=engine, pretty=pretty, copy=False)
+
+
+_REWRITTEN = (
+    exp.ArgMax,
+    exp.ArgMin,
+    exp.CountIf,
+    exp.DataType,
+    exp.JSONExtractScalar,
+    exp.RegexpReplace,
+)
 
 
 def _for_duckdb(node: exp.Expr) -> exp.Expr:
     """What sqlglot's DuckDB writer leaves different from Trino."""
     if isinstance(node, exp.DataType) and node.this == exp.DataType.Type.TIMESTAMP:
         return exp.DataType.build("timestamp", dialect="duckdb")
+    if isinstance(node, (exp.ArgMax, exp.ArgMin)):
+        # DuckDB's own passes over rows whose first argument is NULL.
+        name = "arg_max_null" if isinstance(node, exp.ArgMax) else "arg_min_null"
+        return exp.Anonymous(this=name, expressions=[node.this, node.expression])
+    if isinstance(node, exp.CountIf):
+        # DuckDB's own is NULL over no rows.
+        found = exp.Case(ifs=[exp.If(this=node.this, true=exp.Literal.number(1))])
+        return exp.Count(this=found)
     if isinstance(node, exp.RegexpReplace) and isinstance(
         node.args.get("replacement"), exp.Literal
     ):
         replacement = node.args["replacement"]
         replacement.replace(exp.Literal.string(re.sub(r"\$(\d)", r"\\\1", replacement.name)))
     if isinstance(node, exp.JSONExtractScalar):
-        whole = exp.Anonymous(
-            this="json_extract", expressions=[node.this.copy(), node.expression.copy()]
-        )
-        text = exp.Anonymous(
+        # A text that is no JSON has no such value; DuckDB's own would stop the whole query.
+        text = exp.TryCast(this=node.this, to=exp.DataType.build("json", dialect="duckdb"))
+        whole = exp.Anonymous(this="json_extract", expressions=[text, node.expression])
+        scalar = exp.Anonymous(
             this="json_extract_string", expressions=[whole.copy(), exp.Literal.string("$")]
         )
         kind = exp.Anonymous(this="json_type", expressions=[whole])
-        return exp.case().when(kind.isin("OBJECT", "ARRAY").not_(), text)
+        return exp.case().when(kind.isin("OBJECT", "ARRAY").not_(), scalar)
     return node

@@ -11,27 +11,31 @@ import json
 import logging
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import duckdb
 import pandas as pd
 import pyarrow as pa
+from duckdb.func import PythonUDFType
 from sqlglot import exp
 
 from engagement.landing.files import LandedFile, list_folder, sort_out
 from engagement.landing.lines import SCHEMA, UnreadableFileError, read_bytes, split_lines
 from engagement.settings import Settings
-from engagement.warehouse import lease
+from engagement.warehouse import lease, strict_json
 from engagement.warehouse.base import (
     FileLines,
+    Finding,
     JsonColumn,
     Landing,
     Publication,
+    R,
     Select,
     Session,
     StatementLog,
+    T,
     WarehouseError,
     frame,
 )
@@ -117,6 +121,15 @@ class DuckDBWarehouse:
         with self.session() as session:
             return session.query(select, parameters)
 
+    def findings(self) -> list[Finding]:
+        """Nothing is needed but the file's folder."""
+        return []
+
+    def clean(self, keep_days: float | None = None, *, dry_run: bool = False) -> list[str]:
+        """Nothing is left behind: DuckDB uses the room of what was replaced again."""
+        del keep_days, dry_run
+        return []
+
 
 class _Connection:
     """Open the file, waiting for whoever holds it; close it at the end."""
@@ -150,6 +163,11 @@ class _Connection:
                     told = True
                 time.sleep(pause)
                 pause = min(pause * 1.5, 0.5)
+            except duckdb.ConnectionException:
+                raise WarehouseError(
+                    f"{path.name} is open in this process already: leave the block of the other "
+                    "session first."
+                ) from None
             except duckdb.Error as error:
                 raise WarehouseError(
                     f"{path} cannot be opened as a DuckDB file: {_first_line(error)}"
@@ -177,6 +195,10 @@ class _DuckDBSession:
         if token is not None:
             # A database of its own, gone with the connection.
             connection.execute(f"attach ':memory:' as {WORK}")
+            for name, function in _OWN_FUNCTIONS.items():
+                connection.create_function(
+                    name, function, ["VARCHAR"], "VARCHAR", type=PythonUDFType.ARROW
+                )
 
     # --- reading
 
@@ -202,13 +224,20 @@ class _DuckDBSession:
         return [row[0] for row in rows]
 
     def columns(self, table: Table) -> dict[str, str]:
-        rows = self._connection.execute(
-            "select column_name, data_type from information_schema.columns "
-            "where table_schema = ? and table_name = ? and table_catalog = ? "
-            "order by ordinal_position",
-            [self._schema(table), table.name, self._catalog(table)],
-        ).fetchall()
-        return {name: athena_type(kind) for name, kind in rows}
+        return {name: athena_type(kind) for name, kind in self._stored(table).items()}
+
+    def _stored(self, table: Table) -> dict[str, str]:
+        """Columns of a table with DuckDB's own types; empty where there is no such table."""
+        try:
+            rows = self._connection.execute(f"describe {self._physical(table)}").fetchall()
+        except duckdb.CatalogException:
+            return {}
+        except duckdb.Error as error:
+            raise WarehouseError(f"{table}: {_first_line(error)}") from error
+        return {row[0]: row[1] for row in rows}
+
+    def each(self, function: Callable[[int, T], R], items: Sequence[T]) -> list[R]:
+        return [function(0, item) for item in items]
 
     # --- working tables
 
@@ -217,10 +246,16 @@ class _DuckDBSession:
         self._create(table, self._sql(select, parameters))
         return table
 
-    def _create(self, table: Table, sql: str) -> None:
+    def forget(self, *tables: Table) -> None:
+        for table in tables:
+            self._run(f"drop table if exists {self._physical(table)}", table.name)
+
+    def _create(self, table: Table, sql: str) -> int:
         started = time.perf_counter()
-        rows = self._run(f"create or replace table {self._physical(table)} as {sql}", table.name)
-        self._warehouse.log.add(table.name, sql, rows.fetchall()[0][0], started)
+        done = self._run(f"create or replace table {self._physical(table)} as {sql}", table.name)
+        rows = int(done.fetchall()[0][0])
+        self._warehouse.log.add(table.name, sql, rows, started)
+        return rows
 
     def json_columns(
         self,
@@ -232,77 +267,56 @@ class _DuckDBSession:
         where: str | None = None,
         keep: bool = False,
     ) -> Table:
-        shape, places = _json_shape(wanted)
-        text: exp.Expr = exp.column(column, quoted=True)
-        if where:
-            text = exp.case().when(exp.column(where, quoted=True), text)
-        inner = exp.select("*").from_(source.node())
-        hidden = [] if keep else [column]
-        if shape:
-            structure = exp.Literal.string(json.dumps(shape, ensure_ascii=False))
-            parsed = exp.func("json_transform", text, structure)
-            inner = inner.select(exp.alias_(parsed, "__parsed"))
-            hidden.append("__parsed")
-        names = [exp.to_identifier(hide, quoted=True) for hide in hidden]
-        outer = exp.select(exp.Star(except_=names)).from_(inner.subquery("parsed", copy=False))
-        for alias, place in places.items():
-            value = place.value(column)
-            if wanted[alias].kind == "json":
-                value = exp.case().when(exp.func("json_type", value.copy()).neq("NULL"), value)
-                value = exp.cast(value, "varchar")
-            outer.select(exp.alias_(value, alias, quoted=True), copy=False)
+        text = _name(column)
+        structures, places = _places(wanted)
+        parsed = f"case when {_name(where)} then {text} end" if where else text
+        inner = [
+            f"json_transform({parsed}, {_text(json.dumps(structure, ensure_ascii=False))}) "
+            f"as {_PARSED.format(number)}"
+            for number, structure in enumerate(structures)
+        ]
+        hidden = [_PARSED.format(number) for number in range(len(structures))]
+        hidden += [] if keep else [text]
+        outer = [f"* exclude ({', '.join(hidden)})" if hidden else "*"]
+        for alias, item in wanted.items():
+            value = _value(places[alias], item, parsed)
+            if item.kind == "json":
+                value = f"case when json_type({value}) <> 'NULL' then cast({value} as varchar) end"
+            outer.append(f"{value} as {_name(alias)}")
         table = Table(WORK, name)
-        self._create(table, outer.sql("duckdb"))
+        self._create(
+            table,
+            f"select {', '.join(outer)} from "
+            f"(select {', '.join(['*', *inner])} from {self._physical(source)}) as parsed",
+        )
         return table
 
     def json_paths(
         self, source: Table, column: str, groups: Sequence[str]
     ) -> list[tuple[tuple[Any, ...], tuple[str, ...], frozenset[str]]]:
-        keys = ", ".join(f'"{group}"' for group in groups)
-        text = exp.column(column, quoted=True).sql("duckdb")
-        rows = self._run(
-            f"select {keys}, json_structure({text}), count(*) "
-            f"from {self._physical(source)} group by all",
+        keys = ", ".join(_name(group) for group in groups)
+        text, rows = _name(column), self._physical(source)
+        deep = (
+            f"length({text}) - length(replace(replace({text}, '{{', ''), '[', '')) > {_FLAT_ENOUGH}"
+        )
+        kinds: dict[tuple[tuple[Any, ...], tuple[str, ...]], set[str]] = {}
+        structures = self._run(
+            f"select {keys}, json_structure({text}) from {rows} where not ({deep}) group by all",
             "json_paths",
         ).fetchall()
-        kinds: dict[tuple[tuple[Any, ...], tuple[str, ...]], set[str]] = {}
-        for *group, structure, _ in rows:
+        for *group, structure in structures:
             for path, kind in _leaves(json.loads(structure)):
                 kinds.setdefault((tuple(group), path), set()).add(kind)
-        self._look_closer(source, column, groups, kinds)
+        # json_structure gives up on deep texts; most of these are only long.
+        for *group, record in self._run(
+            f"select {keys}, {text} from {rows} where {deep}", "json_paths"
+        ).fetchall():
+            for path, kind in strict_json.paths(record):
+                kinds.setdefault((tuple(group), path), set()).add(kind)
         return [
             (group, path, frozenset(kinds[group, path]))
             for group, path in sorted(kinds, key=lambda key: (repr(key[0]), key[1]))
-            if kinds[group, path]
         ]
-
-    def _look_closer(
-        self,
-        source: Table,
-        column: str,
-        groups: Sequence[str],
-        kinds: dict[tuple[tuple[Any, ...], tuple[str, ...]], set[str]],
-    ) -> None:
-        """Say what stands where json_structure says JSON: mostly an empty object, no value at all.
-
-        It says so too where one object has a key twice, with values of two kinds.
-        """
-        keys = ", ".join(f'"{group}"' for group in groups)
-        text = exp.column(column, quoted=True).sql("duckdb")
-        for path in sorted({path for (_, path), found in kinds.items() if "mixed" in found}):
-            pointer = exp.Literal.string(_pointer(path)).sql("duckdb")
-            value = f"json_extract({text}, {pointer})"
-            rows = self._run(
-                f"select distinct {keys}, json_type({value}) from {self._physical(source)} "
-                f"where {value} is not null",
-                "json_paths",
-            ).fetchall()
-            for *group, kind in rows:
-                found = kinds.get((tuple(group), path))
-                if found is not None:
-                    found.discard("mixed")
-                    if kind not in ("OBJECT", "NULL"):
-                        found.add("array" if kind == "ARRAY" else _STRUCTURES[kind])
 
     # --- the landing
 
@@ -310,7 +324,7 @@ class _DuckDBSession:
         done: list[FileLines] = []
         schema = pa.schema([(_PARTITION, pa.string()), ("source_file", pa.string()), *SCHEMA])
 
-        def batches() -> Iterator[pa.RecordBatch]:
+        def tables() -> Iterator[pa.Table]:
             for file in files:
                 try:
                     with (self._warehouse._landing / file.name).open("rb") as stream:
@@ -323,23 +337,24 @@ class _DuckDBSession:
                     continue
                 done.append(FileLines(file, lines.lines, lines.blank_lines))
                 rows = len(lines.batch)
-                yield pa.record_batch(
-                    [
-                        pa.array([file.received_at_utc_date] * rows, pa.string()),
-                        pa.array([file.name] * rows, pa.string()),
-                        *lines.batch.columns,
-                    ],
+                names = [file.received_at_utc_date] * rows, [file.name] * rows
+                yield pa.Table.from_arrays(
+                    [*(pa.array(name, pa.string()) for name in names), *lines.batch.columns],
                     schema=schema,
                 )
 
         table = Table(WORK, "lines")
-        reader = pa.RecordBatchReader.from_batches(schema, batches())
+        reader = pa.RecordBatchReader.from_batches(schema, _gathered(tables()))
         self._connection.register("__landing_reader", reader)
         try:
             self._create(table, "select * from __landing_reader")
         finally:
             self._connection.unregister("__landing_reader")
         return table, done
+
+    def locate(self, name: str, source: Table, cut: Callable[[str], Sequence[str]]) -> Table:
+        del cut  # every line has its number already
+        return self.work(name, exp.select("*").from_(source.node()))
 
     def landing_table(self, table: Table, location: str, columns: Mapping[str, str]) -> None:
         pattern = str(self._warehouse._settings.path(location) / f"{_PARTITION}=*" / "**")
@@ -369,18 +384,13 @@ class _DuckDBSession:
         *,
         partitions: Sequence[str] | None = None,
     ) -> Publication:
-        sql = self._narrow(self._sql(select, parameters), str(table))
-        name = self._physical(table)
+        sql = self._sql(select, parameters)
         lease.check(self._warehouse._path, self._writable())
         started = time.perf_counter()
         self._run("begin transaction", str(table))
         try:
-            if partitions is None or not self.columns(table):
-                self._run(f"drop view if exists {name}", str(table)) if self._is_view(
-                    table
-                ) else None
-                self._run(f"create or replace table {name} as {sql}", str(table)).fetchall()
-                rows = self._count(name)
+            if partitions is None or not self._stored(table):
+                rows = self._replace(table, sql)
             else:
                 rows = self._replace_partitions(table, sql, partitions)
             self._run("commit", str(table))
@@ -390,16 +400,29 @@ class _DuckDBSession:
         self._warehouse.log.add(str(table), sql, rows, started)
         return Publication(table, rows)
 
+    def _replace(self, table: Table, sql: str) -> int:
+        name = self._physical(table)
+        if self._is_view(table):
+            self._run(f"drop view {name}", str(table))
+        done = self._run(f"create or replace table {name} as {sql}", str(table)).fetchall()
+        # Types that Athena lacks are rare: found in what was made, not by planning it twice.
+        narrowed = _narrowed(sql, self._stored(table))
+        if narrowed != sql:
+            done = self._run(f"create or replace table {name} as {narrowed}", str(table)).fetchall()
+        return int(done[0][0])
+
     def _replace_partitions(self, table: Table, sql: str, partitions: Sequence[str]) -> int:
         name = self._physical(table)
         old = self.columns(table)
+        sql = _narrowed(sql, self._described(sql, str(table)))
         for column, kind in self._described(sql, str(table)).items():
-            quoted = exp.to_identifier(column, quoted=True).sql("duckdb")
             if column not in old:
-                self._run(f"alter table {name} add column {quoted} {kind}", str(table))
+                self._run(f"alter table {name} add column {_name(column)} {kind}", str(table))
             elif athena_type(kind) != old[column]:
-                self._run(f"alter table {name} alter column {quoted} type {kind}", str(table))
-        marks = ", ".join(exp.Literal.string(day).sql("duckdb") for day in partitions) or "null"
+                self._run(
+                    f"alter table {name} alter column {_name(column)} type {kind}", str(table)
+                )
+        marks = ", ".join(_text(day) for day in partitions) or "null"
         self._run(f"delete from {name} where {_PARTITION} in ({marks})", str(table)).fetchall()
         done = self._run(f"insert into {name} by name {sql}", str(table)).fetchall()
         return int(done[0][0])
@@ -417,9 +440,9 @@ class _DuckDBSession:
         return self._token
 
     def _sql(self, select: Select, parameters: Mapping[str, Any] | None) -> str:
-        query = parse(select) if isinstance(select, str) else select
+        query = parse(select) if isinstance(select, str) else select.copy()
         databases = {**self._warehouse._databases, WORK: WORK}
-        return render(bind(query, parameters or {}), "duckdb", databases)
+        return render(bind(query, parameters or {}, copy=False), "duckdb", databases, copy=False)
 
     def _run(self, sql: str, label: str) -> duckdb.DuckDBPyConnection:
         try:
@@ -431,30 +454,10 @@ class _DuckDBSession:
         rows = self._run(f"describe {sql}", label).fetchall()
         return {row[0]: row[1] for row in rows}
 
-    def _narrow(self, sql: str, label: str) -> str:
-        """Give sums of bigints and JSON values the type that they have on Athena."""
-        casts = {"HUGEINT": "bigint", "JSON": "varchar", "TIMESTAMP_MS": "timestamp"}
-        casts["TIMESTAMP_S"] = "timestamp"
-        described = self._described(sql, label)
-        changed = {name: casts[kind] for name, kind in described.items() if kind in casts}
-        if not changed:
-            return sql
-        replaced = ", ".join(
-            f"cast({quoted} as {kind}) as {quoted}"
-            for quoted, kind in (
-                (exp.to_identifier(name, quoted=True).sql("duckdb"), kind)
-                for name, kind in changed.items()
-            )
-        )
-        return f"select * replace ({replaced}) from ({sql})"
-
-    def _count(self, name: str) -> int:
-        return int(self._run(f"select count(*) from {name}", name).fetchall()[0][0])
-
     def _is_view(self, table: Table) -> bool:
         found = self._connection.execute(
-            "select 1 from information_schema.tables where table_schema = ? and table_name = ? "
-            "and table_type = 'VIEW' and table_catalog = current_database()",
+            "select 1 from duckdb_views() where schema_name = ? and view_name = ? "
+            "and database_name = current_database()",
             [self._schema(table), table.name],
         ).fetchall()
         return bool(found)
@@ -462,16 +465,28 @@ class _DuckDBSession:
     def _schema(self, table: Table) -> str:
         return "main" if table.database == WORK else self._warehouse._databases[table.database]
 
-    def _catalog(self, table: Table) -> str:
-        if table.database == WORK:
-            return WORK
-        return str(self._connection.execute("select current_database()").fetchall()[0][0])
-
     def _physical(self, table: Table) -> str:
         if table.database not in (*LOGICAL, WORK):
             raise WarehouseError(f"{table}: the databases are {', '.join(LOGICAL)}")
         database = WORK if table.database == WORK else self._schema(table)
         return exp.table_(table.name, db=database, quoted=True).sql("duckdb")
+
+
+_BATCH_BYTES = 8_000_000
+
+
+def _gathered(tables: Iterator[pa.Table]) -> Iterator[pa.RecordBatch]:
+    """Batches of some size: of a batch for each of many small files, most time would be waiting."""
+    waiting: list[pa.Table] = []
+    size = 0
+    for table in tables:
+        waiting.append(table)
+        size += table.nbytes
+        if size >= _BATCH_BYTES:
+            yield from pa.concat_tables(waiting).combine_chunks().to_batches()
+            waiting, size = [], 0
+    if waiting:
+        yield from pa.concat_tables(waiting).combine_chunks().to_batches()
 
 
 def athena_type(kind: str) -> str:
@@ -487,7 +502,53 @@ def _first_line(error: Exception) -> str:
     return " ".join(line.strip() for line in said.splitlines()[:3])
 
 
+_NARROWER = {
+    "HUGEINT": "bigint",
+    "JSON": "varchar",
+    "TIMESTAMP_MS": "timestamp",
+    "TIMESTAMP_S": "timestamp",
+}
+
+
+def _narrowed(sql: str, types: Mapping[str, str]) -> str:
+    """Give sums of bigints and JSON values the type that they have on Athena."""
+    changed = {name: _NARROWER[kind] for name, kind in types.items() if kind in _NARROWER}
+    if not changed:
+        return sql
+    replaced = ", ".join(
+        f"cast({_name(name)} as {kind}) as {_name(name)}" for name, kind in changed.items()
+    )
+    return f"select * replace ({replaced}) from ({sql})"
+
+
+def _name(identifier: str) -> str:
+    return str(exp.to_identifier(identifier, quoted=True).sql("duckdb"))
+
+
+def _text(value: str) -> str:
+    return str(exp.Literal.string(value).sql("duckdb"))
+
+
 # --- JSON ---------------------------------------------------------------------------------------
+
+
+def _verdicts(texts: pa.Array) -> pa.Array:
+    return pa.array([strict_json.verdict(text) for text in texts.to_pylist()], pa.string())
+
+
+def _last_wins(texts: pa.Array) -> pa.Array:
+    return pa.array([strict_json.last_wins(text) for text in texts.to_pylist()], pa.string())
+
+
+_OWN_FUNCTIONS = {"engagement_json_verdict": _verdicts, "engagement_json_last_wins": _last_wins}
+"""Functions that DuckDB lacks, by the names that ``dialect.FUNCTIONS`` gives them."""
+
+_PARSED = "__parsed_{}"
+_FLAT_ENOUGH = 100
+"""Brackets in a text up to which it is surely not too deep for json_structure (128 levels)."""
+
+_STRUCT_DEPTH = 32
+"""Levels of a path up to which it is read through a struct; deeper ones by a pointer."""
 
 _KINDS = {
     "string": "VARCHAR",
@@ -502,82 +563,93 @@ _STRUCTURES = {
     "DOUBLE": "double",
     "VARCHAR": "string",
     "BOOLEAN": "boolean",
-    "JSON": "mixed",
 }
 
 
-def _leaves(structure: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
-    match structure:
-        case dict():
-            for key, inner in structure.items():
-                yield from _leaves(inner, (*path, key))
-        case list():
-            yield path, "array"
-        case "NULL":
-            pass
-        case str():
-            yield path, _STRUCTURES[structure]
+def _leaves(structure: Any) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Paths and kinds of what json_structure describes."""
+    waiting: list[tuple[tuple[str, ...], Any]] = [((), structure)]
+    while waiting:
+        path, inner = waiting.pop()
+        match inner:
+            case dict():
+                waiting.extend(((*path, key), value) for key, value in inner.items())
+            case list():
+                yield path, "array"
+            case "NULL" | "JSON":  # an empty object, which is no value
+                pass
+            case str():
+                yield path, _STRUCTURES[inner]
+
+
+def _places(
+    wanted: Mapping[str, JsonColumn],
+) -> tuple[list[_Structure], dict[str, int | None]]:
+    """Spread paths over structures that one ``json_transform`` each can read.
+
+    A structure cannot hold two keys that differ in case only, nor one path as a value and as an
+    object: the later one goes into another structure. No structure holds an empty key or one with
+    a NUL in it; these, and very deep ones, are read by a pointer each (``None``).
+    """
+    structures: list[_Structure] = []
+    places: dict[str, int | None] = {}
+    for alias, item in sorted(wanted.items(), key=lambda pair: pair[1].path):
+        if len(item.path) > _STRUCT_DEPTH or not all(key and "\0" not in key for key in item.path):
+            places[alias] = None
+            continue
+        number = next((n for n, s in enumerate(structures) if s.fits(item.path)), len(structures))
+        if number == len(structures):
+            structures.append(_Structure())
+        structures[number].put(item.path, _KINDS[item.kind])
+        places[alias] = number
+    return structures, places
+
+
+class _Structure(dict[str, Any]):
+    """A structure for ``json_transform``: keys with a type or a structure each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lower: set[str] = set()
+
+    def fits(self, path: tuple[str, ...]) -> bool:
+        here: Any = self
+        for key in path:
+            if not isinstance(here, _Structure):
+                return False
+            if key not in here:
+                return key.lower() not in here._lower
+            here = here[key]
+        return False
+
+    def put(self, path: tuple[str, ...], kind: str) -> None:
+        here = self
+        for key in path[:-1]:
+            if key not in here:
+                here[key] = _Structure()
+                here._lower.add(key.lower())
+            here = here[key]
+        here[path[-1]] = kind
+        here._lower.add(path[-1].lower())
+
+
+def _value(place: int | None, item: JsonColumn, text: str) -> str:
+    if place is not None:
+        value = _PARSED.format(place)
+        for key in item.path:
+            value = f"struct_extract({value}, {_text(key)})"
+        return value
+    pointer = _text(_pointer(item.path))
+    kind = _text(json.dumps(_KINDS[item.kind]))
+    value = f"json_transform(json_extract({text}, {pointer}), {kind})"
+    # A pointer's number may also count the items of an array, which no path leads into.
+    objects = [
+        f"json_type({text}, {_text(_pointer(item.path[:depth]))}) = 'OBJECT'"
+        for depth, key in enumerate(item.path)
+        if key.isdecimal()
+    ]
+    return f"case when {' and '.join(objects)} then {value} end" if objects else value
 
 
 def _pointer(path: tuple[str, ...]) -> str:
     return "".join("/" + key.replace("~", "~0").replace("/", "~1") for key in path)
-
-
-class _Place:
-    """Where a wanted value is found: in the parsed struct, or by a pointer into the text."""
-
-    def __init__(self, path: tuple[str, ...], kind: str, *, in_struct: bool) -> None:
-        self._path = path
-        self._kind = kind
-        self._in_struct = in_struct
-
-    def value(self, column: str) -> exp.Expr:
-        if self._in_struct:
-            node: exp.Expr = exp.column("__parsed", quoted=True)
-            for part in self._path:
-                node = exp.func("struct_extract", node, exp.Literal.string(part))
-            return node
-        pointer = exp.Literal.string(_pointer(self._path))
-        found = exp.Anonymous(
-            this="json_extract", expressions=[exp.column(column, quoted=True), pointer]
-        )
-        return exp.func("json_transform", found, exp.Literal.string(json.dumps(_KINDS[self._kind])))
-
-
-def _json_shape(
-    wanted: Mapping[str, JsonColumn],
-) -> tuple[dict[str, Any], dict[str, _Place]]:
-    """Build the structure that one ``json_transform`` reads, and say where each value stands.
-
-    A struct cannot hold an empty key, two keys that differ in case only, or a path that is a
-    value and an object at once: those values are read by a pointer each.
-    """
-    shape: dict[str, Any] = {}
-    places: dict[str, _Place] = {}
-    for alias, item in sorted(wanted.items(), key=lambda pair: pair[1].path):
-        in_struct = _insert(shape, item.path, _KINDS[item.kind])
-        places[alias] = _Place(item.path, item.kind, in_struct=in_struct)
-    return shape, {alias: places[alias] for alias in wanted}
-
-
-def _insert(shape: dict[str, Any], path: tuple[str, ...], kind: str) -> bool:
-    here = shape
-    new: list[tuple[dict[str, Any], str]] = []
-    for depth, key in enumerate(path):
-        last = depth == len(path) - 1
-        twin = next((other for other in here if other.lower() == key.lower()), None)
-        if not key or (
-            twin is not None and (twin != key or last or not isinstance(here[key], dict))
-        ):
-            for parent, name in reversed(new):
-                if not parent[name]:
-                    del parent[name]
-            return False
-        if last:
-            here[key] = kind
-        else:
-            if key not in here:
-                here[key] = {}
-                new.append((here, key))
-            here = here[key]
-    return True

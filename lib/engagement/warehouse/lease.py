@@ -22,6 +22,8 @@ from engagement.warehouse.base import LeaseHeldError
 
 TOKEN_VARIABLE = "ENGAGEMENT_LEASE"  # noqa: S105 (a variable's name)
 
+_A_MOMENT = 0.2
+
 
 @contextmanager
 def hold(beside: Path, holder: str) -> Iterator[str]:
@@ -40,7 +42,8 @@ def hold(beside: Path, holder: str) -> Iterator[str]:
     lock_path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(lock_path)
     try:
-        lock.acquire(timeout=0)
+        # Who only asks for the holder takes the lock for a moment too.
+        lock.acquire(timeout=_A_MOMENT, poll_interval=_A_MOMENT / 10)
     except Timeout:
         note = _note(note_path)
         raise LeaseHeldError(

@@ -1,8 +1,19 @@
--- Grain: one record, with its default columns read and, where it cannot be kept, the reason.
+-- Grain: one record, with its default columns read and, where it cannot be kept, the reason. Its text
+-- stays in work.records: nothing here needs it.
 -- A receivedAt outside the folder's day is moved to the nearest moment within it: the folder rules.
 -- An event time more than a day after the record was received, or before 2000, is not believed.
-with parsed as (
+with envelope as (
     select * from work.envelope
+),
+
+parsed as (
+    select
+        *,
+        json_message_id as message_id,
+        json_event as event,
+        json_anonymous_id as anonymous_id,
+        json_user_id as user_id
+    from envelope
 ),
 
 typed as (
@@ -39,7 +50,11 @@ timed as (
 )
 
 select
-    coalesce(nullif(message_id, ''), 'auto-' || record_sha256) as id,
+    record_number,
+    case
+        when regexp_like(message_id, '[^ \t\n\r]') then message_id
+        else 'auto-' || record_sha256
+    end as id,
     nullif(anonymous_id, '') as anonymous_id,
     nullif(user_id, '') as user_id,
     sent_at,
@@ -58,9 +73,10 @@ select
     case when event_type = 'track' then coalesce(event, '') end as event,
     nullif(write_key, '') as write_key,
     case
-        when record_encoding is not null then 'invalid_utf8'
-        when not is_json then 'not_json'
-        when not is_object then 'not_an_object'
+        when verdict = 'not_utf8' then 'invalid_utf8'
+        when verdict = 'not_json' then 'not_json'
+        when verdict = 'too_deep' then 'nested_too_deep'
+        when verdict = 'value' then 'not_an_object'
         when coalesce(event_type, '') = '' then 'no_type'
         when event_type not in ('track', 'identify', 'page', 'screen', 'group', 'alias')
             then 'unknown_type'
@@ -75,7 +91,5 @@ select
     source_file,
     line_number,
     record_sha256,
-    record_encoding,
-    record,
     received_at_utc_date
 from timed

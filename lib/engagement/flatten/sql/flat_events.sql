@@ -1,6 +1,11 @@
--- Grain: one kept event, with the table that it goes to; '' where its name gives none.
+-- Grain: one kept event, with the table that it goes to ('' where its name gives none) and the text
+-- that its values are read from.
 with kept as (
     select * from work.kept
+),
+
+records as (
+    select * from work.records
 ),
 
 mapping as (
@@ -8,10 +13,24 @@ mapping as (
 )
 
 select
-    k.*,
-    k.type as kind,
-    m.flat_table
+    k.id,
+    k.anonymous_id,
+    k.user_id,
+    k.sent_at,
+    k."timestamp",
+    k.received_at,
+    k.original_timestamp,
+    k.channel,
+    k.context_ip,
+    k.context_request_ip,
+    k.context_passed_ip,
+    k.type,
+    k.event,
+    m.flat_table,
+    r.record,
+    k.received_at_utc_date
 from kept as k
+inner join records as r on k.record_number = r.record_number
 inner join mapping as m
-    on k.type = m.type and (k.event = m.event or m.event is null)
+    on k.type = m.type and coalesce(k.event, '') = m.event
 where not k.is_duplicate

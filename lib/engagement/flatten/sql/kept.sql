@@ -18,8 +18,30 @@ ordered as (
 )
 
 select
-    *,
+    o.record_number,
+    o.id,
+    o.anonymous_id,
+    o.user_id,
+    o.sent_at,
+    o."timestamp",
+    o.received_at,
+    o.original_timestamp,
+    o.channel,
+    o.context_ip,
+    o.context_request_ip,
+    o.context_passed_ip,
+    o.type,
+    o.event,
+    o.write_key,
+    o.is_received_at_moved,
+    o.is_timestamp_unbelieved,
+    o.raw_received_at,
+    o.raw_sent_at,
+    o.raw_original_timestamp,
+    o.raw_timestamp,
+    o.source_file,
+    o.received_at_utc_date,
     coalesce(
-        date_diff('day', earlier_copy_date, cast(received_at_utc_date as date)) <= :window_days, false
+        date_diff('day', o.earlier_copy_date, cast(o.received_at_utc_date as date)) <= :window_days, false
     ) as is_duplicate
-from ordered
+from ordered as o

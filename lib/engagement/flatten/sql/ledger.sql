@@ -1,11 +1,17 @@
 -- Grain: one received date of the landing. Key: received_at_utc_date.
--- records = events + duplicates + quarantined; records of sources that were not asked for are counted
+-- records are counted by themselves, as they were read: that they equal events + duplicates +
+-- quarantined is a finding, not a definition. Records of sources that were not asked for are counted
 -- apart, in other_sources.
+-- Parameters: every_source, write_keys.
 with files as (
     select * from landing.files
 ),
 
 records as (
+    select * from work.records
+),
+
+classified as (
     select * from work.classified
 ),
 
@@ -28,9 +34,19 @@ by_file as (
 by_record as (
     select
         received_at_utc_date,
-        count_if(reason is not null) as quarantined,
-        count(*) as all_records
+        count(*) as records
     from records
+    group by received_at_utc_date
+),
+
+by_verdict as (
+    select
+        received_at_utc_date,
+        count_if(reason is not null) as quarantined,
+        count_if(
+            reason is null and not (:every_source or coalesce(write_key in (:write_keys), false))
+        ) as other_sources
+    from classified
     group by received_at_utc_date
 ),
 
@@ -51,15 +67,15 @@ select
     f.bytes,
     f.lines,
     f.blank_lines,
-    coalesce(e.events, 0) + coalesce(e.duplicates, 0) + coalesce(r.quarantined, 0) as records,
+    coalesce(r.records, 0) - coalesce(v.other_sources, 0) as records,
     coalesce(e.events, 0) as events,
     coalesce(e.duplicates, 0) as duplicates,
-    coalesce(r.quarantined, 0) as quarantined,
+    coalesce(v.quarantined, 0) as quarantined,
     f.unreadable_files,
-    coalesce(r.all_records, 0) - coalesce(r.quarantined, 0)
-    - coalesce(e.events, 0) - coalesce(e.duplicates, 0) as other_sources,
+    coalesce(v.other_sources, 0) as other_sources,
     coalesce(e.moved_received_at, 0) as moved_received_at,
     coalesce(e.unbelieved_timestamps, 0) as unbelieved_timestamps
 from by_file as f
 left join by_record as r on f.received_at_utc_date = r.received_at_utc_date
+left join by_verdict as v on f.received_at_utc_date = v.received_at_utc_date
 left join by_event as e on f.received_at_utc_date = e.received_at_utc_date

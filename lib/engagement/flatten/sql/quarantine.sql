@@ -1,6 +1,6 @@
 -- Grain: one record that was set aside, with the reason.
 with records as (
-    select * from work.classified
+    select * from work.located
 )
 
 select
@@ -11,4 +11,3 @@ select
     record,
     record_encoding
 from records
-where reason is not null

@@ -1,7 +1,10 @@
 -- Grain: one record, that is one JSON object or one piece of a line from which none could be read.
 -- A line is cut wherever `}`, optional white space and `{` stand outside a string: the line is taken
 -- apart into strings, such cuts, and the rest, the cuts are marked, and it is put together again.
--- Parameters: token (a string, a cut, or what lies between), cut (one cut), mark (stands in no line).
+-- Of a record that gives a key twice, record has only the last value and record_as_sent the raw text.
+-- The number only tells records apart while they are worked on; it says nothing about their order.
+-- Parameters: token (a string, a cut, or what lies between), cut (one cut), seam (where a cut may
+-- be), mark (a character; one that stands in the line itself is told apart by what follows it).
 with lines as (
     select
         received_at_utc_date,
@@ -18,18 +21,21 @@ joined as (
         source_file,
         line_number,
         record_encoding,
-        split(
-            array_join(
-                transform(
-                    regexp_extract_all(line, :token),
-                    t -> case when regexp_like(t, :cut) then '}' || :mark || '{' else t end
+        transform(
+            split(
+                array_join(
+                    transform(
+                        regexp_extract_all(replace(line, :mark, :mark || '0'), :token),
+                        t -> case when regexp_like(t, :cut) then '}' || :mark || '1{' else t end
+                    ),
+                    ''
                 ),
-                ''
+                :mark || '1'
             ),
-            :mark
+            t -> replace(t, :mark || '0', :mark)
         ) as pieces
     from lines
-    where record_encoding is null and regexp_like(line, '[}]\s*[{]')
+    where record_encoding is null and regexp_like(line, :seam)
 ),
 
 records as (
@@ -49,23 +55,25 @@ records as (
         line as record,
         record_encoding
     from lines
-    where record_encoding is not null or not regexp_like(line, '[}]\s*[{]')
+    where record_encoding is not null or not regexp_like(line, :seam)
 ),
 
 judged as (
     select
         *,
-        record_encoding is null and json_is_strict(record) as is_json
+        case when record_encoding is null then json_verdict(record) else 'not_utf8' end as verdict
     from records
 )
 
 select
+    row_number() over () as record_number,
     received_at_utc_date,
     source_file,
     line_number,
-    record,
+    case when verdict = 'twice' then json_last_wins(record) else record end as record,
+    case when verdict = 'twice' then record end as record_as_sent,
     record_encoding,
     sha256_hex(record) as record_sha256,
-    is_json,
-    is_json and regexp_like(record, '^\s*[{]') as is_object
+    verdict,
+    verdict in ('object', 'twice') as is_object
 from judged

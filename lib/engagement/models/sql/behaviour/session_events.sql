@@ -9,214 +9,42 @@ with events as (
     select * from marts.person_events
 ),
 
-pages as (
-    select * from sources.pages
-),
-
-screens as (
-    select * from sources.screens
-),
-
-tracks as (
-    select * from sources.tracks
-),
-
-identifies as (
-    select * from sources.identifies
-),
-
-groups as (
-    select * from sources.groups
-),
-
-aliases as (
-    select * from sources.aliases
+contexts as (
+    select * from marts.event_contexts
 ),
 
 user_agents as (
     select * from marts.user_agents
 ),
 
-contexts as (
-    select
-        id,
-        received_at_utc_date,
-        channel,
-        context_user_agent as user_agent,
-        context_locale as locale,
-        context_os_name as os_name,
-        context_session_id as sdk_session_id,
-        coalesce(context_page_url, url) as page_url,
-        coalesce(context_page_path, path) as page_path,
-        coalesce(context_page_title, title) as page_title,
-        context_page_search as page_search,
-        coalesce(context_page_referrer, referrer) as page_referrer,
-        context_page_referring_domain as page_referring_domain,
-        context_campaign_source as campaign_source,
-        context_campaign_medium as campaign_medium,
-        context_campaign_name as campaign_name,
-        context_campaign_term as campaign_term,
-        context_campaign_content as campaign_content
-    from pages
-    union all
-    select
-        id,
-        received_at_utc_date,
-        channel,
-        context_user_agent as user_agent,
-        context_locale as locale,
-        context_os_name as os_name,
-        context_session_id as sdk_session_id,
-        context_page_url as page_url,
-        name as page_path,
-        name as page_title,
-        context_page_search as page_search,
-        context_page_referrer as page_referrer,
-        context_page_referring_domain as page_referring_domain,
-        context_campaign_source as campaign_source,
-        context_campaign_medium as campaign_medium,
-        context_campaign_name as campaign_name,
-        context_campaign_term as campaign_term,
-        context_campaign_content as campaign_content
-    from screens
-    union all
-    select
-        id,
-        received_at_utc_date,
-        channel,
-        context_user_agent as user_agent,
-        context_locale as locale,
-        context_os_name as os_name,
-        context_session_id as sdk_session_id,
-        context_page_url as page_url,
-        context_page_path as page_path,
-        context_page_title as page_title,
-        context_page_search as page_search,
-        context_page_referrer as page_referrer,
-        context_page_referring_domain as page_referring_domain,
-        context_campaign_source as campaign_source,
-        context_campaign_medium as campaign_medium,
-        context_campaign_name as campaign_name,
-        context_campaign_term as campaign_term,
-        context_campaign_content as campaign_content
-    from tracks
-    union all
-    select
-        id,
-        received_at_utc_date,
-        channel,
-        context_user_agent as user_agent,
-        context_locale as locale,
-        context_os_name as os_name,
-        context_session_id as sdk_session_id,
-        context_page_url as page_url,
-        context_page_path as page_path,
-        context_page_title as page_title,
-        context_page_search as page_search,
-        context_page_referrer as page_referrer,
-        context_page_referring_domain as page_referring_domain,
-        context_campaign_source as campaign_source,
-        context_campaign_medium as campaign_medium,
-        context_campaign_name as campaign_name,
-        context_campaign_term as campaign_term,
-        context_campaign_content as campaign_content
-    from identifies
-    union all
-    select
-        id,
-        received_at_utc_date,
-        channel,
-        context_user_agent as user_agent,
-        context_locale as locale,
-        context_os_name as os_name,
-        context_session_id as sdk_session_id,
-        context_page_url as page_url,
-        context_page_path as page_path,
-        context_page_title as page_title,
-        context_page_search as page_search,
-        context_page_referrer as page_referrer,
-        context_page_referring_domain as page_referring_domain,
-        context_campaign_source as campaign_source,
-        context_campaign_medium as campaign_medium,
-        context_campaign_name as campaign_name,
-        context_campaign_term as campaign_term,
-        context_campaign_content as campaign_content
-    from groups
-    union all
-    select
-        id,
-        received_at_utc_date,
-        channel,
-        context_user_agent as user_agent,
-        context_locale as locale,
-        context_os_name as os_name,
-        context_session_id as sdk_session_id,
-        context_page_url as page_url,
-        context_page_path as page_path,
-        context_page_title as page_title,
-        context_page_search as page_search,
-        context_page_referrer as page_referrer,
-        context_page_referring_domain as page_referring_domain,
-        context_campaign_source as campaign_source,
-        context_campaign_medium as campaign_medium,
-        context_campaign_name as campaign_name,
-        context_campaign_term as campaign_term,
-        context_campaign_content as campaign_content
-    from aliases
-),
-
-located as (
+placed as (
     select
         e.id,
         e.received_at_utc_date,
-        e.person_id,
-        e.anonymous_id,
-        e.type,
-        e.event,
-        e."timestamp",
-        e.received_at,
-        e.event_date,
         coalesce('device:' || e.anonymous_id, 'user:' || e.user_id, 'event:' || e.id) as device,
-        c.channel,
-        c.user_agent,
-        c.locale,
-        c.os_name,
         c.sdk_session_id,
-        c.page_url,
-        coalesce(
-            c.page_path,
-            nullif(regexp_extract(c.page_url, '^[a-zA-Z][a-zA-Z0-9+.-]*://[^/?#]*(/[^?#]*)', 1), '')
-        ) as page_path,
-        c.page_title,
-        c.page_search,
-        c.page_referrer,
-        coalesce(url_host(c.page_referrer), url_host('https://' || c.page_referring_domain))
-            as referrer_host,
-        c.campaign_source,
-        c.campaign_medium,
-        c.campaign_name,
-        c.campaign_term,
-        c.campaign_content
+        e."timestamp",
+        e.received_at
     from events as e
     left join contexts as c
         on e.id = c.id and e.received_at_utc_date = c.received_at_utc_date
+    where e.anonymous_id is not null or c.sdk_session_id is not null
 ),
 
 ordered as (
     select
-        l.id,
-        l.received_at_utc_date,
-        l.device,
-        l.sdk_session_id,
-        l."timestamp",
+        p.id,
+        p.received_at_utc_date,
+        p.device,
+        p.sdk_session_id,
+        p."timestamp",
         row_number() over (
-            partition by l.device order by l."timestamp", l.received_at, l.id, l.received_at_utc_date
+            partition by p.device order by p."timestamp", p.received_at, p.id, p.received_at_utc_date
         ) as place,
-        lag(l."timestamp") over (
-            partition by l.device order by l."timestamp", l.received_at, l.id, l.received_at_utc_date
+        lag(p."timestamp") over (
+            partition by p.device order by p."timestamp", p.received_at, p.id, p.received_at_utc_date
         ) as previous_timestamp
-    from located as l
-    where l.anonymous_id is not null or l.sdk_session_id is not null
+    from placed as p
 ),
 
 openings as (
@@ -226,15 +54,18 @@ openings as (
         o.device,
         o.sdk_session_id,
         o.place,
-        coalesce(
-            o.sdk_session_id is not null
-            or o.previous_timestamp is null
-            or date_diff('millisecond', o.previous_timestamp, o."timestamp")
-            > cast(:session_gap_minutes as bigint) * 60000,
-            false
-        ) as is_opening
+        case
+            when
+                o.sdk_session_id is not null
+                or o.previous_timestamp is null
+                or date_diff('millisecond', o.previous_timestamp, o."timestamp")
+                > cast(:session_gap_minutes as bigint) * 60000
+                then o.place
+        end as opening
     from ordered as o
 ),
+
+-- Each opening with the events after it, up to the next one.
 
 runs as (
     select
@@ -243,69 +74,71 @@ runs as (
         device,
         sdk_session_id,
         place,
-        is_opening,
-        max(case when is_opening then place end) over (
+        max(opening) over (
             partition by device order by place rows between unbounded preceding and current row
-        ) as opened_at_place
+        ) as run
     from openings
+),
+
+opened as (
+    select
+        id,
+        received_at_utc_date,
+        device,
+        first_value(sdk_session_id) over (partition by device, run order by place) as sdk_session_id,
+        first_value(id) over (partition by device, run order by place) as first_id,
+        first_value(received_at_utc_date) over (partition by device, run order by place) as first_date
+    from runs
 ),
 
 sessions as (
     select
-        r.id,
-        r.received_at_utc_date,
+        id,
+        received_at_utc_date,
         substring(
             sha256_hex(
                 case
-                    when o.sdk_session_id is not null
-                        then 'sdk:' || r.device || ':' || cast(o.sdk_session_id as varchar)
-                    else 'gap:' || r.device || ':' || o.id || ':' || o.received_at_utc_date
+                    when sdk_session_id is not null
+                        then 'sdk:' || device || ':' || cast(sdk_session_id as varchar)
+                    else 'gap:' || device || ':' || first_id || ':' || first_date
                 end
             ), 1, 32
         ) as session_id
-    from runs as r
-    inner join runs as o
-        on r.device = o.device and r.opened_at_place = o.place
+    from opened
 )
 
 select
-    l.id,
-    l.received_at_utc_date,
+    e.id,
+    e.received_at_utc_date,
     s.session_id,
-    l.person_id,
-    l.anonymous_id,
-    l.type,
-    l.event,
-    l.event_date,
-    coalesce(l.type in ('page', 'screen'), false) as is_view,
-    l.page_path,
-    l.page_url,
-    l.page_title,
-    l.page_search,
-    l.page_referrer,
-    l.referrer_host,
-    l.campaign_source,
-    l.campaign_medium,
-    l.campaign_name,
-    l.campaign_term,
-    l.campaign_content,
-    l.channel,
-    l.locale,
+    e.person_id,
+    e.anonymous_id,
+    e.type,
+    e.event,
+    e.event_date,
+    coalesce(e.type in ('page', 'screen'), false) as is_view,
+    c.page_path,
+    c.page_url,
+    c.referrer_host,
+    c.channel,
+    c.locale,
     coalesce(u.is_bot, false) as is_bot,
-    case when l.channel = 'mobile' then coalesce(u.device_type, 'mobile') else u.device_type end
+    case when c.channel = 'mobile' then coalesce(u.device_type, 'mobile') else u.device_type end
         as device_type,
-    case when l.channel = 'mobile' then 'App' else u.browser end as browser,
-    case when l.channel = 'mobile' then coalesce(l.os_name, u.os) else coalesce(u.os, l.os_name) end as os,
+    case when c.channel = 'mobile' then 'App' else u.browser end as browser,
+    case when c.channel = 'mobile' then coalesce(c.os_name, u.os) else coalesce(u.os, c.os_name) end as os,
     case
         when s.session_id is not null
             then row_number() over (
-                partition by s.session_id order by l."timestamp", l.received_at, l.id, l.received_at_utc_date
+                partition by s.session_id order by e."timestamp", e.received_at, e.id, e.received_at_utc_date
             )
     end as sequence_number,
-    l."timestamp",
-    l.received_at
-from located as l
+    e."timestamp",
+    e.received_at
+from events as e
+left join contexts as c
+    on e.id = c.id and e.received_at_utc_date = c.received_at_utc_date
 left join sessions as s
-    on l.id = s.id and l.received_at_utc_date = s.received_at_utc_date
+    on e.id = s.id and e.received_at_utc_date = s.received_at_utc_date
 left join user_agents as u
-    on l.user_agent = u.user_agent
+    on c.user_agent = u.user_agent

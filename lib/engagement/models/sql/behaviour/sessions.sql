@@ -13,6 +13,10 @@ touches as (
     select * from marts.touches
 ),
 
+traffic_sources as (
+    select * from marts.traffic_sources
+),
+
 profiles as (
     select * from marts.profiles
 ),
@@ -57,15 +61,22 @@ ranked_touches as (
         t.source,
         t.medium,
         t.campaign,
-        t.channel,
+        c.channel,
+        t.sequence_number,
         row_number() over (
             partition by t.session_id
             order by case when t.kind = 'internal' then 2 else 1 end, t.sequence_number
         ) as place
     from touches as t
-    inner join counted as c
-        on t.session_id = c.session_id
-    where t.kind <> 'internal' or t.sequence_number = c.first_located
+    inner join traffic_sources as c
+        on
+            t.kind = c.kind
+            and t.source = c.source
+            and t.medium = c.medium
+            and coalesce(t.campaign, '') = c.campaign
+            and t.category = c.category
+            and t.is_paid = c.is_paid
+    where c.channel <> 'Direct'
 ),
 
 orders as (
@@ -110,16 +121,12 @@ measured as (
         c.ended_at
     from counted as c
     left join ranked_touches as t
-        on c.session_id = t.session_id and t.place = 1
+        on
+            c.session_id = t.session_id
+            and t.place = 1
+            and (t.kind <> 'internal' or c.first_located = t.sequence_number)
     left join orders as o
         on c.session_id = o.session_id
-),
-
-judged as (
-    select
-        session_id,
-        page_views > 1 or milliseconds > 10000 or orders > 0 as is_engaged
-    from measured
 )
 
 select
@@ -129,8 +136,8 @@ select
     m.session_date,
     m.session_number,
     m.session_number = 1 as is_new_visitor,
-    j.is_engaged,
-    not j.is_engaged as is_bounce,
+    m.page_views > 1 or m.milliseconds > 10000 or m.orders > 0 as is_engaged,
+    m.page_views <= 1 and m.milliseconds <= 10000 and m.orders = 0 as is_bounce,
     m.is_bot,
     m.entry_page,
     m.exit_page,
@@ -154,7 +161,5 @@ select
     m.started_at,
     m.ended_at
 from measured as m
-inner join judged as j
-    on m.session_id = j.session_id
 left join profiles as p
     on m.person_id = p.person_id

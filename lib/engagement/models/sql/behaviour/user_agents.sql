@@ -4,28 +4,8 @@
 -- the lower-cased text, one list per attribute: the first that matches decides. What no pattern
 -- matches is NULL, and no bot. Known limits: an iPad that asks for desktop pages says it is a Mac,
 -- and programs that do not tell they are programs pass as browsers.
-with pages as (
-    select * from sources.pages
-),
-
-screens as (
-    select * from sources.screens
-),
-
-tracks as (
-    select * from sources.tracks
-),
-
-identifies as (
-    select * from sources.identifies
-),
-
-groups as (
-    select * from sources.groups
-),
-
-aliases as (
-    select * from sources.aliases
+with contexts as (
+    select * from marts.event_contexts
 ),
 
 rules as (
@@ -33,17 +13,9 @@ rules as (
 ),
 
 user_agents as (
-    select context_user_agent as user_agent from pages
-    union
-    select context_user_agent as user_agent from screens
-    union
-    select context_user_agent as user_agent from tracks
-    union
-    select context_user_agent as user_agent from identifies
-    union
-    select context_user_agent as user_agent from groups
-    union
-    select context_user_agent as user_agent from aliases
+    select distinct user_agent
+    from contexts
+    where user_agent is not null
 ),
 
 matches as (
@@ -51,31 +23,17 @@ matches as (
         u.user_agent,
         r.attribute,
         r.value,
-        row_number() over (partition by u.user_agent, r.attribute order by r.precedence) as place
+        r.precedence
     from user_agents as u
-    inner join rules as r
+    left join rules as r
         on regexp_like(lower(u.user_agent), r.pattern)
-),
-
-decided as (
-    select
-        user_agent,
-        max(case when attribute = 'bot' then value end) as bot,
-        max(case when attribute = 'device' then value end) as device_type,
-        max(case when attribute = 'browser' then value end) as browser,
-        max(case when attribute = 'os' then value end) as os
-    from matches
-    where place = 1
-    group by user_agent
 )
 
 select
-    u.user_agent,
-    coalesce(d.bot = 'true', false) as is_bot,
-    d.device_type,
-    d.browser,
-    d.os
-from user_agents as u
-left join decided as d
-    on u.user_agent = d.user_agent
-where u.user_agent is not null
+    user_agent,
+    coalesce(min_by(value, precedence) filter (where attribute = 'bot') = 'true', false) as is_bot,
+    min_by(value, precedence) filter (where attribute = 'device') as device_type,
+    min_by(value, precedence) filter (where attribute = 'browser') as browser,
+    min_by(value, precedence) filter (where attribute = 'os') as os
+from matches
+group by user_agent

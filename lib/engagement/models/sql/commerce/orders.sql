@@ -1,12 +1,13 @@
 -- Grain: one order. Key: order_id ('event:' and the event's id where the shop sent none).
 -- Meaning: what an order came to in the end, in the reporting currency. The first completion makes
 -- the order; later ones are repeats and change nothing. Updates amend it: of each field the latest
--- value sent holds. Amounts that were not sent follow from those that were:
+-- value sent holds.
+-- Amounts that were not sent follow from those that were:
+--   subtotal  the goods before discount, shipping and tax: subtotal as sent, else revenue, else
+--             total - shipping - tax + discount, else the lines. The specification's subtotal has the
+--             discount off, many shops' has not: it is added back where the lines, the revenue or the
+--             total show that it was off,
 --   total     what the customer pays: total, else value, else subtotal - discount + shipping + tax,
---             else revenue + shipping + tax (by the specification revenue has the discount off),
---             else the lines - discount + shipping + tax,
---   subtotal  the goods before discount, shipping and tax: subtotal, else total - shipping - tax +
---             discount, else revenue + discount, else the lines,
 --   discount, shipping, tax: 0 where nothing was sent.
 -- gross_revenue is the total; revenue is what is left of it: less refunds, 0 when cancelled.
 -- A refund counts with its total (else value, else revenue), else with its lines, each at its own
@@ -300,22 +301,56 @@ resolved as (
     left join checkout_payments as cp on a.checkout_id = cp.checkout_id and cp.place = 1
 ),
 
+goods as (
+    select
+        rs.order_id,
+        coalesce(rs.subtotal_sent, rs.revenue_sent) as sent,
+        -- Lines that are converted one by one may be off by a cent each.
+        cast(0.01 * (rs.lines + 2) as decimal(18, 2)) as tolerance,
+        rs.items_amount,
+        rs.revenue_sent,
+        rs.total_sent - rs.shipping - rs.tax as total_less_extras,
+        rs.discount
+    from resolved as rs
+),
+
+signs as (
+    select
+        g.order_id,
+        g.sent,
+        g.discount,
+        coalesce(abs(g.sent - g.items_amount) <= g.tolerance, false) as is_sum_of_lines,
+        coalesce(abs(g.sent + g.discount - g.items_amount) <= g.tolerance, false)
+        or coalesce(abs(g.sent + g.discount - g.revenue_sent) <= g.tolerance, false)
+        or coalesce(abs(g.sent - g.total_less_extras) <= g.tolerance, false) as lacks_discount
+    from goods as g
+),
+
+subtotals as (
+    select
+        s.order_id,
+        case
+            when s.lacks_discount and not s.is_sum_of_lines then s.sent + s.discount
+            else s.sent
+        end as subtotal
+    from signs as s
+),
+
 totals as (
     select
         rs.order_id,
         coalesce(
             rs.total_sent,
-            rs.subtotal_sent - rs.discount + rs.shipping + rs.tax,
-            rs.revenue_sent + rs.shipping + rs.tax,
+            st.subtotal - rs.discount + rs.shipping + rs.tax,
             rs.items_amount - rs.discount + rs.shipping + rs.tax
         ) as total,
         coalesce(
-            rs.subtotal_sent,
+            st.subtotal,
             rs.total_sent - rs.shipping - rs.tax + rs.discount,
-            rs.revenue_sent + rs.discount,
             rs.items_amount
         ) as subtotal
     from resolved as rs
+    inner join subtotals as st on rs.order_id = st.order_id
 ),
 
 netted as (

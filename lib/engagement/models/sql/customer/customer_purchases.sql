@@ -4,9 +4,11 @@
 -- whose money is not known there count as orders and are in no amount (unvalued_orders).
 -- Windows are as in customer_behaviour. Bots' orders are left out where the parameters say so.
 -- RFM: recency is the day of the last order, frequency the number of orders, monetary the spend, over
--- everybody with an order. A score is 1 + the whole part of 5 x (buyers who are worse) / (buyers):
--- fifths as ntile(5) makes them, but people with equal values get the same score, the lower one, so
--- that nothing is left to chance. The segment follows from recency and frequency.
+-- everybody with an order. Scores are fifths, as ntile(5) makes them, but equal values have equal
+-- scores, so that nothing is left to chance: for recency 5 less the whole part of 5 x (buyers who
+-- ordered later) / (buyers), for the others 1 and the whole part of 5 x (buyers with less) / (buyers).
+-- So whoever is alone with a first order is recent, and not yet frequent: a new customer. The segment
+-- follows from recency and frequency.
 -- lifetime_value estimates what a customer will have been worth a year from the as-of date: the spend
 -- so far, and the spend of the last 365 days once more, so that who stopped buying is worth no more.
 with orders as (
@@ -183,7 +185,7 @@ ranked_categories as (
 ranks as (
     select
         s.person_id,
-        rank() over (order by s.last_order_date asc) as recency_rank,
+        rank() over (order by s.last_order_date desc) as recency_rank,
         rank() over (order by s.orders asc) as frequency_rank,
         rank() over (order by s.spend asc) as monetary_rank,
         count(*) over () as buyers
@@ -193,7 +195,7 @@ ranks as (
 scores as (
     select
         r.person_id,
-        1 + cast(floor(cast(5 * (r.recency_rank - 1) as double) / r.buyers) as bigint) as recency_score,
+        5 - cast(floor(cast(5 * (r.recency_rank - 1) as double) / r.buyers) as bigint) as recency_score,
         1 + cast(floor(cast(5 * (r.frequency_rank - 1) as double) / r.buyers) as bigint) as frequency_score,
         1 + cast(floor(cast(5 * (r.monetary_rank - 1) as double) / r.buyers) as bigint) as monetary_score
     from ranks as r

@@ -10,7 +10,7 @@ with funnel_journeys as (
 names as (
     select
         n.step_number,
-        n.step
+        cast(n.step as varchar) as step
     from (
         values (1, 'view'), (2, 'add'), (3, 'checkout'), (4, 'order')
     ) as n (step_number, step)

@@ -1,0 +1,138 @@
+"""Files of an export: the same rows give the same bytes, and a reader never finds half a file."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import pandas as pd
+
+
+@dataclass(frozen=True)
+class ExportedFile:
+    """A file that was written. ``rows`` leaves the header out."""
+
+    path: Path
+    rows: int
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, order=True)
+class Reject:
+    """Something of a person that is not in a file, and why.
+
+    ``what`` is ``person`` or ``endpoint`` where nothing of it is there, else the name of the one
+    value that was left out. ``reason`` repeats no address and no value.
+    """
+
+    person_id: str
+    channel: str
+    what: str
+    reason: str
+
+
+def csv_line(cells: Sequence[str]) -> bytes:
+    """One line of CSV as RFC 4180 has it, but ended by a line feed alone, in UTF-8."""
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="\n").writerow(cells)
+    return buffer.getvalue().encode("utf-8")
+
+
+def write_parts(
+    folder: Path, stem: str, suffix: str, header: bytes, lines: Iterable[bytes], most_bytes: int
+) -> list[ExportedFile]:
+    """Write lines to ``<stem>-001.<suffix>`` and, where that would grow too large, further files.
+
+    Parts that an earlier export of the same name left are removed. No line, no file.
+
+    Parameters
+    ----------
+    header
+        The first line of every file; may be empty.
+    most_bytes
+        What no file may exceed.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    written: list[ExportedFile] = []
+    for number, part in enumerate(_parts(header, lines, most_bytes), start=1):
+        written.append(_write(folder / f"{stem}-{number:03d}.{suffix}", header, part))
+    kept = {file.path for file in written}
+    mine = re.compile(re.escape(stem) + r"-\d{3,}\." + re.escape(suffix))
+    for path in sorted(folder.iterdir()):
+        if mine.fullmatch(path.name) and path not in kept:
+            path.unlink()
+    return written
+
+
+def _parts(header: bytes, lines: Iterable[bytes], most_bytes: int) -> Iterator[list[bytes]]:
+    part: list[bytes] = []
+    size = len(header)
+    for line in lines:
+        if part and size + len(line) > most_bytes:
+            yield part
+            part, size = [], len(header)
+        part.append(line)
+        size += len(line)
+    if part:
+        yield part
+
+
+def _write(path: Path, header: bytes, lines: Sequence[bytes]) -> ExportedFile:
+    digest = hashlib.sha256()
+    size = 0
+    with replacing(path) as write:
+        for line in (header, *lines):
+            write(line)
+            digest.update(line)
+            size += len(line)
+    return ExportedFile(path, len(lines), size, digest.hexdigest())
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Callable[[bytes], int]]:
+    """Write a file under another name, and give it its own when it is whole."""
+    partial = path.with_name(path.name + ".part")
+    stream: BinaryIO
+    try:
+        with partial.open("wb") as stream:
+            yield stream.write
+            stream.flush()
+            os.fsync(stream.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_rejects(path: Path, rejects: Iterable[Reject]) -> ExportedFile:
+    """Write what is not in an export, and why, in a fixed order; the header alone if nothing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rows = sorted(rejects)
+    lines = [csv_line([r.person_id, r.channel, r.what, r.reason]) for r in rows]
+    return _write(path, csv_line(["person_id", "channel", "what", "reason"]), lines)
+
+
+def rejects_frame(rejects: Iterable[Reject]) -> pd.DataFrame:
+    """How many were left out, per channel, thing and reason."""
+    rows = [(r.channel, r.what, r.reason) for r in rejects]
+    frame = pd.DataFrame(rows, columns=["channel", "what", "reason"])
+    counted = frame.groupby(["channel", "what", "reason"], as_index=False).size()
+    return (
+        counted.rename(columns={"size": "count"})
+        .sort_values(["count", "channel", "what", "reason"], ascending=[False, True, True, True])
+        .reset_index(drop=True)
+    )
+
+
+def files_frame(files: Iterable[ExportedFile]) -> pd.DataFrame:
+    """One row per file: name, rows, bytes and the first digits of its sha256."""
+    rows = [(file.path.name, file.rows, file.bytes, file.sha256[:12]) for file in files]
+    return pd.DataFrame(rows, columns=["file", "rows", "bytes", "sha256"])
