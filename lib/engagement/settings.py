@@ -52,7 +52,6 @@ class _Section(BaseModel):
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Names = Annotated[tuple[str, ...], Field(min_length=1)]
-SnakeName = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,126}$")]
 ColumnType = Literal["bigint", "double", "boolean", "string", "timestamp"]
 
 _S3 = r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?$"
@@ -280,7 +279,11 @@ class Personalize(_Section):
 
 
 class Settings(_Section):
-    """Everything a run depends on."""
+    """Everything a run depends on.
+
+    ``tracking_plan`` declares the types of columns, by event name (or ``identifies``, ``pages``, …)
+    and property: a value that does not fit is NULL and a row of ``events.discards``.
+    """
 
     project: str = Field(default="engagement", pattern=r"^[a-z][a-z0-9-]{1,30}$")
     timezone: str = "UTC"
@@ -289,7 +292,7 @@ class Settings(_Section):
     warehouse: Warehouse = Warehouse()
     run: Run = Run()
     duplicates: Duplicates = Duplicates()
-    tracking_plan: dict[SnakeName, dict[SnakeName, ColumnType]] = {}
+    tracking_plan: dict[str, dict[str, ColumnType]] = {}
     identity: Identity = Identity()
     sessions: Sessions = Sessions()
     traffic: Traffic = Traffic()

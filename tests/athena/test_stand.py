@@ -245,7 +245,7 @@ class TestResults:
             "a_text": ALL_VALUES["a_text"],
             "an_empty_text": "",
             "a_date": date(2024, 2, 29),
-            "a_timestamp": datetime(2024, 2, 29, 12, 34, 56, 789000),  # noqa: DTZ001
+            "a_timestamp": datetime(2024, 2, 29, 12, 34, 56, 789000),
             "an_array": [1, None, 3],
             "a_map": {"k": "2"},
             "a_row": {"a": "1", "b": "x"},
@@ -537,7 +537,7 @@ class TestWriting:
         table = awswrangler.s3.read_parquet(files)
         assert sorted(table["n"]) == list(range(1, 11))
         assert workspace.rows("select sum(d), min(at) from t") == [
-            (Decimal("55.00"), datetime(2024, 2, 29, 12))  # noqa: DTZ001
+            (Decimal("55.00"), datetime(2024, 2, 29, 12))
         ]
 
     def test_ctas_without_a_location_goes_below_the_results(self, workspace: Workspace) -> None:

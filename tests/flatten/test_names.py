@@ -92,6 +92,5 @@ def test_any_text_gives_a_name_that_both_engines_take(raw: str) -> None:
 
 @given(st.text(max_size=60))
 def test_a_name_stays_what_it_is(raw: str) -> None:
-    # Not so for names that were cut up at digits: '12ABC' is '_12abc'.
     name = snake_case(raw)
     assert snake_case(name) == name

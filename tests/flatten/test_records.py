@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from engagement.landing.files import LandingError
-from tests.flatten.conftest import Landing
+from tests.flatten.by_hand import Landing
 
 # A type makes a record an event: without one it would be quarantined as well.
 P = '"type":"page",'

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from tests.flatten.conftest import Landing
+from tests.flatten.by_hand import Landing
 
 _NUMBER = iter(range(1_000_000))
 

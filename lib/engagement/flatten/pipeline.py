@@ -17,7 +17,7 @@ from typing import Any
 import pandas as pd
 from sqlglot import exp
 
-from engagement.flatten.names import FIXED_TABLES, table_name
+from engagement.flatten.names import FIXED_TABLES, column_name, table_name
 from engagement.flatten.schema import (
     DEFAULT_COLUMNS,
     PARTITION,
@@ -293,14 +293,13 @@ def _flatten_events(
     )
     events = session.work("events", _sql("flat_events"))
     session.forget(Table("work", "records"))
+    plan = _plan(settings)
     discards: list[exp.Query] = [_time_discards()]
     published: list[FlatTable] = []
     unnamed: list[Unnamed] = []
 
     def publish(lane: int, part: _Part) -> _Published:
-        plan = settings.tracking_plan.get(part.table, {})
-        types = {name: _PLANNED.get(kind, kind) for name, kind in plan.items()}
-        return _publish_part(session, part, lane, types)
+        return _publish_part(session, part, lane, plan.get(part.table, {}))
 
     for flat, dropped, misfits in session.each(publish, _parts(session, events)):
         published.append(flat)
@@ -317,6 +316,17 @@ def _flatten_events(
         discards=discarded.rows,
         dropped=tuple(gone),
     )
+
+
+def _plan(settings: Settings) -> dict[str, dict[str, str]]:
+    """Declared types of the tracking plan, by table and column."""
+    plan: dict[str, dict[str, str]] = {}
+    for event, columns in settings.tracking_plan.items():
+        table = event if event in FIXED_TABLES else table_name(event)
+        plan.setdefault(table, {}).update(
+            {column_name(name): _PLANNED.get(kind, kind) for name, kind in columns.items()}
+        )
+    return plan
 
 
 def _parts(session: Session, events: Table) -> list[_Part]:

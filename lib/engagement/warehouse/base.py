@@ -23,7 +23,6 @@ from sqlglot import exp
 from engagement.landing.files import LandedFile
 from engagement.warehouse.dialect import Engine, Table
 
-
 T = TypeVar("T")
 R = TypeVar("R")
 

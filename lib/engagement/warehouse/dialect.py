@@ -398,6 +398,31 @@ FUNCTIONS: dict[str, dict[Engine, str]] = {
         """,
         "athena": "try(cast(json_parse(@1) as array(json)))",
     },
+    # double_text(number): the shortest text of a double, as 0.1, 100.0, 1e-05 or 1e+16.
+    "double_text": {
+        "duckdb": "cast(@1 as varchar)",
+        "athena": r"""
+            regexp_replace(
+                json_format(cast(@1 as json)),
+                '^(-?)([0-9])[.]([0-9]+)E(-?[0-9]+)$',
+                x -> x[1] || case
+                    when cast(x[4] as integer) between 7 and 15 and x[3] = '0'
+                        then rpad(x[2], cast(x[4] as integer) + 1, '0') || '.0'
+                    when cast(x[4] as integer) between 7 and 15
+                        and length(x[3]) <= cast(x[4] as integer)
+                        then rpad(x[2] || x[3], cast(x[4] as integer) + 1, '0') || '.0'
+                    when cast(x[4] as integer) between 7 and 15
+                        then x[2] || substr(x[3], 1, cast(x[4] as integer)) || '.'
+                        || substr(x[3], cast(x[4] as integer) + 1)
+                    when x[4] = '-4' then '0.000' || x[2] || case x[3] when '0' then '' else x[3] end
+                    else x[2] || case x[3] when '0' then '' else '.' || x[3] end || 'e'
+                        || case when cast(x[4] as integer) < 0 then '-' else '+' end
+                        || case when abs(cast(x[4] as integer)) < 10 then '0' else '' end
+                        || cast(abs(cast(x[4] as integer)) as varchar)
+                end
+            )
+        """,
+    },
     # local_time(time, zone): the wall-clock time in a zone of a UTC time.
     "local_time": {
         "duckdb": "timezone(@2, timezone('UTC', @1))",

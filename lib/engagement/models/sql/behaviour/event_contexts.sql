@@ -1,0 +1,205 @@
+-- Grain: one kept event. Key: id, received_at_utc_date.
+-- What each event's context says of the device, the page and the campaign, whatever kind of event it
+-- is. A page event's own properties stand in where its context is silent; a screen's name stands for
+-- its path. UTM parameters are those of the context's campaign, else of the page's address.
+with pages as (
+    select * from sources.pages
+),
+
+screens as (
+    select * from sources.screens
+),
+
+tracks as (
+    select * from sources.tracks
+),
+
+identifies as (
+    select * from sources.identifies
+),
+
+groups as (
+    select * from sources.groups
+),
+
+aliases as (
+    select * from sources.aliases
+),
+
+contexts as (
+    select
+        id,
+        received_at_utc_date,
+        channel,
+        context_user_agent as user_agent,
+        context_locale as locale,
+        context_os_name as os_name,
+        context_session_id as sdk_session_id,
+        coalesce(context_page_url, url) as page_url,
+        coalesce(context_page_path, path) as page_path,
+        coalesce(context_page_title, title) as page_title,
+        context_page_search as page_search,
+        coalesce(context_page_referrer, referrer) as page_referrer,
+        context_page_referring_domain as page_referring_domain,
+        context_campaign_source as campaign_source,
+        context_campaign_medium as campaign_medium,
+        context_campaign_name as campaign_name,
+        context_campaign_term as campaign_term,
+        context_campaign_content as campaign_content
+    from pages
+    union all
+    select
+        id,
+        received_at_utc_date,
+        channel,
+        context_user_agent as user_agent,
+        context_locale as locale,
+        context_os_name as os_name,
+        context_session_id as sdk_session_id,
+        context_page_url as page_url,
+        name as page_path,
+        name as page_title,
+        context_page_search as page_search,
+        context_page_referrer as page_referrer,
+        context_page_referring_domain as page_referring_domain,
+        context_campaign_source as campaign_source,
+        context_campaign_medium as campaign_medium,
+        context_campaign_name as campaign_name,
+        context_campaign_term as campaign_term,
+        context_campaign_content as campaign_content
+    from screens
+    union all
+    select
+        id,
+        received_at_utc_date,
+        channel,
+        context_user_agent as user_agent,
+        context_locale as locale,
+        context_os_name as os_name,
+        context_session_id as sdk_session_id,
+        context_page_url as page_url,
+        context_page_path as page_path,
+        context_page_title as page_title,
+        context_page_search as page_search,
+        context_page_referrer as page_referrer,
+        context_page_referring_domain as page_referring_domain,
+        context_campaign_source as campaign_source,
+        context_campaign_medium as campaign_medium,
+        context_campaign_name as campaign_name,
+        context_campaign_term as campaign_term,
+        context_campaign_content as campaign_content
+    from tracks
+    union all
+    select
+        id,
+        received_at_utc_date,
+        channel,
+        context_user_agent as user_agent,
+        context_locale as locale,
+        context_os_name as os_name,
+        context_session_id as sdk_session_id,
+        context_page_url as page_url,
+        context_page_path as page_path,
+        context_page_title as page_title,
+        context_page_search as page_search,
+        context_page_referrer as page_referrer,
+        context_page_referring_domain as page_referring_domain,
+        context_campaign_source as campaign_source,
+        context_campaign_medium as campaign_medium,
+        context_campaign_name as campaign_name,
+        context_campaign_term as campaign_term,
+        context_campaign_content as campaign_content
+    from identifies
+    union all
+    select
+        id,
+        received_at_utc_date,
+        channel,
+        context_user_agent as user_agent,
+        context_locale as locale,
+        context_os_name as os_name,
+        context_session_id as sdk_session_id,
+        context_page_url as page_url,
+        context_page_path as page_path,
+        context_page_title as page_title,
+        context_page_search as page_search,
+        context_page_referrer as page_referrer,
+        context_page_referring_domain as page_referring_domain,
+        context_campaign_source as campaign_source,
+        context_campaign_medium as campaign_medium,
+        context_campaign_name as campaign_name,
+        context_campaign_term as campaign_term,
+        context_campaign_content as campaign_content
+    from groups
+    union all
+    select
+        id,
+        received_at_utc_date,
+        channel,
+        context_user_agent as user_agent,
+        context_locale as locale,
+        context_os_name as os_name,
+        context_session_id as sdk_session_id,
+        context_page_url as page_url,
+        context_page_path as page_path,
+        context_page_title as page_title,
+        context_page_search as page_search,
+        context_page_referrer as page_referrer,
+        context_page_referring_domain as page_referring_domain,
+        context_campaign_source as campaign_source,
+        context_campaign_medium as campaign_medium,
+        context_campaign_name as campaign_name,
+        context_campaign_term as campaign_term,
+        context_campaign_content as campaign_content
+    from aliases
+),
+
+located as (
+    select
+        id,
+        received_at_utc_date,
+        channel,
+        user_agent,
+        locale,
+        os_name,
+        sdk_session_id,
+        page_url,
+        coalesce(
+            page_path, nullif(regexp_extract(page_url, '^[a-zA-Z][a-zA-Z0-9+.-]*://[^/?#]*(/[^?#]*)', 1), '')
+        ) as page_path,
+        page_title,
+        case
+            when page_search like '?%' then page_search
+            when page_search is not null then '?' || page_search
+            else page_url
+        end as page_query,
+        url_host(page_url) as page_host,
+        coalesce(url_host(page_referrer), url_host('https://' || page_referring_domain)) as referrer_host,
+        campaign_source,
+        campaign_medium,
+        campaign_name,
+        campaign_term,
+        campaign_content
+    from contexts
+)
+
+select
+    id,
+    received_at_utc_date,
+    channel,
+    user_agent,
+    locale,
+    os_name,
+    sdk_session_id,
+    page_url,
+    page_path,
+    page_title,
+    page_query,
+    page_host,
+    referrer_host,
+    lower(coalesce(campaign_source, url_parameter(page_query, 'utm_source'))) as utm_source,
+    lower(coalesce(campaign_medium, url_parameter(page_query, 'utm_medium'))) as utm_medium,
+    coalesce(campaign_name, url_parameter(page_query, 'utm_campaign')) as utm_campaign,
+    coalesce(campaign_term, url_parameter(page_query, 'utm_term')) as utm_term,
+    coalesce(campaign_content, url_parameter(page_query, 'utm_content')) as utm_content
+from located

@@ -1,0 +1,690 @@
+"""The production engine: Athena over Glue and S3.
+
+Every statement that writes makes new files, in a folder of its session, and a table over them in a
+storage database. What others read is moved there afterwards, by one call on Glue; what a session
+worked with goes when it ends. Nothing that a reader may be reading is ever written to.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import secrets
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from functools import cached_property
+from queue import SimpleQueue
+from typing import Any
+
+import boto3
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from sqlglot import exp
+
+from engagement.landing.files import LandedFile, partition_of, sort_out
+from engagement.settings import Settings
+from engagement.warehouse import athena_json, athena_setup, glue
+from engagement.warehouse.athena_lines import LinesReader
+from engagement.warehouse.athena_statements import (
+    StatementFailedError,
+    Statements,
+    client_config,
+    connect,
+)
+from engagement.warehouse.base import (
+    FileLines,
+    Finding,
+    JsonColumn,
+    Landing,
+    Publication,
+    R,
+    Select,
+    Session,
+    StatementLog,
+    T,
+    WarehouseError,
+    frame,
+)
+from engagement.warehouse.dialect import LOGICAL, WORK, Engine, Q, Table, bind, parse, render
+from engagement.warehouse.s3 import Address, Bucket
+from engagement.warehouse.s3_lease import S3Lease
+
+logger = logging.getLogger("engagement")
+
+_PARTITION = "received_at_utc_date"
+_LEASE = "lease.json"
+_FILES = "tables/"
+_RESULTS = "query-results/"
+_LONGEST_NAME = 60
+
+
+class AthenaWarehouse:
+    """Tables in Glue databases, their files in S3."""
+
+    engine: Engine = "athena"
+
+    def __init__(self, settings: Settings) -> None:
+        athena = settings.warehouse.athena
+        if athena is None:
+            raise WarehouseError("warehouse.engine: athena needs a section 'warehouse.athena'")
+        self.settings = settings
+        self.athena = athena
+        self.databases = settings.warehouse.databases.model_dump()
+        self.storage = athena.storage_database or f"{settings.project.replace('-', '_')}_storage"
+        self.data = Address.parse(athena.data_location, folder=True)
+        self.landing = Address.parse(settings.landing.location, folder=True)
+        self._is_prepared = False
+        self.files = self.data / _FILES
+        self.output = athena.output_location or str(self.data / _RESULTS)
+        self.log = StatementLog()
+
+    @cached_property
+    def _boto(self) -> boto3.session.Session:
+        return boto3.session.Session(region_name=self.athena.region)
+
+    def client(self, service: str) -> Any:
+        """A boto3 client that retries what AWS throttles."""
+        return self._boto.client(service, config=client_config(self.athena))  # type: ignore[call-overload]
+
+    @cached_property
+    def bucket(self) -> Bucket:
+        """S3."""
+        return Bucket(self.client("s3"))
+
+    @cached_property
+    def catalog(self) -> glue.Catalog:
+        """Glue."""
+        return glue.Catalog(self.client("glue"), self.settings.project)
+
+    @cached_property
+    def statements(self) -> Statements:
+        """Athena."""
+        connection = connect(self._boto, self.athena, self.output)
+        return Statements(connection, self.bucket, self.athena, self.log)
+
+    @cached_property
+    def s3_lease(self) -> S3Lease:
+        """The lease of this project's tables."""
+        return S3Lease(self.bucket.client, self.data / _LEASE, self.athena.lease_seconds)
+
+    def describe(self) -> str:
+        """Name the engine and its region."""
+        return f"Athena in {self.athena.region}, workgroup {self.athena.workgroup}"
+
+    def exists(self) -> bool:
+        """Whether anything was ever published."""
+        return any(self.catalog.tables(self.databases[name]) for name in LOGICAL)
+
+    def landing_files(self) -> Landing:
+        """List the landing, within the received dates of the settings."""
+        wanted = self.settings.landing
+        listing = ((f.name, f.size, f.tag) for f in self.bucket.listing(self.landing))
+        files, strays = sort_out(listing, wanted.from_, wanted.to)
+        return Landing(wanted.location, files, strays)
+
+    @contextmanager
+    def lease(self, holder: str) -> Iterator[str]:
+        """Keep other runs from writing these tables."""
+        with self.s3_lease.hold(holder) as token:
+            yield token
+
+    @contextmanager
+    def session(self, *, write: bool = False) -> Iterator[Session]:
+        """Open a session; writing holds the lease."""
+        if not write:
+            if not self.catalog.has_database(self.databases["landing"]):
+                raise WarehouseError(
+                    "There is no warehouse yet in Glue: run the notebooks first "
+                    "('engagement run', or 01 and 02 by hand)."
+                )
+            yield _AthenaSession(self, token=None)
+            return
+        with self.s3_lease.hold("a notebook or script") as token:
+            self._prepare()
+            session = _AthenaSession(self, token=token)
+            try:
+                yield session
+            finally:
+                session.close()
+
+    def _prepare(self) -> None:
+        """Make sure, once a process, of what tables are written with."""
+        if not self._is_prepared:
+            athena_setup.ensure_workgroup(self)
+            for name in (*self.databases.values(), self.storage):
+                self.catalog.ensure_database(name)
+            self._is_prepared = True
+
+    def findings(self) -> Iterator[Finding]:
+        """Try one by one what a run needs on AWS."""
+        return athena_setup.findings(self)
+
+    def clean(self, keep_days: float | None = None, *, dry_run: bool = False) -> list[str]:
+        """Remove files that nothing points at any more, after the grace period."""
+        days = self.athena.keep_days if keep_days is None else keep_days
+        return athena_setup.clean(self, days, dry_run=dry_run)
+
+    def render(self, select: Select, parameters: Mapping[str, Any] | None = None) -> str:
+        """Show the SQL as Athena runs it."""
+        query = parse(select) if isinstance(select, str) else select
+        return render(bind(query, parameters or {}), "athena", self.databases, pretty=True)
+
+    def query(self, select: Select, parameters: Mapping[str, Any] | None = None) -> pd.DataFrame:
+        """Run one query in a session of its own."""
+        with self.session() as session:
+            return session.query(select, parameters)
+
+
+@dataclass
+class _Work:
+    """What ``work.<name>`` stands for: a table of the storage database, or a part of one.
+
+    ``filter`` selects rows, or ``view`` is a query that is run wherever the table is read;
+    ``columns`` are filled in when they are first asked for.
+    """
+
+    physical: str
+    folder: Address
+    rows: int
+    filter: exp.Expr | None = None
+    hidden: frozenset[str] = frozenset()
+    columns: dict[str, str] = field(default_factory=dict)
+    view: exp.Query | None = None
+
+
+class _AthenaSession:
+    """See :class:`engagement.warehouse.base.Session`."""
+
+    def __init__(self, warehouse: AthenaWarehouse, token: str | None) -> None:
+        self._warehouse = warehouse
+        self._token = token
+        self._id = f"{datetime.now(UTC):%Y%m%dt%H%M%S}_{secrets.token_hex(3)}"
+        self._work: dict[str, _Work] = {}
+        self._made: list[str] = []
+        self._folders: dict[str, Address] = {}
+        self._adopted: set[str] = set()
+        self._columns: dict[Table, dict[str, str]] = {}
+        self._numbering = threading.Lock()
+        self._number = 0
+
+    def close(self) -> None:
+        """Remove what the session worked with; what was published stays."""
+        self._warehouse.catalog.drop(self._warehouse.storage, self._made)
+        for key, folder in self._folders.items():
+            if key not in self._adopted:
+                self._warehouse.bucket.empty(folder)
+
+    def each(self, function: Callable[[int, T], R], items: Sequence[T]) -> list[R]:
+        lanes: SimpleQueue[int] = SimpleQueue()
+        for lane in range(self._warehouse.athena.concurrency):
+            lanes.put(lane)
+
+        def in_a_lane(item: T) -> R:
+            lane = lanes.get()
+            try:
+                return function(lane, item)
+            finally:
+                lanes.put(lane)
+
+        with ThreadPoolExecutor(self._warehouse.athena.concurrency) as pool:
+            running = [pool.submit(in_a_lane, item) for item in items]
+            try:
+                return [future.result() for future in running]
+            finally:
+                for future in running:
+                    future.cancel()
+
+    # --- reading
+
+    def query(
+        self, select: Select, parameters: Mapping[str, Any] | None = None, *, label: str = "query"
+    ) -> pd.DataFrame:
+        tree = self.tree(select, parameters)
+        table, outcome = self._warehouse.statements.query(self.sql(tree), label)
+        lists = [n for n, (_, kind, *_) in enumerate(outcome.columns) if kind == "array"]
+        if lists:
+            names = [name for name, *_ in outcome.columns]
+            again = _lists_as_json(tree, names, {names[n] for n in lists})
+            table, _ = self._warehouse.statements.query(self.sql(again), label)
+            for place in lists:
+                texts = table.column(place).to_pylist()
+                values = [None if text is None else json.loads(text) for text in texts]
+                table = table.set_column(
+                    place, names[place], pa.array(values, type=_list_type(values))
+                )
+        return frame(table)
+
+    def tables(self, database: str) -> list[str]:
+        return list(self._warehouse.catalog.tables(self._warehouse.databases[database]))
+
+    def columns(self, table: Table) -> dict[str, str]:
+        if table.database == WORK:
+            work = self._work.get(table.name)
+            if work is None:
+                return {}
+            return {n: kind for n, kind in self._columns_of(work).items() if n not in work.hidden}
+        if table not in self._columns:
+            found = self._warehouse.catalog.table(self._database(table), table.name)
+            self._columns[table] = glue.columns(found) if found else {}
+        return dict(self._columns[table])
+
+    # --- working tables
+
+    def work(self, name: str, select: Select, parameters: Mapping[str, Any] | None = None) -> Table:
+        bound = self.tree(select, parameters)
+        part = self._part_of_work(bound)
+        self._work[name] = part if part is not None else self.create(name, self.sql(bound))
+        return Table(WORK, name)
+
+    def forget(self, *tables: Table) -> None:
+        for table in tables:
+            # Its files go when the session ends: another name may stand for the same.
+            self._work.pop(table.name, None)
+
+    def _part_of_work(self, query: exp.Query) -> _Work | None:
+        """Tell a query that only picks rows of a working table: it needs no table of its own."""
+        source = _only_source(query)
+        if source is None or source.db != WORK or not _is_star(query):
+            return None
+        work = self._work.get(source.name)
+        where = query.args.get("where")
+        if work is None or work.view is not None:
+            return None
+        if where is not None and (
+            work.filter is not None
+            or work.hidden
+            or where.find(exp.Query)
+            or any(column.table for column in where.find_all(exp.Column))
+        ):
+            return None
+        condition = work.filter if where is None else where.this
+        return _Work(work.physical, work.folder, work.rows, condition, work.hidden, work.columns)
+
+    def create(self, name: str, sql: str, label: str | None = None) -> _Work:
+        """Make a table of the storage database from a query."""
+        try:
+            return self._create_as(name, sql, label or name)
+        except StatementFailedError as error:
+            if not _REFUSED_TYPE.search(error.reason):
+                raise
+            return self._create_as(name, self._with_plain_types(sql, name), label or name)
+
+    def _create_as(self, name: str, sql: str, label: str) -> _Work:
+        made: list[tuple[str, Address]] = []
+
+        def statement() -> str:
+            # A failed attempt may leave files: each has a folder of its own.
+            physical, folder = self._place(name)
+            made.append((physical, folder))
+            target = exp.table_(physical, db=self._warehouse.storage, quoted=True).sql("trino")
+            at = exp.Literal.string(str(folder)).sql("trino")
+            return (
+                f"create table {target} with (format = 'PARQUET', write_compression = 'ZSTD', "
+                f"external_location = {at}) as\n{sql}"
+            )
+
+        outcome = self._warehouse.statements.write(statement, label)
+        physical, folder = made[-1]
+        return _Work(physical, folder, outcome.rows)
+
+    def _with_plain_types(self, sql: str, label: str) -> str:
+        """Cast what a table cannot hold: JSON, other timestamps, NULLs of no type."""
+        _, outcome = self._warehouse.statements.query(
+            f"select * from (\n{sql}\n) limit 0", f"types of {label}"
+        )
+        chosen = []
+        for name, kind, *_ in outcome.columns:
+            quoted = exp.to_identifier(name, quoted=True).sql("trino")
+            if kind == "json":
+                chosen.append(f"json_format({quoted}) as {quoted}")
+            elif kind.startswith("timestamp"):
+                chosen.append(f"cast({quoted} as timestamp(3)) as {quoted}")
+            elif kind == "unknown":
+                chosen.append(f"cast({quoted} as integer) as {quoted}")
+            elif kind == "char":
+                chosen.append(f"cast({quoted} as varchar) as {quoted}")
+            else:
+                chosen.append(quoted)
+        return f"select {', '.join(chosen)} from (\n{sql}\n)"
+
+    def _place(self, name: str) -> tuple[str, Address]:
+        with self._numbering:
+            self._number += 1
+            number = self._number
+        plain = re.sub(r"[^a-z0-9_]", "_", name.lower())[:_LONGEST_NAME]
+        physical = f"w_{self._id}_{number:04d}_{plain}"
+        folder = self._warehouse.files / f"{self._id}/{number:04d}_{plain}/"
+        self._made.append(physical)
+        self._folders[folder.key] = folder
+        return physical, folder
+
+    def upload(self, name: str, rows: pa.Table, columns: Mapping[str, str]) -> Table:
+        """Make rows that are here a working table."""
+        physical, folder = self._place(name)
+        buffer = pa.BufferOutputStream()
+        pq.write_table(rows, buffer, compression="zstd")
+        self._warehouse.bucket.write(folder / "rows.parquet", buffer.getvalue().to_pybytes())
+        self._warehouse.catalog.put(
+            self._warehouse.storage,
+            glue.external_table(physical, str(folder), columns, glue.PARQUET),
+        )
+        self._work[name] = _Work(physical, folder, rows.num_rows, columns=dict(columns))
+        return Table(WORK, name)
+
+    # --- JSON
+
+    def json_columns(
+        self,
+        name: str,
+        source: Table,
+        column: str,
+        wanted: Mapping[str, JsonColumn],
+        *,
+        where: str | None = None,
+        keep: bool = False,
+    ) -> Table:
+        through = [n for n in self.columns(source) if keep or n != column]
+        if wanted:
+            query = athena_json.columns_query(source.node(), through, column, wanted, where)
+        else:
+            chosen: list[exp.Expr] = [exp.column(n, quoted=True) for n in through]
+            query = exp.Select(expressions=chosen).from_(source.node(), copy=False)
+        self._work[name] = self.create(name, self.sql(query))
+        return Table(WORK, name)
+
+    def json_paths(
+        self, source: Table, column: str, groups: Sequence[str]
+    ) -> list[tuple[tuple[Any, ...], tuple[str, ...], frozenset[str]]]:
+        depth = 6
+        while True:
+            query = athena_json.paths_query(source.node(), column, groups, depth)
+            table, _ = self._warehouse.statements.query(self.sql(query), "json_paths")
+            *group_columns, paths, kinds = (c.to_pylist() for c in table.columns)
+            if "object" not in kinds:
+                break
+            depth *= 2
+        found: dict[tuple[tuple[Any, ...], tuple[str, ...]], set[str]] = {}
+        for *group, path, kind in zip(*group_columns, paths, kinds, strict=True):
+            found.setdefault((tuple(group), tuple(json.loads(path))), set()).add(kind)
+        return [
+            (group, path, frozenset(found[group, path]))
+            for group, path in sorted(found, key=lambda key: (repr(key[0]), key[1]))
+        ]
+
+    # --- the landing
+
+    def landing_lines(self, files: Sequence[LandedFile]) -> tuple[Table, list[FileLines]]:
+        reader = LinesReader(self._warehouse, self)
+        work, done = reader.read(files)
+        self._work["lines"] = work
+        return Table(WORK, "lines"), done
+
+    def locate(self, name: str, source: Table, cut: Callable[[str], Sequence[str]]) -> Table:
+        work = LinesReader(self._warehouse, self).locate(source, cut)
+        self._work[name] = work
+        return Table(WORK, name)
+
+    def landing_table(self, table: Table, location: str, columns: Mapping[str, str]) -> None:
+        self._writable()
+        at = Address.parse(location, folder=True)
+        self._warehouse.catalog.put(
+            self._database(table),
+            glue.external_table(
+                table.name,
+                str(at),
+                dict.fromkeys(columns, "varchar"),
+                glue.json_serde(columns),
+                partition_keys={_PARTITION: "varchar"},
+                parameters=self.projection(at),
+                description="The landing, for reading by people: lossy, as such tables are.",
+            ),
+        )
+        self._columns.pop(table, None)
+
+    def projection(self, at: Address) -> dict[str, str]:
+        """Partition projection on the received date, from the first day that landed."""
+        wanted = self._warehouse.settings.landing
+        folders = self._warehouse.bucket.folders(at)
+        days = sorted(day for name in folders if (day := partition_of(f"{name}/x")))
+        first = wanted.from_.isoformat() if wanted.from_ else (days or ["2020-01-01"])[0]
+        last = wanted.to.isoformat() if wanted.to else "NOW"
+        if last == "NOW" and days and days[-1] > date.today().isoformat():  # noqa: DTZ011
+            last = days[-1]
+        return {
+            "projection.enabled": "true",
+            f"projection.{_PARTITION}.type": "date",
+            f"projection.{_PARTITION}.format": "yyyy-MM-dd",
+            f"projection.{_PARTITION}.range": f"{first},{last}",
+            f"projection.{_PARTITION}.interval": "1",
+            f"projection.{_PARTITION}.interval.unit": "DAYS",
+            "storage.location.template": f"{at}{_PARTITION}=${{{_PARTITION}}}/",
+        }
+
+    # --- publishing
+
+    def publish(
+        self,
+        table: Table,
+        select: Select,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        partitions: Sequence[str] | None = None,
+    ) -> Publication:
+        token = self._writable()
+        query = self.tree(select, parameters)
+        old = self.columns(table)
+        if partitions is not None and old:
+            work, rows = self._with_other_partitions(table, query, old, partitions)
+            shown = list(self._columns_of(work))
+        elif adopted := self._adoptable(query):
+            # The working table's files are the result already: no statement is needed.
+            work, rows = adopted, adopted.rows
+            shown = _plain_columns(query) or list(self._columns_of(work))
+        else:
+            work = self.create(table.name, self.sql(query), str(table))
+            rows, shown = work.rows, list(self._columns_of(work))
+        kinds = self._columns_of(work)
+        description = glue.external_table(
+            table.name,
+            str(work.folder),
+            {name: kinds[name] for name in shown},
+            glue.PARQUET,
+            parameters={
+                "classification": "parquet",
+                glue.OWNER: self._warehouse.settings.project,
+                "engagement.rows": str(work.rows),
+            },
+        )
+        self._warehouse.s3_lease.check(token)
+        # Before the pointer moves: whatever happens then, its files stay.
+        self._adopted.add(work.folder.key)
+        before = self._warehouse.catalog.table(self._database(table), table.name)
+        self._warehouse.catalog.put(self._database(table), description)
+        self._columns.pop(table, None)
+        self._note_superseded(before)
+        return Publication(table, rows)
+
+    def _note_superseded(self, table: Mapping[str, Any] | None) -> None:
+        at = glue.location(table) if table else ""
+        if at.startswith(str(self._warehouse.files)):
+            folder = Address.parse(at, folder=True)
+            athena_setup.mark_superseded(self._warehouse, folder)
+
+    def _columns_of(self, work: _Work) -> dict[str, str]:
+        if not work.columns:
+            found = self._warehouse.catalog.table(self._warehouse.storage, work.physical)
+            if found is None:
+                raise WarehouseError(
+                    f"{work.physical} is gone; was 'engagement clean' run meanwhile?"
+                )
+            work.columns = glue.columns(found)
+        return work.columns
+
+    def _adoptable(self, query: exp.Query) -> _Work | None:
+        """The working table whose files a query's result already is."""
+        source = _only_source(query)
+        if source is None or source.db != WORK or query.args.get("where") is not None:
+            return None
+        work = self._work.get(source.name)
+        if work is None or work.filter is not None or work.hidden or work.view is not None:
+            return None
+        return work if _is_star(query) or _plain_columns(query) else None
+
+    def _with_other_partitions(
+        self, table: Table, query: exp.Query, old: dict[str, str], partitions: Sequence[str]
+    ) -> tuple[_Work, int]:
+        """Make the whole table again: new rows of some partitions, the old ones of the others."""
+        fresh = self.create(f"{table.name}_new", self.sql(query), f"{table}, new rows")
+        self._work["__fresh"] = fresh
+        new = self.columns(Table(WORK, "__fresh"))
+        names = [n for n in [*old, *(n for n in new if n not in old)] if n != _PARTITION]
+        names.append(_PARTITION)
+        kinds = {n: new.get(n, old.get(n, "varchar")) for n in names}
+
+        def side(there: Mapping[str, str], node: exp.Table) -> exp.Select:
+            values: list[exp.Expr] = []
+            for n in names:
+                value: exp.Expr = exp.column(n, quoted=True) if n in there else exp.null()
+                if there.get(n) != kinds[n]:
+                    value = exp.cast(value, exp.DataType.build(kinds[n], dialect="trino"))
+                values.append(exp.alias_(value, n, quoted=True))
+            return exp.Select(expressions=values).from_(node, copy=False)
+
+        kept = side(old, table.node())
+        if partitions:
+            kept = kept.where(exp.column(_PARTITION, quoted=True).isin(*partitions).not_())
+        whole = exp.union(side(new, Table(WORK, "__fresh").node()), kept, distinct=False)
+        return self.create(table.name, self.sql(whole), str(table)), fresh.rows
+
+    def drop(self, table: Table) -> None:
+        self._warehouse.s3_lease.check(self._writable())
+        before = self._warehouse.catalog.table(self._database(table), table.name)
+        self._warehouse.catalog.drop(self._database(table), [table.name])
+        self._note_superseded(before)
+        self._columns.pop(table, None)
+
+    # --- inside
+
+    def _writable(self) -> str:
+        if self._token is None:
+            raise WarehouseError("this session only reads: open it with session(write=True)")
+        return self._token
+
+    def _database(self, table: Table) -> str:
+        if table.database not in LOGICAL:
+            raise WarehouseError(f"{table}: the databases are {', '.join(LOGICAL)}")
+        return str(self._warehouse.databases[table.database])
+
+    def tree(self, select: Select, parameters: Mapping[str, Any] | None) -> exp.Query:
+        return bind(parse(select) if isinstance(select, str) else select, parameters or {})
+
+    def sql(self, query: exp.Query) -> str:
+        return render(self.physical(query), "athena", self._warehouse.databases, copy=False)
+
+    def physical(self, query: Q) -> Q:
+        """A query that names the tables behind the working ones."""
+        tree = query.copy()
+        for node in list(tree.find_all(exp.Table)):
+            if node.db == WORK:
+                node.replace(self._work_node(node))
+        return tree
+
+    def _work_node(self, node: exp.Table) -> exp.Expr:
+        work = self._work.get(node.name)
+        if work is None:
+            raise WarehouseError(f"there is no work.{node.name} in this session")
+        alias = node.alias or node.name
+        if work.view is not None:
+            name = exp.to_identifier(alias, quoted=True)
+            return self.physical(work.view).subquery(name, copy=False)
+        physical = exp.table_(work.physical, db=self._warehouse.storage, quoted=True)
+        if work.filter is None and not work.hidden:
+            physical.set("alias", exp.TableAlias(this=exp.to_identifier(alias, quoted=True)))
+            return physical
+        shown: list[exp.Expr] = [exp.Star()]
+        if work.hidden:
+            shown = [exp.column(n, quoted=True) for n in self.columns(Table(WORK, node.name))]
+        inner = exp.Select(expressions=shown).from_(physical, copy=False)
+        if work.filter is not None:
+            inner = inner.where(work.filter.copy(), copy=False)
+        return inner.subquery(exp.to_identifier(alias, quoted=True), copy=False)
+
+
+_REFUSED_TYPE = re.compile(
+    r"[Uu]nsupported (?:Hive )?type|timestamp precision|Column type is unknown|type not supported"
+    r"|Unsupported type: |NOT_SUPPORTED"
+)
+
+
+def _only_source(query: exp.Query) -> exp.Table | None:
+    """The one table of a query that neither joins, groups, orders nor limits."""
+    if not isinstance(query, exp.Select):
+        return None
+    used = {key for key, value in query.args.items() if value}
+    if not used <= {"expressions", "from_", "from", "where"}:
+        return None
+    source = query.args.get("from_") or query.args.get("from")
+    if source is None or not isinstance(source.this, exp.Table) or source.this.args.get("joins"):
+        return None
+    return source.this
+
+
+def _is_star(query: exp.Query) -> bool:
+    chosen = query.expressions
+    return (
+        len(chosen) == 1 and isinstance(chosen[0], exp.Star) and not chosen[0].args.get("except_")
+    )
+
+
+def _plain_columns(query: exp.Query) -> list[str]:
+    """Names of a query's columns where it only picks some; empty where it does more."""
+    if not isinstance(query, exp.Select) or _only_source(query) is None:
+        return []
+    if not all(isinstance(chosen, exp.Column) for chosen in query.expressions):
+        return []
+    return [chosen.name for chosen in query.expressions]
+
+
+def _lists_as_json(tree: exp.Query, names: Sequence[str], lists: set[str]) -> exp.Query:
+    """A query whose arrays come as JSON: Athena's own text of an array cannot be read back."""
+
+    def as_json(value: exp.Expr) -> exp.Expr:
+        return exp.Anonymous(
+            this="json_format", expressions=[exp.cast(value, exp.DataType.build("json"))]
+        )
+
+    if isinstance(tree, exp.Select) and not any(e.is_star for e in tree.expressions):
+        tree = tree.copy()
+        tree.set(
+            "expressions",
+            [
+                exp.alias_(as_json(e.unalias().copy()), name, quoted=True) if name in lists else e
+                for e, name in zip(tree.expressions, names, strict=True)
+            ],
+        )
+        return tree
+    chosen: list[exp.Expr] = []
+    for name in names:
+        value: exp.Expr = exp.column(name, quoted=True)
+        chosen.append(exp.alias_(as_json(value), name, quoted=True) if name in lists else value)
+    return exp.Select(expressions=chosen).from_(tree.subquery("listed"), copy=False)
+
+
+def _list_type(values: Sequence[list[Any] | None]) -> pa.DataType:
+    members = [item for value in values if value for item in value if item is not None]
+    if members and all(isinstance(item, bool) for item in members):
+        return pa.list_(pa.bool_())
+    if members and all(isinstance(item, int) for item in members):
+        return pa.list_(pa.int64())
+    if members and all(isinstance(item, (int, float)) for item in members):
+        return pa.list_(pa.float64())
+    return pa.list_(pa.string())
+
+
+__all__ = ["AthenaWarehouse"]

@@ -1,0 +1,180 @@
+"""Values out of JSON texts on Athena: each text parsed once, objects opened level by level.
+
+A cast of JSON to ``map(varchar, json)`` keeps the case of keys, where a cast to a row does not.
+Athena's parser sorts the keys of objects: arrays, whose text is kept, are cut out of the text as it
+was sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import sqlglot
+from sqlglot import exp
+
+from engagement.warehouse.base import JsonColumn
+
+Path = tuple[str, ...]
+
+_MAP = "map(varchar, json)"
+
+
+_RAW = "json_extract_as_sent"
+
+
+def _sql(text: str) -> exp.Expr:
+    tree = sqlglot.parse_one(text, read="trino")
+    for node in tree.find_all(exp.Anonymous):
+        # sqlglot would write the path anew: it goes out as it stands.
+        if node.name == _RAW:
+            node.set("this", "json_extract")
+    return tree
+
+
+def _quoted(name: str) -> str:
+    return exp.to_identifier(name, quoted=True).sql("trino")
+
+
+def _literal(text: str) -> str:
+    return exp.Literal.string(text).sql("trino")
+
+
+def json_path(path: Path) -> str:
+    """A path in Trino's own notation, every key quoted."""
+    keys = (key.replace("\\", "\\\\").replace('"', '\\"') for key in path)
+    return "$" + "".join(f'["{key}"]' for key in keys)
+
+
+def columns_query(
+    source: exp.Expr,
+    kept: Sequence[str],
+    column: str,
+    wanted: Mapping[str, JsonColumn],
+    where: str | None,
+) -> exp.Select:
+    """The query that takes ``wanted`` out of a column of JSON texts.
+
+    Parameters
+    ----------
+    source
+        What to read from: a table, or a subquery with an alias.
+    kept
+        Names of the source's columns that go through.
+    where
+        A boolean column: only texts for which it is true are parsed.
+    """
+    text = _quoted(column)
+    through = [*kept] if column in kept else [*kept, column]
+    opened: dict[Path, str] = {(): "__m0"}
+    for item in wanted.values():
+        for depth in range(1, len(item.path)):
+            opened.setdefault(item.path[:depth], f"__m{len(opened)}")
+    parsed = f"try(cast(json_parse({text}) as {_MAP}))"
+    if where:
+        parsed = f"case when {_quoted(where)} then {parsed} end"
+    query = _select([_quoted(name) for name in through], [f"{parsed} as __m0"], source)
+    deepest = max((len(path) for path in opened), default=0)
+    for depth in range(1, deepest + 1):
+        there = [alias for path, alias in opened.items() if len(path) < depth]
+        new = [
+            f"try_cast(element_at({opened[path[:-1]]}, {_literal(path[-1])}) as {_MAP}) as {alias}"
+            for path, alias in opened.items()
+            if len(path) == depth
+        ]
+        query = _select([*(_quoted(name) for name in through), *there], new, _nested(query))
+    texts = {alias: f"__v{number}" for number, alias in enumerate(wanted)}
+    values = [
+        f"json_format(element_at({opened[item.path[:-1]]}, {_literal(item.path[-1])})) "
+        f"as {texts[alias]}"
+        for alias, item in wanted.items()
+    ]
+    query = _select([_quoted(name) for name in through], values, _nested(query))
+    results = [
+        f"{_value(item, texts[alias], text)} as {_quoted(alias)}" for alias, item in wanted.items()
+    ]
+    return _select([_quoted(name) for name in kept], results, _nested(query))
+
+
+def _nested(query: exp.Select) -> exp.Expr:
+    return query.subquery("parsed", copy=False)
+
+
+def _select(through: Sequence[str], new: Sequence[str], source: exp.Expr) -> exp.Select:
+    chosen = [_sql(text) for text in (*through, *new)]
+    return exp.Select(expressions=chosen).from_(source, copy=False)
+
+
+def _value(item: JsonColumn, value: str, text: str) -> str:
+    raw = f"json_format({_RAW}({text}, {_literal(json_path(item.path))}))"
+    nested = f"starts_with({value}, '[') or starts_with({value}, '{{')"
+    match item.kind:
+        case "string":
+            return (
+                f"case when starts_with({value}, '\"') then json_extract_scalar({value}, '$') "
+                f"when {nested} then {raw} else nullif({value}, 'null') end"
+            )
+        case "integer":
+            return f"try_cast({value} as decimal(38, 0))"
+        case "double":
+            return f"try_cast({value} as double)"
+        case "boolean":
+            return f"case {value} when 'true' then true when 'false' then false end"
+    return f"case when {nested} then {raw} else nullif({value}, 'null') end"
+
+
+def paths_query(source: exp.Expr, column: str, groups: Sequence[str], depth: int) -> exp.Select:
+    """The query for every path down to a depth, one row per group, path and kind.
+
+    The row gives the path as a JSON array of keys; the kind ``object`` marks an object that stands
+    deeper than was looked.
+    """
+    keys = [_quoted(group) for group in groups]
+    entry = "row(path array(varchar), value json)"
+    start = (
+        f"transform(map_entries(try(cast(json_parse({_quoted(column)}) as {_MAP}))), "
+        f"e -> cast(row(array[e[1]], e[2]) as {entry}))"
+    )
+    is_object = "starts_with(json_format(e.value), '{')"
+    query = _select(keys, [f"{start} as __e1"], source)
+    for level in range(2, depth + 1):
+        there = [f"__e{number}" for number in range(1, level)]
+        deeper = (
+            f"flatten(transform(filter(__e{level - 1}, e -> {is_object}), "
+            f"e -> transform(map_entries(cast(e.value as {_MAP})), "
+            f"f -> cast(row(e.path || array[f[1]], f[2]) as {entry}))))"
+        )
+        query = _select([*keys, *there], [f"{deeper} as __e{level}"], _nested(query))
+    found = [
+        f"transform(filter(__e{level}, e -> not {is_object}), "
+        "e -> row(e.path, json_format(e.value)))"
+        for level in range(1, depth)
+    ]
+    found.append(f"transform(__e{depth}, e -> row(e.path, json_format(e.value)))")
+    query = _select(keys, [f"{' || '.join(found)} as __found"], _nested(query))
+    unnest = exp.Unnest(
+        expressions=[exp.column("__found", table="parsed")],
+        alias=exp.TableAlias(
+            this=exp.to_identifier("leaf"),
+            columns=[exp.to_identifier("__path"), exp.to_identifier("__value")],
+        ),
+    )
+    query = _select([*keys, "__path", "__value"], [], _nested(query)).join(
+        unnest, join_type="cross", copy=False
+    )
+    kind = (
+        "case when __value in ('null', '{}') then null "
+        "when starts_with(__value, '\"') then 'string' "
+        "when starts_with(__value, '[') then 'array' when starts_with(__value, '{') then 'object' "
+        "when __value in ('true', 'false') then 'boolean' "
+        "when regexp_like(__value, '^-?[0-9]{1,20}$') and cast(__value as decimal(38, 0)) between "
+        "cast('-9223372036854775808' as decimal(38, 0)) and "
+        "cast('18446744073709551615' as decimal(38, 0)) then 'integer' else 'double' end"
+    )
+    query = _select(
+        keys, ["json_format(cast(__path as json)) as __path", f"{kind} as __kind"], _nested(query)
+    )
+    return (
+        _select(keys, ["__path", "__kind"], _nested(query))
+        .distinct()
+        .where(_sql("__kind is not null"))
+    )

@@ -1,0 +1,232 @@
+"""The Glue catalog: databases, tables, columns, and the one call that moves a table's pointer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from engagement.warehouse.s3 import error_code, problem
+
+_TRINO = {
+    "string": "varchar",
+    "int": "integer",
+    "float": "real",
+    "timestamp": "timestamp(3)",
+    "binary": "varbinary",
+}
+_HIVE = {
+    "varchar": "string",
+    "integer": "int",
+    "real": "float",
+    "timestamp(3)": "timestamp",
+    "varbinary": "binary",
+}
+OWNER = "engagement.project"
+"""Table parameter that says which project made a table."""
+
+_TABLE_INPUT = (
+    "Name",
+    "Description",
+    "Owner",
+    "Retention",
+    "StorageDescriptor",
+    "PartitionKeys",
+    "ViewOriginalText",
+    "ViewExpandedText",
+    "TableType",
+    "Parameters",
+)
+
+
+def trino_type(kind: str) -> str:
+    """Athena's name of a type of the catalog; a text's length is left out."""
+    kind = kind.strip().lower()
+    if kind.startswith("array<"):
+        return f"array({trino_type(kind[6:-1])})"
+    if re.match(r"(var)?char\(", kind):
+        return "varchar"
+    return _TRINO.get(kind, kind.replace(" ", ""))
+
+
+def hive_type(kind: str) -> str:
+    """The catalog's name of an Athena type."""
+    kind = kind.strip().lower()
+    if kind.startswith("array("):
+        return f"array<{hive_type(kind[6:-1])}>"
+    if re.match(r"(var)?char\(", kind):
+        return "string"
+    return _HIVE.get(kind, kind.replace(" ", ""))
+
+
+class Catalog:
+    """Calls on Glue, with errors that say on what."""
+
+    def __init__(self, client: Any, project: str) -> None:
+        self._client = client
+        self._project = project
+
+    def has_database(self, name: str) -> bool:
+        """Whether there is such a database."""
+        try:
+            self._client.get_database(Name=name)
+        except (ClientError, BotoCoreError) as error:
+            if error_code(error) == "EntityNotFoundException":
+                return False
+            raise problem(f"the Glue database {name} cannot be looked up", error) from error
+        return True
+
+    def ensure_database(self, name: str) -> None:
+        """Create a database unless it is there."""
+        if self.has_database(name):
+            return
+        try:
+            self._client.create_database(
+                DatabaseInput={
+                    "Name": name,
+                    "Description": f"Digital customer engagement: {self._project}",
+                    "Parameters": {OWNER: self._project},
+                }
+            )
+        except (ClientError, BotoCoreError) as error:
+            if error_code(error) != "AlreadyExistsException":
+                raise problem(f"the Glue database {name} cannot be created", error) from error
+
+    def tables(self, database: str) -> dict[str, dict[str, Any]]:
+        """Tables of a database by name, sorted; none where there is no database."""
+        try:
+            pages = self._client.get_paginator("get_tables").paginate(DatabaseName=database)
+            found: dict[str, dict[str, Any]] = {
+                table["Name"]: dict(table) for page in pages for table in page["TableList"]
+            }
+        except (ClientError, BotoCoreError) as error:
+            if error_code(error) == "EntityNotFoundException":
+                return {}
+            raise problem(f"the tables of {database} cannot be listed", error) from error
+        return dict(sorted(found.items()))
+
+    def table(self, database: str, name: str) -> dict[str, Any] | None:
+        """A table as Glue keeps it; ``None`` where there is none."""
+        try:
+            return dict(self._client.get_table(DatabaseName=database, Name=name)["Table"])
+        except (ClientError, BotoCoreError) as error:
+            if error_code(error) == "EntityNotFoundException":
+                return None
+            raise problem(f"the table {database}.{name} cannot be looked up", error) from error
+
+    def put(self, database: str, table: Mapping[str, Any]) -> None:
+        """Create a table, or make it what is given, in one call."""
+        wanted: Any = table_input(table)
+        name = wanted["Name"]
+        try:
+            try:
+                self._client.update_table(
+                    DatabaseName=database, TableInput=wanted, SkipArchive=True
+                )
+            except ClientError as error:
+                if error_code(error) != "EntityNotFoundException":
+                    raise
+                self._client.create_table(DatabaseName=database, TableInput=wanted)
+        except (ClientError, BotoCoreError) as error:
+            raise problem(f"the table {database}.{name} cannot be made", error) from error
+
+    def drop(self, database: str, names: list[str]) -> None:
+        """Remove tables from the catalog, not their files; no error where there is none."""
+        for start in range(0, len(names), 100):
+            some = names[start : start + 100]
+            try:
+                answer = self._client.batch_delete_table(DatabaseName=database, TablesToDelete=some)
+            except (ClientError, BotoCoreError) as error:
+                raise problem(f"tables of {database} cannot be dropped", error) from error
+            for failed in answer.get("Errors", []):
+                detail = failed.get("ErrorDetail", {})
+                if detail.get("ErrorCode") != "EntityNotFoundException":
+                    raise problem(
+                        f"{database}.{failed.get('TableName')} cannot be dropped",
+                        RuntimeError(f"{detail.get('ErrorCode')}: {detail.get('ErrorMessage')}"),
+                    )
+
+
+def columns(table: Mapping[str, Any]) -> dict[str, str]:
+    """Column names and Athena types of a table as Glue keeps it, partitions last."""
+    found = [*table["StorageDescriptor"].get("Columns", []), *table.get("PartitionKeys", [])]
+    return {column["Name"]: trino_type(column.get("Type", "string")) for column in found}
+
+
+def location(table: Mapping[str, Any]) -> str:
+    """Where a table's files are; empty for a view."""
+    return str(table["StorageDescriptor"].get("Location", "") or "")
+
+
+def table_input(table: Mapping[str, Any]) -> dict[str, Any]:
+    """What Glue takes of what it gives back."""
+    return {key: table[key] for key in _TABLE_INPUT if key in table}
+
+
+PARQUET = {
+    "InputFormat": "org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat",
+    "OutputFormat": "org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat",
+    "SerdeInfo": {
+        "SerializationLibrary": "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe",
+        "Parameters": {"serialization.format": "1"},
+    },
+}
+_TEXT = {
+    "InputFormat": "org.apache.hadoop.mapred.TextInputFormat",
+    "OutputFormat": "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat",
+}
+LINES = {
+    **_TEXT,
+    "SerdeInfo": {
+        "SerializationLibrary": "org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe",
+        # A line is one field, whatever stands in it: no other delimiter, and no text reads as NULL.
+        "Parameters": {"field.delim": "\n", "serialization.null.format": "\x02"},
+    },
+}
+
+
+def json_serde(keys: Mapping[str, str]) -> dict[str, Any]:
+    """Storage of JSON lines for reading by people; ``keys`` maps columns to keys."""
+    mapping = {f"mapping.{column}": key for column, key in keys.items() if column != key}
+    return {
+        **_TEXT,
+        "SerdeInfo": {
+            "SerializationLibrary": "org.openx.data.jsonserde.JsonSerDe",
+            "Parameters": {"ignore.malformed.json": "true", **mapping},
+        },
+    }
+
+
+def external_table(
+    name: str,
+    at: str,
+    columns_: Mapping[str, str],
+    storage: Mapping[str, Any],
+    *,
+    partition_keys: Mapping[str, str] | None = None,
+    parameters: Mapping[str, str] | None = None,
+    description: str = "",
+) -> dict[str, Any]:
+    """What Glue takes for an external table, with the defaults that it fills in written out."""
+    return {
+        "Name": name,
+        "Description": description,
+        "TableType": "EXTERNAL_TABLE",
+        "Parameters": {"EXTERNAL": "TRUE", **(parameters or {})},
+        "PartitionKeys": [
+            {"Name": key, "Type": hive_type(kind)} for key, kind in (partition_keys or {}).items()
+        ],
+        "StorageDescriptor": {
+            "Columns": [{"Name": key, "Type": hive_type(kind)} for key, kind in columns_.items()],
+            "Location": at,
+            "Compressed": False,
+            "NumberOfBuckets": -1,
+            "StoredAsSubDirectories": False,
+            "BucketColumns": [],
+            "SortColumns": [],
+            "Parameters": {},
+            **storage,
+        },
+    }

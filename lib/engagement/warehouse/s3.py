@@ -1,0 +1,157 @@
+"""Objects of S3 by their address: list, read, write and remove."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from engagement.warehouse.base import WarehouseError
+
+_MOST_AT_ONCE = 1000
+
+
+@dataclass(frozen=True)
+class Address:
+    """A place in S3; ``key`` of a folder ends with a slash."""
+
+    bucket: str
+    key: str
+
+    @classmethod
+    def parse(cls, text: str, *, folder: bool = False) -> Address:
+        """Read ``s3://bucket/key``.
+
+        Raises
+        ------
+        WarehouseError
+            When it is no such address.
+        """
+        parts = urlsplit(text, allow_fragments=False)
+        if parts.scheme != "s3" or not parts.netloc:
+            raise WarehouseError(f"'{text}': an address such as s3://bucket/folder/ is wanted")
+        key = text.removeprefix(f"s3://{parts.netloc}").removeprefix("/")
+        if folder and key and not key.endswith("/"):
+            key += "/"
+        return cls(parts.netloc, key)
+
+    def __truediv__(self, name: str) -> Address:
+        return Address(self.bucket, self.key + name)
+
+    def __str__(self) -> str:
+        return f"s3://{self.bucket}/{self.key}"
+
+
+@dataclass(frozen=True)
+class Found:
+    """An object of a listing; ``name`` starts below the folder that was listed."""
+
+    name: str
+    size: int
+    tag: str
+    changed: float
+
+
+class Bucket:
+    """Calls on S3, with errors that say on what."""
+
+    def __init__(self, client: Any) -> None:
+        self.client = client
+
+    def listing(self, folder: Address) -> Iterator[Found]:
+        """Every object below a folder, by name; markers of folders are left out."""
+        try:
+            pages = self.client.get_paginator("list_objects_v2").paginate(
+                Bucket=folder.bucket, Prefix=folder.key
+            )
+            for page in pages:
+                for item in page.get("Contents", []):
+                    name = item["Key"][len(folder.key) :]
+                    if name and not name.endswith("/"):
+                        changed = item["LastModified"].timestamp()
+                        yield Found(name, item["Size"], item["ETag"].strip('"'), changed)
+        except (ClientError, BotoCoreError) as error:
+            raise problem(f"{folder} cannot be listed", error) from error
+
+    def folders(self, folder: Address) -> list[str]:
+        """Names of the folders right below a folder, without their slash, sorted."""
+        try:
+            pages = self.client.get_paginator("list_objects_v2").paginate(
+                Bucket=folder.bucket, Prefix=folder.key, Delimiter="/"
+            )
+            return sorted(
+                item["Prefix"][len(folder.key) :].rstrip("/")
+                for page in pages
+                for item in page.get("CommonPrefixes", [])
+            )
+        except (ClientError, BotoCoreError) as error:
+            raise problem(f"{folder} cannot be listed", error) from error
+
+    def read(self, address: Address) -> bytes:
+        """All bytes of an object."""
+        try:
+            answer = self.client.get_object(Bucket=address.bucket, Key=address.key)
+            return bytes(answer["Body"].read())
+        except (ClientError, BotoCoreError) as error:
+            raise problem(f"{address} cannot be read", error) from error
+
+    def write(self, address: Address, content: bytes) -> None:
+        """Put an object."""
+        try:
+            self.client.put_object(Bucket=address.bucket, Key=address.key, Body=content)
+        except (ClientError, BotoCoreError) as error:
+            raise problem(f"{address} cannot be written", error) from error
+
+    def remove(self, folder: Address, names: list[str]) -> None:
+        """Delete objects below a folder; no error where there is none."""
+        for start in range(0, len(names), _MOST_AT_ONCE):
+            keys = [{"Key": folder.key + name} for name in names[start : start + _MOST_AT_ONCE]]
+            wanted: Any = {"Objects": keys, "Quiet": True}
+            try:
+                answer = self.client.delete_objects(Bucket=folder.bucket, Delete=wanted)
+            except (ClientError, BotoCoreError) as error:
+                raise problem(f"{folder} cannot be emptied", error) from error
+            for failed in answer.get("Errors", []):
+                raise WarehouseError(
+                    f"s3://{folder.bucket}/{failed.get('Key')} cannot be deleted: "
+                    f"{failed.get('Code')}: {failed.get('Message')}"
+                )
+
+    def empty(self, folder: Address) -> int:
+        """Delete everything below a folder; says how many objects there were."""
+        names = [found.name for found in self.listing(folder)]
+        self.remove(folder, names)
+        return len(names)
+
+
+def error_code(error: Exception) -> str:
+    """AWS' code of an error; its class' name where it has none."""
+    if isinstance(error, ClientError):
+        return str(error.response.get("Error", {}).get("Code", "")) or "ClientError"
+    return type(error).__name__
+
+
+def problem(what: str, error: Exception) -> WarehouseError:
+    """Say what could not be done, with the service's own reason and what to do about it."""
+    code = error_code(error)
+    hint = _HINTS.get(code, "")
+    said = str(error)
+    if isinstance(error, ClientError):
+        message = str(error.response.get("Error", {}).get("Message", ""))
+        said = f"{code}: {message}" if message else code
+    return WarehouseError(f"{what}: {said}{hint}")
+
+
+_EXPIRED = ". The credentials have expired: sign in again, then run again"
+_HINTS = {
+    "ExpiredToken": _EXPIRED,
+    "ExpiredTokenException": _EXPIRED,
+    "RequestExpired": _EXPIRED,
+    "AccessDenied": ". The role lacks this permission: docs/aws has what it needs",
+    "AccessDeniedException": ". The role lacks this permission: docs/aws has what it needs",
+    "NoSuchBucket": ". Check the bucket's name in the parameters",
+    "NoCredentialsError": ". Sign in to AWS first (AWS_PROFILE, or 'aws sso login')",
+}

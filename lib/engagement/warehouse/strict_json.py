@@ -1,0 +1,149 @@
+"""JSON read strictly, by RFC 8259, for an engine whose own reader is lax.
+
+DuckDB's JSON functions let ``NaN``, trailing commas and ``1E400`` pass, take the first of the
+values that an object gives one key, and describe no text that is nested deeper than 128 levels.
+Records are judged here instead, so that both engines keep the same ones: no number beyond a double,
+no lone surrogate, no control character in a string, the last value of a key given twice.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+
+MAX_DEPTH = 1000
+"""Levels of nesting that are read; deeper texts are set aside (the limit of Trino's reader too)."""
+
+OBJECT, TWICE, VALUE, TOO_DEEP, NOT_JSON = "object", "twice", "value", "too_deep", "not_json"
+
+_STRING = r'"[^"\\]*(?:\\.[^"\\]*)*"'
+_PARTS = re.compile(rf"{_STRING}|[{{}}\[\],:]|[^\s{{}}\[\],:\"]+", re.DOTALL)
+_STRINGS = re.compile(_STRING, re.DOTALL)
+
+
+def verdict(text: str) -> str:
+    """Say what a text is: one JSON object, another JSON value, or no JSON, and why.
+
+    Returns
+    -------
+    str
+        ``object``; ``twice``, an object in which some object gives a key twice; ``value``, JSON
+        but no object; ``too_deep``, nested deeper than :data:`MAX_DEPTH`; or ``not_json``.
+    """
+    if text.count("{") + text.count("[") > MAX_DEPTH and _depth(text) > MAX_DEPTH:
+        return TOO_DEEP
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return NOT_JSON
+    if not isinstance(value, dict):
+        return VALUE
+    # What prints as it stands gives no key twice; only the rest needs a closer, slower look.
+    if _prints_as(value, text) or not _has_twins(text):
+        return OBJECT
+    return TWICE
+
+
+def last_wins(text: str) -> str:
+    """Leave out, of a valid JSON text, all but the last of the values that a key is given."""
+    open_: list[_Open] = []
+    done = ""
+    for part in _PARTS.findall(text):
+        if part in "{[":
+            open_.append(_Open(part))
+            continue
+        if part in "}]":
+            done = open_.pop().closed()
+        elif part == ":":
+            open_[-1].key = done
+            continue
+        elif part == ",":
+            continue
+        else:
+            done = part
+            if open_ and open_[-1].awaits_key:
+                continue
+        if open_:
+            open_[-1].add(done)
+    return done
+
+
+class _Open:
+    """An object or array whose end has not been read yet."""
+
+    def __init__(self, bracket: str) -> None:
+        self.bracket = bracket
+        self.key: str | None = None
+        self.items: dict[Any, tuple[str | None, str]] = {}
+
+    @property
+    def awaits_key(self) -> bool:
+        return self.bracket == "{" and self.key is None
+
+    def add(self, value: str) -> None:
+        name = len(self.items) if self.key is None else orjson.loads(self.key)
+        self.items[name] = (self.key, value)
+        self.key = None
+
+    def closed(self) -> str:
+        members = (value if key is None else f"{key}:{value}" for key, value in self.items.values())
+        return f"{self.bracket}{','.join(members)}{'}' if self.bracket == '{' else ']'}"
+
+
+def paths(text: str) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Every path of scalars and arrays in a JSON object, with the kind of the value there."""
+    waiting: list[tuple[tuple[str, ...], Any]] = [((), orjson.loads(text))]
+    while waiting:
+        path, value = waiting.pop()
+        match value:
+            case dict():
+                waiting.extend(((*path, key), inner) for key, inner in value.items())
+            case list():
+                yield path, "array"
+            case bool():
+                yield path, "boolean"
+            case int():
+                yield path, "integer"
+            case float():
+                yield path, "double"
+            case str():
+                yield path, "string"
+
+
+def _depth(text: str) -> int:
+    deepest = depth = 0
+    for character in _STRINGS.sub("", text):
+        if character in "{[":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif character in "}]":
+            depth -= 1
+    return deepest
+
+
+def _prints_as(value: Any, text: str) -> bool:
+    try:
+        return orjson.dumps(value) == text.encode()
+    except orjson.JSONEncodeError:
+        return False  # it writes fewer levels than it reads
+
+
+def _has_twins(text: str) -> bool:
+    found = False
+
+    def note(members: list[tuple[str, Any]]) -> dict[str, Any]:
+        nonlocal found
+        members_by_key = dict(members)
+        found = found or len(members_by_key) < len(members)
+        return members_by_key
+
+    try:
+        json.loads(text, object_pairs_hook=note)
+    except (RecursionError, ValueError):
+        # Python's own reader is recursive, and refuses integers of more than 4,300 digits.
+        return last_wins(text) != "".join(_PARTS.findall(text))
+    return found

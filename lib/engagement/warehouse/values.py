@@ -1,0 +1,89 @@
+"""Values from outside turned into a column's type: SQL that gives NULL where a value does not fit.
+
+What is given is a SQL text of the value, in Athena's dialect and of the project's own making
+(a working column's name, never a name from the data).
+"""
+
+from __future__ import annotations
+
+BIGINT, DOUBLE, BOOLEAN, VARCHAR, TIMESTAMP = (
+    "bigint",
+    "double",
+    "boolean",
+    "varchar",
+    "timestamp(3)",
+)
+
+NUMERIC_TEXT = r"^[-+]?[0-9]+([.][0-9]+)?([eE][-+]?[0-9]{1,3})?$"
+"""Strings that a declared numeric column reads as numbers."""
+
+_WHOLE_TEXT = r"^[-+]?[0-9]{1,19}([.]0+)?$"
+
+IS_INTEGRAL = "{d} = floor({d}) and abs({d}) < 9223372036854775808e0"
+"""Whether a double is an integer that a bigint holds."""
+
+_IS_FINITE = "abs({d}) <= 1.7976931348623157e308"
+
+
+def from_text(text: str, target: str) -> str:
+    """A string as a timestamp, a number or itself; NULL where it is none."""
+    number = f"try_cast({text} as double)"
+    match target:
+        case "timestamp(3)":
+            return f"parse_timestamp({text})"
+        case "double":
+            return (
+                f"case when regexp_like({text}, '{NUMERIC_TEXT}') "
+                f"and {_IS_FINITE.format(d=number)} then {number} end"
+            )
+        case "bigint":
+            return (
+                f"case when regexp_like({text}, '{_WHOLE_TEXT}') "
+                f"then try_cast(regexp_extract({text}, '^[-+]?[0-9]+') as bigint) "
+                f"when regexp_like({text}, '{NUMERIC_TEXT}') and {IS_INTEGRAL.format(d=number)} "
+                f"then cast({number} as bigint) end"
+            )
+        case "varchar":
+            return text
+    return f"cast(null as {target})"
+
+
+def from_json(json_text: str, target: str) -> str:
+    """A JSON value's text as a column's type; NULL where it is blank or does not fit."""
+    of, text, number = (
+        f"json_kind({json_text})",
+        f"json_scalar({json_text})",
+        f"try_cast({json_text} as double)",
+    )
+    match target:
+        case "varchar":
+            return f"""
+                case {of}
+                    when 'string' then nullif({text}, '')
+                    when 'array' then
+                        case when {json_text} not in ('[]', '[""]') then {json_text} end
+                    when 'boolean' then {json_text}
+                    when 'integer' then
+                        case when {json_text} = '-0' then '0' else {json_text} end
+                    when 'double' then case
+                        when {IS_INTEGRAL.format(d=number)}
+                            then cast(cast({number} as bigint) as varchar)
+                        else double_text({number})
+                    end
+                end
+            """
+        case "boolean":
+            return f"case when {of} = 'boolean' then {json_text} = 'true' end"
+        case "double":
+            return f"""
+                case
+                    when {of} = 'string' then {from_text(text, target)}
+                    when {of} in ('integer', 'double') then {number}
+                end
+            """
+    return f"""
+        case
+            when {of} = 'string' then {from_text(text, target)}
+            when {of} in ('integer', 'double') then {from_text(json_text, target)}
+        end
+    """

@@ -1,0 +1,156 @@
+"""Two warehouses, table by table: the same names, columns and types, and the same rows.
+
+The one place that says what "the same" is: values are equal exactly, doubles to a billionth of
+their size, and rows are compared as a multiset, since a table has no order.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from engagement.landing.tables import READING_TABLE
+from engagement.warehouse import Table, Warehouse
+from engagement.warehouse.dialect import LOGICAL
+
+TOLERANCE = 1e-9
+_SHOWN_ROWS = 3
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A table that is not the same in both warehouses, and how it differs."""
+
+    table: Table
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.table}: {self.what}"
+
+
+def differences(
+    one: Warehouse,
+    other: Warehouse,
+    *,
+    databases: Sequence[str] = LOGICAL,
+    without: Sequence[Table] = (READING_TABLE,),
+) -> list[Difference]:
+    """Compare every table of some logical databases, except those ``without``."""
+    found: list[Difference] = []
+    with one.session() as left, other.session() as right:
+        names = {
+            database: (set(left.tables(database)), set(right.tables(database)))
+            for database in databases
+        }
+        for database, (ours, theirs) in names.items():
+            for name in sorted(ours ^ theirs):
+                where = one.describe() if name in ours else other.describe()
+                found.append(Difference(Table(database, name), f"only on {where}"))
+        tables = [Table(database, n) for database, (a, b) in names.items() for n in sorted(a & b)]
+        for table in tables:
+            if table in without:
+                continue
+            kinds = (left.columns(table), right.columns(table))
+            if kinds[0] != kinds[1]:
+                found.append(Difference(table, _columns(*kinds)))
+                continue
+            query = f'select * from {table.database}."{table.name}"'
+            what = frames(left.query(query), right.query(query))
+            if what:
+                found.append(Difference(table, what))
+    return found
+
+
+def frames(left: pd.DataFrame, right: pd.DataFrame) -> str | None:
+    """How two frames differ; ``None`` where they are the same, in whatever order."""
+    if list(left.columns) != list(right.columns):
+        return _columns(dict.fromkeys(left.columns, ""), dict.fromkeys(right.columns, ""))
+    kinds = [
+        f"{name} is {a} and {b}"
+        for name, a, b in zip(left.columns, left.dtypes, right.dtypes, strict=True)
+        if a != b
+    ]
+    if kinds:
+        return "types of frames differ: " + "; ".join(kinds)
+    ours, theirs = _sorted(left), _sorted(right)
+    if len(ours) == len(theirs) and all(map(_same, ours, theirs)):
+        return None
+    return _rows(list(left.columns), ours, theirs)
+
+
+def _columns(left: dict[str, str], right: dict[str, str]) -> str:
+    parts = [f"{name} only on the first" for name in left if name not in right]
+    parts += [f"{name} only on the second" for name in right if name not in left]
+    parts += [
+        f"{name} is {kind} and {right[name]}"
+        for name, kind in left.items()
+        if name in right and right[name] != kind
+    ]
+    if not parts:
+        parts = [f"their order: {list(left)} and {list(right)}"]
+    return "columns differ: " + "; ".join(parts)
+
+
+def _sorted(frame: pd.DataFrame) -> list[tuple[Any, ...]]:
+    rows = [
+        tuple(_plain(value) for value in row) for row in frame.itertuples(index=False, name=None)
+    ]
+    return sorted(rows, key=_order)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return tuple(_plain(item) for item in value)
+    if value is None or value is pd.NA or value is pd.NaT:
+        return None
+    if isinstance(value, float) and math.isnan(value):
+        return None
+    return value
+
+
+def _order(row: tuple[Any, ...]) -> tuple[str, ...]:
+    # Doubles that are the same to a billionth should sort alike.
+    return tuple(f"{value:.6g}" if isinstance(value, float) else repr(value) for value in row)
+
+
+def _same(left: tuple[Any, ...], right: tuple[Any, ...]) -> bool:
+    return all(map(_equal, left, right))
+
+
+def _equal(left: Any, right: Any) -> bool:
+    if isinstance(left, float) and isinstance(right, float):
+        return math.isclose(left, right, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
+    return bool(left == right)
+
+
+def _rows(names: list[str], ours: list[tuple[Any, ...]], theirs: list[tuple[Any, ...]]) -> str:
+    lines = []
+    if len(ours) != len(theirs):
+        lines.append(f"{len(ours)} rows and {len(theirs)}")
+    differing: dict[str, int] = {}
+    for left, right in zip(ours, theirs, strict=False):
+        for name, a, b in zip(names, left, right, strict=True):
+            if not _equal(a, b):
+                differing[name] = differing.get(name, 0) + 1
+    lines.append(
+        "differing cells by column: "
+        + ", ".join(f"{name} {count}" for name, count in sorted(differing.items()))
+    )
+    shown = 0
+    for left, right in zip(ours, theirs, strict=False):
+        cells = [
+            f"{name}: {a!r} and {b!r}"
+            for name, a, b in zip(names, left, right, strict=True)
+            if not _equal(a, b)
+        ]
+        if cells:
+            key = ", ".join(f"{n}={v!r}" for n, v in list(zip(names, left, strict=True))[:2])
+            lines.append(f"row {key}: {'; '.join(cells[:6])}")
+            shown += 1
+            if shown == _SHOWN_ROWS:
+                break
+    return "\n    ".join(lines)
