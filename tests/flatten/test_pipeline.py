@@ -10,7 +10,10 @@ import pytest
 
 from tests.flatten.conftest import Raw, Shop, text
 
-LEDGER = "select records, events, duplicates, quarantined from landing.ledger order by received_at_utc_date"
+LEDGER = (
+    "select records, events, duplicates, quarantined "
+    "from landing.ledger order by received_at_utc_date"
+)
 QUARANTINE = "select line_number, reason, record from landing.quarantine order by 1, 3"
 DISCARDS = (
     "select table_name, row_id, column_name, column_value, reason from events.discards "

@@ -82,7 +82,7 @@ select
     rd.currency,
     r.rate,
     rd.quantity is null as is_quantity_assumed,
-    coalesce(rd.quantity, 0) as quantity,
+    coalesce(rd.quantity, 1) as quantity,
     rd.unit_price,
     cast(rd.unit_price * cast(coalesce(rd.quantity, 1) as decimal(6, 0)) as decimal(22, 6)) as amount
 from readings as rd
