@@ -267,6 +267,7 @@ AMOUNTS: list[tuple[str, dict[str, Any], str | None, str | None]] = [
     ("subtotal", {"subtotal": 20.0, "discount": 2.0, "shipping": 5, "tax": 1}, "24.00", "20.00"),
     ("revenue", {"revenue": 20.0, "discount": 2.0, "tax": 1.0}, "19.00", "20.00"),
     ("lines", {"products": TWO_MUGS, "discount": 3.0, "shipping": 5.0}, "22.00", "20.00"),
+    ("subtotal before revenue", {"subtotal": 20.0, "revenue": 30.0}, "20.00", "20.00"),
     ("as specified", SPECIFIED, "27.50", "25.00"),
     (
         "a subtotal with the discount off, told by the total",
@@ -440,16 +441,77 @@ def test_an_update_amends_what_it_sends_and_nothing_else(bench: Bench) -> None:
 
 
 def test_of_several_updates_the_latest_value_of_each_field_holds(bench: Bench) -> None:
-    """By time, whatever the order in the table."""
+    """By time, whatever the order in the table: the coupon and the tax were sent last on the 12th,
+    the rest on the 13th.
+    """
     tell(
         bench,
-        completed=[{"order_id": "o1", "total": 10.0}],
+        completed=[
+            {
+                "order_id": "o1",
+                "total": 10.0,
+                "subtotal": 9.0,
+                "discount": 3.0,
+                "shipping": 2.0,
+                "tax": 2.0,
+                "coupon": "OLD",
+                "payment_method": "card",
+                "checkout_id": "k1",
+            }
+        ],
         updated=[
-            {"order_id": "o1", "total": 12.0, "timestamp": "2026-01-13 10:00"},
-            {"order_id": "o1", "total": 11.0, "coupon": "A", "timestamp": "2026-01-12 10:00"},
+            {
+                "order_id": "o1",
+                "total": 12.0,
+                "subtotal": 10.0,
+                "discount": 1.0,
+                "shipping": 1.5,
+                "payment_method": "gift",
+                "timestamp": "2026-01-13 10:00",
+            },
+            {
+                "order_id": "o1",
+                "total": 11.0,
+                "subtotal": 11.0,
+                "discount": 2.0,
+                "shipping": 2.5,
+                "tax": 1.5,
+                "coupon": "NEW",
+                "payment_method": "wallet",
+                "timestamp": "2026-01-12 10:00",
+            },
         ],
     )
-    assert order(bench, "total, coupon, updates") == (D("12.00"), "A", 2)
+    assert order(bench, "total, subtotal, discount, shipping, tax") == (
+        D("12.00"),
+        D("10.00"),
+        D("1.00"),
+        D("1.50"),
+        D("1.50"),
+    )
+    assert order(bench, "coupon, payment_method, updates") == ("NEW", "gift", 2)
+
+
+def test_the_latest_revenue_and_checkout_hold_too(bench: Bench) -> None:
+    """Seen in what follows from them: the total of the revenue, the payment of the checkout."""
+    early = {"timestamp": "2026-01-10 10:00"}
+    tell(
+        bench,
+        completed=[{"order_id": "o1", "revenue": 10.0, "checkout_id": "k1"}],
+        updated=[
+            {
+                "order_id": "o1",
+                "revenue": 15.0,
+                "checkout_id": "k2",
+                "timestamp": "2026-01-11 10:00",
+            }
+        ],
+        steps=[
+            {"id": "s1", "checkout_id": "k1", "payment_method": "card", **early},
+            {"id": "s2", "checkout_id": "k2", "payment_method": "wallet", **early},
+        ],
+    )
+    assert order(bench, "total, payment_method") == (D("15.00"), "wallet")
 
 
 def test_an_update_in_another_currency_is_converted_by_its_own(bench: Bench) -> None:

@@ -331,21 +331,33 @@ def _plan(settings: Settings) -> dict[str, dict[str, str]]:
 
 def _parts(session: Session, events: Table) -> list[_Part]:
     seen = session.json_paths(events, "record", ["type", "flat_table"])
-    paths: dict[tuple[str, str], list[tuple[Path, frozenset[str]]]] = {}
+    paths: dict[tuple[str, str], dict[Path, frozenset[str]]] = {}
     tracks: dict[Path, frozenset[str]] = {}
     for (kind, table), path, kinds in seen:
-        paths.setdefault((kind, table), []).append((path, kinds))
+        paths.setdefault((kind, table), {})[path] = kinds
         if kind == "track":
             tracks[path] = tracks.get(path, frozenset()) | kinds
-    parts = [_Part("tracks", "tracks", tuple(tracks.items()))]
+    parts = [_Part("tracks", "tracks", _values_of(tracks))]
     parts += [
-        _Part(table, kind, tuple(paths.pop((kind, table), ())))
+        _Part(table, kind, _values_of(paths.pop((kind, table), {})))
         for kind, table in TYPE_TABLES.items()
     ]
     parts += [
-        _Part(table, kind, tuple(found)) for (kind, table), found in sorted(paths.items()) if table
+        _Part(table, kind, _values_of(found))
+        for (kind, table), found in sorted(paths.items())
+        if table
     ]
     return parts
+
+
+def _values_of(paths: Mapping[Path, frozenset[str]]) -> tuple[tuple[Path, frozenset[str]], ...]:
+    """The paths that hold a value; those that lead to an object in other records say so."""
+    inner = {path[:depth] for path in paths for depth in range(1, len(path))}
+    return tuple(
+        (path, kinds | {"object"} if path in inner else kinds)
+        for path, kinds in paths.items()
+        if kinds != {"object"}
+    )
 
 
 _Published = tuple[FlatTable, list[Unnamed], list[exp.Query]]

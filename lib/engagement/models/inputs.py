@@ -135,8 +135,12 @@ def _source(name: str, session: Session, settings: Settings) -> exp.Query:
         tables = sorted({table_name(event) for event in getattr(settings.events, name)} - {""})
     else:
         tables = [name]
+    origins = {}
+    if name == "identifies":
+        # The parameters say which trait answers for which channel.
+        origins = {f"consent_{channel}": c for channel, c in settings.consent.traits.items()}
     parts = [
-        _conform(table, found, columns)
+        _conform(table, found, columns, origins)
         for table, found in ((t, session.columns(Table("events", t))) for t in tables)
         if found
     ]
@@ -150,12 +154,18 @@ def _source(name: str, session: Session, settings: Settings) -> exp.Query:
     return union
 
 
-def _conform(table: str, found: Mapping[str, str], columns: Mapping[str, str]) -> exp.Select:
-    """Select what the contract promises from a table that may hold less, or other types."""
-    chosen = [
-        exp.alias_(_as_promised(name, found.get(name), kind), name, quoted=True, copy=False)
-        for name, kind in columns.items()
-    ]
+def _conform(
+    table: str, found: Mapping[str, str], columns: Mapping[str, str], origins: Mapping[str, str]
+) -> exp.Select:
+    """Select what the contract promises from a table that may hold less, or other types.
+
+    ``origins`` names the table's column where it is not the contract's.
+    """
+    chosen = []
+    for name, kind in columns.items():
+        origin = origins.get(name, name)
+        value = _as_promised(origin, found.get(origin), kind)
+        chosen.append(exp.alias_(value, name, quoted=True, copy=False))
     return (
         exp.Select(expressions=chosen)
         .from_(Table("events", table).node())

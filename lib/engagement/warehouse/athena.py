@@ -411,7 +411,9 @@ class _AthenaSession:
             depth *= 2
         found: dict[tuple[tuple[Any, ...], tuple[str, ...]], set[str]] = {}
         for *group, path, kind in zip(*group_columns, paths, kinds, strict=True):
-            found.setdefault((tuple(group), tuple(json.loads(path))), set()).add(kind)
+            found.setdefault((tuple(group), tuple(json.loads(path))), set()).add(
+                "object" if kind == "empty" else kind
+            )
         return [
             (group, path, frozenset(found[group, path]))
             for group, path in sorted(found, key=lambda key: (repr(key[0]), key[1]))

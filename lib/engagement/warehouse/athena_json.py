@@ -134,7 +134,7 @@ def paths_query(source: exp.Expr, column: str, groups: Sequence[str], depth: int
         f"transform(map_entries(try(cast(json_parse({_quoted(column)}) as {_MAP}))), "
         f"e -> cast(row(array[e[1]], e[2]) as {entry}))"
     )
-    is_object = "starts_with(json_format(e.value), '{')"
+    is_object = "starts_with(json_format(e.value), '{\"')"  # one with something in it
     query = _select(keys, [f"{start} as __e1"], source)
     for level in range(2, depth + 1):
         there = [f"__e{number}" for number in range(1, level)]
@@ -162,7 +162,7 @@ def paths_query(source: exp.Expr, column: str, groups: Sequence[str], depth: int
         unnest, join_type="cross", copy=False
     )
     kind = (
-        "case when __value in ('null', '{}') then null "
+        "case when __value = 'null' then null when __value = '{}' then 'empty' "
         "when starts_with(__value, '\"') then 'string' "
         "when starts_with(__value, '[') then 'array' when starts_with(__value, '{') then 'object' "
         "when __value in ('true', 'false') then 'boolean' "

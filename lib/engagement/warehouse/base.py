@@ -168,7 +168,7 @@ class Session(Protocol):
         -------
         list
             ``(values of the group columns, path, kinds)``; kinds are of ``integer, double,
-            boolean, string, array``.
+            boolean, string, array``, and ``object`` for an empty object.
         """
         ...
 

@@ -414,7 +414,8 @@ FUNCTIONS: dict[str, dict[Engine, str]] = {
                     when cast(x[4] as integer) between 7 and 15
                         then x[2] || substr(x[3], 1, cast(x[4] as integer)) || '.'
                         || substr(x[3], cast(x[4] as integer) + 1)
-                    when x[4] = '-4' then '0.000' || x[2] || case x[3] when '0' then '' else x[3] end
+                    when x[4] = '-4'
+                        then '0.000' || x[2] || case x[3] when '0' then '' else x[3] end
                     else x[2] || case x[3] when '0' then '' else '.' || x[3] end || 'e'
                         || case when cast(x[4] as integer) < 0 then '-' else '+' end
                         || case when abs(cast(x[4] as integer)) < 10 then '0' else '' end

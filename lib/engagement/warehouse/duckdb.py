@@ -576,7 +576,9 @@ def _leaves(structure: Any) -> Iterator[tuple[tuple[str, ...], str]]:
                 waiting.extend(((*path, key), value) for key, value in inner.items())
             case list():
                 yield path, "array"
-            case "NULL" | "JSON":  # an empty object, which is no value
+            case "JSON":
+                yield path, "object"
+            case "NULL":
                 pass
             case str():
                 yield path, _STRUCTURES[inner]

@@ -95,11 +95,13 @@ class _Open:
 
 
 def paths(text: str) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Every path of scalars and arrays in a JSON object, with the kind of the value there."""
+    """Every path of scalars, arrays and empty objects in a JSON object, with what stands there."""
     waiting: list[tuple[tuple[str, ...], Any]] = [((), orjson.loads(text))]
     while waiting:
         path, value = waiting.pop()
         match value:
+            case dict() if not value:
+                yield path, "object"
             case dict():
                 waiting.extend(((*path, key), inner) for key, inner in value.items())
             case list():
