@@ -380,13 +380,16 @@ def parse_override(text: str) -> tuple[str, Any]:
             "--set", [f"{text}: write it as key=value, for example as_of=2026-10-31"]
         )
     try:
-        return key.strip(), yaml.safe_load(value)
+        return key.strip(), yaml.load(value, Loader=_StrictLoader)  # noqa: S506 (a SafeLoader)
     except yaml.YAMLError as error:
         raise SettingsError("--set", [f"{key}: the value is not YAML ({error})"]) from None
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """YAML that refuses a key given twice, where the plain loader silently keeps the last."""
+    """YAML that refuses a key given twice, where the plain loader silently keeps the last.
+
+    Dates stay text, which the settings read: what is passed on to notebooks has to be JSON.
+    """
 
 
 def _strict_mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Any, Any]:
@@ -401,6 +404,10 @@ def _strict_mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Any, 
     return loader.construct_mapping(node, deep=True)
 
 
+_StrictLoader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
 _StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _strict_mapping)
 
 
