@@ -76,7 +76,6 @@ LANDINGS = {
     "nine events of one visit": "".join(json.dumps(event) + "\n" for event in NINE),
     "one event": json.dumps(EVENT),
     "only bad lines": '{"type":"track","event":"Pro\nnull\n{"type":"foo"}\n',
-    "only blank lines": "\n\n",
 }
 
 
