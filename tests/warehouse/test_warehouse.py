@@ -6,6 +6,7 @@ One suite for all engines: the fixture ``warehouse`` says which (see ``conftest.
 from __future__ import annotations
 
 import gzip
+import json
 from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
@@ -122,8 +123,10 @@ def test_parameters_are_values_never_text(warehouse: Warehouse) -> None:
     # NOT IN over no values is NOT IN (NULL): never true.
     assert found.empty
     with warehouse.session(write=True) as session:
-        found = session.query("select :odd as odd, :n as n where :odd in (:many)",
-                              {"odd": odd, "n": -5, "many": ["a", odd]})  # fmt: skip
+        found = session.query(
+            "select :odd as odd, :n as n where :odd in (:many)",
+            {"odd": odd, "n": -5, "many": ["a", odd]},
+        )
     assert rows(found) == [(odd, -5)]
 
 
@@ -191,8 +194,10 @@ def test_types_are_those_that_athena_has(warehouse: Warehouse) -> None:
 def test_names_of_columns_may_be_any(warehouse: Warehouse) -> None:
     names = ["select", "timestamp", "_1a", "k" * 127]
     query = exp.Select(
-        expressions=[exp.alias_(exp.Literal.number(n), name, quoted=True) for n, name in enumerate(names)]
-    )  # fmt: skip
+        expressions=[
+            exp.alias_(exp.Literal.number(n), name, quoted=True) for n, name in enumerate(names)
+        ]
+    )
     with warehouse.session(write=True) as session:
         session.publish(MART, query)
         assert list(session.columns(MART)) == names
@@ -227,8 +232,10 @@ def by_day(*items: tuple[str, int]) -> str:
 def test_partitions_are_replaced_and_others_stay(warehouse: Warehouse) -> None:
     with warehouse.session(write=True) as session:
         first = session.publish(
-            MART, by_day(("2026-01-05", 1), ("2026-01-06", 2)), partitions=["2026-01-05", "2026-01-06"]
-        )  # fmt: skip
+            MART,
+            by_day(("2026-01-05", 1), ("2026-01-06", 2)),
+            partitions=["2026-01-05", "2026-01-06"],
+        )
         assert first.rows == 2
         again = session.publish(
             MART, by_day(("2026-01-06", 3), ("2026-01-06", 4)), partitions=["2026-01-06"]
@@ -257,7 +264,9 @@ def test_a_partition_may_bring_a_column_or_widen_one(warehouse: Warehouse) -> No
             partitions=["2026-01-06"],
         )
         assert session.columns(MART) == {
-            "received_at_utc_date": "varchar", "a": "double", "b": "varchar"
+            "received_at_utc_date": "varchar",
+            "a": "double",
+            "b": "varchar",
         }
         found = session.query(f"select received_at_utc_date, a, b from {MART} order by 1")
     assert rows(found) == [("2026-01-05", 1.0, None), ("2026-01-06", 2.5, "x")]
@@ -419,9 +428,13 @@ def test_any_key_can_be_asked_for(warehouse: Warehouse) -> None:
         "\\",
         "n\0l",
     ]
-    record = "{" + ",".join(
-        f"{exp_json(key)}:{{{exp_json(key)}:{number}}}" for number, key in enumerate(keys)
-    ) + "}"  # fmt: skip
+    record = (
+        "{"
+        + ",".join(
+            f"{json.dumps(key)}:{{{json.dumps(key)}:{number}}}" for number, key in enumerate(keys)
+        )
+        + "}"
+    )
     wanted = {f"c{n}": JsonColumn((key, key), "integer") for n, key in enumerate(keys)}
     with warehouse.session(write=True) as session:
         # An array where the other record has an object: its items are no members.
@@ -432,12 +445,6 @@ def test_any_key_can_be_asked_for(warehouse: Warehouse) -> None:
         (0, *(Decimal(n) for n in range(len(keys)))),
         (1, *([None] * len(keys))),
     ]
-
-
-def exp_json(text: str) -> str:
-    import json
-
-    return json.dumps(text)
 
 
 def test_paths_and_kinds_of_json(warehouse: Warehouse) -> None:

@@ -325,7 +325,8 @@ def frame(table: pa.Table) -> pd.DataFrame:
     result: pd.DataFrame = table.to_pandas(types_mapper=mapping.get, date_as_object=True)
     for name in table.column_names:
         if pa.types.is_list(table.schema.field(name).type):
-            result[name] = [None if v is None else list(v) for v in result[name]]
+            lists = [None if v is None else list(v) for v in result[name]]
+            result[name] = pd.Series(lists, index=result.index, dtype=object)
     return result
 
 

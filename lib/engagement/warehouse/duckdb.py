@@ -294,14 +294,14 @@ class _DuckDBSession:
     def json_paths(
         self, source: Table, column: str, groups: Sequence[str]
     ) -> list[tuple[tuple[Any, ...], tuple[str, ...], frozenset[str]]]:
-        keys = ", ".join(_name(group) for group in groups)
+        keys = "".join(f"{_name(group)}, " for group in groups)
         text, rows = _name(column), self._physical(source)
         deep = (
             f"length({text}) - length(replace(replace({text}, '{{', ''), '[', '')) > {_FLAT_ENOUGH}"
         )
         kinds: dict[tuple[tuple[Any, ...], tuple[str, ...]], set[str]] = {}
         structures = self._run(
-            f"select {keys}, json_structure({text}) from {rows} where not ({deep}) group by all",
+            f"select {keys}json_structure({text}) from {rows} where not ({deep}) group by all",
             "json_paths",
         ).fetchall()
         for *group, structure in structures:
@@ -309,7 +309,7 @@ class _DuckDBSession:
                 kinds.setdefault((tuple(group), path), set()).add(kind)
         # json_structure gives up on deep texts; most of these are only long.
         for *group, record in self._run(
-            f"select {keys}, {text} from {rows} where {deep}", "json_paths"
+            f"select {keys}{text} from {rows} where {deep}", "json_paths"
         ).fetchall():
             for path, kind in strict_json.paths(record):
                 kinds.setdefault((tuple(group), path), set()).add(kind)
@@ -387,9 +387,11 @@ class _DuckDBSession:
         sql = self._sql(select, parameters)
         lease.check(self._warehouse._path, self._writable())
         started = time.perf_counter()
+        # Outside: to ask for a table that there is not would end the transaction.
+        is_new = not self._stored(table)
         self._run("begin transaction", str(table))
         try:
-            if partitions is None or not self._stored(table):
+            if partitions is None or is_new:
                 rows = self._replace(table, sql)
             else:
                 rows = self._replace_partitions(table, sql, partitions)
