@@ -8,8 +8,10 @@ of the wrong kind; all of them are reported together, each by its key.
 
 from __future__ import annotations
 
+import copy
 import difflib
 import os
+import re
 import types
 import typing
 from collections.abc import Iterator, Mapping
@@ -20,7 +22,15 @@ from typing import Annotated, Any, Literal, Self
 from zoneinfo import available_timezones
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 """The project's folder: relative paths in parameter files start here."""
@@ -48,6 +58,14 @@ class SettingsError(ValueError):
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_flag_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
+        wanted = cls.model_fields[str(info.field_name)].annotation
+        if isinstance(value, bool) and wanted in (int, float, int | None, float | None):
+            raise ValueError("a number is wanted")
+        return value
 
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -307,16 +325,20 @@ class Settings(_Section):
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
-        if self.warehouse.engine == "athena" and not self.landing.location.startswith("s3://"):
+        location, in_s3 = self.landing.location, self.landing.location.startswith("s3://")
+        if self.warehouse.engine == "athena" and not in_s3:
+            raise ValueError(f"landing.location: Athena reads s3:// addresses, not '{location}'")
+        if self.warehouse.engine == "duckdb" and in_s3:
             raise ValueError(
-                f"landing.location: Athena reads s3:// addresses, not '{self.landing.location}'"
+                f"landing.location: DuckDB reads a folder, not '{location}'; for the address, set "
+                "warehouse.engine to athena"
             )
         return self
 
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, zone: str) -> str:
-        if zone not in available_timezones():
+        if zone not in available_timezones() - {"Factory", "localtime", "posixrules"}:
             near = difflib.get_close_matches(zone, available_timezones(), n=1)
             hint = f"; did you mean '{near[0]}'?" if near else ", such as Europe/Berlin"
             raise ValueError(f"'{zone}' is not a time zone of the IANA database{hint}")
@@ -353,7 +375,7 @@ def load_settings(
             name, [f"overrides: a mapping of dotted keys is wanted, not {overrides!r}"]
         )
     for key, value in (overrides or {}).items():
-        problem = _put(document, str(key), value)
+        problem = _put(document, str(key), copy.deepcopy(value))
         if problem:
             problems.append(problem)
     try:
@@ -382,7 +404,8 @@ def parse_override(text: str) -> tuple[str, Any]:
     try:
         return key.strip(), yaml.load(value, Loader=_StrictLoader)  # noqa: S506 (a SafeLoader)
     except yaml.YAMLError as error:
-        raise SettingsError("--set", [f"{key}: the value is not YAML ({error})"]) from None
+        why = " ".join(str(error).split())
+        raise SettingsError("--set", [f"{key}: the value is not YAML ({why})"]) from None
 
 
 class _StrictLoader(yaml.SafeLoader):
@@ -395,6 +418,12 @@ class _StrictLoader(yaml.SafeLoader):
 def _strict_mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Any, Any]:
     seen: set[Any] = set()
     for key_node, _ in node.value:
+        if key_node.tag == "tag:yaml.org,2002:merge":
+            continue
+        if not isinstance(key_node, yaml.ScalarNode):
+            raise yaml.constructor.ConstructorError(
+                None, None, "a key has to be a text", key_node.start_mark
+            )
         key = loader.construct_object(key_node)
         if key in seen:
             raise yaml.constructor.ConstructorError(
@@ -431,6 +460,10 @@ def read_yaml(path: Path) -> Any:
         mark = error.problem_mark
         where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "somewhere"
         raise SettingsError(str(path), [f"{where}: {error.problem}"]) from None
+    except yaml.YAMLError as error:
+        raise SettingsError(
+            str(path), [f"this is no YAML ({str(error).splitlines()[0]})"]
+        ) from None
 
 
 def _read(name: str) -> tuple[dict[str, Any], list[str]]:
@@ -457,6 +490,14 @@ def _put(document: dict[str, Any], dotted: str, value: Any) -> str | None:
     return None
 
 
+_IN_YAML = (
+    (r"valid dictionary( or instance of \w+)?", "mapping of keys"),
+    (r"valid tuple", "list"),
+    (r"^tuple should", "the list should"),
+)
+"""What pydantic calls things, and what they are in a parameter file."""
+
+
 def _explain(error: ValidationError) -> Iterator[str]:
     for item in error.errors():
         key = ".".join(str(part) for part in item["loc"])
@@ -469,12 +510,16 @@ def _explain(error: ValidationError) -> Iterator[str]:
                 given = item["input"]
                 message = item["msg"].removeprefix("Value error, ")
                 message = message[:1].lower() + message[1:]
+                for theirs, ours in _IN_YAML:
+                    message = re.sub(theirs, ours, message)
                 shown = "" if isinstance(given, dict) else f" (given: {given!r})"
                 yield f"{key or 'the file'}: {message}{shown}"
 
 
 def _unknown(key: str) -> str:
     known = list(known_keys())
+    if key in known:
+        return f"{key}: write '{key.rpartition('.')[2]}' below '{key.rpartition('.')[0]}:'"
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.75)
     if not near:
         last = key.rpartition(".")[2]

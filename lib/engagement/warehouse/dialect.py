@@ -92,7 +92,8 @@ def _syntax_error(error: ParseError | TokenError) -> str:
         return (
             f"line {first.get('line')}, column {first.get('col')}{near}: {description.rstrip('.')}"
         )
-    return str(error).splitlines()[0]
+    cause = str(error.__cause__ or "")
+    return cause if cause.startswith("Missing") else "a quote or a comment is not closed"
 
 
 def tables(query: exp.Expr) -> set[Table]:

@@ -14,10 +14,11 @@ BIGINT, DOUBLE, BOOLEAN, VARCHAR, TIMESTAMP = (
     "timestamp(3)",
 )
 
-NUMERIC_TEXT = r"^[-+]?[0-9]+([.][0-9]+)?([eE][-+]?[0-9]{1,3})?$"
+# \z, since $ would let a line end pass on one engine.
+NUMERIC_TEXT = r"^[-+]?[0-9]+([.][0-9]+)?([eE][-+]?[0-9]{1,3})?\z"
 """Strings that a declared numeric column reads as numbers."""
 
-_WHOLE_TEXT = r"^[-+]?[0-9]{1,19}([.]0+)?$"
+_WHOLE_TEXT = r"^[-+]?[0-9]{1,19}([.]0+)?\z"
 
 IS_INTEGRAL = "{d} = floor({d}) and abs({d}) < 9223372036854775808e0"
 """Whether a double is an integer that a bigint holds."""
