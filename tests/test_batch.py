@@ -115,7 +115,7 @@ def test_a_killed_run_leaves_nothing_that_a_rerun_does_not_put_right(
     )
     assert _run(tmp_path, landing, "run", "--only", "02").returncode == 0
     undisturbed = _query(tmp_path, landing, count)
-    for seconds in (2.5, 4.5):
+    for seconds in (4.0,):
         with subprocess.Popen(
             _words(tmp_path, landing, "run", "--only", "02"),
             stdout=subprocess.DEVNULL,

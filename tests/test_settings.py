@@ -10,7 +10,13 @@ from typing import Any
 
 import pytest
 
-from engagement.settings import Settings, SettingsError, load_settings, parse_override
+from engagement.settings import (
+    Settings,
+    SettingsError,
+    known_keys,
+    load_settings,
+    parse_override,
+)
 
 
 def _problems(overrides: dict[str, Any]) -> list[str]:
@@ -97,3 +103,140 @@ def test_relative_paths_start_at_the_projects_folder(
     before = make_settings().path("runs")
     monkeypatch.chdir(tmp_path)
     assert make_settings().path("runs") == before
+
+
+# --- values of the wrong kind ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "problem"),
+    [
+        ("sessions.gap_minutes", True, "a number is wanted (given: True)"),
+        ("sessions.gap_minutes", 30.5, "input should be a valid integer"),
+        ("sessions.gap_minutes", "half an hour", "input should be a valid integer"),
+        ("sessions.gap_minutes", 0, "greater than or equal to 1"),
+        ("metrics.exclude_bots", "perhaps", "input should be a valid boolean"),
+        ("events.order_completed", "Purchase", "input should be a list (given: 'Purchase')"),
+        ("events.order_completed", [], "the list should have at least 1 item, not 0"),
+        ("landing.write_keys", "abc", "input should be a list"),
+        ("landing", None, "input should be a mapping of keys"),
+        ("landing.location", "", "at least 1 character"),
+        ("currency.rates", {"eur": 1}, "'eur' is not a currency code such as EUR"),
+        ("currency.rates", {"EUR": 0}, "greater than 0"),
+        ("currency.rates", {"EUR": float("nan")}, "finite"),
+        ("currency.reporting", "Dollar", "string should match pattern"),
+        ("as_of", "2026-02-30", "valid date"),
+        ("as_of", "2026-01-05T10:00", "zero time"),
+        ("timezone", "Mars", "is not a time zone of the IANA database"),
+        ("timezone", "localtime", "is not a time zone of the IANA database"),
+        ("consent.traits", {"fax": "consent_fax"}, "'email', 'sms' or 'push'"),
+        ("personalize.event_types", {"viewed": "View"}, "'viewed' is no concept under 'events'"),
+        ("tracking_plan", {"Seen": {"x": "text"}}, "'string' or 'timestamp' (given: 'text')"),
+        ("warehouse.databases.marts", "events", "three different names"),
+        ("warehouse.databases.marts", 'x"; drop', "string should match pattern"),
+        ("warehouse.engine", "spark", "'duckdb' or 'athena'"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_refused(key: str, value: Any, problem: str) -> None:
+    (found,) = _problems({key: value})
+    assert found.startswith(key.rpartition(".")[0])
+    assert problem in found
+
+
+def test_what_is_about_several_keys_names_them() -> None:
+    assert _problems({"landing.location": "s3://bucket/events"}) == [
+        "landing.location: DuckDB reads a folder, not 's3://bucket/events'; for the address, set "
+        "warehouse.engine to athena"
+    ]
+
+
+def test_numbers_may_come_as_text_as_on_a_command_line() -> None:
+    settings = load_settings("params/local.yaml", {"sessions.gap_minutes": "20"})
+    assert settings.sessions.gap_minutes == 20
+
+
+# --- files ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("landing: {location: x}\nlanding.location: y\n", "write 'location' below 'landing:'"),
+        ("landing:\n\tlocation: x\n", "line 2, column 1"),
+        ("? [a]\n: b\n", "line 1, column 3: a key has to be a text"),
+        ("1: a\nlanding: {location: x}\n", "1: keys should be strings"),
+        ("a: &a [*a]\n", "line 1"),
+        ("landing: !!python/object:os.system {}\n", "could not determine a constructor"),
+        ("landing: {location: x}\n---\na: 1\n", "another document"),
+        ('landing: {location: "\x00"}\n', "this is no YAML"),
+    ],
+)
+def test_odd_files_are_refused_with_the_place(tmp_path: Path, text: str, problem: str) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(text)
+    with pytest.raises(SettingsError) as caught:
+        load_settings(path)
+    assert any(problem in found for found in caught.value.problems), caught.value.problems
+
+
+def test_anchors_may_be_merged(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text("landing:\n  <<: {location: x}\n  write_keys: [a]\n")
+    assert load_settings(path).landing.location == "x"
+    assert load_settings(path).landing.write_keys == ("a",)
+
+
+@pytest.mark.parametrize("content", [b"a: \xe9", None])
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "params.yaml"
+    if content is None:
+        path.mkdir()
+    else:
+        path.write_bytes(content)
+    with pytest.raises(SettingsError, match="cannot be read") as caught:
+        load_settings(path)
+    assert caught.value.source == str(path)
+
+
+# --- overrides ------------------------------------------------------------------------------------
+
+
+def test_overrides_are_left_as_they_were_given() -> None:
+    section = {"location": "x"}
+    settings = load_settings("params/local.yaml", {"landing": section, "landing.location": "y"})
+    assert (settings.landing.location, section) == ("y", {"location": "x"})
+
+
+def test_an_override_may_open_a_section_that_the_file_has_not(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text("landing: {location: x}\nsessions:\n")
+    assert load_settings(path, {"sessions.gap_minutes": 5}).sessions.gap_minutes == 5
+    path.write_text("landing: {location: x}\n")
+    assert load_settings(path, {"metrics.exclude_bots": False}).metrics.exclude_bots is False
+
+
+@pytest.mark.parametrize("text", ["as_of", "=5", "", "as_of=["])
+def test_an_override_that_is_none_says_how(text: str) -> None:
+    with pytest.raises(SettingsError, match="write it as key=value|is not YAML"):
+        parse_override(text)
+
+
+def test_overrides_have_to_be_a_mapping() -> None:
+    with pytest.raises(SettingsError, match="a mapping of dotted keys is wanted"):
+        load_settings("params/local.yaml", ["as_of=2026-01-05"])  # type: ignore[arg-type]
+
+
+def test_settings_do_not_change() -> None:
+    settings = load_settings("params/local.yaml")
+    with pytest.raises(ValueError, match="frozen"):
+        settings.timezone = "UTC"  # type: ignore[misc]
+
+
+def test_the_names_that_others_rely_on_are_keys() -> None:
+    known = set(known_keys())
+    assert known >= {
+        *("landing.location", "landing.from", "landing.to", "landing.write_keys"),
+        *("warehouse.engine", "warehouse.duckdb.path", "run.directory", "as_of", "timezone"),
+        *("sessions.gap_minutes", "events.product_viewed", "events.order_completed"),
+    }
+    assert "landing.from_" not in known

@@ -338,8 +338,9 @@ class Settings(_Section):
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, zone: str) -> str:
-        if zone not in available_timezones() - {"Factory", "localtime", "posixrules"}:
-            near = difflib.get_close_matches(zone, available_timezones(), n=1)
+        zones = available_timezones() - {"Factory", "localtime", "posixrules"}
+        if zone not in zones:
+            near = difflib.get_close_matches(zone, zones, n=1)
             hint = f"; did you mean '{near[0]}'?" if near else ", such as Europe/Berlin"
             raise ValueError(f"'{zone}' is not a time zone of the IANA database{hint}")
         return zone
@@ -494,6 +495,7 @@ _IN_YAML = (
     (r"valid dictionary( or instance of \w+)?", "mapping of keys"),
     (r"valid tuple", "list"),
     (r"^tuple should", "the list should"),
+    (r" after validation", ""),
 )
 """What pydantic calls things, and what they are in a parameter file."""
 
@@ -513,7 +515,8 @@ def _explain(error: ValidationError) -> Iterator[str]:
                 for theirs, ours in _IN_YAML:
                     message = re.sub(theirs, ours, message)
                 shown = "" if isinstance(given, dict) else f" (given: {given!r})"
-                yield f"{key or 'the file'}: {message}{shown}"
+                # What is about several keys at once names them itself.
+                yield f"{key}: {message}{shown}" if key else message
 
 
 def _unknown(key: str) -> str:
