@@ -144,10 +144,9 @@ def test_a_value_of_the_wrong_kind_is_refused(key: str, value: Any, problem: str
 
 
 def test_what_is_about_several_keys_names_them() -> None:
-    assert _problems({"landing.location": "s3://bucket/events"}) == [
-        "landing.location: DuckDB reads a folder, not 's3://bucket/events'; for the address, set "
-        "warehouse.engine to athena"
-    ]
+    (problem,) = _problems({"landing.location": "s3://bucket/events"})
+    assert problem.startswith("landing.location: DuckDB reads a folder, not 's3://bucket/events'")
+    assert "warehouse.engine" in problem
 
 
 def test_numbers_may_come_as_text_as_on_a_command_line() -> None:
@@ -217,7 +216,7 @@ def test_an_override_may_open_a_section_that_the_file_has_not(tmp_path: Path) ->
 
 @pytest.mark.parametrize("text", ["as_of", "=5", "", "as_of=["])
 def test_an_override_that_is_none_says_how(text: str) -> None:
-    with pytest.raises(SettingsError, match="write it as key=value|is not YAML"):
+    with pytest.raises(SettingsError, match=r"write it as key=value|is not YAML"):
         parse_override(text)
 
 

@@ -119,7 +119,7 @@ def models(layers: Sequence[str] | None = None) -> dict[str, Model]:
     ModelError
         When a file cannot be used: which one, and why.
     """
-    root = resources.files("engagement.models") / "sql"
+    root = _root()
     names = sorted(item.name for item in root.iterdir() if item.is_dir())
     found: dict[str, Model] = {}
     for layer in names:
@@ -132,9 +132,13 @@ def models(layers: Sequence[str] | None = None) -> dict[str, Model]:
     return found
 
 
+def _root() -> Traversable:
+    return resources.files("engagement.models") / "sql"
+
+
 @cache
 def _layer(name: str) -> tuple[Model, ...]:
-    folder = resources.files("engagement.models") / "sql" / name
+    folder = _root() / name
     files = sorted(item.name for item in folder.iterdir() if item.name.endswith(".yml"))
     return tuple(_read(folder, file.removesuffix(".yml")) for file in files)
 

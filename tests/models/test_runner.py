@@ -1,0 +1,498 @@
+"""The runner of models: order, checks, what is published and what is not, and what models read.
+
+Models of this file's own making stand in a folder of the test; the sources are the project's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from engagement.flatten.pipeline import values_query
+from engagement.models import inputs, runner
+from engagement.models.inputs import InputError, contracts, end_of_day
+from engagement.models.runner import Built, ModelError, build, frame, in_order, models
+from engagement.settings import Settings
+from engagement.warehouse import DialectError, Table, open_warehouse
+from tests.models.conftest import Bench
+
+Write = Callable[..., None]
+
+
+@pytest.fixture
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
+    """Write a model: its SQL, and its YAML with what a test does not say filled in."""
+    root = tmp_path / "sql"
+    root.mkdir()
+    monkeypatch.setattr(runner, "_root", lambda: root)
+    runner._layer.cache_clear()
+
+    def write(
+        name: str,
+        sql: str,
+        columns: Mapping[str, str] | None = None,
+        *,
+        layer: str = "layer",
+        files: Mapping[str, str] | None = None,
+        **document: Any,
+    ) -> None:
+        runner._layer.cache_clear()
+        kinds = columns or {"a": "integer"}
+        whole = {
+            "description": name,
+            "grain": "one row",
+            "key": [next(iter(kinds))],
+            "columns": {c: {"type": kind, "description": c} for c, kind in kinds.items()},
+            **document,
+        }
+        (root / layer).mkdir(exist_ok=True)
+        (root / layer / f"{name}.sql").write_text(sql)
+        (root / layer / f"{name}.yml").write_text(yaml.safe_dump(whole))
+        for file, content in (files or {}).items():
+            (root / layer / file).write_text(content)
+
+    yield write
+    runner._layer.cache_clear()
+
+
+def run(bench: Bench, *layers: str, only: list[str] | None = None) -> list[Built]:
+    return build(bench.warehouse, bench.settings, bench.as_of, layers or ("layer",), only=only)
+
+
+def failing(bench: Bench, *layers: str) -> str:
+    with pytest.raises(ModelError) as caught:
+        run(bench, *layers)
+    return str(caught.value)
+
+
+def tables(bench: Bench) -> list[str]:
+    with bench.warehouse.session(write=True) as session:
+        return session.tables("marts")
+
+
+# --- order ----------------------------------------------------------------------------------------
+
+
+def test_models_are_built_after_what_they_read(write: Write, bench: Bench) -> None:
+    write("a_last", "select a + 1 as a from marts.middle")
+    write("middle", "with m as (select a from marts.z_first) select a * 10 as a from m")
+    write("z_first", "select 1 as a")
+    results = run(bench)
+    assert [(built.model, built.status, built.rows) for built in results] == [
+        ("z_first", "built", 1),
+        ("middle", "built", 1),
+        ("a_last", "built", 1),
+    ]
+    assert bench.rows("select a from marts.a_last") == [(11,)]
+    assert list(frame(results)["table"]) == ["marts.z_first", "marts.middle", "marts.a_last"]
+
+
+def test_models_that_read_each_other_are_refused(write: Write, bench: Bench) -> None:
+    write("one", "select a from marts.two")
+    write("two", "select a from marts.three")
+    write("three", "select a from marts.one")
+    message = failing(bench)
+    assert "depend on each other" in message
+    assert all(name in message for name in ("one", "two", "three"))
+
+
+def test_what_was_not_built_yet_is_asked_for_before_anything_is_built(
+    write: Write, bench: Bench
+) -> None:
+    write("fine", "select 1 as a")
+    write("late", "select a from marts.upstream join marts.another using (a)")
+    message = failing(bench)
+    assert "marts.late reads marts.another, marts.upstream, which does not exist yet" in message
+    assert "run the earlier notebooks first" in message
+    assert tables(bench) == []
+
+
+def test_earlier_layers_are_read_where_they_stand(write: Write, bench: Bench) -> None:
+    write("upstream", "select 1 as a", layer="people")
+    write("late", "select a + 1 as a from marts.upstream", layer="commerce")
+    run(bench, "people")
+    assert [built.model for built in run(bench, "commerce")] == ["late"]
+    assert bench.rows("select a from marts.late") == [(2,)]
+
+
+def test_single_models_may_be_asked_for(write: Write, bench: Bench) -> None:
+    write("one", "select 1 as a")
+    write("two", "select a from marts.one")
+    run(bench, only=["one"])
+    assert tables(bench) == ["one"]
+    with pytest.raises(ModelError, match="no model 'three' in the layers layer"):
+        run(bench, only=["one", "three"])
+    with pytest.raises(ModelError, match="no model in the layers nowhere"):
+        run(bench, "nowhere")
+
+
+# --- checks ---------------------------------------------------------------------------------------
+
+
+def test_a_failed_check_leaves_the_table_stops_dependents_and_lets_others_go_on(
+    write: Write, bench: Bench
+) -> None:
+    positive = {"checks": {"positive": "select a from marts.orders where a <= 0"}}
+    write("orders", "select 1 as a", **positive)
+    write("reads_orders", "select a from marts.orders")
+    write("reads_that", "select a from marts.reads_orders")
+    write("other", "select 5 as a")
+    run(bench)
+
+    write("orders", "select a from (values -3, 2) as v (a)", **positive)
+    write("other", "select 6 as a")
+    message = failing(bench)
+    assert "1 of 4 models failed and were not published" in message
+    assert "marts.orders: check 'positive' found rows, the first: a=-3" in message
+    assert "Not built, since they read those: reads_orders, reads_that" in message
+    found = {
+        name: bench.rows(f"select a from marts.{name}")
+        for name in ("orders", "reads_orders", "reads_that", "other")
+    }
+    assert found == {
+        "orders": [(1,)],
+        "reads_orders": [(1,)],
+        "reads_that": [(1,)],
+        "other": [(6,)],
+    }
+
+
+@pytest.mark.parametrize(
+    ("sql", "problem"),
+    [
+        ("select 1 as a, 2 as b union all select 1, 3", "check 'the key is unique' found rows"),
+        ("select 1 as a, cast(null as integer) as b", "check 'the key is never null' found rows"),
+        ("select 1 as a", "the column b is documented, not there"),
+        ("select 1 as a, 2 as b, 3 as c", "the column c is there, not documented"),
+        ("select 1 as a, 'x' as b", "the column b is varchar, documented as integer"),
+    ],
+)
+def test_every_model_is_held_to_its_document(
+    write: Write, bench: Bench, sql: str, problem: str
+) -> None:
+    key = ["a"] if "unique" in problem else ["a", "b"]
+    write("things", sql, {"a": "integer", "b": "integer"}, key=key)
+    assert f"marts.things: {problem}" in failing(bench)
+    assert tables(bench) == []
+
+
+def test_columns_are_published_in_the_documents_order(write: Write, bench: Bench) -> None:
+    write("things", "select 2 as b, 1 as a", {"a": "integer", "b": "integer"})
+    run(bench)
+    assert bench.rows("select * from marts.things") == [(1, 2)]
+
+
+def test_sums_and_counts_are_bigints(write: Write, bench: Bench) -> None:
+    write(
+        "things",
+        "select sum(cast(a as bigint)) as total, count(*) as n from (values 1, 2) as v (a)",
+        {"total": "bigint", "n": "bigint"},
+    )
+    run(bench)
+    assert bench.rows("select * from marts.things") == [(3, 2)]
+
+
+def test_a_check_may_read_sources_parameters_and_other_models(write: Write, bench: Bench) -> None:
+    write("upstream", "select 1 as a")
+    checks = {
+        "as many": "select 1 as n from marts.things as t left join marts.upstream as u "
+        "on t.a = u.a where u.a is null or :as_of is null",
+        "no page": "select id from sources.pages",
+    }
+    write("things", "select 2 as a", checks=checks)
+    message = failing(bench)
+    assert "'as many'" in message
+    assert "'no page'" not in message
+
+
+def test_a_query_that_cannot_be_run_fails_like_a_check(write: Write, bench: Bench) -> None:
+    write("broken", "select cast(b as integer) as a from (select 'x' as b)")
+    write("reads_it", "select a from marts.broken")
+    write("unknown", "select a from seeds.nothing")
+    write("other", "select 5 as a")
+    message = failing(bench)
+    assert "2 of 4 models failed" in message
+    assert "marts.broken: candidate_broken: " in message
+    assert "marts.unknown: there is no seed 'nothing'" in message
+    assert "they read those: reads_it" in message
+    assert tables(bench) == ["other"]
+
+
+# --- files ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("sql", "document", "problem"),
+    [
+        ("select (a", {}, r"layer/things\.sql: line 1"),
+        ("select avg(a) as a from t", {}, r"layer/things\.sql: not portable"),
+        ("select 1 as a", {"checks": {"odd": "select ("}}, r"things\.yml, check 'odd': "),
+        ("select 1 as a", {"checks": {"odd": "select now() as b"}}, "check 'odd': not portable"),
+        ("select 1 as a", {"key": ["b"]}, "the key names b, which is no documented column"),
+        ("select 1 as a", {"key": []}, "key"),
+        ("select 1 as a", {"grains": "x"}, "grains"),
+        (
+            "select 1 as a",
+            {"loop": {"table": "t", "seed": "none.sql", "step": "x.sql", "changed": "y.sql"}},
+            r"layer/none\.sql: there is no such file",
+        ),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_named(
+    write: Write, sql: str, document: dict[str, Any], problem: str
+) -> None:
+    write("things", sql, **document)
+    with pytest.raises((ModelError, DialectError), match=problem):
+        models(["layer"])
+
+
+def test_a_document_without_its_query_is_named(write: Write, tmp_path: Path) -> None:
+    write("things", "select 1 as a")
+    (tmp_path / "sql" / "layer" / "things.sql").unlink()
+    runner._layer.cache_clear()
+    with pytest.raises(ModelError, match=r"layer/things\.sql: there is no such file"):
+        models(["layer"])
+
+
+def test_a_name_stands_in_one_layer(write: Write) -> None:
+    write("things", "select 1 as a", layer="one")
+    write("things", "select 1 as a", layer="two")
+    with pytest.raises(ModelError, match="things is in two layers"):
+        models(["one", "two"])
+
+
+# --- loops ----------------------------------------------------------------------------------------
+
+REACH = {
+    "reach_seed.sql": "select v.a, v.a as least from (values 1, 2, 3, 4, 9) as v (a)",
+    # Each number is linked to the one before it: the least of a chain walks along it.
+    "reach_step.sql": (
+        "select r.a, least(r.least, coalesce(n.least, r.least)) as least "
+        "from work.reach as r left join work.reach as n on n.a = r.a - 1"
+    ),
+    "reach_changed.sql": (
+        "select r.a from work.reach as r join work.reach_next as n on r.a = n.a "
+        "where r.least <> n.least"
+    ),
+}
+LOOP = {
+    "table": "reach",
+    "seed": "reach_seed.sql",
+    "step": "reach_step.sql",
+    "changed": "reach_changed.sql",
+}
+
+
+def test_a_loop_goes_on_until_nothing_changes(write: Write, bench: Bench) -> None:
+    columns = {"a": "integer", "least": "integer"}
+    write("chains", "select a, least from work.reach", columns, files=REACH, loop=LOOP)
+    run(bench)
+    assert bench.rows("select a, least from marts.chains order by a") == [
+        (1, 1),
+        (2, 1),
+        (3, 1),
+        (4, 1),
+        (9, 9),
+    ]
+
+
+def test_a_loop_that_never_settles_fails(
+    write: Write, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "_MOST_ROUNDS", 3)
+    files = {**REACH, "reach_step.sql": "select a, least - 1 as least from work.reach"}
+    columns = {"a": "integer", "least": "integer"}
+    write("chains", "select a, least from work.reach", columns, files=files, loop=LOOP)
+    assert "marts.chains: reach still changes after 3 rounds" in failing(bench)
+
+
+def test_what_a_loop_reads_is_built_first(write: Write, bench: Bench) -> None:
+    files = {**REACH, "reach_seed.sql": "select a, a as least from marts.numbers"}
+    columns = {"a": "integer", "least": "integer"}
+    write("chains", "select a, least from work.reach", columns, files=files, loop=LOOP)
+    write("numbers", "select 7 as a")
+    assert [built.model for built in run(bench)] == ["numbers", "chains"]
+
+
+# --- sources --------------------------------------------------------------------------------------
+
+
+def flattened(bench: Bench, table: str, columns: Mapping[str, str], *rows: tuple[Any, ...]) -> None:
+    """An events table as flattening would leave it, with the columns that it happens to have."""
+    default = {"id": "varchar", "received_at": "timestamp(3)"}
+    moment = datetime(2026, 1, 5, 12)
+    content = [(f"{n}", moment, *row) for n, row in enumerate(rows)]
+    with bench.warehouse.session(write=True) as session:
+        session.publish(Table("events", table), values_query({**default, **columns}, content))
+
+
+def source(write: Write, bench: Bench, name: str, columns: Mapping[str, str]) -> list[Any]:
+    chosen = ", ".join(f's."{column}"' for column in columns)
+    write("copied", f"select s.id, {chosen} from sources.{name} as s", {"id": "varchar", **columns})
+    run(bench)
+    return bench.rows(f"select {chosen.replace('s.', '')} from marts.copied order by id")
+
+
+def test_a_table_that_no_event_has_made_is_empty_with_its_columns(
+    write: Write, bench: Bench
+) -> None:
+    wanted = {"price": "double", "quantity": "bigint", "context_session_start": "boolean"}
+    assert source(write, bench, "product_viewed", wanted) == []
+
+
+def test_a_column_that_no_event_has_sent_is_null(write: Write, bench: Bench) -> None:
+    flattened(bench, "product_viewed", {"price": "double"}, (1.5,))
+    wanted = {"price": "double", "quantity": "bigint", "timestamp": "timestamp(3)"}
+    assert source(write, bench, "product_viewed", wanted) == [(1.5, None, None)]
+
+
+AS_PROMISED: list[tuple[str, str, str, dict[Any, Any]]] = [
+    # Source, a column of its contract with the type promised, the type found, values and results.
+    ("product_viewed", "price", "bigint", {5: 5.0}),
+    ("product_viewed", "price", "varchar", {"5.5": 5.5, "-1e3": -1000.0, "x": None, " 5": None}),
+    ("product_viewed", "price", "boolean", {True: None}),
+    ("product_viewed", "quantity", "double", {5.0: 5, 2.5: None, 1e300: None}),
+    (
+        "product_viewed",
+        "quantity",
+        "varchar",
+        {"5": 5, "5.0": 5, "1e2": 100, "5.5": None, "9223372036854775808": None, "": None},
+    ),
+    ("product_viewed", "quantity", "timestamp(3)", {datetime(2026, 1, 5): None}),
+    ("product_viewed", "quantity", "boolean", {True: 1, False: 0}),
+    ("product_viewed", "product_id", "bigint", {5: "5"}),
+    ("product_viewed", "product_id", "double", {5.0: "5", 1.5: "1.5"}),
+    ("product_viewed", "product_id", "boolean", {True: "true"}),
+    ("identifies", "birthday", "timestamp(3)", {datetime(1990, 1, 5): "1990-01-05T00:00:00.000Z"}),
+    (
+        "identifies",
+        "created_at",
+        "varchar",
+        {"2026-01-05T10:00:00+01:00": datetime(2026, 1, 5, 9), "yesterday": None},
+    ),
+    ("identifies", "created_at", "bigint", {1767607200: None}),
+    (
+        "identifies",
+        "consent_email",
+        "varchar",
+        {"true": True, "No": False, "1": True, "0": False, "perhaps": None},
+    ),
+    ("identifies", "consent_email", "bigint", {1: True, 0: False, 2: None}),
+    ("identifies", "consent_email", "double", {1.0: None}),
+]
+
+
+@pytest.mark.parametrize(("name", "column", "found", "values"), AS_PROMISED)
+def test_a_column_has_the_promised_type_whatever_was_sent(
+    write: Write, bench: Bench, name: str, column: str, found: str, values: dict[Any, Any]
+) -> None:
+    flattened(bench, name, {column: found}, *((value,) for value in values))
+    wanted = {column: contracts().columns(name)[column]}
+    assert source(write, bench, name, wanted) == [(value,) for value in values.values()]
+
+
+def test_a_concept_is_the_union_of_its_events(
+    write: Write, make_bench: Callable[..., Bench]
+) -> None:
+    names = ["Order Completed", "Purchase", "PURCHASE", "Never Sent", "名前"]
+    bench = make_bench(events__order_completed=names)
+    flattened(bench, "order_completed", {"order_id": "varchar"}, ("o1",))
+    flattened(bench, "purchase", {"order_id": "bigint", "total": "double"}, (7, 1.5))
+    found = source(write, bench, "order_completed", {"order_id": "varchar", "total": "double"})
+    assert sorted(found) == [("7", 1.5), ("o1", None)]
+
+
+def test_nothing_received_after_the_day_enters(
+    write: Write, make_bench: Callable[..., Bench]
+) -> None:
+    moments = [
+        "2026-01-31 22:59:59.999",
+        "2026-01-31 23:00",
+        "2026-01-31 23:59:59.999",
+        "2026-02-01",
+    ]
+    for zone, seen in (("Europe/Berlin", 1), ("UTC", 3), ("America/New_York", 4)):
+        bench = make_bench("2026-01-31", timezone=zone)
+        rows = [{"id": f"{n}", "received_at": at} for n, at in enumerate(moments)]
+        bench.given("sources.pages", rows)
+        write("copied", "select p.id from sources.pages as p", {"id": "varchar"})
+        run(bench)
+        assert bench.rows("select count(*) from marts.copied") == [(seen,)], zone
+
+
+@pytest.mark.parametrize(
+    ("day", "zone", "moment"),
+    [
+        ("2026-01-31", "UTC", datetime(2026, 2, 1)),
+        ("2026-01-31", "Europe/Berlin", datetime(2026, 1, 31, 23)),
+        ("2026-03-29", "Europe/Berlin", datetime(2026, 3, 29, 22)),  # a day of 23 hours
+        ("2026-03-28", "Europe/Berlin", datetime(2026, 3, 28, 23)),
+        ("2026-10-25", "Europe/Berlin", datetime(2026, 10, 25, 23)),  # a day of 25 hours
+        ("2026-01-31", "Asia/Kolkata", datetime(2026, 1, 31, 18, 30)),
+        ("2024-09-07", "America/Santiago", datetime(2024, 9, 8, 4)),  # midnight does not exist
+    ],
+)
+def test_a_day_ends_at_midnight_where_the_shop_is(day: str, zone: str, moment: datetime) -> None:
+    assert end_of_day(date.fromisoformat(day), zone) == moment
+
+
+def test_what_is_no_source_is_named(write: Write, bench: Bench) -> None:
+    write("things", "select s.id from sources.page as s", {"id": "varchar"})
+    message = failing(bench)
+    assert "marts.things: there is no source 'page'; models/sources.yml has: aliases, " in message
+    with pytest.raises(InputError):
+        contracts().columns("page")
+
+
+# --- seeds ----------------------------------------------------------------------------------------
+
+
+def test_exchange_rates_come_from_the_parameters(
+    write: Write, make_bench: Callable[..., Bench]
+) -> None:
+    bench = make_bench(currency__reporting="EUR", currency__rates={"USD": 0.9, "GBP": 1.15})
+    columns = {"currency": "varchar", "rate": "decimal(18, 8)"}
+    write("rates", "select r.currency, r.rate from seeds.exchange_rates as r", columns)
+    run(bench)
+    assert bench.rows("select currency, rate from marts.rates order by 1") == [
+        ("EUR", Decimal(1)),
+        ("GBP", Decimal("1.15")),
+        ("USD", Decimal("0.9")),
+    ]
+
+
+def test_a_seed_is_a_typed_table(
+    write: Write, bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "package"
+    (package / "seeds").mkdir(parents=True)
+    (package / "seeds" / "odd.csv").write_text(
+        'name:varchar,n:bigint,on:boolean\n"a,\u2028b\nc",7,true\nd,,false\n', encoding="utf-8"
+    )
+    monkeypatch.setattr(inputs.resources, "files", lambda _: package)
+    columns = {"name": "varchar", "n": "bigint", "is_on": "boolean"}
+    write("copied", 'select o.name, o.n, o."on" as is_on from seeds.odd as o', columns)
+    run(bench)
+    assert bench.rows("select name, n, is_on from marts.copied order by 1") == [
+        ("a,\u2028b\nc", 7, True),
+        ("d", None, False),
+    ]
+
+
+# --- the project's own models ---------------------------------------------------------------------
+
+
+def test_every_model_of_the_project_can_be_read_and_ordered(
+    make_settings: Callable[..., Settings],
+) -> None:
+    found = models()
+    assert in_order(found.values())
+    for model in found.values():
+        assert model.needs <= found.keys(), model.name
+    assert open_warehouse(make_settings()).render(next(iter(found.values())).query)
