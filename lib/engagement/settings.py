@@ -81,12 +81,39 @@ class Landing(_Section):
     ``location`` is the folder (or ``s3://`` address) that holds the ``received_at_utc_date=…``
     partitions. ``from`` and ``to`` bound the received dates read, both inclusive, for backfills.
     ``write_keys`` keeps the events of these RudderStack sources only; empty means all of them.
+    ``reprocess`` names dates whose files are read again though they did not change: a date, a range
+    (``2026-09-01..2026-09-07``) or ``all``. A date none of whose files is left is kept as it was
+    taken in, since landings expire, unless ``gone`` is ``remove``.
     """
 
     location: str = Field(min_length=1)
     from_: date | None = Field(default=None, alias="from")
     to: date | None = None
     write_keys: tuple[str, ...] = ()
+    reprocess: tuple[str, ...] = ()
+    gone: Literal["keep", "remove"] = "keep"
+
+    @field_validator("reprocess", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: Any) -> Any:
+        return [value] if isinstance(value, (str, date)) else value or ()
+
+    @field_validator("reprocess", mode="before")
+    @classmethod
+    def _dates(cls, value: Any) -> Any:
+        items = [str(item) for item in value] if isinstance(value, (list, tuple)) else value
+        for item in items if isinstance(items, list) else ():
+            first, dots, last = item.partition("..")
+            try:
+                days = [date.fromisoformat(day) for day in (first, last or first)]
+            except ValueError:
+                days = []
+            if item != "all" and (not days or days[0] > days[1] or (dots and not last)):
+                raise ValueError(
+                    f"'{item}' is no date such as 2026-09-01, no range such as "
+                    "2026-09-01..2026-09-07, and not 'all'"
+                )
+        return items
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:

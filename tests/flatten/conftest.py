@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from engagement.flatten import FlattenReport, flatten
+from engagement.landing.tables import ABOUT_RUNS
 from engagement.settings import Settings, load_settings
 from engagement.warehouse import Table, open_warehouse
 from tests.flatten.by_hand import landing, make_landing  # noqa: F401 (fixtures)
@@ -105,9 +106,9 @@ class Shop:
         with self.warehouse.session() as session:
             for database in ("events", "landing"):
                 for name in session.tables(database):
-                    if (database, name) in {("landing", "files")}:
-                        continue
                     table = Table(database, name)
+                    if table in {*ABOUT_RUNS, Table("landing", "files")}:
+                        continue
                     columns = session.columns(table)
                     frame = session.query(f'select * from {database}."{name}"')
                     place = {"source_file", "file", "line_number", "files", "bytes", "lines"}

@@ -752,7 +752,7 @@ def test_files_of_every_kind(shop: Shop) -> None:
     shop.land("{}", name="received_at_utc_date=2026-02-30/a.json")
     report = shop.flatten()
     assert shop.rows("select id from events.events order by id") == [(n,) for n in "12347"]
-    assert [(Path(f.file.name).name, f.error) for f in report.unreadable] == [
+    assert [(Path(f.file).name, f.error) for f in report.unreadable] == [
         ("dangling", "No such file or directory"),
         ("plain.gz", "no valid gzip: Not a gzipped file (b'{\"')"),
         (
@@ -975,8 +975,8 @@ from tests.flatten.conftest import Shop
 
 replace = _DuckDBSession._replace
 
-def killed(self, table, sql):
-    done = replace(self, table, sql)
+def killed(self, table, *rest):
+    done = replace(self, table, *rest)
     if table.name == "e_3":
         os.kill(os.getpid(), signal.SIGKILL)  # within the table's transaction
     return done

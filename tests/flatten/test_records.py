@@ -170,7 +170,7 @@ def test_a_corrupt_file_is_set_apart_and_the_rest_goes_on(landing: Landing) -> N
     landing.put([_copy("2026-01-01")], name="a.json")
     landing.put(b"\x1f\x8b broken", name="b.gz")
     report = landing.flatten()
-    assert [f.file.name for f in report.unreadable] == ["received_at_utc_date=2026-01-01/b.gz"]
+    assert [f.file for f in report.unreadable] == ["received_at_utc_date=2026-01-01/b.gz"]
     assert landing.rows("select files, unreadable_files, events from landing.ledger") == [(2, 1, 1)]
 
 

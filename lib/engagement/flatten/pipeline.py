@@ -1,56 +1,34 @@
 """From landed lines to tables: every record kept, set aside as a duplicate, or quarantined.
 
-The landing is read once. Its lines are cut into records, the records judged and deduplicated, and
-the kept ones published as ``events.events``; from their texts come one table per event type and
-name, each with the columns that its records ask for (:mod:`engagement.flatten.schema`).
+A run reads the files of the dates that are new or changed, each file once. Their records are judged
+and compared with the copies received around them, and the kept ones published, date by date, as
+partitions of ``events.events``. From their texts come one table per event type and name, each with
+the columns that all records together ask for.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 from sqlglot import exp
 
+from engagement.flatten import fields, increments, tables
+from engagement.flatten.increments import READ, TABLES, Plan
 from engagement.flatten.names import FIXED_TABLES, column_name, table_name
-from engagement.flatten.schema import (
-    DEFAULT_COLUMNS,
-    PARTITION,
-    Column,
-    Path,
-    Source,
-    Unnamed,
-    Values,
-    plan_columns,
-)
+from engagement.flatten.schema import DEFAULT_COLUMNS, PARTITION, Unnamed
+from engagement.flatten.tables import EventTable
 from engagement.landing.files import LandingError, nothing_landed
 from engagement.landing.lines import cut_records
 from engagement.settings import Settings
 from engagement.warehouse.base import FileLines, JsonColumn, Session, Warehouse
 from engagement.warehouse.dialect import Table, literal, parse
-from engagement.warehouse.values import (
-    BIGINT,
-    BOOLEAN,
-    DOUBLE,
-    IS_INTEGRAL,
-    TIMESTAMP,
-    VARCHAR,
-    from_json,
-    from_text,
-)
-
-TYPE_TABLES = {
-    "identify": "identifies",
-    "page": "pages",
-    "screen": "screens",
-    "group": "groups",
-    "alias": "aliases",
-}
+from engagement.warehouse.values import BIGINT, BOOLEAN, TIMESTAMP, VARCHAR, from_json
 
 _PLANNED = {"string": VARCHAR, "timestamp": TIMESTAMP}
 """Athena's names for the types of a tracking plan that it calls otherwise."""
@@ -74,16 +52,50 @@ _ENVELOPE = {
     "raw_timestamp": ("timestamp",),
 }
 
-# Spelled out, since the engines differ in what \s and a dot stand for.
-_SEAM = r"[}][ \t]*[{]"
-_TOKEN = rf'"[^"\\]*(?:\\[^\n][^"\\]*)*"?|{_SEAM}|[^"}}]+|[}}]'
-_CUT = f"^{_SEAM}$"
-_MARK = "\x1e"
+_EVENT_COLUMNS = {
+    **DEFAULT_COLUMNS,
+    "type": VARCHAR,
+    "event": VARCHAR,
+    "write_key": VARCHAR,
+    "source_file": VARCHAR,
+    "record": VARCHAR,
+    PARTITION: VARCHAR,
+}
+_FILE_COLUMNS = {
+    "file": VARCHAR,
+    "bytes": BIGINT,
+    "lines": BIGINT,
+    "blank_lines": BIGINT,
+    "error": VARCHAR,
+    PARTITION: VARCHAR,
+}
+_DUPLICATE_COLUMNS = {
+    "id": VARCHAR,
+    "received_at": TIMESTAMP,
+    "file": VARCHAR,
+    PARTITION: VARCHAR,
+}
+_OTHER_COLUMNS = {
+    "id": VARCHAR,
+    "received_at": TIMESTAMP,
+    PARTITION: VARCHAR,
+    "was_duplicate": BOOLEAN,
+}
+_LEDGER_COLUMNS = {
+    PARTITION: VARCHAR,
+    **dict.fromkeys(
+        """
+        files bytes lines blank_lines records events duplicates quarantined unreadable_files
+        other_sources moved_received_at unbelieved_timestamps
+        """.split(),
+        BIGINT,
+    ),
+}
 
 
 @dataclass(frozen=True)
 class FlatTable:
-    """A table that was published: how many rows, and its columns with their types."""
+    """A table of events: how many rows, and its columns with their types."""
 
     table: Table
     rows: int
@@ -91,19 +103,29 @@ class FlatTable:
 
 
 @dataclass(frozen=True)
+class Unreadable:
+    """A file of the landing that could not be read, and why."""
+
+    file: str
+    error: str
+
+
+@dataclass(frozen=True)
 class FlattenReport:
-    """What flattening did.
+    """What the tables of events hold after flattening.
 
     ``tables`` are the per-event tables in order of name; ``unreadable`` the files that could not
     be read and why; ``unnamed`` the paths that have no column; ``discards`` the values that did
-    not fit a declared column; ``dropped`` tables of earlier runs that no event asks for any more.
+    not fit a declared column; ``dropped`` tables of earlier runs that no event asks for any more;
+    ``days_read`` the dates whose files were read this time.
     """
 
     tables: tuple[FlatTable, ...]
-    unreadable: tuple[FileLines, ...]
+    unreadable: tuple[Unreadable, ...]
     unnamed: tuple[Unnamed, ...]
     discards: int
     dropped: tuple[str, ...] = field(default=())
+    days_read: tuple[str, ...] = field(default=())
 
     def frame(self) -> pd.DataFrame:
         """One row per table: rows and number of columns, most rows first."""
@@ -131,30 +153,48 @@ class FlattenReport:
 
 def duplicates_sql() -> str:
     """The query that tells first copies from duplicates, for reading."""
-    return _text("kept")
+    return _text("copies")
 
 
 def flatten(warehouse: Warehouse, settings: Settings) -> FlattenReport:
-    """Flatten the landing into tables.
+    """Take in what is new in the landing.
 
     Raises
     ------
     LandingError
         When the landing does not exist or holds no file in the asked range of dates; or when the
-        records of a day do not add up, before anything was published.
+        records of a day do not add up, before anything of that day was published.
+    """
+    plan = plan_run(warehouse, settings)
+    plans = _plans(settings)
+    if plan.is_idle:
+        with warehouse.session() as session:
+            return _report(session, plans, (), ())
+    with warehouse.session(write=True) as session:
+        # Only who holds the lease knows what is to be done.
+        plan = increments.plan(session, warehouse.landing_files(), settings)
+        run = _Run(warehouse, session, settings, plans, plan)
+        read = run.read_all()
+        dropped = run.make_tables()
+        return _report(session, plans, read, dropped)
+
+
+def plan_run(warehouse: Warehouse, settings: Settings) -> Plan:
+    """Find out what a run would do, without reading a file or changing anything.
+
+    Raises
+    ------
+    LandingError
+        When the landing does not exist or holds no file in the asked range of dates.
     """
     landing = warehouse.landing_files()
     if not landing.files:
         span = settings.landing
         raise nothing_landed(landing.location, len(landing.strays), span.from_, span.to)
-    with warehouse.session(write=True) as session:
-        files = _judge_records(session, settings, landing.files)
-        session.publish(Table("events", "events"), _sql("events"))
-        set_aside = session.work("set_aside", _sql("set_aside"))
-        session.locate("located", set_aside, cut_line)
-        session.publish(Table("landing", "quarantine"), _sql("quarantine"))
-        session.publish(Table("landing", "ledger"), "select * from work.ledger")
-        return _flatten_events(session, settings, files)
+    if not warehouse.exists():
+        return increments.plan(None, landing, settings)
+    with warehouse.session() as session:
+        return increments.plan(session, landing, settings)
 
 
 @cache
@@ -169,7 +209,7 @@ def _sql(name: str) -> exp.Query:
 
 
 def cut_line(line: str) -> list[str]:
-    """The records of one line, as ``records.sql`` cuts it."""
+    """The records of one line, as every engine cuts it."""
     return cut_records(line)
 
 
@@ -190,56 +230,265 @@ def values_query(columns: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> e
     return query if rows else query.where(exp.false())
 
 
-# --- records ------------------------------------------------------------------------------------
+def _plans(settings: Settings) -> dict[str, dict[str, str]]:
+    """Declared types of the tracking plan, by table and column."""
+    plans: dict[str, dict[str, str]] = {}
+    for event, columns in settings.tracking_plan.items():
+        table = event if event in FIXED_TABLES else table_name(event)
+        plans.setdefault(table, {}).update(
+            {column_name(name): _PLANNED.get(kind, kind) for name, kind in columns.items()}
+        )
+    return plans
 
 
-def _judge_records(session: Session, settings: Settings, landed: Sequence[Any]) -> list[FileLines]:
-    lines, files = session.landing_lines(landed)
-    session.publish(
-        Table("landing", "files"),
-        values_query(
+# --- reading ------------------------------------------------------------------------------------
+
+
+class _Run:
+    """One run of flattening, under way."""
+
+    def __init__(
+        self,
+        warehouse: Warehouse,
+        session: Session,
+        settings: Settings,
+        plans: Mapping[str, Mapping[str, str]],
+        plan: Plan,
+    ) -> None:
+        self._warehouse = warehouse
+        self._session = session
+        self._settings = settings
+        self._plans = plans
+        self._plan = plan
+        self._unread = sorted(plan.read)
+        self._stages = {day: READ if day in plan.read else TABLES for day in plan.tables}
+        # Tables whose rows of these dates may go: all, where an earlier run did not finish.
+        self._before: set[str] | None = None
+
+    def read_all(self) -> tuple[str, ...]:
+        """Read the dates that are to be read, in order, in groups that fit into memory."""
+        self._before = self._tables_of(self._unread) if self._is_clean_start() else None
+        read: list[str] = []
+        increments.note_unfinished(self._session, self._stages)
+        while self._unread:
+            days = increments.batches(
+                self._unread,
+                self._plan.files,
+                self._warehouse.batch_bytes,
+                self._warehouse.batch_days,
+            )[0]
+            turned = self._read(days)
+            self._unread = sorted({*self._unread[len(days) :], *turned})
+            read += days
+            if turned:
+                if self._before is not None:
+                    self._before |= self._tables_of(turned) or set()
+                self._stages.update(dict.fromkeys(turned, READ))
+            self._stages.update(dict.fromkeys(days, TABLES))
+            if self._unread:
+                increments.note_unfinished(self._session, self._stages)
+        return tuple(read)
+
+    def _is_clean_start(self) -> bool:
+        return self._plan.tables == self._plan.read.keys() and "left unfinished" not in "".join(
+            self._plan.read.values()
+        )
+
+    def _tables_of(self, days: Sequence[str]) -> set[str]:
+        """Tables that hold rows of some dates, by the registry."""
+        if not days or not self._session.columns(fields.NAMES):
+            return set()
+        names = self._session.query(
+            f"select distinct type, event from {fields.NAMES} where {PARTITION} in (:days)",
+            {"days": tuple(days)},
+            label="tables of these dates",
+        )
+        return {fields.table_of(kind, event) for kind, event in names.itertuples(index=False)}
+
+    def _read(self, days: Sequence[str]) -> list[str]:
+        """Read the files of some dates; gives other dates that hold copies judged otherwise now."""
+        session, settings = self._session, self._settings
+        landed = [file for day in days for file in self._plan.files.get(day, ())]
+        records, files = session.landing_records(landed)
+        session.rows("files", _file_rows(files), _FILE_COLUMNS)
+        session.json_columns(
+            "envelope",
+            records,
+            "record",
+            {
+                name: JsonColumn(path, "json" if name.startswith("json_") else "string")
+                for name, path in _ENVELOPE.items()
+            },
+            where="is_object",
+            keep=True,
+            lazy=True,
+        )
+        session.work("classified", _classified())
+        keys = settings.landing.write_keys
+        sources = {"every_source": not keys, "write_keys": keys}
+        window = settings.duplicates.window_days
+        has_others = self._find_others(days, window)
+        session.work("copies", _sql("copies"), {"window_days": window, **sources})
+        session.work("kept", _sql("kept"), sources)
+        session.work("ledger", _sql("ledger"), sources)
+        _reconcile(session)
+        self._publish_records(days)
+        self._publish_registry(days)
+        self._publish_ledger(days)
+        increments.note_versions(session, days, landed, self._plan.rules)
+        return self._turned(days) if has_others else []
+
+    def _find_others(self, days: Sequence[str], window: int) -> bool:
+        """Collect copies that other dates hold; says whether there may be some after these."""
+        session = self._session
+        events, duplicates = Table("events", "events"), Table("landing", "duplicates")
+        if not session.columns(events) or not session.columns(duplicates):
+            rows = pa.table({name: pa.array([], pa.string()) for name in _OTHER_COLUMNS})
+            session.rows("others", rows, _OTHER_COLUMNS)
+            return False
+        first, last = increments.around(days, window)
+        values = {
+            "first_day": first,
+            "last_day": last,
+            "days": tuple(days),
+            "unread": tuple(self._unread),
+        }
+        session.work("others", _sql("others"), values)
+        return True
+
+    def _turned(self, days: Sequence[str]) -> list[str]:
+        """Dates whose copies are judged otherwise, now that these dates were read."""
+        found = self._session.query(
+            "select distinct received_at_utc_date from work.copies where record_number is null "
+            "and was_duplicate <> is_duplicate and received_at_utc_date > :first order by 1",
+            {"first": min(days)},
+            label="copies judged otherwise",
+        )
+        return list(found[PARTITION])
+
+    def _publish_records(self, days: Sequence[str]) -> None:
+        session = self._session
+        session.publish(tables.EVENTS, _sql("events"), partitions=days, columns=_EVENT_COLUMNS)
+        session.publish(
+            Table("landing", "duplicates"),
+            _sql("duplicates"),
+            partitions=days,
+            columns=_DUPLICATE_COLUMNS,
+        )
+        session.publish(
+            tables.DISCARDS,
+            tables.time_discards(),
+            partitions=days,
+            columns=tables.DISCARD_COLUMNS,
+        )
+        set_aside = session.work("set_aside", _sql("set_aside"))
+        session.locate("located", set_aside, cut_line)
+        session.publish(Table("landing", "quarantine"), _sql("quarantine"), partitions=days)
+
+    def _publish_registry(self, days: Sequence[str]) -> None:
+        session = self._session
+        kept = session.view(
+            "kept_records",
+            _sql("kept_records"),
             {
                 PARTITION: VARCHAR,
-                "file": VARCHAR,
-                "bytes": BIGINT,
-                "lines": BIGINT,
-                "blank_lines": BIGINT,
-                "error": VARCHAR,
+                "type": VARCHAR,
+                "event": VARCHAR,
+                "id": VARCHAR,
+                "record": VARCHAR,
+                "record_as_sent": VARCHAR,
+                "shape": BIGINT,
             },
-            [
-                (
-                    f.file.received_at_utc_date,
-                    f.file.name,
-                    f.file.size,
-                    f.lines,
-                    f.blank_lines,
-                    f.error,
-                )
-                for f in files
-            ],
-        ),
-    )
-    patterns = {"token": _TOKEN, "cut": _CUT, "seam": _SEAM, "mark": _MARK}
-    records = session.work("records", _sql("records"), patterns)
-    session.forget(lines)
-    read = session.json_columns(
-        "envelope",
-        records,
-        "record",
+        )
+        session.put_aside(
+            parse(
+                f"select received_at_utc_date, id, record from {kept} "
+                "where record_as_sent is not null"
+            ),
+            days,
+        )
+        session.publish(
+            fields.NAMES, _sql("event_names"), partitions=days, columns=fields.NAME_COLUMNS
+        )
+        found = fields.field_rows(fields.count_fields(session, kept, self._plans))
+        rows = session.rows("fields", found, fields.FIELD_COLUMNS)
+        session.publish(
+            fields.FIELDS, f"select * from {rows}", partitions=days, columns=fields.FIELD_COLUMNS
+        )
+
+    def _publish_ledger(self, days: Sequence[str]) -> None:
+        session = self._session
+        session.publish(
+            Table("landing", "files"),
+            "select * from work.files",
+            partitions=days,
+            columns=_FILE_COLUMNS,
+        )
+        session.publish(
+            Table("landing", "ledger"),
+            "select * from work.ledger",
+            partitions=days,
+            columns=_LEDGER_COLUMNS,
+        )
+
+    # --- tables
+
+    def make_tables(self) -> tuple[str, ...]:
+        """Make the tables that the dates of this run touch; gives those that were dropped."""
+        session = self._session
+        known = fields.registered(session)
+        wanted = tables.event_tables(known, self._plans)
+        days = sorted(self._stages)
+        touched = self._tables_of(days)
+        mapping = session.rows(
+            "mapping",
+            tables.mapping_rows(known),
+            {"event": VARCHAR, "flat_table": VARCHAR},
+        )
+
+        def make(table: EventTable) -> list[exp.Query]:
+            whole = not _only_grows(session.columns(table.table), table.definition)
+            return tables.publish_table(session, table, None if whole else days, mapping)
+
+        before = self._before
+        chosen = [
+            table
+            for table in wanted
+            if before is None
+            or table.name in touched | before
+            or (table.kind == "tracks" and any(_is_of_tracks(n) for n in touched | before))
+            or session.columns(table.table) != table.definition
+        ]
+        misfits = list(tables.in_lanes(session, make, chosen))
+        tables.publish_discards(session, misfits, days)
+        if any(table.name == "identifies" for table in chosen):
+            session.publish(tables.USERS, tables.users(session))
+        dropped = tables.drop_others(session, {table.name for table in wanted})
+        increments.note_unfinished(session, {})
+        return tuple(dropped)
+
+
+def _is_of_tracks(name: str) -> bool:
+    return name not in fields.TYPE_TABLES.values()
+
+
+def _only_grows(old: Mapping[str, str], new: Mapping[str, str]) -> bool:
+    """Whether a table's rows of other dates can stay: it gains columns at most."""
+    return all(new.get(name) == kind for name, kind in old.items()) and bool(old)
+
+
+def _file_rows(files: Sequence[FileLines]) -> pa.Table:
+    rows = [
+        (f.file.name, f.file.size, f.lines, f.blank_lines, f.error, f.file.received_at_utc_date)
+        for f in files
+    ]
+    kinds = {VARCHAR: pa.string(), BIGINT: pa.int64()}
+    return pa.table(
         {
-            name: JsonColumn(path, "json" if name.startswith("json_") else "string")
-            for name, path in _ENVELOPE.items()
-        },
-        where="is_object",
+            name: pa.array([row[place] for row in rows], kinds[kind])
+            for place, (name, kind) in enumerate(_FILE_COLUMNS.items())
+        }
     )
-    session.work("classified", _classified())
-    session.forget(read)
-    keys = settings.landing.write_keys
-    sources = {"every_source": not keys, "write_keys": keys}
-    session.work("kept", _sql("kept"), {"window_days": settings.duplicates.window_days, **sources})
-    session.work("ledger", _sql("ledger"), sources)
-    _reconcile(session)
-    return files
 
 
 def _classified() -> exp.Query:
@@ -247,7 +496,8 @@ def _classified() -> exp.Query:
     query = _sql("classified").copy()
     for node in list(query.find_all(exp.Column)):
         if node.name.startswith("json_"):
-            node.replace(exp.paren(_parsed(from_json("leaf", VARCHAR), node.name), copy=False))
+            text = tables.parsed(from_json("leaf", VARCHAR), node.name)
+            node.replace(exp.paren(text, copy=False))
     return query
 
 
@@ -266,526 +516,35 @@ def _reconcile(session: Session) -> None:
         )
 
 
-# --- tables -------------------------------------------------------------------------------------
+# --- the report ---------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Part:
-    """The events of one table to be."""
-
-    table: str
-    kind: str
-    paths: tuple[tuple[Path, frozenset[str]], ...]
-
-
-def _flatten_events(
-    session: Session, settings: Settings, files: Sequence[FileLines]
+def _report(
+    session: Session,
+    plans: Mapping[str, Mapping[str, str]],
+    days_read: Sequence[str],
+    dropped: Sequence[str],
 ) -> FlattenReport:
-    names = session.query(
-        "select distinct event from work.kept where type = 'track' and not is_duplicate "
-        "order by event",
-        label="event names",
-    )["event"]
-    mapping = [(kind, "", table) for kind, table in TYPE_TABLES.items()]
-    mapping += [("track", name, table_name(name)) for name in names]
-    session.work(
-        "mapping", values_query({"type": VARCHAR, "event": VARCHAR, "flat_table": VARCHAR}, mapping)
+    known = fields.registered(session)
+    wanted = tables.event_tables(known, plans)
+    counts = session.query(
+        f"select (select count(*) from {tables.USERS}) as users, "
+        f"(select count(*) from {tables.DISCARDS}) as discards",
+        label="users and discards",
+    ).iloc[0]
+    unreadable = session.query(
+        "select file, error from landing.files where error is not null order by file",
+        label="unreadable files",
     )
-    events = session.work("events", _sql("flat_events"))
-    session.forget(Table("work", "records"))
-    plan = _plan(settings)
-    discards: list[exp.Query] = [_time_discards()]
-    published: list[FlatTable] = []
-    unnamed: list[Unnamed] = []
-
-    def publish(lane: int, part: _Part) -> _Published:
-        return _publish_part(session, part, lane, plan.get(part.table, {}))
-
-    for flat, dropped, misfits in session.each(publish, _parts(session, events)):
-        published.append(flat)
-        unnamed.extend(dropped)
-        discards.extend(misfits)
-    users = session.publish(Table("events", "users"), _users(session))
-    published.append(FlatTable(users.table, users.rows, session.columns(users.table)))
-    discarded = session.publish(Table("events", "discards"), _union(discards))
-    gone = _drop_others(session, {flat.table.name for flat in published})
+    flat = [FlatTable(table.table, table.rows, table.definition) for table in wanted]
+    columns = session.columns(tables.USERS)
+    flat.append(FlatTable(tables.USERS, int(counts["users"]), columns))
+    unnamed = [one for table in wanted for one in table.unnamed]
     return FlattenReport(
-        tables=tuple(sorted(published, key=lambda flat: flat.table)),
-        unreadable=tuple(f for f in files if f.error),
-        unnamed=tuple(sorted(unnamed, key=lambda u: (u.table, u.path))),
-        discards=discarded.rows,
-        dropped=tuple(gone),
+        tables=tuple(sorted(flat, key=lambda one: one.table)),
+        unreadable=tuple(Unreadable(*row) for row in unreadable.itertuples(index=False)),
+        unnamed=tuple(sorted(unnamed, key=lambda one: (one.table, one.path))),
+        discards=int(counts["discards"]),
+        dropped=tuple(dropped),
+        days_read=tuple(days_read),
     )
-
-
-def _plan(settings: Settings) -> dict[str, dict[str, str]]:
-    """Declared types of the tracking plan, by table and column."""
-    plan: dict[str, dict[str, str]] = {}
-    for event, columns in settings.tracking_plan.items():
-        table = event if event in FIXED_TABLES else table_name(event)
-        plan.setdefault(table, {}).update(
-            {column_name(name): _PLANNED.get(kind, kind) for name, kind in columns.items()}
-        )
-    return plan
-
-
-def _parts(session: Session, events: Table) -> list[_Part]:
-    seen = session.json_paths(events, "record", ["type", "flat_table"])
-    paths: dict[tuple[str, str], dict[Path, frozenset[str]]] = {}
-    tracks: dict[Path, frozenset[str]] = {}
-    for (kind, table), path, kinds in seen:
-        paths.setdefault((kind, table), {})[path] = kinds
-        if kind == "track":
-            tracks[path] = tracks.get(path, frozenset()) | kinds
-    parts = [_Part("tracks", "tracks", _values_of(tracks))]
-    parts += [
-        _Part(table, kind, _values_of(paths.pop((kind, table), {})))
-        for kind, table in TYPE_TABLES.items()
-    ]
-    parts += [
-        _Part(table, kind, _values_of(found))
-        for (kind, table), found in sorted(paths.items())
-        if table
-    ]
-    return parts
-
-
-def _values_of(paths: Mapping[Path, frozenset[str]]) -> tuple[tuple[Path, frozenset[str]], ...]:
-    """The paths that hold a value; those that lead to an object in other records say so."""
-    inner = {path[:depth] for path in paths for depth in range(1, len(path))}
-    return tuple(
-        (path, kinds | {"object"} if path in inner else kinds)
-        for path, kinds in paths.items()
-        if kinds != {"object"}
-    )
-
-
-_Published = tuple[FlatTable, list[Unnamed], list[exp.Query]]
-
-
-def _publish_part(session: Session, part: _Part, lane: int, plan: Mapping[str, str]) -> _Published:
-    columns, unnamed = plan_columns(part.table, part.kind, part.paths, plan)
-    source = session.work(f"part_{lane}", _part_rows(part))
-    exact: frozenset[Path] = frozenset()
-    while True:
-        leaves = _Leaves(columns, exact)
-        table = session.json_columns(f"leaves_{part.table}", source, "record", leaves.wanted())
-        found = leaves.look(session, table)
-        if not found.inexact:
-            break
-        exact |= found.inexact
-    published = session.publish(
-        Table("events", part.table), _part_select(part, table, columns, leaves, found.types)
-    )
-    flat = FlatTable(published.table, published.rows, session.columns(published.table))
-    discards = leaves.discards(part.table, table, found.misfits)
-    if not discards:
-        session.forget(table)
-    return flat, unnamed, discards
-
-
-def _part_rows(part: _Part) -> exp.Select:
-    kind = "track" if part.kind == "tracks" else part.kind
-    query = exp.select("*").from_(Table("work", "events").node()).where(exp.column("type").eq(kind))
-    if part.kind != "tracks":
-        query = query.where(exp.column("flat_table").eq(part.table))
-    return query
-
-
-def _part_select(
-    part: _Part, table: Table, columns: list[Column], leaves: _Leaves, types: dict[str, str]
-) -> exp.Select:
-    chosen: list[exp.Expr] = [_quoted(name) for name in DEFAULT_COLUMNS]
-    if part.kind in ("track", "tracks"):
-        chosen.append(exp.alias_(exp.column("event"), "event_text"))
-        chosen.append(exp.alias_(exp.column("flat_table"), "event"))
-    for column in sorted(columns, key=lambda c: c.name):
-        if column.name in types:
-            value = leaves.value(column, types[column.name])
-            chosen.append(exp.alias_(value, column.name, quoted=True, copy=False))
-    chosen.append(exp.column(PARTITION))
-    # Built from a list: adding to a query one column at a time copies it each time.
-    return exp.Select(expressions=chosen).from_(table.node(), copy=False)
-
-
-def _quoted(name: str) -> exp.Column:
-    return exp.column(name, quoted=True)
-
-
-def _drop_others(session: Session, wanted: set[str]) -> list[str]:
-    fixed = FIXED_TABLES - {"accounts"}
-    gone = [name for name in session.tables("events") if name not in wanted | fixed]
-    for name in gone:
-        session.drop(Table("events", name))
-    return gone
-
-
-_MOST_PARTS = 32
-
-
-def _union(queries: Sequence[exp.Query]) -> exp.Query:
-    """All rows of some queries; of many, as a union of unions, since engines limit its depth."""
-    whole = list(queries)
-    while len(whole) > _MOST_PARTS:
-        groups = [whole[at : at + _MOST_PARTS] for at in range(0, len(whole), _MOST_PARTS)]
-        whole = [
-            exp.select("*").from_(_chain(group).subquery("part", copy=False), copy=False)
-            for group in groups
-        ]
-    return _chain(whole)
-
-
-def _chain(queries: Sequence[exp.Query]) -> exp.Query:
-    union = queries[0]
-    for query in queries[1:]:
-        union = exp.union(union, query, distinct=False, copy=False)
-    return union
-
-
-def _users(session: Session) -> exp.Query:
-    """One row per user id: the latest non-null value of every column of identifies."""
-    columns = session.columns(Table("events", "identifies"))
-    latest = [name for name in columns if name not in ("id", "user_id", "received_at", PARTITION)]
-    # One row per user remains; each column looks for its own latest value.
-    window = exp.Window(
-        partition_by=[_quoted("user_id")],
-        order=exp.Order(
-            expressions=[
-                exp.Ordered(this=_quoted("received_at"), desc=True),
-                exp.Ordered(this=_quoted("id"), desc=True),
-            ]
-        ),
-    )
-    whole = window.copy()
-    whole.set(
-        "spec",
-        exp.WindowSpec(
-            kind="ROWS",
-            start="UNBOUNDED",
-            start_side="PRECEDING",
-            end="UNBOUNDED",
-            end_side="FOLLOWING",
-        ),
-    )
-
-    def newest(name: str) -> exp.Expr:
-        over = whole.copy()
-        over.set("this", exp.IgnoreNulls(this=exp.FirstValue(this=_quoted(name))))
-        return exp.alias_(over, name, quoted=True)
-
-    number = window.copy()
-    number.set("this", exp.RowNumber())
-    inner = (
-        exp.select(exp.alias_(_quoted("user_id"), "id", quoted=True))
-        .select(*(newest(name) for name in latest))
-        .select(_quoted("received_at"), _quoted(PARTITION), exp.alias_(number, "nth"))
-        .from_(Table("events", "identifies").node())
-        .where(exp.column("user_id").is_(exp.null()).not_())
-    )
-    names = ["id", *latest, "received_at", PARTITION]
-    return (
-        exp.select(*(_quoted(name) for name in names))
-        .from_(inner.subquery("newest"))
-        .where(exp.column("nth").eq(1))
-    )
-
-
-def _name_of_type() -> exp.Expr:
-    """Name of the table of an event's type, in SQL."""
-    case = exp.case()
-    for kind, table in {"track": "tracks", **TYPE_TABLES}.items():
-        case = case.when(exp.column("type").eq(kind), exp.Literal.string(table))
-    return case
-
-
-def _time_discards() -> exp.Query:
-    """Times of the default columns that were given and are none."""
-    return _union(
-        [
-            exp.select(
-                exp.alias_(
-                    _name_of_type(),
-                    "table_name",
-                ),
-                exp.alias_(exp.column("id"), "row_id"),
-                exp.alias_(exp.Literal.string(name), "column_name"),
-                exp.alias_(exp.column(f"raw_{name}"), "column_value"),
-                exp.column("received_at"),
-                exp.alias_(exp.Literal.string("not a timestamp"), "reason"),
-                exp.column(PARTITION),
-            )
-            .from_(Table("work", "kept").node())
-            .where(exp.column("is_duplicate").not_())
-            .where(exp.func("nullif", exp.column(f"raw_{name}"), "''").is_(exp.null()).not_())
-            .where(
-                exp.Anonymous(this="parse_timestamp", expressions=[exp.column(f"raw_{name}")]).is_(
-                    exp.null()
-                )
-            )
-            for name in ("received_at", "sent_at", "original_timestamp", "timestamp")
-        ]
-    )
-
-
-# --- values -------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Found:
-    """What was found in a table's values.
-
-    ``types`` of the columns that hold a value; ``inexact`` paths whose numbers are to be read
-    again, as text; ``misfits`` the working columns that hold a value that their column does not.
-    """
-
-    types: dict[str, str]
-    inexact: frozenset[Path] = frozenset()
-    misfits: frozenset[str] = frozenset()
-
-
-class _Leaves:
-    """The raw values of a table's columns, one working column per source.
-
-    ``exact`` are paths whose numbers a double cannot hold: they are read as JSON text.
-    """
-
-    def __init__(self, columns: list[Column], exact: frozenset[Path]) -> None:
-        self._columns = columns
-        self._leaves: dict[tuple[str, Path], tuple[str, str]] = {}
-        for column in columns:
-            for source in column.sources:
-                kind = "json" if source.path in exact else _leaf_kind(column, source)
-                self._leaves[column.name, source.path] = (f"c{len(self._leaves)}", kind)
-
-    def wanted(self) -> dict[str, JsonColumn]:
-        return {leaf: JsonColumn(path, kind) for (_, path), (leaf, kind) in self._leaves.items()}
-
-    def look(self, session: Session, table: Table) -> _Found:
-        """Look at the values, in one query or, where some may all be timestamps, in two."""
-        asked: list[exp.Expr] = []
-        for column, source, leaf, kind in self._all():
-            wanted = (
-                self._misfits(column, source) if column.declared else _asked(kind, source.kinds)
-            )
-            asked += [_named(_parsed(sql, leaf), leaf, what) for what, sql in wanted.items()]
-        found = _answers(session, table, asked, "values")
-        asked = [
-            _named(_parsed(sql, leaf), leaf, what)
-            for leaf in [leaf for leaf, what in found if what == "start"]
-            if _MAY_BE_TIMESTAMP.match(str(found[leaf, "start"]))
-            for what, sql in _TIMESTAMPS.items()
-        ]
-        found |= _answers(session, table, asked, "timestamps")
-        return self._found(found)
-
-    def _all(self) -> Iterator[tuple[Column, Source, str, str]]:
-        for column in self._columns:
-            for source in column.sources:
-                yield column, source, *self._leaves[column.name, source.path]
-
-    def _found(self, found: Mapping[tuple[str, str], Any]) -> _Found:
-        types = {column.name: column.declared for column in self._columns if column.declared}
-        values: dict[str, Values] = {}
-        inexact: set[Path] = set()
-        misfits: set[str] = set()
-        doubles: dict[str, set[Path]] = {}
-        for column, source, leaf, kind in self._all():
-            if column.declared:
-                if found.get((leaf, "misfits")):
-                    misfits.add(leaf)
-                continue
-            seen = _values(leaf, kind, found)
-            values[column.name] = values.get(column.name, Values()) + seen
-            if kind == "double":
-                doubles.setdefault(column.name, set()).add(source.path)
-                # From there on two integers may be one double.
-                if seen.largest_integer >= 2**53:
-                    inexact.add(source.path)
-        for name, seen in values.items():
-            kind_of_column = seen.type()
-            if kind_of_column:
-                types[name] = kind_of_column
-            if kind_of_column == VARCHAR:
-                inexact |= doubles.get(name, set())
-        return _Found(types, frozenset(inexact), frozenset(misfits))
-
-    def _misfits(self, column: Column, source: Source) -> dict[str, str]:
-        declared = column.declared
-        if not declared or declared == VARCHAR or source.kinds <= _FITTING[declared]:
-            return {}
-        _, kind = self._leaves[column.name, source.path]
-        arrays = source.kinds == {"array"}
-        given = _conversion(kind, VARCHAR, arrays)
-        fitting = _conversion(kind, declared, arrays)
-        return {"misfits": f"count_if(({given}) is not null and ({fitting}) is null)"}
-
-    def value(self, column: Column, kind: str) -> exp.Expr:
-        values = [self._converted(column, source, kind) for source in reversed(column.sources)]
-        if not values:
-            return exp.cast(exp.null(), kind)
-        if len(values) == 1:
-            return values[0]
-        return exp.Coalesce(this=values[0], expressions=values[1:])
-
-    def discards(self, table_name: str, table: Table, misfits: frozenset[str]) -> list[exp.Query]:
-        """Values that were given and do not fit their declared column."""
-        queries: list[exp.Query] = []
-        for column in self._columns:
-            for source in column.sources:
-                leaf, _ = self._leaves[column.name, source.path]
-                if not column.declared or leaf not in misfits:
-                    continue
-                given = self._converted(column, source, VARCHAR)
-                queries.append(
-                    exp.select(
-                        exp.alias_(exp.Literal.string(table_name), "table_name"),
-                        exp.alias_(exp.column("id"), "row_id"),
-                        exp.alias_(exp.Literal.string(column.name), "column_name"),
-                        exp.alias_(given, "column_value"),
-                        exp.column("received_at"),
-                        exp.alias_(exp.Literal.string(f"not a {column.declared}"), "reason"),
-                        exp.column(PARTITION),
-                    )
-                    .from_(table.node())
-                    .where(given.copy().is_(exp.null()).not_())
-                    .where(self._converted(column, source, column.declared).is_(exp.null()))
-                )
-        return queries
-
-    def _converted(self, column: Column, source: Source, kind: str) -> exp.Expr:
-        leaf, leaf_kind = self._leaves[column.name, source.path]
-        return _parsed(_conversion(leaf_kind, kind, source.kinds == {"array"}), leaf)
-
-
-@cache
-def _tree(sql: str) -> exp.Expr:
-    return exp.maybe_parse(sql, dialect="athena")
-
-
-def _parsed(sql: str, leaf: str) -> exp.Expr:
-    """A SQL text over ``leaf`` as a tree over a working column."""
-    tree = _tree(sql).copy()
-    for node in tree.find_all(exp.Column):
-        node.this.set("this", leaf)
-    return tree
-
-
-def _named(value: exp.Expr, leaf: str, what: str) -> exp.Expr:
-    return exp.alias_(value, f"{leaf}_{what}", copy=False)
-
-
-def _answers(
-    session: Session, table: Table, asked: list[exp.Expr], label: str
-) -> dict[tuple[str, str], Any]:
-    """Run aggregates named ``<leaf>_<what>``; by leaf and what, those that are not NULL."""
-    if not asked:
-        return {}
-    query = exp.Select(expressions=asked).from_(table.node(), copy=False)
-    row = session.query(query, label=f"{label} of {table.name}").iloc[0]
-    answers = {}
-    for name, value in row.items():
-        leaf, _, what = str(name).partition("_")
-        if not pd.isna(value):
-            answers[leaf, what] = value
-    return answers
-
-
-_FITTING = {
-    DOUBLE: {"integer", "double"},
-    BIGINT: set[str](),
-    BOOLEAN: {"boolean"},
-    TIMESTAMP: set[str](),
-}
-
-
-def _leaf_kind(column: Column, source: Source) -> str:
-    kinds = source.kinds
-    if kinds <= {"string"} or kinds <= {"array"}:
-        return "string"
-    if kinds <= {"integer"}:
-        return "integer"
-    if kinds <= {"boolean"}:
-        return "boolean"
-    if kinds <= {"integer", "double"} and column.declared in (None, DOUBLE):
-        return "double"
-    return "json"
-
-
-_MAY_BE_TIMESTAMP = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T]")
-
-_TIMESTAMPS = {
-    "strings": "count(nullif(leaf, ''))",
-    "timestamps": "count(parse_timestamp(leaf))",
-}
-
-
-def _asked(kind: str, kinds: frozenset[str]) -> dict[str, str]:
-    """What to ask of a raw value, called ``leaf``, of a column without a declared type."""
-    if kind == "string" and kinds == {"array"}:
-        return {"arrays": "count_if(leaf not in ('[]', '[\"\"]'))"}
-    if kind == "string":
-        # Where all are timestamps, the last in order is one; few columns are such.
-        return {"start": "substr(max(leaf), 1, 11)"}
-    if kind == "integer":
-        return {"largest": "cast(max(abs(leaf)) as varchar)"}
-    if kind == "double":
-        return {
-            "doubles": "count_if(leaf <> floor(leaf))",
-            "largest": "cast(max(case when leaf = floor(leaf) then "
-            "cast(least(abs(leaf), 1e30) as decimal(38, 0)) end) as varchar)",
-        }
-    if kind == "boolean":
-        return {}
-    of, text = "json_kind(leaf)", "json_scalar(leaf)"
-    number = f"case when {of} in ('integer', 'double') then try_cast(leaf as double) end"
-    whole = f"{number} = floor({number})"
-    return {
-        "doubles": f"count_if({number} <> floor({number}))",
-        "booleans": f"count_if({of} = 'boolean')",
-        "strings": f"count_if({of} = 'string' and {text} <> '')",
-        "timestamps": f"count_if({of} = 'string' and parse_timestamp({text}) is not null)",
-        "arrays": f"count_if({of} = 'array' and leaf not in ('[]', '[\"\"]'))",
-        "largest": f"cast(max(case when {whole} then coalesce("
-        f"abs(try_cast(leaf as decimal(38, 0))), cast(1e30 as decimal(38, 0))) end) as varchar)",
-    }
-
-
-def _values(leaf: str, kind: str, found: Mapping[tuple[str, str], Any]) -> Values:
-    """What the answers say about one raw value."""
-    if kind == "boolean":
-        return Values(booleans=1)
-    counts = {
-        what: int(found.get((leaf, what), 0))
-        for what in ("doubles", "booleans", "strings", "timestamps", "arrays")
-    }
-    if found.get((leaf, "start")) and (leaf, "strings") not in found:
-        counts["strings"] = 1
-    largest = found.get((leaf, "largest"))
-    return Values(**counts, integers=int(largest is not None), largest_integer=int(largest or 0))
-
-
-def _conversion(kind: str, target: str, only_arrays: bool) -> str:
-    """SQL that turns a raw value, called ``leaf``, into a column's type.
-
-    NULL where it is blank or does not fit.
-    """
-    match kind, target:
-        case "string", "varchar" if only_arrays:
-            return "case when leaf not in ('[]', '[\"\"]') then leaf end"
-        case "string", "varchar":
-            return "nullif(leaf, '')"
-        case "string", _:
-            return f"cast(null as {target})" if only_arrays else from_text("leaf", target)
-        case (("integer" | "boolean"), "varchar"):
-            return "cast(leaf as varchar)"
-        case "integer", "bigint":
-            return "try_cast(leaf as bigint)"
-        case (("integer" | "double"), "double"):
-            return "cast(leaf as double)"
-        case "double", "bigint":
-            return f"case when {IS_INTEGRAL.format(d='leaf')} then cast(leaf as bigint) end"
-        case "boolean", "boolean":
-            return "leaf"
-        case "json", _:
-            return from_json("leaf", target)
-    return f"cast(null as {target})"

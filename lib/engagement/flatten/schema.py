@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache, reduce
+from operator import add
 
 from engagement.flatten.names import column_name, snake_case
 from engagement.warehouse.values import BIGINT, BOOLEAN, DOUBLE, TIMESTAMP, VARCHAR
@@ -119,11 +121,55 @@ EXTRA: dict[str, dict[str, Path]] = {
 
 
 @dataclass(frozen=True)
+class Values:
+    """What was counted over the values of one source (blank ones left out)."""
+
+    integers: int = 0
+    doubles: int = 0
+    booleans: int = 0
+    strings: int = 0
+    timestamps: int = 0
+    arrays: int = 0
+    largest_integer: float = 0
+
+    def __add__(self, other: Values) -> Values:
+        return Values(
+            self.integers + other.integers,
+            self.doubles + other.doubles,
+            self.booleans + other.booleans,
+            self.strings + other.strings,
+            self.timestamps + other.timestamps,
+            self.arrays + other.arrays,
+            max(self.largest_integer, other.largest_integer),
+        )
+
+    def type(self) -> str | None:
+        """Narrowest type that holds every value; ``None`` if there is no value.
+
+        ``timestamps`` are counted among ``strings`` too; integral doubles count as integers.
+        """
+        numbers = self.integers + self.doubles
+        others = self.booleans + self.strings + self.arrays
+        if not numbers and not others:
+            return None
+        if numbers and not others:
+            if not self.doubles and self.largest_integer < 2**63:
+                return BIGINT
+            return DOUBLE if self.largest_integer <= 2**53 else VARCHAR
+        if self.booleans and not numbers and not self.strings and not self.arrays:
+            return BOOLEAN
+        if self.strings and self.strings == self.timestamps and not (numbers or self.booleans):
+            return VARCHAR if self.arrays else TIMESTAMP
+        return VARCHAR
+
+
+@dataclass(frozen=True)
 class Source:
-    """One path that feeds a column, and the kinds of values seen there."""
+    """One path that feeds a column, the kinds of values seen there, and what they are."""
 
     path: Path
     kinds: frozenset[str]
+    values: Values = Values()
 
 
 @dataclass
@@ -133,6 +179,12 @@ class Column:
     name: str
     declared: str | None
     sources: list[Source] = field(default_factory=list)
+
+    def type(self) -> str | None:
+        """Its declared type, or the narrowest that holds every value; ``None`` if there is none."""
+        if self.declared:
+            return self.declared
+        return reduce(add, (source.values for source in self.sources), Values()).type()
 
 
 @dataclass(frozen=True)
@@ -194,44 +246,39 @@ def plan_columns(
     return list(columns.values()), unnamed
 
 
-@dataclass(frozen=True)
-class Values:
-    """What was counted over the values of one source (blank ones left out)."""
+@cache
+def homes(kind: str, path: Path) -> tuple[str, ...]:
+    """Names of the columns that a path feeds on its own, in a table of this event type.
 
-    integers: int = 0
-    doubles: int = 0
-    booleans: int = 0
-    strings: int = 0
-    timestamps: int = 0
-    arrays: int = 0
-    largest_integer: float = 0
-
-    def __add__(self, other: Values) -> Values:
-        return Values(
-            self.integers + other.integers,
-            self.doubles + other.doubles,
-            self.booleans + other.booleans,
-            self.strings + other.strings,
-            self.timestamps + other.timestamps,
-            self.arrays + other.arrays,
-            max(self.largest_integer, other.largest_integer),
+    Empty where it is no part of the record that is flattened.
+    """
+    names = [
+        column_name(
+            "_".join(
+                (root.prefix, *path[len(root.path) :]) if root.prefix else path[len(root.path) :]
+            )
         )
+        for root in ROOTS[kind]
+        if len(path) > len(root.path) and path[: len(root.path)] == root.path
+    ]
+    names += [name for name, own in EXTRA.get(kind, {}).items() if own == path]
+    # A root that is no object itself is reported, with the reason.
+    if any(path == root.path for root in ROOTS[kind]):
+        names.append("")
+    return tuple(names)
 
-    def type(self) -> str | None:
-        """Narrowest type that holds every value; ``None`` if there is no value.
 
-        ``timestamps`` are counted among ``strings`` too; integral doubles count as integers.
-        """
-        numbers = self.integers + self.doubles
-        others = self.booleans + self.strings + self.arrays
-        if not numbers and not others:
-            return None
-        if numbers and not others:
-            if not self.doubles and self.largest_integer < 2**63:
-                return BIGINT
-            return DOUBLE if self.largest_integer <= 2**53 else VARCHAR
-        if self.booleans and not numbers and not self.strings and not self.arrays:
-            return BOOLEAN
-        if self.strings and self.strings == self.timestamps and not (numbers or self.booleans):
-            return VARCHAR if self.arrays else TIMESTAMP
-        return VARCHAR
+def is_flattened(kind: str, path: Path) -> bool:
+    """Whether a path is in a part of the record that becomes columns."""
+    return bool(homes(kind, path))
+
+
+def is_looked_into(kind: str, path: Path, declared: Mapping[str, str]) -> bool:
+    """Whether the values of a path decide the type of a column, or may not fit it."""
+    for name in homes(kind, path):
+        promised = declared.get(name) or declared_type(name, kind)
+        if name in EXTRA.get(kind, {}):
+            promised = declared.get(name, VARCHAR)
+        if promised in (None, BIGINT) and name:
+            return True
+    return False

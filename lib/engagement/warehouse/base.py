@@ -20,7 +20,7 @@ import pandas as pd
 import pyarrow as pa
 from sqlglot import exp
 
-from engagement.landing.files import LandedFile
+from engagement.landing.files import PARTITION, LandedFile
 from engagement.warehouse.dialect import Engine, Table
 
 T = TypeVar("T")
@@ -139,6 +139,17 @@ class Session(Protocol):
         """Let go of working tables that nothing will read again."""
         ...
 
+    def view(self, name: str, select: Select, columns: Mapping[str, str]) -> Table:
+        """Let ``work.<name>`` stand for a query, which runs wherever the table is read.
+
+        ``columns`` are the names and types that it gives.
+        """
+        ...
+
+    def rows(self, name: str, rows: pa.Table, columns: Mapping[str, str]) -> Table:
+        """Make rows that are here ``work.<name>``, with these Athena types."""
+        ...
+
     def json_columns(
         self,
         name: str,
@@ -148,36 +159,57 @@ class Session(Protocol):
         *,
         where: str | None = None,
         keep: bool = False,
+        lazy: bool = False,
     ) -> Table:
         """Take values out of a column of JSON texts, each text parsed once.
 
-        No object in the texts gives a key twice: ``json_last_wins`` comes before this.
+        No object in the texts gives a key twice: see :meth:`readable`.
 
         ``work.<name>`` gets every column of ``source`` and one per entry of ``wanted``; the texts
         themselves only with ``keep``. ``where`` names a boolean column: texts for which it is not
-        true are not parsed, and give NULLs.
+        true are not parsed, and give NULLs. A ``lazy`` table is a view: for one reader alone.
         """
         ...
 
-    def json_paths(
-        self, source: Table, column: str, groups: Sequence[str]
-    ) -> list[tuple[tuple[Any, ...], tuple[str, ...], frozenset[str]]]:
-        """Every path of scalars and arrays in a column of JSON objects.
+    def json_fields(
+        self,
+        source: Table,
+        column: str,
+        groups: Sequence[str],
+        looked_into: Callable[[tuple[Any, ...], tuple[str, ...]], bool],
+    ) -> list[JsonField]:
+        """Find every path of scalars and arrays in a column of JSON objects, and count its values.
 
-        Returns
-        -------
-        list
-            ``(values of the group columns, path, kinds)``; kinds are of ``integer, double,
-            boolean, string, array``, and ``object`` for an empty object.
+        ``source`` keeps the column ``shape`` of its records. The values themselves are looked at
+        where ``looked_into``, asked with the group and the path, says so.
         """
         ...
 
-    def landing_lines(self, files: Sequence[LandedFile]) -> tuple[Table, list[FileLines]]:
-        """Read files line by line, losing nothing.
+    def readable(self, name: str, events: exp.Query, columns: Mapping[str, str]) -> Table:
+        """Let ``work.<name>`` stand for kept events whose ``record`` can be taken apart.
 
-        ``work.lines`` gets ``received_at_utc_date, source_file, line_number, line,
-        record_encoding`` without the blank lines; a file that cannot be read gives no line, and
-        says why.
+        Some engines read of a key given twice only the first value: for such records, the text
+        that was put aside by :meth:`put_aside` stands in ``record``. ``events`` selects from
+        ``events.events``, and has the columns ``id`` and ``received_at_utc_date``.
+        """
+        ...
+
+    def put_aside(self, kept: exp.Query, partitions: Sequence[str]) -> None:
+        """Keep, for these dates, texts that are read in the place of the records as sent.
+
+        ``kept`` gives ``received_at_utc_date, id, record`` of records that give a key twice.
+        """
+        ...
+
+    def landing_records(self, files: Sequence[LandedFile]) -> tuple[Table, list[FileLines]]:
+        """Read files record by record, losing nothing.
+
+        ``work.records`` gets a row per record: ``record_number`` (any, unique), the partition,
+        ``source_file``, ``line_number`` (NULL where the engine cannot tell), ``record`` (with the
+        last of the values of a key given twice), ``record_as_sent`` (where that differs),
+        ``record_encoding`` (``base64`` where it is no UTF-8), ``verdict`` (``object``, ``twice``,
+        ``value``, ``too_deep``, ``not_json``, ``not_utf8``), ``is_object`` and ``shape`` (the
+        engine's own). A file that cannot be read gives no record, and says why.
         """
         ...
 
@@ -200,10 +232,13 @@ class Session(Protocol):
         parameters: Mapping[str, Any] | None = None,
         *,
         partitions: Sequence[str] | None = None,
+        columns: Mapping[str, str] | None = None,
     ) -> Publication:
         """Replace a table, or its partitions of these received dates, in one step.
 
-        A reader sees the old rows or the new ones, never a mixture and never a gap.
+        A reader sees the old rows or the new ones, never a mixture and never a gap. ``columns``
+        are the names and types that the query gives, where they are known: they need not be found
+        out then. A column that the other partitions lack is NULL there.
         """
         ...
 
@@ -223,6 +258,46 @@ class JsonColumn:
 
     path: tuple[str, ...]
     kind: str
+
+
+@dataclass(frozen=True)
+class JsonValues:
+    """What a look at the values of one path has found.
+
+    ``fractions`` are numbers that are no integers, ``texts`` strings that are not empty, of which
+    ``timestamps`` read as such; ``lists`` arrays that are neither ``[]`` nor ``[""]``.
+    ``largest_integer`` is the size of the largest integer, or of the largest number that has no
+    fraction, and at most :data:`LARGEST`.
+    """
+
+    fractions: int = 0
+    texts: int = 0
+    timestamps: int = 0
+    lists: int = 0
+    largest_integer: int = 0
+
+
+LARGEST = 2**63
+"""Integers from here on are not told apart: none of them is a bigint."""
+
+
+@dataclass(frozen=True)
+class JsonField:
+    """The values of one path in the JSON texts of one group, counted by kind.
+
+    ``objects`` are empty ones: the paths of others lead on. NULLs are not counted. ``values`` is
+    there if they were looked into.
+    """
+
+    group: tuple[Any, ...]
+    path: tuple[str, ...]
+    integers: int = 0
+    doubles: int = 0
+    booleans: int = 0
+    strings: int = 0
+    arrays: int = 0
+    objects: int = 0
+    values: JsonValues | None = None
 
 
 @dataclass(frozen=True)
@@ -250,6 +325,9 @@ class Warehouse(Protocol):
 
     engine: Engine
     log: StatementLog
+    batch_bytes: int | None
+    batch_days: int
+    """How much of the landing is taken in at a time: bytes of events, and dates."""
 
     def describe(self) -> str:
         """Say in a few words what this is and where, without anything secret."""
@@ -298,6 +376,18 @@ class Landing:
     location: str
     files: tuple[LandedFile, ...]
     strays: tuple[str, ...]
+
+
+def with_new_columns(old: Mapping[str, str], new: Mapping[str, str]) -> dict[str, str]:
+    """Columns and types of a table some of whose partitions are replaced.
+
+    What the new rows have comes in their order and with their types; what only other partitions
+    have comes before the partition's date, which is last.
+    """
+    last = [name for name in new if name == PARTITION]
+    merged = {name: kind for name, kind in new.items() if name != PARTITION}
+    merged |= {name: kind for name, kind in old.items() if name not in new and name != PARTITION}
+    return merged | {name: new[name] for name in last}
 
 
 def frame(table: pa.Table) -> pd.DataFrame:

@@ -316,28 +316,6 @@ Hours, minutes and offsets beyond these are read by one engine and refused by th
 _PARAMETER = "nullif(regexp_extract(@1, '[?&]' || @2 || '=([^&#]*)', 1), '')"
 
 FUNCTIONS: dict[str, dict[Engine, str]] = {
-    # json_verdict(text): object, value or not_json, by RFC 8259, with no lone surrogates and no
-    # number beyond a double; on DuckDB also twice (an object that gives some key two values) and
-    # too_deep, which its own functions would not survive.
-    "json_verdict": {
-        "duckdb": "engagement_json_verdict(@1)",
-        "athena": r"""
-            case
-                when try(json_parse(@1)) is null or regexp_like(
-                    regexp_replace(
-                        replace(@1, '\\', ' '),
-                        '\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}', ''
-                    ),
-                    '\\u[dD][89a-fA-F][0-9a-fA-F]{2}'
-                ) then 'not_json'
-                when regexp_like(@1, '^\s*[{]') then 'object'
-                else 'value'
-            end
-        """,
-    },
-    # json_last_wins(text): the text with only the last of the values that a key is given; asked
-    # for where json_verdict says twice, which Athena does not, since its reader keeps the last.
-    "json_last_wins": {"duckdb": "engagement_json_last_wins(@1)", "athena": "@1"},
     # parse_timestamp(text): the UTC time, in milliseconds, of a text of TIMESTAMP_PATTERN's form;
     # NULL for any other text and for times that do not exist.
     "parse_timestamp": {

@@ -7,28 +7,31 @@ are fetched whole, and whoever has to wait is told for whom.
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import duckdb
 import pandas as pd
 import pyarrow as pa
-from duckdb.func import PythonUDFType
 from sqlglot import exp
 
+from engagement.landing import strict_json
 from engagement.landing.files import LandedFile, list_folder, sort_out
-from engagement.landing.lines import SCHEMA, UnreadableFileError, read_bytes, split_lines
+from engagement.landing.lines import UnreadableFileError, read_bytes
+from engagement.landing.records import NO_SHAPE, SCHEMA, RecordReader, Shapes
 from engagement.settings import Settings
-from engagement.warehouse import lease, strict_json
+from engagement.warehouse import duckdb_json, lease
 from engagement.warehouse.base import (
     FileLines,
     Finding,
     JsonColumn,
+    JsonField,
+    JsonValues,
     Landing,
     Publication,
     R,
@@ -38,6 +41,7 @@ from engagement.warehouse.base import (
     T,
     WarehouseError,
     frame,
+    with_new_columns,
 )
 from engagement.warehouse.dialect import LOGICAL, WORK, Engine, Table, bind, parse, render
 
@@ -64,6 +68,8 @@ class DuckDBWarehouse:
     """Tables in one local DuckDB file."""
 
     engine: Engine = "duckdb"
+    batch_bytes: int | None = 256_000_000
+    batch_days: int = 1000
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -195,10 +201,8 @@ class _DuckDBSession:
         if token is not None:
             # A database of its own, gone with the connection.
             connection.execute(f"attach ':memory:' as {WORK}")
-            for name, function in _OWN_FUNCTIONS.items():
-                connection.create_function(
-                    name, function, ["VARCHAR"], "VARCHAR", type=PythonUDFType.ARROW
-                )
+        self._shapes = Shapes()
+        self._views: set[str] = set()
 
     # --- reading
 
@@ -248,7 +252,8 @@ class _DuckDBSession:
 
     def forget(self, *tables: Table) -> None:
         for table in tables:
-            self._run(f"drop table if exists {self._physical(table)}", table.name)
+            kind = "view" if table.name in self._views else "table"
+            self._run(f"drop {kind} if exists {self._physical(table)}", table.name)
 
     def _create(self, table: Table, sql: str) -> int:
         started = time.perf_counter()
@@ -256,6 +261,30 @@ class _DuckDBSession:
         rows = int(done.fetchall()[0][0])
         self._warehouse.log.add(table.name, sql, rows, started)
         return rows
+
+    def view(self, name: str, select: Select, columns: Mapping[str, str]) -> Table:
+        del columns
+        return self._view(name, self._sql(select, None))
+
+    def _view(self, name: str, sql: str) -> Table:
+        # A temporary view: one in the working database would look for tables there.
+        self._views.add(name)
+        table = Table(WORK, name)
+        self._run(f"create or replace temporary view {self._physical(table)} as {sql}", name)
+        return table
+
+    def rows(self, name: str, rows: pa.Table, columns: Mapping[str, str]) -> Table:
+        table = Table(WORK, name)
+        chosen = ", ".join(
+            f"cast({_name(column)} as {_duckdb_type(kind)}) as {_name(column)}"
+            for column, kind in columns.items()
+        )
+        self._connection.register("__rows", rows)
+        try:
+            self._create(table, f"select {chosen} from __rows")
+        finally:
+            self._connection.unregister("__rows")
+        return table
 
     def json_columns(
         self,
@@ -266,86 +295,127 @@ class _DuckDBSession:
         *,
         where: str | None = None,
         keep: bool = False,
+        lazy: bool = False,
     ) -> Table:
-        text = _name(column)
-        structures, places = _places(wanted)
-        parsed = f"case when {_name(where)} then {text} end" if where else text
-        inner = [
-            f"json_transform({parsed}, {_text(json.dumps(structure, ensure_ascii=False))}) "
-            f"as {_PARSED.format(number)}"
-            for number, structure in enumerate(structures)
-        ]
-        hidden = [_PARSED.format(number) for number in range(len(structures))]
-        hidden += [] if keep else [text]
-        outer = [f"* exclude ({', '.join(hidden)})" if hidden else "*"]
-        for alias, item in wanted.items():
-            value = _value(places[alias], item, parsed)
-            if item.kind == "json":
-                value = f"case when json_type({value}) <> 'NULL' then cast({value} as varchar) end"
-            outer.append(f"{value} as {_name(alias)}")
+        sql = duckdb_json.columns_sql(self._physical(source), column, wanted, where, keep)
+        if lazy:
+            return self._view(name, sql)
         table = Table(WORK, name)
-        self._create(
-            table,
-            f"select {', '.join(outer)} from "
-            f"(select {', '.join(['*', *inner])} from {self._physical(source)}) as parsed",
-        )
+        self._create(table, sql)
         return table
 
-    def json_paths(
-        self, source: Table, column: str, groups: Sequence[str]
-    ) -> list[tuple[tuple[Any, ...], tuple[str, ...], frozenset[str]]]:
-        keys = "".join(f"{_name(group)}, " for group in groups)
-        text, rows = _name(column), self._physical(source)
-        deep = (
-            f"length({text}) - length(replace(replace({text}, '{{', ''), '[', '')) > {_FLAT_ENOUGH}"
-        )
-        kinds: dict[tuple[tuple[Any, ...], tuple[str, ...]], set[str]] = {}
-        structures = self._run(
-            f"select {keys}json_structure({text}) from {rows} where not ({deep}) group by all",
-            "json_paths",
-        ).fetchall()
-        for *group, structure in structures:
-            for path, kind in _leaves(json.loads(structure)):
-                kinds.setdefault((tuple(group), path), set()).add(kind)
-        # json_structure gives up on deep texts; most of these are only long.
-        for *group, record in self._run(
-            f"select {keys}{text} from {rows} where {deep}", "json_paths"
+    def json_fields(
+        self,
+        source: Table,
+        column: str,
+        groups: Sequence[str],
+        looked_into: Callable[[tuple[Any, ...], tuple[str, ...]], bool],
+    ) -> list[JsonField]:
+        keys = [_name(group) for group in groups]
+        counts = duckdb_json.FieldCounts()
+        shapes = self._shapes.leaves()
+        seen = ", ".join([*keys, "shape", "count(*)"])
+        rows = self._physical(source)
+        for *group, shape, count in self._run(
+            f"select {seen} from {rows} group by all", "shapes"
         ).fetchall():
-            for path, kind in strict_json.paths(record):
-                kinds.setdefault((tuple(group), path), set()).add(kind)
-        return [
-            (group, path, frozenset(kinds[group, path]))
-            for group, path in sorted(kinds, key=lambda key: (repr(key[0]), key[1]))
-        ]
+            if shape != NO_SHAPE:
+                counts.add_shape(tuple(group), shape, shapes[shape], count)
+        texts = ", ".join([*keys, _name(column)])
+        for *group, record in self._run(
+            f"select {texts} from {rows} where shape = {NO_SHAPE}", "shapes"
+        ).fetchall():
+            counts.add(tuple(group), list(strict_json.paths(record)), 1)
+        fields = counts.fields()
+        looks = duckdb_json.Looks()
+        for (of, path), kinds in fields.items():
+            if looked_into(of, path):
+                looks.want(path, kinds)
+        values: dict[tuple[tuple[Any, ...], tuple[str, ...]], JsonValues] = {}
+        for wanted, asked, paths in looks.parts():
+            table = self.json_columns("looked_into", source, column, wanted, lazy=True)
+            chosen = [f"{key} as k{place}" for place, key in enumerate(keys, 1)]
+            chosen += [f"{sql} as {alias}" for alias, sql in asked.items()]
+            grouped = f" group by {', '.join(keys)}" if keys else ""
+            query = parse(f"select {', '.join(chosen)} from {table}{grouped}")
+            answer = self._run(self._sql(query, None), "values")
+            names = [item[0] for item in answer.description or ()]
+            for cells in answer.fetchall():
+                row = dict(zip(names, cells, strict=True))
+                group_key = tuple(row[f"k{place}"] for place in range(1, len(groups) + 1))
+                for leaf, path in paths.items():
+                    values[group_key, path] = duckdb_json.answers(row, leaf)
+        nothing = JsonValues()
+        found = []
+        for (of, path), kinds in fields.items():
+            one = duckdb_json.field_of(of, path, kinds)
+            if looked_into(of, path):
+                one = replace(one, values=values.get((of, path), nothing))
+            found.append(one)
+        return sorted(found, key=lambda one: (repr(one.group), one.path))
+
+    def readable(self, name: str, events: exp.Query, columns: Mapping[str, str]) -> Table:
+        if not self._has_put_aside():
+            return self.view(name, events, columns)
+        text = self._sql(events, None)
+        return self._view(
+            name,
+            f"select e.* replace (coalesce(p.record, e.record) as record) from ({text}) as e "
+            f"left join {_PUT_ASIDE} as p on e.{_PARTITION} = p.{_PARTITION} and e.id = p.id",
+        )
+
+    def put_aside(self, kept: exp.Query, partitions: Sequence[str]) -> None:
+        sql = self._sql(kept, None)
+        rows = self._run(f"select count(*) from ({sql})", "texts put aside").fetchall()[0][0]
+        if not rows and not self._has_put_aside():
+            return
+        lease.check(self._warehouse._path, self._writable())
+        marks = ", ".join(_text(day) for day in partitions) or "null"
+        columns = f"{_PARTITION} varchar, id varchar, record varchar"
+        with self._transaction("texts put aside"):
+            for statement in (
+                f"create schema if not exists {_STORAGE}",
+                f"create table if not exists {_PUT_ASIDE} ({columns})",
+                f"delete from {_PUT_ASIDE} where {_PARTITION} in ({marks})",
+                f"insert into {_PUT_ASIDE} by name {sql}",
+            ):
+                self._run(statement, "texts put aside").fetchall()
+
+    def _has_put_aside(self) -> bool:
+        rows = self._run(
+            "select estimated_size from duckdb_tables() where schema_name = "
+            f"'{_STORAGE}' and database_name = current_database()",
+            "texts put aside",
+        ).fetchall()
+        return any(row[0] for row in rows)
 
     # --- the landing
 
-    def landing_lines(self, files: Sequence[LandedFile]) -> tuple[Table, list[FileLines]]:
+    def landing_records(self, files: Sequence[LandedFile]) -> tuple[Table, list[FileLines]]:
         done: list[FileLines] = []
-        schema = pa.schema([(_PARTITION, pa.string()), ("source_file", pa.string()), *SCHEMA])
+        reader = RecordReader(self._shapes)
 
-        def tables() -> Iterator[pa.Table]:
+        def batches() -> Iterator[pa.RecordBatch]:
             for file in files:
                 try:
                     with (self._warehouse._landing / file.name).open("rb") as stream:
-                        lines = split_lines(read_bytes(stream, file.name))
+                        data = read_bytes(stream, file.name)
                 except UnreadableFileError as error:
                     done.append(FileLines(file, error=str(error)))
                     continue
                 except OSError as error:
                     done.append(FileLines(file, error=error.strerror or type(error).__name__))
                     continue
-                done.append(FileLines(file, lines.lines, lines.blank_lines))
-                rows = len(lines.batch)
-                names = [file.received_at_utc_date] * rows, [file.name] * rows
-                yield pa.Table.from_arrays(
-                    [*(pa.array(name, pa.string()) for name in names), *lines.batch.columns],
-                    schema=schema,
-                )
+                read = reader.read(data, file.received_at_utc_date, file.name)
+                del data
+                done.append(FileLines(file, read.lines, read.blank_lines))
+                if reader.is_full:
+                    yield from reader.take().to_batches()
+            yield from reader.take().to_batches()
 
-        table = Table(WORK, "lines")
-        reader = pa.RecordBatchReader.from_batches(schema, _gathered(tables()))
-        self._connection.register("__landing_reader", reader)
+        table = Table(WORK, "records")
+        source = pa.RecordBatchReader.from_batches(SCHEMA, batches())
+        self._connection.register("__landing_reader", source)
         try:
             self._create(table, "select * from __landing_reader")
         finally:
@@ -383,29 +453,39 @@ class _DuckDBSession:
         parameters: Mapping[str, Any] | None = None,
         *,
         partitions: Sequence[str] | None = None,
+        columns: Mapping[str, str] | None = None,
     ) -> Publication:
         sql = self._sql(select, parameters)
         lease.check(self._warehouse._path, self._writable())
         started = time.perf_counter()
         # Outside: to ask for a table that there is not would end the transaction.
-        is_new = not self._stored(table)
-        self._run("begin transaction", str(table))
-        try:
-            if partitions is None or is_new:
-                rows = self._replace(table, sql)
+        old = self.columns(table)
+        with self._transaction(str(table)):
+            if partitions is None or not old:
+                rows = self._replace(table, sql, columns)
             else:
-                rows = self._replace_partitions(table, sql, partitions)
-            self._run("commit", str(table))
-        except BaseException:
-            self._connection.execute("rollback")
-            raise
+                rows = self._replace_partitions(table, sql, partitions, old, columns)
         self._warehouse.log.add(str(table), sql, rows, started)
         return Publication(table, rows)
 
-    def _replace(self, table: Table, sql: str) -> int:
+    @contextmanager
+    def _transaction(self, label: str) -> Iterator[None]:
+        self._run("begin transaction", label)
+        try:
+            yield
+            self._run("commit", label)
+        except BaseException:
+            self._connection.execute("rollback")
+            raise
+
+    def _replace(self, table: Table, sql: str, columns: Mapping[str, str] | None) -> int:
         name = self._physical(table)
         if self._is_view(table):
             self._run(f"drop view {name}", str(table))
+        if columns is not None:
+            self._run(f"create or replace table {name} ({_defined(columns)})", str(table))
+            done = self._run(f"insert into {name} by name {sql}", str(table)).fetchall()
+            return int(done[0][0])
         done = self._run(f"create or replace table {name} as {sql}", str(table)).fetchall()
         # Types that Athena lacks are rare: found in what was made, not by planning it twice.
         narrowed = _narrowed(sql, self._stored(table))
@@ -413,20 +493,35 @@ class _DuckDBSession:
             done = self._run(f"create or replace table {name} as {narrowed}", str(table)).fetchall()
         return int(done[0][0])
 
-    def _replace_partitions(self, table: Table, sql: str, partitions: Sequence[str]) -> int:
+    def _replace_partitions(
+        self,
+        table: Table,
+        sql: str,
+        partitions: Sequence[str],
+        old: Mapping[str, str],
+        columns: Mapping[str, str] | None,
+    ) -> int:
         name = self._physical(table)
-        old = self.columns(table)
-        sql = _narrowed(sql, self._described(sql, str(table)))
-        for column, kind in self._described(sql, str(table)).items():
-            if column not in old:
-                self._run(f"alter table {name} add column {_name(column)} {kind}", str(table))
-            elif athena_type(kind) != old[column]:
-                self._run(
-                    f"alter table {name} alter column {_name(column)} type {kind}", str(table)
-                )
+        if columns is None:
+            sql = _narrowed(sql, self._described(sql, str(table)))
+            columns = {
+                column: athena_type(kind)
+                for column, kind in self._described(sql, str(table)).items()
+            }
+        merged = with_new_columns(old, columns)
         marks = ", ".join(_text(day) for day in partitions) or "null"
-        self._run(f"delete from {name} where {_PARTITION} in ({marks})", str(table)).fetchall()
-        done = self._run(f"insert into {name} by name {sql}", str(table)).fetchall()
+        if merged == dict(old):
+            self._run(f"delete from {name} where {_PARTITION} in ({marks})", str(table)).fetchall()
+            done = self._run(f"insert into {name} by name {sql}", str(table)).fetchall()
+            return int(done[0][0])
+        kept = f"select * from {name} where {_PARTITION} not in ({marks})"
+        fresh = exp.table_("__fresh_" + table.name, db=self._schema(table), quoted=True)
+        made = fresh.sql("duckdb")
+        self._run(f"create or replace table {made} ({_defined(merged)})", str(table))
+        self._run(f"insert into {made} by name {kept}", str(table)).fetchall()
+        done = self._run(f"insert into {made} by name {sql}", str(table)).fetchall()
+        self._run(f"drop table {name}", str(table))
+        self._run(f"alter table {made} rename to {_name(table.name)}", str(table))
         return int(done[0][0])
 
     def drop(self, table: Table) -> None:
@@ -444,6 +539,10 @@ class _DuckDBSession:
     def _sql(self, select: Select, parameters: Mapping[str, Any] | None) -> str:
         query = parse(select) if isinstance(select, str) else select.copy()
         databases = {**self._warehouse._databases, WORK: WORK}
+        for node in query.find_all(exp.Table):
+            if node.db == WORK and node.name in self._views:
+                node.set("db", exp.to_identifier("main"))
+                node.set("catalog", exp.to_identifier("temp"))
         return render(bind(query, parameters or {}, copy=False), "duckdb", databases, copy=False)
 
     def _run(self, sql: str, label: str) -> duckdb.DuckDBPyConnection:
@@ -470,25 +569,24 @@ class _DuckDBSession:
     def _physical(self, table: Table) -> str:
         if table.database not in (*LOGICAL, WORK):
             raise WarehouseError(f"{table}: the databases are {', '.join(LOGICAL)}")
+        if table.database == WORK and table.name in self._views:
+            return f"temp.main.{_name(table.name)}"
         database = WORK if table.database == WORK else self._schema(table)
         return exp.table_(table.name, db=database, quoted=True).sql("duckdb")
 
 
-_BATCH_BYTES = 8_000_000
+_STORAGE = "storage"
+_PUT_ASIDE = f"{_STORAGE}.texts_put_aside"
+"""Of records that give a key twice, the text that DuckDB's JSON functions read right."""
 
 
-def _gathered(tables: Iterator[pa.Table]) -> Iterator[pa.RecordBatch]:
-    """Batches of some size: of a batch for each of many small files, most time would be waiting."""
-    waiting: list[pa.Table] = []
-    size = 0
-    for table in tables:
-        waiting.append(table)
-        size += table.nbytes
-        if size >= _BATCH_BYTES:
-            yield from pa.concat_tables(waiting).combine_chunks().to_batches()
-            waiting, size = [], 0
-    if waiting:
-        yield from pa.concat_tables(waiting).combine_chunks().to_batches()
+def _defined(columns: Mapping[str, str]) -> str:
+    """Columns as a table's definition; whole records are compressed as the long texts they are."""
+    return ", ".join(
+        f"{_name(column)} {_duckdb_type(kind)}"
+        + (" using compression zstd" if column == "record" else "")
+        for column, kind in columns.items()
+    )
 
 
 def athena_type(kind: str) -> str:
@@ -523,137 +621,15 @@ def _narrowed(sql: str, types: Mapping[str, str]) -> str:
     return f"select * replace ({replaced}) from ({sql})"
 
 
+def _duckdb_type(kind: str) -> str:
+    return str(exp.DataType.build(kind, dialect="trino").sql("duckdb")).replace(
+        "TIMESTAMP_MS", "TIMESTAMP"
+    )
+
+
 def _name(identifier: str) -> str:
     return str(exp.to_identifier(identifier, quoted=True).sql("duckdb"))
 
 
 def _text(value: str) -> str:
     return str(exp.Literal.string(value).sql("duckdb"))
-
-
-# --- JSON ---------------------------------------------------------------------------------------
-
-
-def _verdicts(texts: pa.Array) -> pa.Array:
-    return pa.array([strict_json.verdict(text) for text in texts.to_pylist()], pa.string())
-
-
-def _last_wins(texts: pa.Array) -> pa.Array:
-    return pa.array([strict_json.last_wins(text) for text in texts.to_pylist()], pa.string())
-
-
-_OWN_FUNCTIONS = {"engagement_json_verdict": _verdicts, "engagement_json_last_wins": _last_wins}
-"""Functions that DuckDB lacks, by the names that ``dialect.FUNCTIONS`` gives them."""
-
-_PARSED = "__parsed_{}"
-_FLAT_ENOUGH = 100
-"""Brackets in a text up to which it is surely not too deep for json_structure (128 levels)."""
-
-_STRUCT_DEPTH = 32
-"""Levels of a path up to which it is read through a struct; deeper ones by a pointer."""
-
-_KINDS = {
-    "string": "VARCHAR",
-    "integer": "HUGEINT",
-    "double": "DOUBLE",
-    "boolean": "BOOLEAN",
-    "json": "JSON",
-}
-_STRUCTURES = {
-    "BIGINT": "integer",
-    "UBIGINT": "integer",
-    "DOUBLE": "double",
-    "VARCHAR": "string",
-    "BOOLEAN": "boolean",
-}
-
-
-def _leaves(structure: Any) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Paths and kinds of what json_structure describes."""
-    waiting: list[tuple[tuple[str, ...], Any]] = [((), structure)]
-    while waiting:
-        path, inner = waiting.pop()
-        match inner:
-            case dict():
-                waiting.extend(((*path, key), value) for key, value in inner.items())
-            case list():
-                yield path, "array"
-            case "JSON":
-                yield path, "object"
-            case "NULL":
-                pass
-            case str():
-                yield path, _STRUCTURES[inner]
-
-
-def _places(
-    wanted: Mapping[str, JsonColumn],
-) -> tuple[list[_Structure], dict[str, int | None]]:
-    """Spread paths over structures that one ``json_transform`` each can read.
-
-    A structure cannot hold two keys that differ in case only, nor one path as a value and as an
-    object: the later one goes into another structure. No structure holds an empty key or one with
-    a NUL in it; these, and very deep ones, are read by a pointer each (``None``).
-    """
-    structures: list[_Structure] = []
-    places: dict[str, int | None] = {}
-    for alias, item in sorted(wanted.items(), key=lambda pair: pair[1].path):
-        if len(item.path) > _STRUCT_DEPTH or not all(key and "\0" not in key for key in item.path):
-            places[alias] = None
-            continue
-        number = next((n for n, s in enumerate(structures) if s.fits(item.path)), len(structures))
-        if number == len(structures):
-            structures.append(_Structure())
-        structures[number].put(item.path, _KINDS[item.kind])
-        places[alias] = number
-    return structures, places
-
-
-class _Structure(dict[str, Any]):
-    """A structure for ``json_transform``: keys with a type or a structure each."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._lower: set[str] = set()
-
-    def fits(self, path: tuple[str, ...]) -> bool:
-        here: Any = self
-        for key in path:
-            if not isinstance(here, _Structure):
-                return False
-            if key not in here:
-                return key.lower() not in here._lower
-            here = here[key]
-        return False
-
-    def put(self, path: tuple[str, ...], kind: str) -> None:
-        here = self
-        for key in path[:-1]:
-            if key not in here:
-                here[key] = _Structure()
-                here._lower.add(key.lower())
-            here = here[key]
-        here[path[-1]] = kind
-        here._lower.add(path[-1].lower())
-
-
-def _value(place: int | None, item: JsonColumn, text: str) -> str:
-    if place is not None:
-        value = _PARSED.format(place)
-        for key in item.path:
-            value = f"struct_extract({value}, {_text(key)})"
-        return value
-    pointer = _text(_pointer(item.path))
-    kind = _text(json.dumps(_KINDS[item.kind]))
-    value = f"json_transform(json_extract({text}, {pointer}), {kind})"
-    # A pointer's number may also count the items of an array, which no path leads into.
-    objects = [
-        f"json_type({text}, {_text(_pointer(item.path[:depth]))}) = 'OBJECT'"
-        for depth, key in enumerate(item.path)
-        if key.isdecimal()
-    ]
-    return f"case when {' and '.join(objects)} then {value} end" if objects else value
-
-
-def _pointer(path: tuple[str, ...]) -> str:
-    return "".join("/" + key.replace("~", "~0").replace("/", "~1") for key in path)

@@ -53,7 +53,7 @@ select
     record_number,
     case
         when regexp_like(message_id, '[^ \t\n\r]') then message_id
-        else 'auto-' || record_sha256
+        else 'auto-' || sha256_hex(coalesce(record_as_sent, record))
     end as id,
     nullif(anonymous_id, '') as anonymous_id,
     nullif(user_id, '') as user_id,
@@ -90,6 +90,5 @@ select
     or event_time < timestamp '2000-01-01 00:00:00.000' as is_timestamp_unbelieved,
     source_file,
     line_number,
-    record_sha256,
     received_at_utc_date
 from timed

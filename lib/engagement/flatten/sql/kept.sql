@@ -1,47 +1,43 @@
 -- Grain: one event of the wanted sources, kept or a duplicate.
--- Copies of an id are ordered by the time received, then by the text's hash. A copy is a duplicate if
--- an earlier copy, kept or not, was received within the window before it: the nearest one decides.
--- Parameters: window_days, every_source, write_keys.
-with events as (
+-- Parameters: every_source, write_keys.
+with classified as (
     select *
     from work.classified
     where reason is null and (:every_source or write_key in (:write_keys))
 ),
 
-ordered as (
+copies as (
     select
-        *,
-        lag(cast(received_at_utc_date as date)) over (
-            partition by id order by received_at, record_sha256, source_file, line_number
-        ) as earlier_copy_date
-    from events
+        record_number,
+        is_duplicate
+    from work.copies
+    where record_number is not null
 )
 
 select
-    o.record_number,
-    o.id,
-    o.anonymous_id,
-    o.user_id,
-    o.sent_at,
-    o."timestamp",
-    o.received_at,
-    o.original_timestamp,
-    o.channel,
-    o.context_ip,
-    o.context_request_ip,
-    o.context_passed_ip,
-    o.type,
-    o.event,
-    o.write_key,
-    o.is_received_at_moved,
-    o.is_timestamp_unbelieved,
-    o.raw_received_at,
-    o.raw_sent_at,
-    o.raw_original_timestamp,
-    o.raw_timestamp,
-    o.source_file,
-    o.received_at_utc_date,
-    coalesce(
-        date_diff('day', o.earlier_copy_date, cast(o.received_at_utc_date as date)) <= :window_days, false
-    ) as is_duplicate
-from ordered as o
+    e.record_number,
+    e.id,
+    e.anonymous_id,
+    e.user_id,
+    e.sent_at,
+    e."timestamp",
+    e.received_at,
+    e.original_timestamp,
+    e.channel,
+    e.context_ip,
+    e.context_request_ip,
+    e.context_passed_ip,
+    e.type,
+    e.event,
+    e.write_key,
+    e.is_received_at_moved,
+    e.is_timestamp_unbelieved,
+    e.raw_received_at,
+    e.raw_sent_at,
+    e.raw_original_timestamp,
+    e.raw_timestamp,
+    e.source_file,
+    e.received_at_utc_date,
+    c.is_duplicate
+from classified as e
+inner join copies as c on e.record_number = c.record_number

@@ -4,7 +4,7 @@
 -- apart, in other_sources.
 -- Parameters: every_source, write_keys.
 with files as (
-    select * from landing.files
+    select * from work.files
 ),
 
 records as (

@@ -23,6 +23,7 @@ OBJECT, TWICE, VALUE, TOO_DEEP, NOT_JSON = "object", "twice", "value", "too_deep
 _STRING = r'"[^"\\]*(?:\\.[^"\\]*)*"'
 _PARTS = re.compile(rf"{_STRING}|[{{}}\[\],:]|[^\s{{}}\[\],:\"]+", re.DOTALL)
 _STRINGS = re.compile(_STRING, re.DOTALL)
+_SPACED = re.compile(r'"\s+:')
 
 
 def verdict(text: str) -> str:
@@ -42,10 +43,10 @@ def verdict(text: str) -> str:
         return NOT_JSON
     if not isinstance(value, dict):
         return VALUE
-    # What prints as it stands gives no key twice; only the rest needs a closer, slower look.
-    if _prints_as(value, text) or not _has_twins(text):
+    # As many keys as are written give no key twice; only the rest needs a closer, slower look.
+    if text.count('":') == _keys(value) and not _SPACED.search(text):
         return OBJECT
-    return TWICE
+    return TWICE if _has_twins(text) else OBJECT
 
 
 def last_wins(text: str) -> str:
@@ -127,11 +128,18 @@ def _depth(text: str) -> int:
     return deepest
 
 
-def _prints_as(value: Any, text: str) -> bool:
-    try:
-        return orjson.dumps(value) == text.encode()
-    except orjson.JSONEncodeError:
-        return False  # it writes fewer levels than it reads
+def _keys(value: Any) -> int:
+    """How many keys all the objects of a value have."""
+    count = 0
+    waiting = [value]
+    while waiting:
+        inner = waiting.pop()
+        if isinstance(inner, dict):
+            count += len(inner)
+            waiting.extend(item for item in inner.values() if isinstance(item, (dict, list)))
+        else:
+            waiting.extend(item for item in inner if isinstance(item, (dict, list)))
+    return count
 
 
 def _has_twins(text: str) -> bool:

@@ -1,0 +1,169 @@
+"""The registry of what events hold: every property, by event and date, with its kinds of values.
+
+``landing.event_names`` counts events by type and name, ``landing.event_fields`` the values of each
+path in them, both per received date. A table's columns and their types are a function of the sum
+over all dates: so they do not depend on the order of arrival, and a date can be replaced.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+import pyarrow as pa
+
+from engagement.flatten.names import table_name
+from engagement.flatten.schema import (
+    PARTITION,
+    Path,
+    Source,
+    Values,
+    is_flattened,
+    is_looked_into,
+)
+from engagement.warehouse.base import JsonField, Session
+from engagement.warehouse.dialect import Table
+from engagement.warehouse.values import BIGINT, VARCHAR
+
+NAMES = Table("landing", "event_names")
+FIELDS = Table("landing", "event_fields")
+
+TYPE_TABLES = {
+    "identify": "identifies",
+    "page": "pages",
+    "screen": "screens",
+    "group": "groups",
+    "alias": "aliases",
+}
+
+_COUNTS = ("integers", "doubles", "booleans", "strings", "arrays", "objects")
+_LOOKS = ("fractions", "texts", "timestamps", "lists", "largest_integer")
+_KINDS = ("integer", "double", "boolean", "string", "array", "object")
+_LARGEST = "decimal(38, 0)"
+
+NAME_COLUMNS = {"type": VARCHAR, "event": VARCHAR, "events": BIGINT, PARTITION: VARCHAR}
+FIELD_COLUMNS = {
+    "type": VARCHAR,
+    "event": VARCHAR,
+    "path": VARCHAR,
+    **dict.fromkeys(_COUNTS, BIGINT),
+    **dict.fromkeys(_LOOKS, BIGINT),
+    "largest_integer": _LARGEST,
+    PARTITION: VARCHAR,
+}
+"""Columns of the registry. Counts are of values that are not null; those of a look are NULL where
+no type hangs on the values."""
+
+Plans = Mapping[str, Mapping[str, str]]
+
+
+def table_of(kind: str, event: str) -> str:
+    """Name of the table of an event's own; empty where its name gives none."""
+    return TYPE_TABLES[kind] if kind in TYPE_TABLES else table_name(event)
+
+
+def count_fields(session: Session, kept: Table, plans: Plans) -> list[JsonField]:
+    """Count the fields of kept records, by received date, type and event."""
+
+    def looked_into(group: tuple[str, ...], path: Path) -> bool:
+        _, kind, event = group
+        if is_looked_into(kind, path, plans.get(table_of(kind, event), {})):
+            return True
+        return kind == "track" and is_looked_into("tracks", path, plans.get("tracks", {}))
+
+    found = session.json_fields(kept, "record", [PARTITION, "type", "event"], looked_into)
+    return [field for field in found if is_flattened(field.group[1], field.path)]
+
+
+def field_rows(fields: Iterable[JsonField]) -> pa.Table:
+    """Fields as rows of :data:`FIELD_COLUMNS`."""
+    columns: dict[str, list[object]] = {name: [] for name in FIELD_COLUMNS}
+    for one in fields:
+        day, kind, event = one.group
+        columns[PARTITION].append(day)
+        columns["type"].append(kind)
+        columns["event"].append(event)
+        columns["path"].append(json.dumps(one.path, ensure_ascii=False, separators=(",", ":")))
+        for name in _COUNTS:
+            columns[name].append(getattr(one, name))
+        for name in _LOOKS:
+            columns[name].append(None if one.values is None else getattr(one.values, name))
+    kinds = {VARCHAR: pa.string(), BIGINT: pa.int64(), _LARGEST: pa.decimal128(38, 0)}
+    return pa.table(
+        {name: pa.array(columns[name], kinds[kind]) for name, kind in FIELD_COLUMNS.items()}
+    )
+
+
+@dataclass(frozen=True)
+class Registered:
+    """What is known of one event type and name over all dates."""
+
+    kind: str
+    event: str
+    events: int
+    sources: tuple[Source, ...]
+
+
+def registered(session: Session) -> list[Registered]:
+    """Sum the registry up over all dates."""
+    counts = session.query(
+        f"select type, event, sum(events) as events from {NAMES} group by 1, 2 order by 1, 2",
+        label="event names",
+    )
+    sums = ", ".join(f"sum({name}) as {name}" for name in (*_COUNTS, *_LOOKS[:-1]))
+    rows = session.query(
+        f"select type, event, path, {sums}, max(largest_integer) as largest_integer "
+        f"from {FIELDS} group by 1, 2, 3 order by 1, 2, 3",
+        label="fields of events",
+    )
+    sources: dict[tuple[str, str], list[Source]] = {}
+    for kind, event, path, *cells in rows.itertuples(index=False):
+        numbers = dict(
+            zip(
+                (*_COUNTS, *_LOOKS),
+                (0 if c is None or c != c else int(c) for c in cells),
+                strict=True,
+            )
+        )
+        sources.setdefault((kind, event), []).append(_source(tuple(json.loads(path)), numbers))
+    return [
+        Registered(kind, event, int(events), tuple(sources.get((kind, event), ())))
+        for kind, event, events in counts.itertuples(index=False)
+    ]
+
+
+def _source(path: Path, numbers: Mapping[str, int]) -> Source:
+    kinds = {kind for kind, name in zip(_KINDS, _COUNTS, strict=True) if numbers[name]}
+    values = Values(
+        integers=numbers["integers"] + numbers["doubles"] - numbers["fractions"],
+        doubles=numbers["fractions"],
+        booleans=numbers["booleans"],
+        strings=numbers["texts"],
+        timestamps=numbers["timestamps"],
+        arrays=numbers["lists"],
+        largest_integer=numbers["largest_integer"],
+    )
+    return Source(path, frozenset(kinds), values)
+
+
+def together(known: Iterable[Registered]) -> dict[Path, Source]:
+    """Sources of several events as those of one table, by path, those that hold a value.
+
+    A path that holds a value in one record and leads on to others in another says so.
+    """
+    merged: dict[Path, Source] = {}
+    for one in known:
+        for source in one.sources:
+            before = merged.get(source.path)
+            merged[source.path] = (
+                Source(source.path, before.kinds | source.kinds, before.values + source.values)
+                if before
+                else source
+            )
+    inner = {path[:depth] for path in merged for depth in range(1, len(path))}
+    return {
+        path: replace(source, kinds=source.kinds | {"object"}) if path in inner else source
+        for path, source in sorted(merged.items())
+        if source.kinds != {"object"}
+    }

@@ -1,0 +1,486 @@
+"""One table per event type and name, made from ``events.events`` and the registry.
+
+Only the dates that changed are made again; a table whose columns another type has now is made anew
+as a whole, from the records' own texts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import pyarrow as pa
+from sqlglot import exp
+
+from engagement.flatten.fields import TYPE_TABLES, Plans, Registered, table_of, together
+from engagement.flatten.names import FIXED_TABLES
+from engagement.flatten.schema import (
+    DEFAULT_COLUMNS,
+    PARTITION,
+    Column,
+    Path,
+    Source,
+    Unnamed,
+    plan_columns,
+)
+from engagement.warehouse.base import JsonColumn, Session
+from engagement.warehouse.dialect import Table, literal
+from engagement.warehouse.values import (
+    BIGINT,
+    BOOLEAN,
+    DOUBLE,
+    IS_INTEGRAL,
+    TIMESTAMP,
+    VARCHAR,
+    from_json,
+    from_text,
+)
+
+DISCARDS = Table("events", "discards")
+EVENTS = Table("events", "events")
+USERS = Table("events", "users")
+
+TIMES = ("received_at", "sent_at", "original_timestamp", "timestamp")
+"""Default columns whose values may not fit."""
+
+
+@dataclass(frozen=True)
+class EventTable:
+    """A table to be: where its rows come from, and its columns.
+
+    ``kind`` is the event type, or ``tracks`` for the table of all tracks; ``events`` the names that
+    go to it; ``columns`` those beside the default ones that hold a value, with their types.
+    """
+
+    name: str
+    kind: str
+    events: tuple[str, ...]
+    rows: int
+    columns: tuple[tuple[Column, str], ...]
+    unnamed: tuple[Unnamed, ...]
+
+    @property
+    def table(self) -> Table:
+        """Its name in the warehouse."""
+        return Table("events", self.name)
+
+    @property
+    def definition(self) -> dict[str, str]:
+        """All its columns with their types, in order."""
+        of_tracks = {"event_text": VARCHAR, "event": VARCHAR}
+        own = {column.name: kind for column, kind in self.columns}
+        return {
+            **DEFAULT_COLUMNS,
+            **(of_tracks if self.kind in ("track", "tracks") else {}),
+            **dict(sorted(own.items())),
+            PARTITION: VARCHAR,
+        }
+
+
+def event_tables(known: Sequence[Registered], plans: Plans) -> list[EventTable]:
+    """Work out the tables that all events ask for, in the order in which they are made."""
+    tracks = [one for one in known if one.kind == "track"]
+    wanted: list[tuple[str, str, list[Registered]]] = [("tracks", "tracks", tracks)]
+    wanted += [
+        (table, kind, [one for one in known if one.kind == kind])
+        for kind, table in TYPE_TABLES.items()
+    ]
+    by_table: dict[str, list[Registered]] = {}
+    for one in tracks:
+        by_table.setdefault(table_of("track", one.event), []).append(one)
+    by_table.pop("", None)
+    wanted += [(table, "track", found) for table, found in sorted(by_table.items())]
+    return [_event_table(*item, plans.get(item[0], {})) for item in wanted]
+
+
+def _event_table(
+    name: str, kind: str, known: Sequence[Registered], declared: Mapping[str, str]
+) -> EventTable:
+    sources = together(known)
+    columns, unnamed = plan_columns(
+        name, kind, ((path, source.kinds) for path, source in sources.items()), declared
+    )
+    typed = []
+    for column in columns:
+        column.sources = [sources[source.path] for source in column.sources]
+        kind_of_column = column.type()
+        if kind_of_column:
+            typed.append((column, kind_of_column))
+    events = tuple(sorted({one.event for one in known}))
+    rows = sum(one.events for one in known)
+    return EventTable(name, kind, events, rows, tuple(typed), tuple(unnamed))
+
+
+# --- making a table -----------------------------------------------------------------------------
+
+
+def publish_table(
+    session: Session, wanted: EventTable, days: Sequence[str] | None, mapping: Table
+) -> list[exp.Query]:
+    """Make a table's rows of some dates again, or all of them (``None``).
+
+    Returns
+    -------
+    list
+        Queries for the values of these dates that do not fit a declared column.
+    """
+    source = _source_rows(session, wanted, days, mapping)
+    leaves = _Leaves(wanted)
+    table = session.json_columns(
+        f"leaves_{wanted.name}", source, "record", leaves.wanted(), lazy=True
+    )
+    session.publish(
+        wanted.table,
+        _select(wanted, table, leaves),
+        partitions=days,
+        columns=wanted.definition,
+    )
+    return _misfits(session, wanted, source)
+
+
+def _source_rows(
+    session: Session, wanted: EventTable, days: Sequence[str] | None, mapping: Table
+) -> Table:
+    """The kept events of a table, with their records."""
+    kind = "track" if wanted.kind == "tracks" else wanted.kind
+    columns = [*DEFAULT_COLUMNS, "event", "record", PARTITION]
+    chosen: list[exp.Expr] = [
+        exp.alias_(exp.column(name, table="e", quoted=True), name, quoted=True) for name in columns
+    ]
+    given = {**DEFAULT_COLUMNS, "event": VARCHAR, "record": VARCHAR, PARTITION: VARCHAR}
+    query = exp.Select(expressions=chosen).from_(EVENTS.node().as_("e"), copy=False)
+    query = query.where(exp.column("type", table="e").eq(kind), copy=False)
+    if wanted.kind == "tracks":
+        query = query.select(exp.alias_(exp.column("flat_table", table="m"), "flat_table"))
+        same = exp.column("event", table="e").eq(exp.column("event", table="m"))
+        query = query.join(mapping.node().as_("m"), on=same, copy=False)
+        given["flat_table"] = VARCHAR
+    elif wanted.kind == "track":
+        query = query.select(exp.alias_(literal(wanted.name), "flat_table"))
+        names = [literal(name) for name in wanted.events]
+        query = query.where(exp.column("event", table="e").isin(*names), copy=False)
+        given["flat_table"] = VARCHAR
+    if days is not None:
+        dates = [literal(day) for day in days]
+        query = query.where(exp.column(PARTITION, table="e").isin(*dates), copy=False)
+    return session.readable(f"rows_{wanted.name}", query, given)
+
+
+def _select(wanted: EventTable, table: Table, leaves: _Leaves) -> exp.Select:
+    chosen: list[exp.Expr] = [_quoted(name) for name in DEFAULT_COLUMNS]
+    if wanted.kind in ("track", "tracks"):
+        chosen.append(exp.alias_(exp.column("event"), "event_text"))
+        chosen.append(exp.alias_(exp.column("flat_table"), "event"))
+    for column, kind in sorted(wanted.columns, key=lambda pair: pair[0].name):
+        chosen.append(exp.alias_(leaves.value(column, kind), column.name, quoted=True, copy=False))
+    chosen.append(exp.column(PARTITION))
+    # Built from a list: adding to a query one column at a time copies it each time.
+    return exp.Select(expressions=chosen).from_(table.node(), copy=False)
+
+
+def _quoted(name: str) -> exp.Column:
+    return exp.column(name, quoted=True)
+
+
+class _Leaves:
+    """The raw values of a table's columns, one working column per source."""
+
+    def __init__(self, wanted: EventTable) -> None:
+        self._leaves: dict[tuple[str, Path], tuple[str, str]] = {}
+        for column, kind in wanted.columns:
+            for source in column.sources:
+                leaf = f"c{len(self._leaves)}"
+                self._leaves[column.name, source.path] = leaf, _leaf_kind(column, source, kind)
+
+    def wanted(self) -> dict[str, JsonColumn]:
+        return {leaf: JsonColumn(path, kind) for (_, path), (leaf, kind) in self._leaves.items()}
+
+    def value(self, column: Column, kind: str) -> exp.Expr:
+        """A column's value: of its sources the last that is not blank."""
+        values = [self.converted(column, source, kind) for source in reversed(column.sources)]
+        if not values:
+            return exp.cast(exp.null(), kind)
+        if len(values) == 1:
+            return values[0]
+        return exp.Coalesce(this=values[0], expressions=values[1:])
+
+    def converted(self, column: Column, source: Source, kind: str) -> exp.Expr:
+        """The value of one source as a type; NULL where it is blank or does not fit."""
+        leaf, leaf_kind = self._leaves[column.name, source.path]
+        return parsed(_conversion(leaf_kind, kind, source.kinds == {"array"}), leaf)
+
+
+# --- values that do not fit ---------------------------------------------------------------------
+
+_FITTING: dict[str, set[str]] = {
+    DOUBLE: {"integer", "double"},
+    BIGINT: set(),
+    BOOLEAN: {"boolean"},
+    TIMESTAMP: set(),
+}
+
+
+def _may_misfit(column: Column, source: Source) -> bool:
+    if not column.declared or column.declared == VARCHAR:
+        return False
+    if column.declared == BIGINT and source.kinds == {"integer"}:
+        return source.values.largest_integer >= 2**63
+    return not source.kinds <= _FITTING[column.declared]
+
+
+def _misfits(session: Session, wanted: EventTable, source: Table) -> list[exp.Query]:
+    """Values that were given and do not fit their declared column."""
+    suspect = [
+        (Column(column.name, column.declared, [one]), kind)
+        for column, kind in wanted.columns
+        for one in column.sources
+        if _may_misfit(column, one)
+    ]
+    if not suspect:
+        return []
+    few = EventTable(wanted.name, wanted.kind, wanted.events, 0, tuple(suspect), ())
+    leaves = _Leaves(few)
+    table = session.json_columns(
+        f"suspects_{wanted.name}", source, "record", leaves.wanted(), lazy=True
+    )
+    queries: list[exp.Query] = []
+    for column, kind in suspect:
+        given = leaves.converted(column, column.sources[0], VARCHAR)
+        fitting = leaves.converted(column, column.sources[0], kind)
+        queries.append(
+            exp.select(
+                exp.alias_(exp.Literal.string(wanted.name), "table_name"),
+                exp.alias_(exp.column("id"), "row_id"),
+                exp.alias_(exp.Literal.string(column.name), "column_name"),
+                exp.alias_(given, "column_value"),
+                exp.column("received_at"),
+                exp.alias_(exp.Literal.string(f"not a {kind}"), "reason"),
+                exp.column(PARTITION),
+            )
+            .from_(table.node())
+            .where(given.copy().is_(exp.null()).not_())
+            .where(fitting.is_(exp.null()))
+        )
+    return queries
+
+
+DISCARD_COLUMNS = {
+    "table_name": VARCHAR,
+    "row_id": VARCHAR,
+    "column_name": VARCHAR,
+    "column_value": VARCHAR,
+    "received_at": TIMESTAMP,
+    "reason": VARCHAR,
+    PARTITION: VARCHAR,
+}
+
+
+def time_discards() -> exp.Query:
+    """Times of the default columns that were given and are none, among the records just read."""
+    return union(
+        [
+            exp.select(
+                exp.alias_(_name_of_type(), "table_name"),
+                exp.alias_(exp.column("id"), "row_id"),
+                exp.alias_(exp.Literal.string(name), "column_name"),
+                exp.alias_(exp.column(f"raw_{name}"), "column_value"),
+                exp.column("received_at"),
+                exp.alias_(exp.Literal.string("not a timestamp"), "reason"),
+                exp.column(PARTITION),
+            )
+            .from_(Table("work", "kept").node())
+            .where(exp.column("is_duplicate").not_())
+            .where(exp.func("nullif", exp.column(f"raw_{name}"), "''").is_(exp.null()).not_())
+            .where(
+                exp.Anonymous(this="parse_timestamp", expressions=[exp.column(f"raw_{name}")]).is_(
+                    exp.null()
+                )
+            )
+            for name in TIMES
+        ]
+    )
+
+
+def _name_of_type() -> exp.Expr:
+    """Name of the table of an event's type, in SQL."""
+    case = exp.case()
+    for kind, table in {"track": "tracks", **TYPE_TABLES}.items():
+        case = case.when(exp.column("type").eq(kind), exp.Literal.string(table))
+    return case
+
+
+def publish_discards(session: Session, misfits: Sequence[exp.Query], days: Sequence[str]) -> None:
+    """Replace the discards of some dates, but for those of times, which reading the files found."""
+    of_times = (
+        exp.select(*(_quoted(name) for name in DISCARD_COLUMNS))
+        .from_(DISCARDS.node())
+        .where(exp.column("column_name").isin(*TIMES))
+        .where(exp.column(PARTITION).isin(*(literal(day) for day in days)))
+    )
+    table = session.work("discards", union([of_times, *misfits]))
+    session.publish(
+        DISCARDS, exp.select("*").from_(table.node()), partitions=days, columns=DISCARD_COLUMNS
+    )
+
+
+_MOST_PARTS = 32
+
+
+def union(queries: Sequence[exp.Query]) -> exp.Query:
+    """All rows of some queries; of many, as a union of unions, since engines limit its depth."""
+    whole = list(queries)
+    while len(whole) > _MOST_PARTS:
+        groups = [whole[at : at + _MOST_PARTS] for at in range(0, len(whole), _MOST_PARTS)]
+        whole = [
+            exp.select("*").from_(_chain(group).subquery("part", copy=False), copy=False)
+            for group in groups
+        ]
+    return _chain(whole)
+
+
+def _chain(queries: Sequence[exp.Query]) -> exp.Query:
+    chained = queries[0]
+    for query in queries[1:]:
+        chained = exp.union(chained, query, distinct=False, copy=False)
+    return chained
+
+
+# --- users --------------------------------------------------------------------------------------
+
+
+def users(session: Session) -> exp.Query:
+    """One row per user id: the latest non-null value of every column of identifies."""
+    columns = session.columns(Table("events", "identifies"))
+    latest = [name for name in columns if name not in ("id", "user_id", "received_at", PARTITION)]
+    # One row per user remains; each column looks for its own latest value.
+    window = exp.Window(
+        partition_by=[_quoted("user_id")],
+        order=exp.Order(
+            expressions=[
+                exp.Ordered(this=_quoted("received_at"), desc=True),
+                exp.Ordered(this=_quoted("id"), desc=True),
+            ]
+        ),
+    )
+    whole = window.copy()
+    whole.set(
+        "spec",
+        exp.WindowSpec(
+            kind="ROWS",
+            start="UNBOUNDED",
+            start_side="PRECEDING",
+            end="UNBOUNDED",
+            end_side="FOLLOWING",
+        ),
+    )
+
+    def newest(name: str) -> exp.Expr:
+        over = whole.copy()
+        over.set("this", exp.IgnoreNulls(this=exp.FirstValue(this=_quoted(name))))
+        return exp.alias_(over, name, quoted=True)
+
+    number = window.copy()
+    number.set("this", exp.RowNumber())
+    inner = (
+        exp.select(exp.alias_(_quoted("user_id"), "id", quoted=True))
+        .select(*(newest(name) for name in latest))
+        .select(_quoted("received_at"), _quoted(PARTITION), exp.alias_(number, "nth"))
+        .from_(Table("events", "identifies").node())
+        .where(exp.column("user_id").is_(exp.null()).not_())
+    )
+    names = ["id", *latest, "received_at", PARTITION]
+    return (
+        exp.select(*(_quoted(name) for name in names))
+        .from_(inner.subquery("newest"))
+        .where(exp.column("nth").eq(1))
+    )
+
+
+def drop_others(session: Session, wanted: set[str]) -> list[str]:
+    """Remove tables that no event asks for any more; gives their names."""
+    fixed = FIXED_TABLES - {"accounts"}
+    gone = [name for name in session.tables("events") if name not in wanted | fixed]
+    for name in gone:
+        session.drop(Table("events", name))
+    return gone
+
+
+# --- values -------------------------------------------------------------------------------------
+
+
+@cache
+def _tree(sql: str) -> exp.Expr:
+    return exp.maybe_parse(sql, dialect="athena")
+
+
+def parsed(sql: str, leaf: str) -> exp.Expr:
+    """A SQL text over ``leaf`` as a tree over a working column."""
+    tree = _tree(sql).copy()
+    for node in tree.find_all(exp.Column):
+        node.this.set("this", leaf)
+    return tree
+
+
+def _leaf_kind(column: Column, source: Source, target: str) -> str:
+    """How a raw value is read: as what it is, or, where it may be several things, as JSON."""
+    kinds = source.kinds
+    if kinds <= {"string"} or kinds <= {"array"}:
+        return "string"
+    if kinds <= {"integer"}:
+        return "integer"
+    if kinds <= {"boolean"}:
+        return "boolean"
+    if kinds <= {"integer", "double"}:
+        if column.declared == DOUBLE:
+            return "double"
+        # From there on two integers may be one double.
+        if not column.declared and target != VARCHAR and source.values.largest_integer < 2**53:
+            return "double"
+    return "json"
+
+
+def _conversion(kind: str, target: str, only_arrays: bool) -> str:
+    """SQL that turns a raw value, called ``leaf``, into a column's type.
+
+    NULL where it is blank or does not fit.
+    """
+    match kind, target:
+        case "string", "varchar" if only_arrays:
+            return "case when leaf not in ('[]', '[\"\"]') then leaf end"
+        case "string", "varchar":
+            return "nullif(leaf, '')"
+        case "string", _:
+            return f"cast(null as {target})" if only_arrays else from_text("leaf", target)
+        case (("integer" | "boolean"), "varchar"):
+            return "cast(leaf as varchar)"
+        case "integer", "bigint":
+            return "try_cast(leaf as bigint)"
+        case (("integer" | "double"), "double"):
+            return "cast(leaf as double)"
+        case "double", "bigint":
+            return f"case when {IS_INTEGRAL.format(d='leaf')} then cast(leaf as bigint) end"
+        case "boolean", "boolean":
+            return "leaf"
+        case "json", _:
+            return from_json("leaf", target)
+    return f"cast(null as {target})"
+
+
+def mapping_rows(known: Sequence[Registered]) -> pa.Table:
+    """Which table each event name goes to."""
+    names = sorted({one.event for one in known if one.kind == "track"})
+    return pa.table(
+        {
+            "event": pa.array(names, pa.string()),
+            "flat_table": pa.array([table_of("track", name) for name in names], pa.string()),
+        }
+    )
+
+
+def in_lanes(
+    session: Session, function: Callable[[EventTable], list[exp.Query]], items: Sequence[EventTable]
+) -> Iterator[exp.Query]:
+    """Make tables, several at once where the engine allows it; gives what did not fit."""
+    for queries in session.each(lambda _, item: function(item), items):
+        yield from queries
