@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 
 import pyarrow as pa
 
@@ -66,14 +67,23 @@ def table_of(kind: str, event: str) -> str:
 def count_fields(session: Session, kept: Table, plans: Plans) -> list[JsonField]:
     """Count the fields of kept records, by received date, type and event."""
 
-    def looked_into(group: tuple[str, ...], path: Path) -> bool:
-        _, kind, event = group
+    @cache
+    def decides(kind: str, event: str, path: Path) -> bool:
         if is_looked_into(kind, path, plans.get(table_of(kind, event), {})):
             return True
         return kind == "track" and is_looked_into("tracks", path, plans.get("tracks", {}))
 
-    found = session.json_fields(kept, "record", [PARTITION, "type", "event"], looked_into)
-    return [field for field in found if is_flattened(field.group[1], field.path)]
+    @cache
+    def becomes_columns(kind: str, path: Path) -> bool:
+        return is_flattened(kind, path)
+
+    found = session.json_fields(
+        kept,
+        "record",
+        [PARTITION, "type", "event"],
+        lambda group, path: decides(group[1], group[2], path),
+    )
+    return [field for field in found if becomes_columns(field.group[1], field.path)]
 
 
 def field_rows(fields: Iterable[JsonField]) -> pa.Table:
@@ -84,7 +94,7 @@ def field_rows(fields: Iterable[JsonField]) -> pa.Table:
         columns[PARTITION].append(day)
         columns["type"].append(kind)
         columns["event"].append(event)
-        columns["path"].append(json.dumps(one.path, ensure_ascii=False, separators=(",", ":")))
+        columns["path"].append(_path_text(one.path))
         for name in _COUNTS:
             columns[name].append(getattr(one, name))
         for name in _LOOKS:
@@ -93,6 +103,11 @@ def field_rows(fields: Iterable[JsonField]) -> pa.Table:
     return pa.table(
         {name: pa.array(columns[name], kinds[kind]) for name, kind in FIELD_COLUMNS.items()}
     )
+
+
+@cache
+def _path_text(path: Path) -> str:
+    return json.dumps(path, ensure_ascii=False, separators=(",", ":"))
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
 """What a run of flattening has to do: the dates whose files are new, changed, gone or unfinished.
 
 What changed is found from names, sizes and tags, without reading a file. ``landing.versions`` says
-which version of each file the tables hold, and under which rules it was read;
-``landing.unfinished`` names the dates that a run is at work on, so that the next one makes good what
-a killed one left.
+which version of each file the tables hold, and under which rules it was read. Dates that a run is
+at work on are named in ``landing.unfinished``, so that the next run makes good what a killed one
+left.
 """
 
 from __future__ import annotations

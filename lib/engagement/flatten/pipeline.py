@@ -8,7 +8,7 @@ the columns that all records together ask for.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
@@ -311,19 +311,25 @@ class _Run:
         landed = [file for day in days for file in self._plan.files.get(day, ())]
         records, files = session.landing_records(landed)
         session.rows("files", _file_rows(files), _FILE_COLUMNS)
+        # Ids are strings; only where some are not are they read as whatever they are.
+        mixed = {
+            name
+            for name, path in _ENVELOPE.items()
+            if name.startswith("json_") and not session.kinds(path) <= {"string"}
+        }
         session.json_columns(
             "envelope",
             records,
             "record",
             {
-                name: JsonColumn(path, "json" if name.startswith("json_") else "string")
+                name: JsonColumn(path, "json" if name in mixed else "string")
                 for name, path in _ENVELOPE.items()
             },
             where="is_object",
             keep=True,
             lazy=True,
         )
-        session.work("classified", _classified())
+        session.work("classified", _classified(mixed))
         keys = settings.landing.write_keys
         sources = {"every_source": not keys, "write_keys": keys}
         window = settings.duplicates.window_days
@@ -491,11 +497,11 @@ def _file_rows(files: Sequence[FileLines]) -> pa.Table:
     )
 
 
-def _classified() -> exp.Query:
+def _classified(mixed: Set[str]) -> exp.Query:
     """The query of classified.sql, whose ids are strings or, in canonical text, numbers."""
     query = _sql("classified").copy()
     for node in list(query.find_all(exp.Column)):
-        if node.name.startswith("json_"):
+        if node.name in mixed:
             text = tables.parsed(from_json("leaf", VARCHAR), node.name)
             node.replace(exp.paren(text, copy=False))
     return query

@@ -244,25 +244,33 @@ def _misfits(session: Session, wanted: EventTable, source: Table) -> list[exp.Qu
     table = session.json_columns(
         f"suspects_{wanted.name}", source, "record", leaves.wanted(), lazy=True
     )
-    queries: list[exp.Query] = []
-    for column, kind in suspect:
+    chosen: list[exp.Expr] = [_quoted("id"), _quoted("received_at"), _quoted(PARTITION)]
+    found: list[exp.Expr] = []
+    for number, (column, kind) in enumerate(suspect):
         given = leaves.converted(column, column.sources[0], VARCHAR)
         fitting = leaves.converted(column, column.sources[0], kind)
-        queries.append(
-            exp.select(
-                exp.alias_(exp.Literal.string(wanted.name), "table_name"),
-                exp.alias_(exp.column("id"), "row_id"),
-                exp.alias_(exp.Literal.string(column.name), "column_name"),
-                exp.alias_(given, "column_value"),
-                exp.column("received_at"),
-                exp.alias_(exp.Literal.string(f"not a {kind}"), "reason"),
-                exp.column(PARTITION),
-            )
-            .from_(table.node())
-            .where(given.copy().is_(exp.null()).not_())
-            .where(fitting.is_(exp.null()))
+        misfit = exp.case().when(fitting.is_(exp.null()), given)
+        chosen.append(exp.alias_(misfit, f"misfit_{number}"))
+        found.append(misfit.copy().is_(exp.null()).not_())
+    # The records are parsed once, and few rows remain: each column then looks for its own.
+    few_rows = session.work(
+        f"misfits_{wanted.name}",
+        exp.Select(expressions=chosen).from_(table.node(), copy=False).where(exp.or_(*found)),
+    )
+    return [
+        exp.select(
+            exp.alias_(exp.Literal.string(wanted.name), "table_name"),
+            exp.alias_(exp.column("id"), "row_id"),
+            exp.alias_(exp.Literal.string(column.name), "column_name"),
+            exp.alias_(exp.column(f"misfit_{number}"), "column_value"),
+            exp.column("received_at"),
+            exp.alias_(exp.Literal.string(f"not a {kind}"), "reason"),
+            exp.column(PARTITION),
         )
-    return queries
+        .from_(few_rows.node())
+        .where(exp.column(f"misfit_{number}").is_(exp.null()).not_())
+        for number, (column, kind) in enumerate(suspect)
+    ]
 
 
 DISCARD_COLUMNS = {

@@ -53,15 +53,23 @@ _KINDS = {str: "string", int: "integer", float: "double", bool: "boolean", list:
 
 @dataclass
 class Shapes:
-    """Shapes by number: where the values of a record stand, and of which kind they are."""
+    """Shapes by number: where the values of a record stand, and of which kind they are.
 
+    ``has_unknown`` tells that some record's shape was not told.
+    """
+
+    has_unknown: bool = False
     _numbers: dict[Any, int] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self._numbers)
 
     def number(self, value: dict[str, Any]) -> int:
         """Number of an object's shape; :data:`NO_SHAPE` where it is nested too deep."""
         try:
             return self._numbers.setdefault(_shape(value), len(self._numbers))
         except RecursionError:
+            self.has_unknown = True
             return NO_SHAPE
 
     def leaves(self) -> list[Leaves]:

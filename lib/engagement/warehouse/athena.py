@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from queue import SimpleQueue
 from typing import Any
 
@@ -30,7 +30,7 @@ from sqlglot import exp
 from engagement.landing.files import LandedFile, partition_of, sort_out
 from engagement.settings import Settings
 from engagement.warehouse import athena_json, athena_setup, glue
-from engagement.warehouse.athena_lines import LinesReader
+from engagement.warehouse.athena_lines import LinesReader, records_query
 from engagement.warehouse.athena_statements import (
     StatementFailedError,
     Statements,
@@ -38,9 +38,11 @@ from engagement.warehouse.athena_statements import (
     connect,
 )
 from engagement.warehouse.base import (
+    KINDS,
     FileLines,
     Finding,
     JsonColumn,
+    JsonField,
     Landing,
     Publication,
     R,
@@ -50,6 +52,7 @@ from engagement.warehouse.base import (
     T,
     WarehouseError,
     frame,
+    with_new_columns,
 )
 from engagement.warehouse.dialect import LOGICAL, WORK, Engine, Q, Table, bind, parse, render
 from engagement.warehouse.s3 import Address, Bucket
@@ -63,11 +66,20 @@ _FILES = "tables/"
 _RESULTS = "query-results/"
 _LONGEST_NAME = 60
 
+MOST_PARTITIONS = 100
+"""A statement writes at most so many partitions."""
+
+_PARTITIONED = "events"
+"""The logical database whose tables are large: their files are kept by received date. Those of the
+others are small: they are made again as a whole."""
+
 
 class AthenaWarehouse:
     """Tables in Glue databases, their files in S3."""
 
     engine: Engine = "athena"
+    batch_bytes: int | None = None
+    batch_days: int = MOST_PARTITIONS
 
     def __init__(self, settings: Settings) -> None:
         athena = settings.warehouse.athena
@@ -306,16 +318,19 @@ class _AthenaSession:
         condition = work.filter if where is None else where.this
         return _Work(work.physical, work.folder, work.rows, condition, work.hidden, work.columns)
 
-    def create(self, name: str, sql: str, label: str | None = None) -> _Work:
+    def create(
+        self, name: str, sql: str, label: str | None = None, *, partitioned: bool = False
+    ) -> _Work:
         """Make a table of the storage database from a query."""
         try:
-            return self._create_as(name, sql, label or name)
+            return self._create_as(name, sql, label or name, partitioned)
         except StatementFailedError as error:
             if not _REFUSED_TYPE.search(error.reason):
                 raise
-            return self._create_as(name, self._with_plain_types(sql, name), label or name)
+            plain = self._with_plain_types(sql, name)
+            return self._create_as(name, plain, label or name, partitioned)
 
-    def _create_as(self, name: str, sql: str, label: str) -> _Work:
+    def _create_as(self, name: str, sql: str, label: str, partitioned: bool) -> _Work:
         made: list[tuple[str, Address]] = []
 
         def statement() -> str:
@@ -324,9 +339,10 @@ class _AthenaSession:
             made.append((physical, folder))
             target = exp.table_(physical, db=self._warehouse.storage, quoted=True).sql("trino")
             at = exp.Literal.string(str(folder)).sql("trino")
+            by = f", partitioned_by = array['{_PARTITION}']" if partitioned else ""
             return (
                 f"create table {target} with (format = 'PARQUET', write_compression = 'ZSTD', "
-                f"external_location = {at}) as\n{sql}"
+                f"external_location = {at}{by}) as\n{sql}"
             )
 
         outcome = self._warehouse.statements.write(statement, label)
@@ -379,6 +395,15 @@ class _AthenaSession:
 
     # --- JSON
 
+    def view(self, name: str, select: Select, columns: Mapping[str, str]) -> Table:
+        query = self.tree(select, None)
+        self._work[name] = _Work("", self._warehouse.files, 0, columns=dict(columns), view=query)
+        return Table(WORK, name)
+
+    def rows(self, name: str, rows: pa.Table, columns: Mapping[str, str]) -> Table:
+        schema = pa.schema([(column, _ARROW_OF[kind]) for column, kind in columns.items()])
+        return self.upload(name, rows.select(list(columns)).cast(schema), columns)
+
     def json_columns(
         self,
         name: str,
@@ -388,44 +413,54 @@ class _AthenaSession:
         *,
         where: str | None = None,
         keep: bool = False,
+        lazy: bool = False,
     ) -> Table:
-        through = [n for n in self.columns(source) if keep or n != column]
+        through = {n: kind for n, kind in self.columns(source).items() if keep or n != column}
         if wanted:
-            query = athena_json.columns_query(source.node(), through, column, wanted, where)
+            query = athena_json.columns_query(source.node(), list(through), column, wanted, where)
         else:
             chosen: list[exp.Expr] = [exp.column(n, quoted=True) for n in through]
             query = exp.Select(expressions=chosen).from_(source.node(), copy=False)
+        if lazy:
+            given = {alias: athena_json.TYPES[item.kind] for alias, item in wanted.items()}
+            return self.view(name, self.physical(query), through | given)
         self._work[name] = self.create(name, self.sql(query))
         return Table(WORK, name)
 
-    def json_paths(
-        self, source: Table, column: str, groups: Sequence[str]
-    ) -> list[tuple[tuple[Any, ...], tuple[str, ...], frozenset[str]]]:
+    def json_fields(
+        self,
+        source: Table,
+        column: str,
+        groups: Sequence[str],
+        looked_into: Callable[[tuple[Any, ...], tuple[str, ...]], bool],
+    ) -> list[JsonField]:
         depth = 6
         while True:
-            query = athena_json.paths_query(source.node(), column, groups, depth)
-            table, _ = self._warehouse.statements.query(self.sql(query), "json_paths")
-            *group_columns, paths, kinds = (c.to_pylist() for c in table.columns)
-            if "object" not in kinds:
-                break
+            query = athena_json.fields_query(source.node(), column, groups, depth)
+            table, _ = self._warehouse.statements.query(self.sql(query), "fields of events")
+            fields, is_whole = athena_json.fields(table, len(groups), looked_into)
+            if is_whole:
+                return fields
             depth *= 2
-        found: dict[tuple[tuple[Any, ...], tuple[str, ...]], set[str]] = {}
-        for *group, path, kind in zip(*group_columns, paths, kinds, strict=True):
-            found.setdefault((tuple(group), tuple(json.loads(path))), set()).add(
-                "object" if kind == "empty" else kind
-            )
-        return [
-            (group, path, frozenset(found[group, path]))
-            for group, path in sorted(found, key=lambda key: (repr(key[0]), key[1]))
-        ]
+
+    def kinds(self, path: tuple[str, ...]) -> frozenset[str]:
+        del path  # to look would cost as much as to be ready for anything
+        return frozenset(KINDS)
+
+    def readable(self, name: str, events: exp.Query, columns: Mapping[str, str]) -> Table:
+        # Athena's own reader takes the last value of a key given twice.
+        return self.view(name, events, columns)
+
+    def put_aside(self, kept: exp.Query, partitions: Sequence[str]) -> None:
+        del kept, partitions  # see readable
 
     # --- the landing
 
-    def landing_lines(self, files: Sequence[LandedFile]) -> tuple[Table, list[FileLines]]:
-        reader = LinesReader(self._warehouse, self)
-        work, done = reader.read(files)
+    def landing_records(self, files: Sequence[LandedFile]) -> tuple[Table, list[FileLines]]:
+        work, done = LinesReader(self._warehouse, self).read(files)
         self._work["lines"] = work
-        return Table(WORK, "lines"), done
+        self._work["records"] = self.create("records", self.sql(records_query()))
+        return Table(WORK, "records"), done
 
     def locate(self, name: str, source: Table, cut: Callable[[str], Sequence[str]]) -> Table:
         work = LinesReader(self._warehouse, self).locate(source, cut)
@@ -477,12 +512,16 @@ class _AthenaSession:
         parameters: Mapping[str, Any] | None = None,
         *,
         partitions: Sequence[str] | None = None,
+        columns: Mapping[str, str] | None = None,
     ) -> Publication:
         token = self._writable()
         query = self.tree(select, parameters)
-        old = self.columns(table)
-        if partitions is not None and old:
-            work, rows = self._with_other_partitions(table, query, old, partitions)
+        old = self._warehouse.catalog.table(self._database(table), table.name)
+        if table.database == _PARTITIONED and _has_partition(self._given(query, columns)):
+            return self._publish_partitions(table, query, old, partitions, columns)
+        there = glue.columns(old) if old else {}
+        if partitions is not None and there:
+            work, rows = self._with_other_partitions(table, query, there, partitions, columns)
             shown = list(self._columns_of(work))
         elif adopted := self._adoptable(query):
             # The working table's files are the result already: no statement is needed.
@@ -497,20 +536,114 @@ class _AthenaSession:
             str(work.folder),
             {name: kinds[name] for name in shown},
             glue.PARQUET,
-            parameters={
-                "classification": "parquet",
-                glue.OWNER: self._warehouse.settings.project,
-                "engagement.rows": str(work.rows),
-            },
+            parameters=self._about(work.rows) | {"classification": "parquet"},
         )
         self._warehouse.s3_lease.check(token)
         # Before the pointer moves: whatever happens then, its files stay.
         self._adopted.add(work.folder.key)
-        before = self._warehouse.catalog.table(self._database(table), table.name)
         self._warehouse.catalog.put(self._database(table), description)
         self._columns.pop(table, None)
-        self._note_superseded(before)
+        self._note_superseded(old)
         return Publication(table, rows)
+
+    def _about(self, rows: int) -> dict[str, str]:
+        return {glue.OWNER: self._warehouse.settings.project, "engagement.rows": str(rows)}
+
+    def _given(self, query: exp.Query, columns: Mapping[str, str] | None) -> Sequence[str]:
+        """Names of a query's columns, as far as they can be told without running it."""
+        if columns is not None:
+            return list(columns)
+        source = _only_source(query)
+        if source is not None and source.db == WORK and _is_star(query):
+            return list(self.columns(Table(WORK, source.name)))
+        return [name for name in query.named_selects if name != "*"]
+
+    # --- partitions
+
+    def _publish_partitions(
+        self,
+        table: Table,
+        query: exp.Query,
+        old: Mapping[str, Any] | None,
+        partitions: Sequence[str] | None,
+        columns: Mapping[str, str] | None,
+    ) -> Publication:
+        """Publish a table whose files are kept by received date.
+
+        Partitions are objects of their own in Glue and cannot be moved together. So a new physical
+        table gets the new ones and the old ones that stay, and the view that carries the name is
+        replaced, in one call.
+        """
+        token, catalog, storage = self._writable(), self._warehouse.catalog, self._warehouse.storage
+        before = glue.physical(old) if old else ""
+        kept = catalog.partitions(storage, before) if before else {}
+        if partitions is None:
+            replaced = set(kept)
+        else:
+            replaced = set(partitions)
+            kept = {day: at for day, at in kept.items() if day not in replaced}
+        work = self._write_partitions(table, query, partitions, columns)
+        shown = self._columns_of(work)
+        if partitions is not None:
+            there = glue.columns(old) if old else {}
+            merged = with_new_columns(there, shown)
+            catalog.put(storage, glue.partitioned(catalog, storage, work.physical, merged))
+            catalog.add_partitions(storage, work.physical, merged, kept)
+            shown = merged
+        rows = work.rows
+        self._warehouse.s3_lease.check(token)
+        # Before the view is replaced: whatever happens then, files and physical table stay.
+        self._adopted.add(work.folder.key)
+        self._made.remove(work.physical)
+        catalog.put(
+            self._database(table),
+            glue.view(
+                table.name,
+                f"select {', '.join(_quote(name) for name in shown)} "
+                f"from {_quote(storage)}.{_quote(work.physical)}",
+                self._database(table),
+                shown,
+                parameters=self._about(rows) | {glue.PHYSICAL: work.physical},
+            ),
+        )
+        self._columns.pop(table, None)
+        athena_setup.mark_partitions(self._warehouse, before, replaced if partitions else None)
+        return Publication(table, rows)
+
+    def _write_partitions(
+        self,
+        table: Table,
+        query: exp.Query,
+        partitions: Sequence[str] | None,
+        columns: Mapping[str, str] | None,
+    ) -> _Work:
+        """Write a query's rows as partitions of a new physical table, so many a statement."""
+        names = columns or dict.fromkeys(self._given(query, None), "")
+        order = [*(name for name in names if name != _PARTITION), _PARTITION]
+
+        def some(days: Sequence[str] | None) -> str:
+            chosen: list[exp.Expr] = [exp.column(name, quoted=True) for name in order]
+            part = exp.Select(expressions=chosen).from_(query.subquery("whole"), copy=False)
+            if days is not None:
+                part = part.where(exp.column(_PARTITION, quoted=True).isin(*days))
+            return self.sql(part)
+
+        groups = _groups(self._all_days() if partitions is None else sorted(partitions))
+        if len(groups) < 2:
+            return self.create(table.name, some(None), str(table), partitioned=True)
+        work = self.create(table.name, some(groups[0]), str(table), partitioned=True)
+        for days in groups[1:]:
+            target = f"{_quote(self._warehouse.storage)}.{_quote(work.physical)}"
+            sql = f"insert into {target}\n{some(days)}"
+            outcome = self._warehouse.statements.write(partial(str, sql), str(table))
+            work.rows += outcome.rows
+        return work
+
+    def _all_days(self) -> list[str]:
+        """Received dates that the events of this warehouse have."""
+        events = self._warehouse.catalog.table(self._warehouse.databases["events"], "events")
+        physical = glue.physical(events) if events else ""
+        return sorted(self._warehouse.catalog.partitions(self._warehouse.storage, physical))
 
     def _note_superseded(self, table: Mapping[str, Any] | None) -> None:
         at = glue.location(table) if table else ""
@@ -539,15 +672,25 @@ class _AthenaSession:
         return work if _is_star(query) or _plain_columns(query) else None
 
     def _with_other_partitions(
-        self, table: Table, query: exp.Query, old: dict[str, str], partitions: Sequence[str]
+        self,
+        table: Table,
+        query: exp.Query,
+        old: dict[str, str],
+        partitions: Sequence[str],
+        columns: Mapping[str, str] | None,
     ) -> tuple[_Work, int]:
         """Make the whole table again: new rows of some partitions, the old ones of the others."""
-        fresh = self.create(f"{table.name}_new", self.sql(query), f"{table}, new rows")
-        self._work["__fresh"] = fresh
-        new = self.columns(Table(WORK, "__fresh"))
-        names = [n for n in [*old, *(n for n in new if n not in old)] if n != _PARTITION]
-        names.append(_PARTITION)
-        kinds = {n: new.get(n, old.get(n, "varchar")) for n in names}
+        own = f"__fresh_{table.name}"
+        fresh = self._adoptable(query)
+        if fresh is None and columns is not None:
+            self.view(own, query, columns)
+        else:
+            self._work[own] = fresh or self.create(
+                f"{table.name}_new", self.sql(query), f"{table}, new rows"
+            )
+        new = self.columns(Table(WORK, own))
+        kinds = with_new_columns(old, new)
+        names = list(kinds)
 
         def side(there: Mapping[str, str], node: exp.Table) -> exp.Select:
             values: list[exp.Expr] = []
@@ -561,14 +704,17 @@ class _AthenaSession:
         kept = side(old, table.node())
         if partitions:
             kept = kept.where(exp.column(_PARTITION, quoted=True).isin(*partitions).not_())
-        whole = exp.union(side(new, Table(WORK, "__fresh").node()), kept, distinct=False)
-        return self.create(table.name, self.sql(whole), str(table)), fresh.rows
+        whole = exp.union(side(new, Table(WORK, own).node()), kept, distinct=False)
+        work = self.create(table.name, self.sql(whole), str(table))
+        return work, work.rows
 
     def drop(self, table: Table) -> None:
         self._warehouse.s3_lease.check(self._writable())
         before = self._warehouse.catalog.table(self._database(table), table.name)
         self._warehouse.catalog.drop(self._database(table), [table.name])
         self._note_superseded(before)
+        if before and glue.physical(before):
+            athena_setup.mark_partitions(self._warehouse, glue.physical(before), None)
         self._columns.pop(table, None)
 
     # --- inside
@@ -616,6 +762,28 @@ class _AthenaSession:
         if work.filter is not None:
             inner = inner.where(work.filter.copy(), copy=False)
         return inner.subquery(exp.to_identifier(alias, quoted=True), copy=False)
+
+
+_ARROW_OF = {
+    "varchar": pa.string(),
+    "bigint": pa.int64(),
+    "double": pa.float64(),
+    "boolean": pa.bool_(),
+    "timestamp(3)": pa.timestamp("ms"),
+    "decimal(38, 0)": pa.decimal128(38, 0),
+}
+
+
+def _quote(name: str) -> str:
+    return str(exp.to_identifier(name, quoted=True).sql("trino"))
+
+
+def _has_partition(names: Sequence[str]) -> bool:
+    return _PARTITION in names
+
+
+def _groups(days: Sequence[str]) -> list[Sequence[str]]:
+    return [days[at : at + MOST_PARTITIONS] for at in range(0, len(days), MOST_PARTITIONS)]
 
 
 _REFUSED_TYPE = re.compile(

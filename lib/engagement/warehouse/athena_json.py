@@ -7,12 +7,15 @@ was sent.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
+import pyarrow as pa
 import sqlglot
 from sqlglot import exp
 
-from engagement.warehouse.base import JsonColumn
+from engagement.warehouse.base import KINDS, LARGEST, JsonColumn, JsonField, JsonValues
 
 Path = tuple[str, ...]
 
@@ -20,6 +23,15 @@ _MAP = "map(varchar, json)"
 
 
 _RAW = "json_extract_as_sent"
+
+TYPES = {
+    "string": "varchar",
+    "json": "varchar",
+    "integer": "decimal(38,0)",
+    "double": "double",
+    "boolean": "boolean",
+}
+"""Types of what is taken out, by kind."""
 
 
 def _sql(text: str) -> exp.Expr:
@@ -122,11 +134,11 @@ def _value(item: JsonColumn, value: str, text: str) -> str:
     return f"case when {nested} then {raw} else nullif({value}, 'null') end"
 
 
-def paths_query(source: exp.Expr, column: str, groups: Sequence[str], depth: int) -> exp.Select:
-    """The query for every path down to a depth, one row per group, path and kind.
+def fields_query(source: exp.Expr, column: str, groups: Sequence[str], depth: int) -> exp.Select:
+    """The query that counts the values of every path down to a depth, by group and path.
 
-    The row gives the path as a JSON array of keys; the kind ``object`` marks an object that stands
-    deeper than was looked.
+    A path comes as a JSON array of keys; ``deeper`` counts objects that stand deeper than was
+    looked.
     """
     keys = [_quoted(group) for group in groups]
     entry = "row(path array(varchar), value json)"
@@ -162,19 +174,58 @@ def paths_query(source: exp.Expr, column: str, groups: Sequence[str], depth: int
         unnest, join_type="cross", copy=False
     )
     kind = (
-        "case when __value = 'null' then null when __value = '{}' then 'empty' "
+        "case when __value = 'null' then null when __value = '{}' then 'object' "
         "when starts_with(__value, '\"') then 'string' "
-        "when starts_with(__value, '[') then 'array' when starts_with(__value, '{') then 'object' "
+        "when starts_with(__value, '[') then 'array' when starts_with(__value, '{') then 'deeper' "
         "when __value in ('true', 'false') then 'boolean' "
         "when regexp_like(__value, '^-?[0-9]{1,20}$') and cast(__value as decimal(38, 0)) between "
         "cast('-9223372036854775808' as decimal(38, 0)) and "
         "cast('18446744073709551615' as decimal(38, 0)) then 'integer' else 'double' end"
     )
+    query = _select([*keys, "__path", "__value"], [f"{kind} as __kind"], _nested(query))
+    number = "case when __kind = 'double' then try_cast(__value as double) end"
     query = _select(
-        keys, ["json_format(cast(__path as json)) as __path", f"{kind} as __kind"], _nested(query)
+        [*keys, "__path", "__value", "__kind"], [f"{number} as __number"], _nested(query)
     )
-    return (
-        _select(keys, ["__path", "__kind"], _nested(query))
-        .distinct()
-        .where(_sql("__kind is not null"))
+    limit = f"cast('{LARGEST}' as decimal(38, 0))"
+    largest = (
+        "max(case when __kind = 'integer' "
+        f"then least(abs(cast(__value as decimal(38, 0))), {limit}) "
+        "when __number = floor(__number) "
+        f"then least(cast(least(abs(__number), 1e19) as decimal(38, 0)), {limit}) end)"
     )
+    time = (
+        "case when __kind = 'string' and substr(__value, 6, 1) = '-' "
+        "then parse_timestamp(json_extract_scalar(__value, '$')) end"
+    )
+    counts = [
+        *(f"count_if(__kind = '{kind}') as {kind}" for kind in (*KINDS, "deeper")),
+        "count_if(__number <> floor(__number)) as fractions",
+        "count_if(__kind = 'string' and __value <> '\"\"') as texts",
+        f"count({time}) as timestamps",
+        "count_if(__kind = 'array' and __value not in ('[]', '[\"\"]')) as lists",
+        f"coalesce({largest}, cast(0 as decimal(38, 0))) as largest",
+    ]
+    grouped = _select(
+        keys, ["json_format(cast(__path as json)) as __path", *counts], _nested(query)
+    ).where(_sql("__kind is not null"))
+    return grouped.group_by(*keys, "__path", dialect="trino")
+
+
+def fields(
+    table: pa.Table, groups: int, looked_into: Callable[[tuple[Any, ...], Path], bool]
+) -> tuple[list[JsonField], bool]:
+    """What :func:`fields_query` has found, and whether nothing stands deeper than was looked."""
+    found, is_whole = [], True
+    for row in zip(*(column.to_pylist() for column in table.columns), strict=True):
+        group, path = tuple(row[:groups]), tuple(json.loads(row[groups]))
+        integers, doubles, booleans, strings, arrays, objects, deeper = row[groups + 1 : groups + 8]
+        fractions, texts, timestamps, lists, largest = row[groups + 8 :]
+        is_whole = is_whole and not deeper
+        values = None
+        if looked_into(group, path):
+            values = JsonValues(fractions, texts, timestamps, lists, int(largest))
+        found.append(
+            JsonField(group, path, integers, doubles, booleans, strings, arrays, objects, values)
+        )
+    return found, is_whole

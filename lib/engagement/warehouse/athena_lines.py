@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -24,7 +25,7 @@ from engagement.landing.lines import UnreadableFileError, read_bytes, split_line
 from engagement.warehouse import glue
 from engagement.warehouse.athena_statements import StatementFailedError
 from engagement.warehouse.base import FileLines, WarehouseError
-from engagement.warehouse.dialect import Table, parse
+from engagement.warehouse.dialect import Table, bind, parse
 
 if TYPE_CHECKING:
     from engagement.warehouse.athena import AthenaWarehouse
@@ -53,6 +54,7 @@ from (
         select "$path" as path, regexp_replace(coalesce(line, chr(2)), '^\\x{FEFF}', '') as line
         from raw_lines
         where received_at_utc_date between :first_day and :last_day
+        and received_at_utc_date in (:days)
         and "$path" not in (:unreadable)
     ) as read
 ) as l
@@ -123,6 +125,23 @@ def _table(kinds: Mapping[str, str], rows: Sequence[tuple[Any, ...]]) -> pa.Tabl
             for (name, kind), values in zip(kinds.items(), columns, strict=True)
         }
     )
+
+
+# Spelled out, since what \s and a dot stand for is not the same everywhere.
+_SEAM = r"[}][ \t]*[{]"
+_PATTERNS = {
+    "seam": _SEAM,
+    "token": rf'"[^"\\]*(?:\\[^\n][^"\\]*)*"?|{_SEAM}|[^"}}]+|[}}]',
+    "cut": f"^{_SEAM}$",
+    "mark": "\x1e",
+}
+
+
+def records_query() -> exp.Query:
+    """The query that cuts ``work.lines`` into records and judges them."""
+    file = resources.files("engagement.warehouse") / "sql" / "athena_records.sql"
+    query = parse(file.read_text(encoding="utf-8"), source="warehouse/sql/athena_records.sql")
+    return bind(query, _PATTERNS)
 
 
 class LinesReader:
@@ -223,6 +242,7 @@ class LinesReader:
         values = {
             "first_day": min(days, default=""),
             "last_day": max(days, default=""),
+            "days": tuple(sorted(set(days))) or ("",),
             "unreadable": tuple(self._path(name) for name in errors) or ("",),
         }
         return str(self._session.sql(self._session.tree(query, values)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -108,27 +108,49 @@ def clean(warehouse: AthenaWarehouse, keep_days: float, *, dry_run: bool = False
     """
     removed: list[str] = []
     with warehouse.lease("engagement clean") as token:
-        used = {
-            glue.location(table).rstrip("/")
+        shown = [
+            table
             for database in warehouse.databases.values()
             for table in warehouse.catalog.tables(database).values()
-        }
-        left = [name for name in warehouse.catalog.tables(warehouse.storage) if name[:2] == "w_"]
+        ]
+        behind = {glue.physical(table) for table in shown} - {""}
+        used = {glue.location(table).rstrip("/") for table in shown}
+        for name in behind:
+            used |= {at.rstrip("/") for at in _files_of(warehouse, name)}
+        marks = _marks(warehouse)
+        left: list[str] = []
+        for name, table in warehouse.catalog.tables(warehouse.storage).items():
+            at = glue.location(table).rstrip("/")
+            if name.startswith("w_") and name not in behind and at not in used:
+                marks.setdefault(at, None)
+                if _is_over(marks[at], keep_days):
+                    left.append(name)
         removed += [f"{warehouse.storage}.{name}" for name in left]
         if not dry_run:
             warehouse.s3_lease.check(token)
             warehouse.catalog.drop(warehouse.storage, left)
-        for folder in _folders(warehouse):
-            if str(folder).rstrip("/") in used:
+        for at, marked in sorted(marks.items()):
+            if at in used:
                 continue
-            age = _unused_seconds(warehouse, folder)
-            if age is None and not dry_run:
+            folder = Address.parse(at, folder=True)
+            if marked is None and not dry_run:
                 mark_superseded(warehouse, folder)
-            if (age or 0.0) >= keep_days * _DAY:
+            if _is_over(marked, keep_days):
                 removed.append(str(folder))
                 if not dry_run:
-                    warehouse.bucket.empty(folder)
+                    _empty(warehouse, folder)
     return removed
+
+
+def _is_over(marked: float | None, keep_days: float) -> bool:
+    """Whether a grace period is over; it starts where a folder is found unused first."""
+    return (time.time() - marked if marked else 0.0) >= keep_days * _DAY
+
+
+def _empty(warehouse: AthenaWarehouse, folder: Address) -> None:
+    """Remove a folder's own files; the folders in it have marks of their own."""
+    names = [found.name for found in warehouse.bucket.listing(folder) if "/" not in found.name]
+    warehouse.bucket.remove(folder, names)
 
 
 def mark_superseded(warehouse: AthenaWarehouse, folder: Address) -> None:
@@ -136,18 +158,38 @@ def mark_superseded(warehouse: AthenaWarehouse, folder: Address) -> None:
     warehouse.bucket.write(folder / SUPERSEDED, b"")
 
 
-def _folders(warehouse: AthenaWarehouse) -> Iterator[Address]:
-    for session in warehouse.bucket.folders(warehouse.files):
-        inner = warehouse.files / f"{session}/"
-        for name in warehouse.bucket.folders(inner):
-            yield inner / f"{name}/"
+def mark_partitions(warehouse: AthenaWarehouse, name: str, days: Set[str] | None) -> None:
+    """Note that nothing points any more at some partitions of a physical table, or at all (None).
+
+    The table itself goes too, when its time has come.
+    """
+    if not name:
+        return
+    for day, at in warehouse.catalog.partitions(warehouse.storage, name).items():
+        if (days is None or day in days) and at.startswith(str(warehouse.files)):
+            mark_superseded(warehouse, Address.parse(at, folder=True))
+    table = warehouse.catalog.table(warehouse.storage, name)
+    at = glue.location(table) if table else ""
+    if at.startswith(str(warehouse.files)):
+        mark_superseded(warehouse, Address.parse(at, folder=True))
 
 
-def _unused_seconds(warehouse: AthenaWarehouse, folder: Address) -> float | None:
-    for found in warehouse.bucket.listing(folder):
-        if found.name == SUPERSEDED:
-            return time.time() - found.changed
-    return None
+def _files_of(warehouse: AthenaWarehouse, name: str) -> list[str]:
+    """Folders in which the files of a physical table are."""
+    table = warehouse.catalog.table(warehouse.storage, name)
+    whole = [glue.location(table)] if table else []
+    return [*whole, *warehouse.catalog.partitions(warehouse.storage, name).values()]
+
+
+def _marks(warehouse: AthenaWarehouse) -> dict[str, float | None]:
+    """Folders that hold files, and since when nothing points at each, where that is known."""
+    found: dict[str, float | None] = {}
+    for item in warehouse.bucket.listing(warehouse.files):
+        folder, _, name = item.name.rpartition("/")
+        at = f"{warehouse.files}{folder}"
+        marked = item.changed if name == SUPERSEDED else None
+        found[at] = marked or found.get(at)
+    return found
 
 
 # --- permissions --------------------------------------------------------------------------------

@@ -185,6 +185,14 @@ class Session(Protocol):
         """
         ...
 
+    def kinds(self, path: tuple[str, ...]) -> frozenset[str]:
+        """Say of which kinds the values of a path may be in the records that were read last.
+
+        Kinds are those of :class:`JsonField`, in the singular; all of them where an engine cannot
+        tell cheaply.
+        """
+        ...
+
     def readable(self, name: str, events: exp.Query, columns: Mapping[str, str]) -> Table:
         """Let ``work.<name>`` stand for kept events whose ``record`` can be taken apart.
 
@@ -279,6 +287,10 @@ class JsonValues:
 
 LARGEST = 2**63
 """Integers from here on are not told apart: none of them is a bigint."""
+
+
+KINDS = ("integer", "double", "boolean", "string", "array", "object")
+"""Kinds of JSON values."""
 
 
 @dataclass(frozen=True)

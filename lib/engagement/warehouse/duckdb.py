@@ -27,6 +27,7 @@ from engagement.landing.records import NO_SHAPE, SCHEMA, RecordReader, Shapes
 from engagement.settings import Settings
 from engagement.warehouse import duckdb_json, lease
 from engagement.warehouse.base import (
+    KINDS,
     FileLines,
     Finding,
     JsonColumn,
@@ -202,6 +203,7 @@ class _DuckDBSession:
             # A database of its own, gone with the connection.
             connection.execute(f"attach ':memory:' as {WORK}")
         self._shapes = Shapes()
+        self._kinds: tuple[int, dict[tuple[str, ...], set[str]]] | None = None
         self._views: set[str] = set()
 
     # --- reading
@@ -328,9 +330,9 @@ class _DuckDBSession:
             counts.add(tuple(group), list(strict_json.paths(record)), 1)
         fields = counts.fields()
         looks = duckdb_json.Looks()
-        for (of, path), kinds in fields.items():
-            if looked_into(of, path):
-                looks.want(path, kinds)
+        deciding = {key for key in fields if looked_into(*key)}
+        for of, path in deciding:
+            looks.want(path, fields[of, path])
         values: dict[tuple[tuple[Any, ...], tuple[str, ...]], JsonValues] = {}
         for wanted, asked, paths in looks.parts():
             table = self.json_columns("looked_into", source, column, wanted, lazy=True)
@@ -349,10 +351,21 @@ class _DuckDBSession:
         found = []
         for (of, path), kinds in fields.items():
             one = duckdb_json.field_of(of, path, kinds)
-            if looked_into(of, path):
+            if (of, path) in deciding:
                 one = replace(one, values=values.get((of, path), nothing))
             found.append(one)
-        return sorted(found, key=lambda one: (repr(one.group), one.path))
+        return found
+
+    def kinds(self, path: tuple[str, ...]) -> frozenset[str]:
+        if self._shapes.has_unknown:
+            return frozenset(KINDS)
+        if self._kinds is None or self._kinds[0] != len(self._shapes):
+            found: dict[tuple[str, ...], set[str]] = {}
+            for leaves in self._shapes.leaves():
+                for leaf, kind in leaves:
+                    found.setdefault(leaf, set()).add(kind)
+            self._kinds = len(self._shapes), found
+        return frozenset(self._kinds[1].get(path, ()))
 
     def readable(self, name: str, events: exp.Query, columns: Mapping[str, str]) -> Table:
         if not self._has_put_aside():

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from engagement.landing.files import PARTITION
 from engagement.warehouse.s3 import error_code, problem
 
 _TRINO = {
@@ -26,6 +29,12 @@ _HIVE = {
 }
 OWNER = "engagement.project"
 """Table parameter that says which project made a table."""
+
+PHYSICAL = "engagement.physical"
+"""Parameter of a view that carries a table's name: the physical table behind it."""
+
+MOST_AT_ONCE = 100
+"""Partitions that one call creates."""
 
 _TABLE_INPUT = (
     "Name",
@@ -132,6 +141,52 @@ class Catalog:
         except (ClientError, BotoCoreError) as error:
             raise problem(f"the table {database}.{name} cannot be made", error) from error
 
+    def partitions(self, database: str, name: str) -> dict[str, str]:
+        """Partitions of a table by received date, with where each one's files are."""
+        try:
+            pages = self._client.get_paginator("get_partitions").paginate(
+                DatabaseName=database, TableName=name, ExcludeColumnSchema=True
+            )
+            return {
+                found["Values"][0]: str(found["StorageDescriptor"]["Location"])
+                for page in pages
+                for found in page["Partitions"]
+            }
+        except (ClientError, BotoCoreError) as error:
+            if error_code(error) == "EntityNotFoundException":
+                return {}
+            raise problem(f"the partitions of {database}.{name} cannot be listed", error) from error
+
+    def add_partitions(
+        self, database: str, name: str, columns_: Mapping[str, str], at: Mapping[str, str]
+    ) -> None:
+        """Give a table partitions whose files are there already, by received date."""
+        days = sorted(at)
+        for start in range(0, len(days), MOST_AT_ONCE):
+            some = days[start : start + MOST_AT_ONCE]
+            entries: Any = [
+                {
+                    "Values": [day],
+                    "StorageDescriptor": _descriptor(
+                        _without_partition(columns_), at[day], PARQUET
+                    ),
+                }
+                for day in some
+            ]
+            try:
+                answer = self._client.batch_create_partition(
+                    DatabaseName=database, TableName=name, PartitionInputList=entries
+                )
+            except (ClientError, BotoCoreError) as error:
+                raise problem(f"partitions of {database}.{name} cannot be made", error) from error
+            for failed in answer.get("Errors", []):
+                detail = failed.get("ErrorDetail", {})
+                raise problem(
+                    f"the partition {failed.get('PartitionValues')} of {database}.{name} cannot be "
+                    "made",
+                    RuntimeError(f"{detail.get('ErrorCode')}: {detail.get('ErrorMessage')}"),
+                )
+
     def drop(self, database: str, names: list[str]) -> None:
         """Remove tables from the catalog, not their files; no error where there is none."""
         for start in range(0, len(names), 100):
@@ -153,6 +208,11 @@ def columns(table: Mapping[str, Any]) -> dict[str, str]:
     """Column names and Athena types of a table as Glue keeps it, partitions last."""
     found = [*table["StorageDescriptor"].get("Columns", []), *table.get("PartitionKeys", [])]
     return {column["Name"]: trino_type(column.get("Type", "string")) for column in found}
+
+
+def physical(table: Mapping[str, Any]) -> str:
+    """Name of the physical table behind a view; empty for a table."""
+    return str(table.get("Parameters", {}).get(PHYSICAL, ""))
 
 
 def location(table: Mapping[str, Any]) -> str:
@@ -218,15 +278,70 @@ def external_table(
         "PartitionKeys": [
             {"Name": key, "Type": hive_type(kind)} for key, kind in (partition_keys or {}).items()
         ],
-        "StorageDescriptor": {
-            "Columns": [{"Name": key, "Type": hive_type(kind)} for key, kind in columns_.items()],
-            "Location": at,
-            "Compressed": False,
-            "NumberOfBuckets": -1,
-            "StoredAsSubDirectories": False,
-            "BucketColumns": [],
-            "SortColumns": [],
-            "Parameters": {},
-            **storage,
-        },
+        "StorageDescriptor": _descriptor(columns_, at, storage),
+    }
+
+
+def _descriptor(columns_: Mapping[str, str], at: str, storage: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "Columns": [{"Name": key, "Type": hive_type(kind)} for key, kind in columns_.items()],
+        "Location": at,
+        "Compressed": False,
+        "NumberOfBuckets": -1,
+        "StoredAsSubDirectories": False,
+        "BucketColumns": [],
+        "SortColumns": [],
+        "Parameters": {},
+        **storage,
+    }
+
+
+def _without_partition(columns_: Mapping[str, str]) -> dict[str, str]:
+    return {name: kind for name, kind in columns_.items() if name != PARTITION}
+
+
+def partitioned(
+    catalog: Catalog, database: str, name: str, columns_: Mapping[str, str]
+) -> dict[str, Any]:
+    """A physical table as it is, but with these columns."""
+    found = catalog.table(database, name)
+    if found is None:
+        raise problem(f"{database}.{name}", RuntimeError("it is gone; was it removed meanwhile?"))
+    table = table_input(found)
+    table["StorageDescriptor"] = {
+        **table["StorageDescriptor"],
+        "Columns": [
+            {"Name": key, "Type": hive_type(kind)}
+            for key, kind in _without_partition(columns_).items()
+        ],
+    }
+    return table
+
+
+def view(
+    name: str,
+    sql: str,
+    database: str,
+    columns_: Mapping[str, str],
+    *,
+    parameters: Mapping[str, str],
+) -> dict[str, Any]:
+    """What Glue takes for a view, in the form in which Athena itself writes one."""
+    definition = {
+        "originalSql": sql,
+        "catalog": "awsdatacatalog",
+        "schema": database,
+        "columns": [{"name": key, "type": kind} for key, kind in columns_.items()],
+        "owner": "engagement",
+        "runAsInvoker": False,
+    }
+    text = base64.b64encode(json.dumps(definition).encode()).decode()
+    return {
+        "Name": name,
+        "TableType": "VIRTUAL_VIEW",
+        "ViewOriginalText": f"/* Presto View: {text} */",
+        "ViewExpandedText": "/* Presto View */",
+        "Parameters": {"presto_view": "true", "comment": "Presto View", **parameters},
+        "PartitionKeys": [],
+        "StorageDescriptor": _descriptor(columns_, "", {"SerdeInfo": {"Parameters": {}}}),
     }

@@ -1,7 +1,7 @@
 -- Grain: one record, that is one JSON object or one piece of a line from which none could be read.
 -- A line is cut wherever `}`, optional white space and `{` stand outside a string: the line is taken
 -- apart into strings, such cuts, and the rest, the cuts are marked, and it is put together again.
--- Of a record that gives a key twice, record has only the last value and record_as_sent the raw text.
+-- Judged by RFC 8259, with no lone surrogates and no number beyond a double.
 -- The number only tells records apart while they are worked on; it says nothing about their order.
 -- Parameters: token (a string, a cut, or what lies between), cut (one cut), seam (where a cut may
 -- be), mark (a character; one that stands in the line itself is told apart by what follows it).
@@ -61,7 +61,18 @@ records as (
 judged as (
     select
         *,
-        case when record_encoding is null then json_verdict(record) else 'not_utf8' end as verdict
+        case
+            when record_encoding is not null then 'not_utf8'
+            when try(json_parse(record)) is null or regexp_like(
+                regexp_replace(
+                    replace(record, '\\', ' '),
+                    '\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}', ''
+                ),
+                '\\u[dD][89a-fA-F][0-9a-fA-F]{2}'
+            ) then 'not_json'
+            when regexp_like(record, '^\s*[{]') then 'object'
+            else 'value'
+        end as verdict
     from records
 )
 
@@ -70,10 +81,10 @@ select
     received_at_utc_date,
     source_file,
     line_number,
-    case when verdict = 'twice' then json_last_wins(record) else record end as record,
-    case when verdict = 'twice' then record end as record_as_sent,
+    record,
+    cast(null as varchar) as record_as_sent,
     record_encoding,
-    sha256_hex(record) as record_sha256,
     verdict,
-    verdict in ('object', 'twice') as is_object
+    verdict = 'object' as is_object,
+    cast(null as bigint) as shape
 from judged
