@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 
+import pandas as pd
 import pyarrow as pa
 
 from engagement.flatten.names import table_name
@@ -137,7 +138,7 @@ def registered(session: Session) -> list[Registered]:
         numbers = dict(
             zip(
                 (*_COUNTS, *_LOOKS),
-                (0 if c is None or c != c else int(c) for c in cells),
+                (0 if pd.isna(c) else int(c) for c in cells),
                 strict=True,
             )
         )

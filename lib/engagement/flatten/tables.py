@@ -188,13 +188,15 @@ class _Leaves:
 
     def __init__(self, wanted: EventTable) -> None:
         self._leaves: dict[tuple[str, Path], tuple[str, str]] = {}
+        self._wanted: dict[str, JsonColumn] = {}
         for column, kind in wanted.columns:
             for source in column.sources:
-                leaf = f"c{len(self._leaves)}"
-                self._leaves[column.name, source.path] = leaf, _leaf_kind(column, source, kind)
+                leaf, read_as = f"c{len(self._leaves)}", _leaf_kind(column, source, kind)
+                self._leaves[column.name, source.path] = leaf, read_as
+                self._wanted[leaf] = JsonColumn(source.path, read_as, source.kinds)
 
     def wanted(self) -> dict[str, JsonColumn]:
-        return {leaf: JsonColumn(path, kind) for (_, path), (leaf, kind) in self._leaves.items()}
+        return self._wanted
 
     def value(self, column: Column, kind: str) -> exp.Expr:
         """A column's value: of its sources the last that is not blank."""

@@ -94,17 +94,34 @@ def columns_query(
             if len(path) == depth
         ]
         query = _select([*(_quoted(name) for name in through), *there], new, _nested(query))
-    texts = {alias: f"__v{number}" for number, alias in enumerate(wanted)}
-    values = [
-        f"json_format(element_at({opened[item.path[:-1]]}, {_literal(item.path[-1])})) "
-        f"as {texts[alias]}"
+    simple, texts = {}, {}
+    for alias, item in wanted.items():
+        value = f"element_at({opened[item.path[:-1]]}, {_literal(item.path[-1])})"
+        cast = _SIMPLY.get((item.kind, item.only))
+        if cast:
+            simple[alias] = f"try_cast({value} as {cast}) as {_quoted(alias)}"
+        else:
+            texts[alias] = f"json_format({value}) as {_quoted('__v_' + alias)}"
+    given = [_quoted(name) for name in through]
+    query = _select(given, [*simple.values(), *texts.values()], _nested(query))
+    if not texts:
+        return _select([_quoted(name) for name in (*kept, *wanted)], [], _nested(query))
+    results = [
+        _quoted(alias)
+        if alias in simple
+        else f"{_value(item, _quoted('__v_' + alias), text)} as {_quoted(alias)}"
         for alias, item in wanted.items()
     ]
-    query = _select([_quoted(name) for name in through], values, _nested(query))
-    results = [
-        f"{_value(item, texts[alias], text)} as {_quoted(alias)}" for alias, item in wanted.items()
-    ]
     return _select([_quoted(name) for name in kept], results, _nested(query))
+
+
+_SIMPLY = {
+    ("string", frozenset({"string"})): "varchar",
+    ("integer", frozenset({"integer"})): "decimal(38, 0)",
+    ("double", frozenset({"double"})): "double",
+    ("boolean", frozenset({"boolean"})): "boolean",
+}
+"""Casts of JSON that do for values that are all of one kind."""
 
 
 def _nested(query: exp.Select) -> exp.Expr:

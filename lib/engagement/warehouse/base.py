@@ -255,17 +255,23 @@ class Session(Protocol):
         ...
 
 
+KINDS = ("integer", "double", "boolean", "string", "array", "object")
+"""Kinds of JSON values."""
+
+
 @dataclass(frozen=True)
 class JsonColumn:
     """A value to take out of a JSON text.
 
     ``kind`` is one of: ``string`` (the text of a string; other scalars as JSON prints them),
     ``integer`` (decimal(38,0)), ``double``, ``boolean``, ``json`` (the value's JSON text; NULL
-    where it is absent or null).
+    where it is absent or null). ``only`` are the kinds of the values that stand there, where that
+    is known: an engine may then read them more simply.
     """
 
     path: tuple[str, ...]
     kind: str
+    only: frozenset[str] = frozenset(KINDS)
 
 
 @dataclass(frozen=True)
@@ -287,10 +293,6 @@ class JsonValues:
 
 LARGEST = 2**63
 """Integers from here on are not told apart: none of them is a bigint."""
-
-
-KINDS = ("integer", "double", "boolean", "string", "array", "object")
-"""Kinds of JSON values."""
 
 
 @dataclass(frozen=True)
