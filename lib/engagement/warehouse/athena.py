@@ -49,6 +49,7 @@ from engagement.warehouse.base import (
     StatementLog,
     T,
     WarehouseError,
+    appended,
     frame,
 )
 from engagement.warehouse.dialect import LOGICAL, WORK, Engine, Q, Table, bind, parse, render
@@ -146,6 +147,7 @@ class AthenaWarehouse:
             yield _AthenaSession(self, token=None)
             return
         with self.s3_lease.hold("a notebook or script") as token:
+            self.log.may_have_written = True
             self._prepare()
             session = _AthenaSession(self, token=token)
             try:
@@ -563,6 +565,17 @@ class _AthenaSession:
             kept = kept.where(exp.column(_PARTITION, quoted=True).isin(*partitions).not_())
         whole = exp.union(side(new, Table(WORK, "__fresh").node()), kept, distinct=False)
         return self.create(table.name, self.sql(whole), str(table)), fresh.rows
+
+    def append(
+        self, table: Table, rows: pa.Table, keep: Callable[[pa.Table], pa.Table]
+    ) -> Publication:
+        self._writable()
+        found = self._warehouse.catalog.table(self._database(table), table.name)
+        at = Address.parse(glue.location(found), folder=True) if found else None
+        old, kinds = appended(self._warehouse.bucket.parquet(at) if at else None, rows)
+        work = self.upload(f"{table.name}_rows", pa.concat_tables([keep(old), rows]), kinds)
+        columns = [exp.column(name, quoted=True) for name in kinds]
+        return self.publish(table, exp.select(*columns).from_(work.node()))
 
     def drop(self, table: Table) -> None:
         self._warehouse.s3_lease.check(self._writable())

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 from botocore.exceptions import BotoCoreError, ClientError
 
 from engagement.warehouse.base import WarehouseError
@@ -97,6 +99,12 @@ class Bucket:
             return bytes(answer["Body"].read())
         except (ClientError, BotoCoreError) as error:
             raise problem(f"{address} cannot be read", error) from error
+
+    def parquet(self, folder: Address) -> pa.Table | None:
+        """All rows of the Parquet files of a small folder; ``None`` where there is no file."""
+        files = [found.name for found in self.listing(folder) if found.size]
+        tables = [pq.read_table(pa.BufferReader(self.read(folder / name))) for name in files]
+        return pa.concat_tables(tables, promote_options="default") if tables else None
 
     def write(self, address: Address, content: bytes) -> None:
         """Put an object."""
