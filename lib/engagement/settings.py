@@ -168,9 +168,13 @@ class Warehouse(_Section):
 
 
 class Run(_Section):
-    """Where a run leaves its files."""
+    """Where a run leaves its files.
+
+    ``keep_runs`` is how many runs ``landing.run_statements`` remembers what they cost.
+    """
 
     directory: str = "runs"
+    keep_runs: int = Field(default=100, ge=1)
 
 
 class Duplicates(_Section):
