@@ -19,7 +19,6 @@ from engagement.settings import ROOT, Settings, load_settings
 from engagement.warehouse import LeaseHeldError, Table, WarehouseError, open_warehouse
 from engagement.warehouse.athena import AthenaWarehouse
 from engagement.warehouse.athena_setup import ensure_workgroup
-from engagement.warehouse.athena_statements import SpendingLimitError, dollars
 from engagement.warehouse.base import JsonColumn
 from tests.athena.compare import frames
 from tests.athena.stand import Stand, fail
@@ -409,35 +408,6 @@ def test_a_killed_run_leaves_whole_tables_and_a_rerun_puts_them_right(
     left = aws_environment.client("glue").get_tables(DatabaseName=f"{name}_storage")
     assert left["TableList"] == []
     assert reader.query("select count(*) as n from marts.two")["n"].iloc[0] >= 100
-
-
-# --- costs --------------------------------------------------------------------------------------
-
-
-def test_a_statement_is_billed_ten_megabytes_at_least() -> None:
-    assert dollars(0, 5) == 0
-    assert dollars(1, 5) == pytest.approx(0.00005)
-    assert dollars(2_000_000_000_000, 5) == pytest.approx(10)
-
-
-def test_statements_keep_what_they_scanned_and_cost(warehouse: AthenaWarehouse) -> None:
-    publish(warehouse, "select n from unnest(sequence(1, 1000)) as t (n)")
-    warehouse.query("select sum(n) as n from marts.numbers")
-    last = warehouse.log.statements[-1]
-    assert last.scanned_bytes
-    assert last.usd == pytest.approx(0.00005)
-    assert warehouse.log.frame().columns.tolist()[-2:] == ["megabytes_scanned", "usd"]
-
-
-def test_a_run_stops_before_the_statement_that_would_pass_the_limit(
-    aws_environment: Stand, name: str
-) -> None:
-    limited = AthenaWarehouse(settings(aws_environment, name, spending_limit_usd=0.00012))
-    publish(limited, "select n from unnest(sequence(1, 1000)) as t (n)")
-    limited.query("select sum(n) as n from marts.numbers")
-    limited.query("select max(n) as n from marts.numbers")
-    with pytest.raises(SpendingLimitError, match="spending_limit_usd"):
-        limited.query("select min(n) as n from marts.numbers")
 
 
 # --- around it ----------------------------------------------------------------------------------

@@ -55,6 +55,7 @@ from engagement.warehouse.base import (
 from engagement.warehouse.dialect import LOGICAL, WORK, Engine, Q, Table, bind, parse, render
 from engagement.warehouse.s3 import Address, Bucket
 from engagement.warehouse.s3_lease import S3Lease
+from engagement.warehouse.scans import Scans
 
 logger = logging.getLogger("engagement")
 
@@ -107,7 +108,8 @@ class AthenaWarehouse:
     def statements(self) -> Statements:
         """Athena."""
         connection = connect(self._boto, self.athena, self.output)
-        return Statements(connection, self.bucket, self.athena, self.log)
+        scans = Scans(self.catalog, self.bucket, self.files)
+        return Statements(connection, self.bucket, self.athena, self.log, scans.estimate)
 
     @cached_property
     def s3_lease(self) -> S3Lease:
@@ -216,11 +218,17 @@ class _AthenaSession:
         self._number = 0
 
     def close(self) -> None:
-        """Remove what the session worked with; what was published stays."""
-        self._warehouse.catalog.drop(self._warehouse.storage, self._made)
-        for key, folder in self._folders.items():
-            if key not in self._adopted:
-                self._warehouse.bucket.empty(folder)
+        """Remove what the session worked with; what was published stays.
+
+        Where that fails, it is only said: what the session itself failed for is to be told.
+        """
+        try:
+            self._warehouse.catalog.drop(self._warehouse.storage, self._made)
+            for key, folder in self._folders.items():
+                if key not in self._adopted:
+                    self._warehouse.bucket.empty(folder)
+        except WarehouseError as error:
+            logger.warning("'engagement clean' will remove what is left behind: %s", error)
 
     def each(self, function: Callable[[int, T], R], items: Sequence[T]) -> list[R]:
         lanes: SimpleQueue[int] = SimpleQueue()

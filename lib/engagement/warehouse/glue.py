@@ -116,6 +116,20 @@ class Catalog:
                 return None
             raise problem(f"the table {database}.{name} cannot be looked up", error) from error
 
+    def partitions(self, database: str, name: str) -> list[tuple[list[str], str]]:
+        """The partitions that a table has in the catalog: their values, and where each lies."""
+        try:
+            pages = self._client.get_paginator("get_partitions").paginate(
+                DatabaseName=database, TableName=name, ExcludeColumnSchema=True
+            )
+            return [
+                (list(found["Values"]), str(found["StorageDescriptor"]["Location"]))
+                for page in pages
+                for found in page["Partitions"]
+            ]
+        except (ClientError, BotoCoreError) as error:
+            raise problem(f"the partitions of {database}.{name} cannot be listed", error) from error
+
     def put(self, database: str, table: Mapping[str, Any]) -> None:
         """Create a table, or make it what is given, in one call."""
         wanted: Any = table_input(table)
