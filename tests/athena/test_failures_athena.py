@@ -53,6 +53,7 @@ def ran(stand: Stand, containing: str) -> int:
         ("athena", "StartQueryExecution", LOST_REQUEST),
         ("athena", "GetQueryExecution", THROTTLED),
         ("athena", "GetQueryResults", THROTTLED),
+        ("glue", "GetTable", THROTTLED),
         ("glue", "UpdateTable", THROTTLED),
         ("s3", "PutObject", SLOW_DOWN),
         ("s3", "ListObjectsV2", INTERNAL_ERROR),

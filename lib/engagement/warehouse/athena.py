@@ -29,7 +29,7 @@ from sqlglot import exp
 
 from engagement.landing.files import LandedFile, partition_of, sort_out
 from engagement.settings import Settings
-from engagement.warehouse import athena_json, athena_setup, glue
+from engagement.warehouse import athena_checks, athena_json, athena_setup, glue
 from engagement.warehouse.athena_lines import LinesReader
 from engagement.warehouse.athena_statements import (
     StatementFailedError,
@@ -167,7 +167,7 @@ class AthenaWarehouse:
 
     def findings(self) -> Iterator[Finding]:
         """Try one by one what a run needs on AWS."""
-        return athena_setup.findings(self)
+        return athena_checks.findings(self)
 
     def clean(self, keep_days: float | None = None, *, dry_run: bool = False) -> list[str]:
         """Remove files that nothing points at any more, after the grace period."""
