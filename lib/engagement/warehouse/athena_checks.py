@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from engagement.warehouse.athena import AthenaWarehouse
 
 _KMS = "aws:kms"
+_PROBE = "probe"
 
 
 def findings(warehouse: AthenaWarehouse) -> Iterator[Finding]:
@@ -136,17 +138,24 @@ class _Trial:
 
     def keep(self, folder: Address) -> str:
         """Write, list, read and delete an object."""
-        probe = folder / f"check-{secrets.token_hex(4)}/"
-        try:
-            self._bucket.write(probe / "probe", b"probe")
+        with self._probe(folder) as probe:
+            self._bucket.write(probe / _PROBE, b"probe")
             next(iter(self._bucket.listing(probe)), None)
-            self._bucket.read(probe / "probe")
-        finally:
-            self._remove(probe)
+            self._bucket.read(probe / _PROBE)
         return "an object was written, listed, read and deleted"
 
-    def _remove(self, folder: Address) -> None:
-        self._bucket.remove(folder, ["probe"])
+    @contextmanager
+    def _probe(self, folder: Address) -> Iterator[Address]:
+        """A folder for an object to be tried with, which is removed whatever happens."""
+        probe = folder / f"check-{secrets.token_hex(4)}/"
+        try:
+            yield probe
+        except BaseException:
+            # That it cannot be removed either is not what is to be told.
+            with suppress(WarehouseError):
+                self._bucket.remove(probe, [_PROBE])
+            raise
+        self._bucket.remove(probe, [_PROBE])
 
     def encryption(self) -> str:
         """Whether what is written is encrypted with a key that this role may use."""
@@ -159,27 +168,24 @@ class _Trial:
         if rule and rule.get("SSEAlgorithm") != _KMS:
             return "S3's own keys, which need no permission"
         key = str(rule.get("KMSMasterKeyID") or "aws/s3") if rule else ""
-        probe = folder / f"check-{secrets.token_hex(4)}/"
-        try:
+        with self._probe(folder) as probe:
             # What encrypts is the bucket's default, as for everything that a run writes.
             answer = self._call(
                 f"{folder} cannot be written with {_key(key)}",
                 lambda: self._bucket.client.put_object(
-                    Bucket=probe.bucket, Key=probe.key + "probe", Body=b"probe"
+                    Bucket=probe.bucket, Key=probe.key + _PROBE, Body=b"probe"
                 ),
                 "kms:GenerateDataKey",
                 key,
             )
             self._call(
                 f"what was written with {_key(key)} cannot be read",
-                lambda: self._bucket.client.get_object(
-                    Bucket=probe.bucket, Key=probe.key + "probe"
-                )["Body"].read(),
+                lambda: self._bucket.client.get_object(Bucket=probe.bucket, Key=probe.key + _PROBE)[
+                    "Body"
+                ].read(),
                 "kms:Decrypt",
                 key,
             )
-        finally:
-            self._remove(probe)
         if answer.get("ServerSideEncryption") != _KMS:
             return f"S3's own keys, which need no permission{aside}"
         used = _key(str(answer.get("SSEKMSKeyId") or key))
@@ -236,8 +242,11 @@ class _Trial:
             )
         try:
             catalog.put(storage, table)
-        finally:
-            catalog.drop(storage, [name])
+        except WarehouseError:
+            with suppress(WarehouseError):
+                catalog.drop(storage, [name])
+            raise
+        catalog.drop(storage, [name])
         return "a table was created, changed and dropped"
 
     def statement(self) -> str:
