@@ -85,6 +85,25 @@ def test_a_run_leaves_notebooks_pages_and_a_record(tmp_path: Path, landing: Path
         for end in (".ipynb", ".html")
     }
     assert not list(folder.glob("*.part"))
+    # What it cost: by statement, by notebook and together.
+    assert record["notes"] == []
+    listed = record["each_statement"]
+    assert {s["notebook"] for s in listed} == {"01_glue_tables"}
+    assert record["statements"]["count"] == len(listed) > 1
+    first, second = record["notebooks"]
+    assert first["statements"]["count"] == 0
+    assert second["statements"]["count"] == sum(s["notebook"] == second["name"] for s in listed)
+    kept = _query(
+        tmp_path,
+        landing,
+        "select run_id, notebook, nth, label, status from landing.run_statements order by 2, 3",
+    )
+    assert {row["run_id"] for row in kept} == {record["id"]}
+    assert [row["label"] for row in kept if row["notebook"] == second["name"]] == [
+        s["label"] for s in listed if s["notebook"] == second["name"]
+    ]
+    assert len(kept) == len(listed)
+    assert "landing.run_statements" not in record["tables"]
 
 
 @pytest.mark.slow
@@ -102,6 +121,21 @@ def test_a_failure_names_notebook_cell_and_error_on_one_screen(
     statuses = [n["status"] for n in _record(folder)["notebooks"]]
     assert statuses == ["failed", "not run"]
     assert _record(folder)["status"] == "failed"
+    # There was nothing to put its costs into, and no warehouse is made for them.
+    assert not (tmp_path / "warehouse.duckdb").exists()
+
+
+@pytest.mark.slow
+def test_a_failed_run_says_what_it_cost_too(tmp_path: Path, landing: Path) -> None:
+    assert _run(tmp_path, landing, "run", "--only", "01", "--only", "03").returncode == 1
+    [folder] = (tmp_path / "runs").iterdir()
+    record = _record(folder)
+    assert (record["status"], record["notes"]) == ("failed", [])
+    [found] = _query(
+        tmp_path, landing, "select run_id, count(*) as n from landing.run_statements group by 1"
+    )
+    assert found == {"run_id": record["id"], "n": record["statements"]["count"]}
+    assert found["n"] > 1
 
 
 @pytest.mark.slow

@@ -7,10 +7,11 @@ they export, and ``run.json``: statuses, times, tables, rows and files.
 from __future__ import annotations
 
 import difflib
+import functools
 import hashlib
 import json
+import logging
 import os
-import secrets
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,18 +21,27 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from sqlglot import exp
+
 from engagement.landing.files import nothing_landed
 from engagement.landing.tables import READING_TABLE
 from engagement.settings import ROOT, Settings
-from engagement.warehouse import Table, Warehouse, open_warehouse
-from engagement.warehouse.base import StatementLog
+from engagement.warehouse import Table, Warehouse, WarehouseError, costs, open_warehouse
+from engagement.warehouse.base import Statement
 from engagement.warehouse.dialect import LOGICAL
 from engagement.warehouse.lease import TOKEN_VARIABLE
-from engagement.workbook import RUN_VARIABLE, STATEMENTS
+from engagement.workbook import NOTEBOOK_VARIABLE, RUN_VARIABLE, STATEMENTS, new_run_id
+
+logger = logging.getLogger("engagement")
 
 NOTEBOOKS = ROOT / "notebooks"
 PARAMETERS = frozenset({"params", "overrides"})
 """The parameters that every notebook declares, and the only ones that the runner passes."""
+
+AFTERWARDS = "after the notebooks"
+"""Stands for a notebook where a run's own statements are listed."""
+
+_COUNTED_AT_ONCE = 200
 
 
 class NotebookChoiceError(ValueError):
@@ -44,12 +54,16 @@ class NotebookFailedError(RuntimeError):
 
 @dataclass
 class NotebookRun:
-    """How one notebook of a run went; ``status`` is waiting, running, done, failed or not run."""
+    """How one notebook of a run went; ``status`` is waiting, running, done, failed or not run.
+
+    ``statements`` is what its statements took together.
+    """
 
     name: str
     status: str = "waiting"
     seconds: float = 0.0
     error: str | None = None
+    statements: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass
@@ -57,7 +71,8 @@ class RunRecord:
     """What ``run.json`` holds.
 
     ``tables`` gives rows, ``files`` bytes and sha256, ``statements`` how many there were, their
-    seconds and, on AWS, what they scanned and cost.
+    seconds, rows and, on AWS, what they scanned and cost; ``each_statement`` the same one by one
+    (their texts are in ``statements.jsonl``). ``notes`` says what could not be recorded, and why.
     """
 
     id: str
@@ -71,6 +86,8 @@ class RunRecord:
     notebooks: list[NotebookRun] = field(default_factory=list)
     tables: dict[str, int] = field(default_factory=dict)
     statements: dict[str, float] = field(default_factory=dict)
+    each_statement: list[dict[str, Any]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
@@ -148,7 +165,7 @@ def run(
         raise nothing_landed(landing.location, len(landing.strays), span.from_, span.to)
     started = datetime.now(UTC)
     record = RunRecord(
-        id=f"{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}",
+        id=new_run_id(),
         engine=settings.warehouse.engine,
         params=_relative(params),
         overrides=dict(overrides),
@@ -169,13 +186,46 @@ def run(
                 if notebook.status in ("waiting", "running"):
                     notebook.status = "not run"
             record.ended = datetime.now(UTC).isoformat(timespec="seconds")
-            warehouse.log.path = folder / STATEMENTS
-            record.tables = table_rows(warehouse)
-            record.statements = statement_totals(warehouse.log)
+            warehouse.log.path, warehouse.log.notebook = folder / STATEMENTS, AFTERWARDS
+            _take_stock(warehouse, record, settings.run.keep_runs)
             record.files = _files(folder)
             _write(record, folder)
             progress(record)
     return record, folder
+
+
+def _take_stock(warehouse: Warehouse, record: RunRecord, keep_runs: int) -> None:
+    """Count the tables, and record what the run cost; what cannot be done is noted, not raised.
+
+    A run may have failed for the same reason (credentials that expired, a spending limit), and
+    that reason is the one to be told.
+    """
+
+    def noted(what: str, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except WarehouseError as error:
+            record.notes.append(f"{what}: {error}")
+            logger.warning("%s: %s", what, error)
+
+    def count() -> None:
+        record.tables = table_rows(warehouse)
+
+    def account() -> None:
+        kept = warehouse.log.kept()
+        record.statements = costs.totals(kept)
+        record.each_statement = [costs.described(statement) for statement in kept]
+        for notebook in record.notebooks:
+            notebook.statements = costs.totals(_of(notebook.name, kept))
+        if kept and warehouse.exists():
+            costs.remember(warehouse, record.id, kept, keep_runs)
+
+    noted("the tables were not counted", count)
+    noted(f"{costs.RUN_STATEMENTS} is without this run", account)
+
+
+def _of(notebook: str, statements: Sequence[Statement]) -> list[Statement]:
+    return [statement for statement in statements if statement.notebook == notebook]
 
 
 def _run_one(
@@ -194,6 +244,7 @@ def _run_one(
     progress(record)
     _write(record, folder)
     started = time.perf_counter()
+    os.environ[NOTEBOOK_VARIABLE] = notebook.name
     output = folder / "notebooks" / f"{notebook.name}.ipynb"
     try:
         with warnings.catch_warnings():
@@ -254,14 +305,15 @@ def _check_declared(name: str) -> None:
 @contextmanager
 def _environment(run_id: str, token: str) -> Iterator[None]:
     """Tell the kernels, which are processes of their own, whose run they belong to."""
-    before = {name: os.environ.get(name) for name in (RUN_VARIABLE, TOKEN_VARIABLE)}
+    names = (RUN_VARIABLE, TOKEN_VARIABLE, NOTEBOOK_VARIABLE)
+    before = {name: os.environ.get(name) for name in names}
     os.environ[RUN_VARIABLE], os.environ[TOKEN_VARIABLE] = run_id, token
     try:
         yield
     finally:
         for name, value in before.items():
             if value is None:
-                del os.environ[name]
+                os.environ.pop(name, None)
             else:
                 os.environ[name] = value
 
@@ -279,32 +331,40 @@ def _to_html(notebook: Path) -> None:
 
 
 def table_rows(warehouse: Warehouse) -> dict[str, int]:
-    """Rows of every table of the warehouse, by name."""
+    """Rows of every table of the warehouse, by name; of those about runs themselves, of none.
+
+    Many tables are counted by one statement: on Athena each takes a second.
+    """
     if not warehouse.exists():
         return {}
+    # Counting the table that people read the landing through would read the whole landing.
+    left_out = costs.ABOUT_RUNS | {READING_TABLE}
     rows: dict[str, int] = {}
     with warehouse.session() as session:
-        for database in LOGICAL:
-            for name in session.tables(database):
-                table = Table(database, name)
-                if table == READING_TABLE:
-                    continue  # counting it would read the whole landing
-                query = f'select count(*) as n from {database}."{name}"'
-                rows[str(table)] = int(session.query(query, label=f"rows of {table}")["n"].iloc[0])
+        tables = [
+            Table(database, name) for database in LOGICAL for name in session.tables(database)
+        ]
+        counted = [table for table in tables if table not in left_out]
+        for start in range(0, len(counted), _COUNTED_AT_ONCE):
+            some = counted[start : start + _COUNTED_AT_ONCE]
+            found = session.query(_counts(some), label="rows of the tables")
+            by_place = dict(zip(found["place"], found["n"], strict=True))
+            rows |= {str(table): int(by_place[place]) for place, table in enumerate(some)}
     return rows
 
 
-def statement_totals(log: StatementLog) -> dict[str, float]:
-    """What the statements of a run took together."""
-    kept = log.kept()
-    totals: dict[str, float] = {
-        "count": len(kept),
-        "seconds": round(sum(statement.seconds for statement in kept), 3),
-    }
-    if any(statement.usd is not None for statement in kept):
-        totals["scanned_bytes"] = sum(statement.scanned_bytes or 0 for statement in kept)
-        totals["usd"] = round(sum(statement.usd or 0.0 for statement in kept), 6)
-    return totals
+def _counts(tables: Sequence[Table]) -> exp.Query:
+    """A query with the rows of each table, by its place in the list."""
+    counts: list[exp.Query] = [
+        exp.select(
+            exp.alias_(exp.Literal.number(place), "place"),
+            exp.alias_(exp.Count(this=exp.Star()), "n"),
+        ).from_(table.node())
+        for place, table in enumerate(tables)
+    ]
+    return functools.reduce(
+        lambda one, other: exp.union(one, other, distinct=False, copy=False), counts
+    )
 
 
 def _files(folder: Path) -> dict[str, dict[str, Any]]:

@@ -155,7 +155,7 @@ class Athena(_Section):
     storage_database: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9_]{0,120}$")
     poll_seconds: float = Field(default=0.5, gt=0, le=60)
     concurrency: int = Field(default=4, ge=1, le=20)
-    attempts: int = Field(default=6, ge=1, le=20)
+    attempts: int = Field(default=8, ge=1, le=20)
     spending_limit_usd: float | None = Field(default=None, gt=0)
     statement_limit_gigabytes: float | None = Field(default=None, ge=0.01)
     usd_per_terabyte: float = Field(default=5.0, ge=0)
@@ -195,9 +195,13 @@ class Warehouse(_Section):
 
 
 class Run(_Section):
-    """Where a run leaves its files."""
+    """Where a run leaves its files.
+
+    ``keep_runs`` is how many runs ``landing.run_statements`` remembers what they cost.
+    """
 
     directory: str = "runs"
+    keep_runs: int = Field(default=100, ge=1)
 
 
 class Duplicates(_Section):

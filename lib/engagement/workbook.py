@@ -8,9 +8,11 @@ writes into ``<run.directory>/interactive``.
 from __future__ import annotations
 
 import json
+import logging
 import os
+import secrets
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -21,9 +23,12 @@ from IPython.core.pylabtools import select_figure_formats
 from IPython.display import Markdown
 
 from engagement.settings import Settings, load_settings
-from engagement.warehouse import Table, Warehouse, WarehouseError, open_warehouse
+from engagement.warehouse import Table, Warehouse, WarehouseError, costs, open_warehouse
+
+logger = logging.getLogger("engagement")
 
 RUN_VARIABLE = "ENGAGEMENT_RUN_ID"
+NOTEBOOK_VARIABLE = "ENGAGEMENT_NOTEBOOK"
 INTERACTIVE = "interactive"
 _STATE = "state.json"
 STATEMENTS = "statements.jsonl"
@@ -45,7 +50,11 @@ class Workbook:
         self.warehouse: Warehouse = open_warehouse(settings)
         self._run_id = os.environ.get(RUN_VARIABLE) or INTERACTIVE
         self.folder = settings.path(settings.run.directory) / self._run_id
-        if self._run_id != INTERACTIVE:
+        self.warehouse.log.notebook = _notebook()
+        self._costs_id = self._run_id
+        if self._run_id == INTERACTIVE:
+            self._costs_id = f"{new_run_id()}-{INTERACTIVE}"
+        else:
             self.warehouse.log.path = self.file(STATEMENTS)
 
     def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pd.DataFrame:
@@ -132,8 +141,23 @@ class Workbook:
         return path
 
     def statements(self) -> pd.DataFrame:
-        """What this notebook ran: each statement with its rows, seconds and, on AWS, cost."""
-        return self.warehouse.log.frame()
+        """What this notebook ran: each statement with its rows, seconds and, on AWS, cost.
+
+        Totals come last: of the notebook, and of the run that it is part of, so far. A notebook
+        that was run by hand and may have published adds its statements to
+        ``landing.run_statements`` here; those of a run come there when the run ends.
+        """
+        log = self.warehouse.log
+        own, whole = list(log.statements), log.kept()
+        if self._run_id == INTERACTIVE and log.may_have_written:
+            try:
+                costs.remember(self.warehouse, self._costs_id, own, self.settings.run.keep_runs)
+            except WarehouseError as error:
+                logger.warning("%s is without this notebook: %s", costs.RUN_STATEMENTS, error)
+        frame = costs.frame(own, "this notebook")
+        if len(whole) > len(own):
+            frame = pd.concat([frame, costs.frame(whole, "this run, so far").tail(1)])
+        return frame.reset_index(drop=True)
 
 
 def open(params: str | Path | None = None, overrides: Mapping[str, Any] | None = None) -> Workbook:  # noqa: A001 (workbook.open reads best in a notebook)
@@ -150,6 +174,17 @@ def open(params: str | Path | None = None, overrides: Mapping[str, Any] | None =
     pd.set_option("display.width", 120)
     _show_figures()
     return Workbook(load_settings(params or None, overrides or None))
+
+
+def new_run_id() -> str:
+    """A name for a run, which sorts by time."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+
+
+def _notebook() -> str:
+    """The name of the notebook that is running: the runner says it, or Jupyter does."""
+    named = os.environ.get(NOTEBOOK_VARIABLE) or os.environ.get("JPY_SESSION_NAME", "")
+    return Path(named).name.removesuffix(".ipynb") or INTERACTIVE
 
 
 def _markdown(text: str) -> Markdown:

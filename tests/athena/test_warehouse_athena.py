@@ -18,17 +18,10 @@ import pytest
 from engagement.settings import ROOT, Settings, load_settings
 from engagement.warehouse import LeaseHeldError, Table, WarehouseError, open_warehouse
 from engagement.warehouse.athena import AthenaWarehouse
-from engagement.warehouse.athena_setup import ensure_workgroup
-from engagement.warehouse.athena_statements import SpendingLimitError, dollars
 from engagement.warehouse.base import JsonColumn
 from tests.athena.compare import frames
 from tests.athena.stand import Stand, fail
-from tests.athena.stand.faults import (
-    ACCESS_DENIED,
-    ENGINE_FAILED,
-    EXPIRED_CREDENTIALS,
-    THROTTLED,
-)
+from tests.athena.stand.faults import ENGINE_FAILED
 
 TABLE = Table("marts", "numbers")
 _NAMES = (f"case{number}" for number in itertools.count())
@@ -283,35 +276,6 @@ def test_a_passing_failure_is_tried_again(
     assert numbers(warehouse) == [3]
 
 
-@pytest.mark.parametrize(
-    ("service", "operation"),
-    [("athena", "StartQueryExecution"), ("glue", "GetTable"), ("glue", "UpdateTable")],
-)
-def test_what_is_throttled_is_tried_again(
-    warehouse: AthenaWarehouse, aws_environment: Stand, service: str, operation: str
-) -> None:
-    publish(warehouse, "select 1 as n")
-    aws_environment.faults.add(fail(service, operation, THROTTLED, times=2, client="client"))
-    publish(warehouse, "select 4 as n")
-    assert numbers(warehouse) == [4]
-
-
-@pytest.mark.parametrize(
-    ("service", "operation"), [("athena", "StartQueryExecution"), ("glue", "GetTable")]
-)
-def test_expired_credentials_say_so(
-    warehouse: AthenaWarehouse, aws_environment: Stand, service: str, operation: str
-) -> None:
-    publish(warehouse, "select 1 as n")
-    rule = fail(service, operation, EXPIRED_CREDENTIALS, times=99, client="client")
-    with (
-        aws_environment.faults.injected(rule),
-        pytest.raises(WarehouseError, match="sign in again"),
-    ):
-        publish(warehouse, "select 5 as n")
-    assert numbers(warehouse) == [1]
-
-
 def test_an_error_gives_athenas_reason_the_query_and_the_place(warehouse: AthenaWarehouse) -> None:
     publish(warehouse, "select 1 as n")
     with pytest.raises(WarehouseError) as caught:
@@ -319,7 +283,6 @@ def test_an_error_gives_athenas_reason_the_query_and_the_place(warehouse: Athena
     said = str(caught.value)
     assert "COLUMN_NOT_FOUND" in said
     assert "nope" in said.splitlines()[1]
-    assert warehouse.statements is not None
     assert "(query " in said
 
 
@@ -411,35 +374,6 @@ def test_a_killed_run_leaves_whole_tables_and_a_rerun_puts_them_right(
     assert reader.query("select count(*) as n from marts.two")["n"].iloc[0] >= 100
 
 
-# --- costs --------------------------------------------------------------------------------------
-
-
-def test_a_statement_is_billed_ten_megabytes_at_least() -> None:
-    assert dollars(0, 5) == 0
-    assert dollars(1, 5) == pytest.approx(0.00005)
-    assert dollars(2_000_000_000_000, 5) == pytest.approx(10)
-
-
-def test_statements_keep_what_they_scanned_and_cost(warehouse: AthenaWarehouse) -> None:
-    publish(warehouse, "select n from unnest(sequence(1, 1000)) as t (n)")
-    warehouse.query("select sum(n) as n from marts.numbers")
-    last = warehouse.log.statements[-1]
-    assert last.scanned_bytes
-    assert last.usd == pytest.approx(0.00005)
-    assert warehouse.log.frame().columns.tolist()[-2:] == ["megabytes_scanned", "usd"]
-
-
-def test_a_run_stops_before_the_statement_that_would_pass_the_limit(
-    aws_environment: Stand, name: str
-) -> None:
-    limited = AthenaWarehouse(settings(aws_environment, name, spending_limit_usd=0.00012))
-    publish(limited, "select n from unnest(sequence(1, 1000)) as t (n)")
-    limited.query("select sum(n) as n from marts.numbers")
-    limited.query("select max(n) as n from marts.numbers")
-    with pytest.raises(SpendingLimitError, match="spending_limit_usd"):
-        limited.query("select min(n) as n from marts.numbers")
-
-
 # --- around it ----------------------------------------------------------------------------------
 
 
@@ -453,36 +387,6 @@ def test_clean_removes_what_was_superseded_once_its_time_has_come(
     assert gone.startswith(str(warehouse.files))
     assert warehouse.clean(keep_days=0) == []
     assert numbers(warehouse) == [2]
-
-
-def test_the_workgroup_is_made_compared_and_put_right(aws_environment: Stand, name: str) -> None:
-    client = aws_environment.client("athena")
-    made = AthenaWarehouse(
-        settings(aws_environment, name, workgroup=name, statement_limit_gigabytes=1)
-    )
-    assert ensure_workgroup(made) == "created"
-    assert ensure_workgroup(made) == "unchanged"
-    client.update_work_group(
-        WorkGroup=name, ConfigurationUpdates={"BytesScannedCutoffPerQuery": 20_000_000}
-    )
-    assert ensure_workgroup(made) == "updated"
-    found = client.get_work_group(WorkGroup=name)["WorkGroup"]["Configuration"]
-    assert found["BytesScannedCutoffPerQuery"] == 1_000_000_000
-    publish(made, "select 1 as n")
-    assert numbers(made) == [1]
-
-
-def test_the_check_names_the_permission_that_is_missing(
-    warehouse: AthenaWarehouse, aws_environment: Stand
-) -> None:
-    publish(warehouse, "select 1 as n")
-    assert all(found.ok for found in warehouse.findings())
-    aws_environment.faults.add(
-        fail("glue", "CreateTable", ACCESS_DENIED, times=99, client="client")
-    )
-    [bad] = [found for found in warehouse.findings() if not found.ok]
-    assert bad.name == "Glue, writing"
-    assert "glue:CreateTable" in bad.hint
 
 
 def test_flattening_reads_the_landing_once(

@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 
 from engagement.flatten import FlattenReport, flatten
-from engagement.landing.tables import ABOUT_RUNS
 from engagement.settings import Settings, load_settings
 from engagement.warehouse import Table, open_warehouse
+from engagement.warehouse.costs import ABOUT_RUNS
 from tests.flatten.by_hand import landing, make_landing  # noqa: F401 (fixtures)
 
 DAY = "2026-01-05"

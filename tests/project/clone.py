@@ -40,12 +40,15 @@ def exports(run: dict[str, Any]) -> dict[str, Any]:
 
 
 def dump(clone: Path) -> dict[str, list[str]]:
-    """Every row of every table, as sorted lines."""
+    """Every row of every table, as sorted lines; tables about runs themselves are left out."""
     code = (
         "import duckdb, json\n"
+        "from engagement.warehouse.costs import ABOUT_RUNS\n"
+        "left_out = {(table.database, table.name) for table in ABOUT_RUNS}\n"
         "c = duckdb.connect('warehouse/engagement.duckdb', read_only=True)\n"
         'names = c.execute("select table_schema, table_name from information_schema.tables '
         "where table_type = 'BASE TABLE' order by 1, 2\").fetchall()\n"
+        "names = [name for name in names if name not in left_out]\n"
         "print(json.dumps({f'{s}.{t}': sorted(map(repr, c.execute("
         'f\'select * from "{s}"."{t}"\').fetchall())) for s, t in names}))'
     )

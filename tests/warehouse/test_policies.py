@@ -1,4 +1,8 @@
-"""The IAM policies of docs/aws: their form, real actions, and nothing granted on everything."""
+"""The IAM policies of docs/aws: their form, real actions, and nothing granted on everything.
+
+That they are enough, and grant nothing that is never called, is shown on the stand
+(``tests/athena/test_policies_athena.py``).
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ from typing import Any
 import botocore.session
 import pytest
 
-from engagement.settings import ROOT
+from engagement.settings import ROOT, load_settings
 
 FOLDER = ROOT / "docs/aws"
 # S3's permissions are not named after its calls.
@@ -20,7 +24,11 @@ _S3 = {
     "s3:GetBucketLocation",
     "s3:AbortMultipartUpload",
     "s3:ListMultipartUploadParts",
+    "s3:ListBucketMultipartUploads",
+    "s3:GetEncryptionConfiguration",
 }
+# Actions that AWS defines without resources.
+_ON_NOTHING = {"lakeformation"}
 POLICIES = sorted(path.name for path in FOLDER.glob("*-policy.json"))
 
 
@@ -43,10 +51,22 @@ def test_statements_are_well_formed_and_narrow(name: str) -> None:
         assert statement.keys() == {"Sid", "Effect", "Action", "Resource"}
         assert statement["Sid"].isalnum()
         assert statement["Effect"] == "Allow"
+        assert all(isinstance(action, str) and "*" not in action for action in statement["Action"])
+        services = {action.partition(":")[0] for action in statement["Action"]}
+        assert len(services) == 1
         resources = statement["Resource"]
         for resource in [resources] if isinstance(resources, str) else resources:
-            assert resource.startswith("arn:aws:")
-            assert resource != "*"
+            if services <= _ON_NOTHING:
+                assert resource == "*"
+                continue
+            # arn:partition:service:region:account:resource, each for the actions' own service.
+            parts = resource.split(":", 5)
+            assert parts[:3] == ["arn", "aws", *services]
+            assert parts[5].partition("/")[0] not in ("", "*")
+            # S3's names are global; everything else is of one region and one account.
+            assert (parts[3], parts[4]) == (
+                ("", "") if services == {"s3"} else ("eu-central-1", "111122223333")
+            )
 
 
 @pytest.mark.parametrize("name", POLICIES)
@@ -57,11 +77,65 @@ def test_every_action_is_a_call_of_its_service(name: str) -> None:
             service, _, operation = action.partition(":")
             if service == "s3":
                 assert action in _S3
+            elif action == "lakeformation:GetDataAccess":
+                pass  # what Athena does for its caller, and no call
             else:
                 assert operation in session.get_service_model(service).operation_names, action
 
 
+@pytest.mark.parametrize("name", POLICIES)
+def test_no_action_is_granted_twice_on_the_same_resource(name: str) -> None:
+    granted = [
+        (action, resource)
+        for statement in _statements(name)
+        for action in statement["Action"]
+        for resource in (
+            [statement["Resource"]]
+            if isinstance(statement["Resource"], str)
+            else statement["Resource"]
+        )
+        if not resource.endswith(":catalog")  # every call on Glue asks for the catalog too
+    ]
+    assert len(granted) == len(set(granted))
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_keys_and_lake_formation_are_in_it(name: str) -> None:
+    actions = {action for statement in _statements(name) for action in statement["Action"]}
+    assert actions >= {"kms:Decrypt", "kms:GenerateDataKey", "lakeformation:GetDataAccess"}
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_the_readme_says_what_each_name_stands_for(name: str) -> None:
+    readme = (FOLDER / "README.md").read_text(encoding="utf-8")
+    assert f"({name})" in readme
+    text = (FOLDER / name).read_text(encoding="utf-8")
+    for example in ("example-lake/engagement", "workgroup/engagement", "111122223333"):
+        assert example in text
+        assert f"`{example}`" in readme
+
+
+def test_the_names_are_those_of_the_annotated_parameters() -> None:
+    settings = load_settings("params/athena.yaml")
+    athena = settings.warehouse.athena
+    assert athena is not None
+    text = (FOLDER / "build-policy.json").read_text(encoding="utf-8")
+    for address in (settings.landing.location, athena.data_location):
+        assert f"arn:aws:s3:::{address.removeprefix('s3://')}*" in text
+    assert f":{athena.region}:111122223333:workgroup/{athena.workgroup}" in text
+    databases = [*settings.warehouse.databases.model_dump().values(), athena.storage_database]
+    assert all(str(name).startswith("engagement_") for name in databases)
+
+
 def test_reading_changes_no_table() -> None:
     actions = {action for s in _statements("read-policy.json") for action in s["Action"]}
-    changing = ("Create", "Update", "Delete", "BatchDelete", "Tag")
-    assert not [a for a in actions if a.partition(":")[2].startswith(changing)]
+    changing = ("Create", "Update", "Delete", "Batch", "Tag")
+    found = {a for a in actions if a.partition(":")[2].startswith(changing)}
+    assert found == {"glue:BatchGetPartition"}
+    writable = {
+        resource
+        for statement in _statements("read-policy.json")
+        if "s3:PutObject" in statement["Action"]
+        for resource in [statement["Resource"]]
+    }
+    assert writable == {"arn:aws:s3:::example-lake/engagement/query-results/*"}

@@ -17,9 +17,6 @@ from engagement.warehouse import Table, Warehouse, WarehouseError
 
 READING_TABLE = Table("landing", "rudderstack_events")
 
-ABOUT_RUNS = frozenset({Table("landing", "versions"), Table("landing", "unfinished")})
-"""Tables about runs themselves: the same events in other files, or other runs, make other rows."""
-
 COLUMNS = {
     "messageid": "messageId",
     "type": "type",

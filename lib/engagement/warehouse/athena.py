@@ -29,7 +29,7 @@ from sqlglot import exp
 
 from engagement.landing.files import LandedFile, partition_of, sort_out
 from engagement.settings import Settings
-from engagement.warehouse import athena_json, athena_setup, glue
+from engagement.warehouse import athena_checks, athena_json, athena_setup, glue
 from engagement.warehouse.athena_lines import LinesReader, records_query
 from engagement.warehouse.athena_statements import (
     StatementFailedError,
@@ -51,12 +51,14 @@ from engagement.warehouse.base import (
     StatementLog,
     T,
     WarehouseError,
+    appended,
     frame,
     with_new_columns,
 )
 from engagement.warehouse.dialect import LOGICAL, WORK, Engine, Q, Table, bind, parse, render
 from engagement.warehouse.s3 import Address, Bucket
 from engagement.warehouse.s3_lease import S3Lease
+from engagement.warehouse.scans import Scans
 
 logger = logging.getLogger("engagement")
 
@@ -118,7 +120,8 @@ class AthenaWarehouse:
     def statements(self) -> Statements:
         """Athena."""
         connection = connect(self._boto, self.athena, self.output)
-        return Statements(connection, self.bucket, self.athena, self.log)
+        scans = Scans(self.catalog, self.bucket, self.files)
+        return Statements(connection, self.bucket, self.athena, self.log, scans.estimate)
 
     @cached_property
     def s3_lease(self) -> S3Lease:
@@ -158,6 +161,7 @@ class AthenaWarehouse:
             yield _AthenaSession(self, token=None)
             return
         with self.s3_lease.hold("a notebook or script") as token:
+            self.log.may_have_written = True
             self._prepare()
             session = _AthenaSession(self, token=token)
             try:
@@ -175,7 +179,7 @@ class AthenaWarehouse:
 
     def findings(self) -> Iterator[Finding]:
         """Try one by one what a run needs on AWS."""
-        return athena_setup.findings(self)
+        return athena_checks.findings(self)
 
     def clean(self, keep_days: float | None = None, *, dry_run: bool = False) -> list[str]:
         """Remove files that nothing points at any more, after the grace period."""
@@ -226,11 +230,17 @@ class _AthenaSession:
         self._number = 0
 
     def close(self) -> None:
-        """Remove what the session worked with; what was published stays."""
-        self._warehouse.catalog.drop(self._warehouse.storage, self._made)
-        for key, folder in self._folders.items():
-            if key not in self._adopted:
-                self._warehouse.bucket.empty(folder)
+        """Remove what the session worked with; what was published stays.
+
+        Where that fails, it is only said: what the session itself failed for is to be told.
+        """
+        try:
+            self._warehouse.catalog.drop(self._warehouse.storage, self._made)
+            for key, folder in self._folders.items():
+                if key not in self._adopted:
+                    self._warehouse.bucket.empty(folder)
+        except WarehouseError as error:
+            logger.warning("'engagement clean' will remove what is left behind: %s", error)
 
     def each(self, function: Callable[[int, T], R], items: Sequence[T]) -> list[R]:
         lanes: SimpleQueue[int] = SimpleQueue()
@@ -576,7 +586,7 @@ class _AthenaSession:
         """
         token, catalog, storage = self._writable(), self._warehouse.catalog, self._warehouse.storage
         before = glue.physical(old) if old else ""
-        kept = catalog.partitions(storage, before) if before else {}
+        kept = catalog.dates(storage, before) if before else {}
         if partitions is None:
             replaced = set(kept)
         else:
@@ -643,7 +653,7 @@ class _AthenaSession:
         """Received dates that the events of this warehouse have."""
         events = self._warehouse.catalog.table(self._warehouse.databases["events"], "events")
         physical = glue.physical(events) if events else ""
-        return sorted(self._warehouse.catalog.partitions(self._warehouse.storage, physical))
+        return sorted(self._warehouse.catalog.dates(self._warehouse.storage, physical))
 
     def _note_superseded(self, table: Mapping[str, Any] | None) -> None:
         at = glue.location(table) if table else ""
@@ -707,6 +717,17 @@ class _AthenaSession:
         whole = exp.union(side(new, Table(WORK, own).node()), kept, distinct=False)
         work = self.create(table.name, self.sql(whole), str(table))
         return work, work.rows
+
+    def append(
+        self, table: Table, rows: pa.Table, keep: Callable[[pa.Table], pa.Table]
+    ) -> Publication:
+        self._writable()
+        found = self._warehouse.catalog.table(self._database(table), table.name)
+        at = Address.parse(glue.location(found), folder=True) if found else None
+        old, kinds = appended(self._warehouse.bucket.parquet(at) if at else None, rows)
+        work = self.upload(f"{table.name}_rows", pa.concat_tables([keep(old), rows]), kinds)
+        columns = [exp.column(name, quoted=True) for name in kinds]
+        return self.publish(table, exp.select(*columns).from_(work.node()))
 
     def drop(self, table: Table) -> None:
         self._warehouse.s3_lease.check(self._writable())

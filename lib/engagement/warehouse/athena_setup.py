@@ -1,20 +1,23 @@
-"""What Athena needs around the tables: a workgroup, permissions, and a clean-up now and then."""
+"""What Athena needs around the tables: a workgroup, and a clean-up now and then."""
 
 from __future__ import annotations
 
-import secrets
+import logging
 import time
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Mapping, Set
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from engagement.warehouse import glue
-from engagement.warehouse.base import Finding, WarehouseError
+from engagement.warehouse.base import WarehouseError
 from engagement.warehouse.s3 import Address, error_code, problem
+from engagement.warehouse.waiting import wait_until
 
 if TYPE_CHECKING:
     from engagement.warehouse.athena import AthenaWarehouse
+
+logger = logging.getLogger("engagement")
 
 PRIMARY = "primary"
 """The workgroup that every account has: it is never changed."""
@@ -31,62 +34,153 @@ _DAY = 24 * 60 * 60
 def ensure_workgroup(warehouse: AthenaWarehouse) -> str:
     """Make the workgroup of the parameters what it should be; says what was done.
 
-    It has its own limit on bytes scanned per statement, and lets statements say where they write.
+    It has its own limit on bytes scanned per statement, runs engine version 3, and lets statements
+    say where they write. One that carries another tag than this project's, or none, is somebody
+    else's: it is used as it is, or refused where no table could be written in it.
 
     Returns
     -------
     str
         ``left alone``, ``created``, ``updated`` or ``unchanged``.
+
+    Raises
+    ------
+    WarehouseError
+        With Athena's own reason, or with what has to be changed in a workgroup of others.
     """
     settings, client = warehouse.athena, warehouse.client("athena")
     if settings.workgroup == PRIMARY:
         return "left alone"
-    wanted: dict[str, Any] = {
-        "EnforceWorkGroupConfiguration": False,
-        "PublishCloudWatchMetricsEnabled": True,
-        "ResultConfiguration": {"OutputLocation": warehouse.output},
-    }
-    if settings.statement_limit_gigabytes is not None:
-        limit = round(settings.statement_limit_gigabytes * 1_000_000_000)
-        wanted["BytesScannedCutoffPerQuery"] = limit
-    try:
-        found = client.get_work_group(WorkGroup=settings.workgroup)["WorkGroup"]
-    except (ClientError, BotoCoreError) as error:
-        if error_code(error) != "InvalidRequestException":
-            raise problem(f"the workgroup {settings.workgroup} cannot be seen", error) from error
-        _create(client, warehouse, wanted)
+    wanted = _configuration(warehouse)
+    found = seen(client, settings.workgroup)
+    if found is None and _create(client, warehouse, wanted):
+        _wait(client, settings.workgroup, wanted)
         return "created"
+    found = found or seen(client, settings.workgroup) or {}
+    _refuse_unusable(settings.workgroup, found)
     there = found.get("Configuration", {})
-    if all(_has(there, key, value) for key, value in wanted.items()):
+    different = [key for key, value in wanted.items() if not _has(there, key, value)]
+    if not different:
         return "unchanged"
-    updates = {
-        "EnforceWorkGroupConfiguration": False,
-        "PublishCloudWatchMetricsEnabled": True,
-        "ResultConfigurationUpdates": wanted["ResultConfiguration"],
-    }
-    if "BytesScannedCutoffPerQuery" in wanted:
-        updates["BytesScannedCutoffPerQuery"] = wanted["BytesScannedCutoffPerQuery"]
+    if not _is_ours(client, warehouse):
+        _refuse_enforcing(settings.workgroup, there)
+        logger.warning(
+            "the workgroup %s does not carry this project's tag, and is used as it is: its %s "
+            "is not what the parameters ask for",
+            settings.workgroup,
+            ", ".join(different),
+        )
+        return "left alone"
+    updates = {key: value for key, value in wanted.items() if key != "ResultConfiguration"}
+    updates["ResultConfigurationUpdates"] = wanted["ResultConfiguration"]
     try:
         client.update_work_group(WorkGroup=settings.workgroup, ConfigurationUpdates=updates)
     except (ClientError, BotoCoreError) as error:
         raise problem(f"the workgroup {settings.workgroup} cannot be updated", error) from error
+    _wait(client, settings.workgroup, wanted)
     return "updated"
 
 
-def _create(client: Any, warehouse: AthenaWarehouse, wanted: dict[str, Any]) -> None:
+def _configuration(warehouse: AthenaWarehouse) -> dict[str, Any]:
+    wanted: dict[str, Any] = {
+        "EnforceWorkGroupConfiguration": False,
+        "PublishCloudWatchMetricsEnabled": True,
+        "ResultConfiguration": {"OutputLocation": warehouse.output},
+        "EngineVersion": {"SelectedEngineVersion": "Athena engine version 3"},
+    }
+    gigabytes = warehouse.athena.statement_limit_gigabytes
+    if gigabytes is not None:
+        wanted["BytesScannedCutoffPerQuery"] = round(gigabytes * 1_000_000_000)
+    return wanted
+
+
+def seen(client: Any, name: str) -> dict[str, Any] | None:
+    """A workgroup as Athena keeps it; ``None`` where there is none."""
+    try:
+        return dict(client.get_work_group(WorkGroup=name)["WorkGroup"])
+    except (ClientError, BotoCoreError) as error:
+        if error_code(error) == "InvalidRequestException" and "not found" in str(error):
+            return None
+        raise problem(f"the workgroup {name} cannot be seen", error) from error
+
+
+def _create(client: Any, warehouse: AthenaWarehouse, wanted: dict[str, Any]) -> bool:
+    """Create the workgroup; false where another run was quicker."""
     name = warehouse.athena.workgroup
     try:
         client.create_work_group(
             Name=name,
             Configuration=wanted,
-            Description="Digital customer engagement",
+            Description=f"Digital customer engagement: {warehouse.settings.project}",
             Tags=[{"Key": glue.OWNER, "Value": warehouse.settings.project}],
         )
     except (ClientError, BotoCoreError) as error:
+        if "already" in str(error) and seen(client, name) is not None:
+            return False
         raise problem(f"the workgroup {name} cannot be created", error) from error
+    return True
 
 
-def _has(there: dict[str, Any], key: str, value: Any) -> bool:
+def _wait(client: Any, name: str, wanted: dict[str, Any]) -> None:
+    def look() -> dict[str, Any] | None:
+        found = seen(client, name)
+        there = found.get("Configuration", {}) if found else {}
+        return found if all(_has(there, key, value) for key, value in wanted.items()) else None
+
+    wait_until(look, f"the workgroup {name} to be as it was asked for")
+
+
+def _is_ours(client: Any, warehouse: AthenaWarehouse) -> bool:
+    """Whether a workgroup carries this project's tag."""
+    name = warehouse.athena.workgroup
+    try:
+        identity = warehouse.client("sts").get_caller_identity()
+        partition = identity["Arn"].split(":")[1]
+        arn = (
+            f"arn:{partition}:athena:{warehouse.athena.region}:{identity['Account']}"
+            f":workgroup/{name}"
+        )
+        tags = client.list_tags_for_resource(ResourceARN=arn).get("Tags", [])
+    except (ClientError, BotoCoreError) as error:
+        raise problem(f"the tags of the workgroup {name} cannot be seen", error) from error
+    return {"Key": glue.OWNER, "Value": warehouse.settings.project} in tags
+
+
+def _refuse_unusable(name: str, found: Mapping[str, Any]) -> None:
+    if found.get("State") == "DISABLED":
+        raise WarehouseError(f"the workgroup {name} is disabled: enable it, or name another")
+
+
+def _refuse_enforcing(name: str, configuration: Mapping[str, Any]) -> None:
+    if configuration.get("EnforceWorkGroupConfiguration"):
+        raise WarehouseError(
+            f"the workgroup {name} enforces its own settings, so that no table can be written: "
+            "set EnforceWorkGroupConfiguration to false, or name another workgroup"
+        )
+
+
+def check_workgroup(warehouse: AthenaWarehouse) -> str:
+    """Say how the workgroup is, without changing it.
+
+    Raises
+    ------
+    WarehouseError
+        When no statement could run in it, or no table be written.
+    """
+    name = warehouse.athena.workgroup
+    found = seen(warehouse.client("athena"), name)
+    if found is None:
+        return "not there yet: a run makes it (athena:CreateWorkGroup, athena:TagResource)"
+    _refuse_unusable(name, found)
+    there = found.get("Configuration", {})
+    # One of this project's own is put right by the next run.
+    if name == PRIMARY or not _is_ours(warehouse.client("athena"), warehouse):
+        _refuse_enforcing(name, there)
+    cutoff = there.get("BytesScannedCutoffPerQuery")
+    return f"limit per statement: {cutoff / 1e9:g} GB" if cutoff else "no limit per statement"
+
+
+def _has(there: Mapping[str, Any], key: str, value: Any) -> bool:
     if isinstance(value, dict):
         return all(there.get(key, {}).get(name) == inner for name, inner in value.items())
     return bool(there.get(key) == value)
@@ -165,7 +259,7 @@ def mark_partitions(warehouse: AthenaWarehouse, name: str, days: Set[str] | None
     """
     if not name:
         return
-    for day, at in warehouse.catalog.partitions(warehouse.storage, name).items():
+    for day, at in warehouse.catalog.dates(warehouse.storage, name).items():
         if (days is None or day in days) and at.startswith(str(warehouse.files)):
             mark_superseded(warehouse, Address.parse(at, folder=True))
     table = warehouse.catalog.table(warehouse.storage, name)
@@ -178,7 +272,7 @@ def _files_of(warehouse: AthenaWarehouse, name: str) -> list[str]:
     """Folders in which the files of a physical table are."""
     table = warehouse.catalog.table(warehouse.storage, name)
     whole = [glue.location(table)] if table else []
-    return [*whole, *warehouse.catalog.partitions(warehouse.storage, name).values()]
+    return [*whole, *warehouse.catalog.dates(warehouse.storage, name).values()]
 
 
 def _marks(warehouse: AthenaWarehouse) -> dict[str, float | None]:
@@ -190,102 +284,3 @@ def _marks(warehouse: AthenaWarehouse) -> dict[str, float | None]:
         marked = item.changed if name == SUPERSEDED else None
         found[at] = marked or found.get(at)
     return found
-
-
-# --- permissions --------------------------------------------------------------------------------
-
-
-def findings(warehouse: AthenaWarehouse) -> Iterator[Finding]:
-    """Try one by one what a run needs on AWS, without changing any table."""
-    storage = warehouse.storage
-    probe = warehouse.data / f"check-{secrets.token_hex(4)}"
-    output = Address.parse(warehouse.output, folder=True)
-
-    def identity() -> str:
-        arn = warehouse.client("sts").get_caller_identity()["Arn"]
-        return str(arn.rsplit(":", 1)[-1])
-
-    def read_landing() -> str:
-        first = next(iter(warehouse.bucket.listing(warehouse.landing)), None)
-        if first is None:
-            return "it is empty"
-        warehouse.bucket.read(warehouse.landing / first.name)
-        return "its files can be listed and read"
-
-    def write(at: Address) -> str:
-        warehouse.bucket.write(at, b"probe")
-        warehouse.bucket.read(at)
-        warehouse.bucket.client.delete_object(Bucket=at.bucket, Key=at.key)
-        return "written, read and deleted an object"
-
-    def catalog() -> str:
-        names = [*warehouse.databases.values(), storage]
-        there = [name for name in names if warehouse.catalog.has_database(name)]
-        return f"{len(there)} of {len(names)} databases are there"
-
-    def write_catalog() -> str:
-        if not warehouse.catalog.has_database(storage):
-            return "not tried: 01 makes the databases"
-        name = f"check_{secrets.token_hex(4)}"
-        at = str(warehouse.data / f"{name}/")
-        table = glue.external_table(name, at, {"one": "integer"}, glue.PARQUET)
-        warehouse.catalog.put(storage, table)
-        warehouse.catalog.drop(storage, [name])
-        return "a table was created and dropped"
-
-    def workgroup() -> str:
-        name = warehouse.athena.workgroup
-        found = warehouse.client("athena").get_work_group(WorkGroup=name)["WorkGroup"]
-        if found.get("State") == "DISABLED":
-            raise WarehouseError(f"the workgroup {name} is disabled: enable it")
-        configuration = found.get("Configuration", {})
-        if configuration.get("EnforceWorkGroupConfiguration"):
-            raise WarehouseError(
-                f"the workgroup {name} enforces its own settings, so that no table can be "
-                "written: set EnforceWorkGroupConfiguration to false, or name another workgroup"
-            )
-        cutoff = configuration.get("BytesScannedCutoffPerQuery")
-        return f"limit per statement: {cutoff / 1e9:g} GB" if cutoff else "no limit per statement"
-
-    def statement() -> str:
-        warehouse.statements.query("select 1 as one", "check")
-        return "a statement ran, and its result was read"
-
-    tried: list[tuple[str, Callable[[], str], str]] = [
-        ("AWS identity", identity, "sts:GetCallerIdentity"),
-        ("landing bucket", read_landing, "s3:ListBucket and s3:GetObject on the landing"),
-        (
-            "data location",
-            lambda: write(probe),
-            (
-                "s3:PutObject, s3:GetObject, s3:DeleteObject there; with a KMS key of its own also "
-                "kms:GenerateDataKey and kms:Decrypt"
-            ),
-        ),
-        ("Glue, reading", catalog, "glue:GetDatabase, and in Lake Formation DESCRIBE"),
-        (
-            "Glue, writing",
-            write_catalog,
-            (
-                "glue:CreateTable, glue:UpdateTable, glue:DeleteTable, and in Lake Formation "
-                "CREATE_TABLE, ALTER, DROP and the data location"
-            ),
-        ),
-        ("workgroup", workgroup, "athena:GetWorkGroup"),
-        (
-            "output location",
-            lambda: write(output / f"check-{secrets.token_hex(4)}"),
-            "s3:PutObject and s3:GetObject there",
-        ),
-        (
-            "statement",
-            statement,
-            "athena:StartQueryExecution, athena:GetQueryExecution, athena:GetQueryResults",
-        ),
-    ]
-    for name, attempt, permission in tried:
-        try:
-            yield Finding(name, True, attempt())
-        except (ClientError, BotoCoreError, WarehouseError) as error:
-            said = str(error) if isinstance(error, WarehouseError) else str(problem(name, error))
-            yield Finding(name, False, said, f"needs {permission}")

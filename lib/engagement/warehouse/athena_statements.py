@@ -7,9 +7,10 @@ import random
 import re
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.csv as pa_csv
@@ -17,12 +18,14 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from pyathena.connection import Connection
 from pyathena.cursor import Cursor
-from pyathena.error import DatabaseError, OperationalError
+from pyathena.error import DatabaseError
+from pyathena.model import AthenaQueryExecution
 from pyathena.util import RetryConfig
 
 from engagement.settings import Athena
 from engagement.warehouse.base import Statement, StatementLog, WarehouseError
 from engagement.warehouse.s3 import Address, Bucket, problem
+from engagement.warehouse.scans import Estimate
 
 logger = logging.getLogger("engagement")
 
@@ -33,23 +36,32 @@ _TERABYTE = 1_000_000_000_000
 
 _PASSING = re.compile(
     r"Rate exceeded|Too ?Many ?Requests|SlowDown|reduce your request rate|Throttl"
-    r"|Query exhausted resources|INTERNAL_ERROR|Service ?Unavailable|Please try again"
-    r"|timed? ?out while",
+    r"|Query exhausted resources|Service ?Unavailable|Please try again|timed? ?out while",
     re.IGNORECASE,
 )
+"""Reasons that pass, whatever Athena's own flag says."""
+
+_ABOUT_DATA = re.compile(r"HIVE_(?:BAD_DATA|CURSOR_ERROR|CANNOT_OPEN_SPLIT|UNKNOWN_ERROR)")
+"""Reasons that lie in the files: the next attempt finds the same ones."""
+
 _LINE = re.compile(r"line (\d+):(\d+)")
+_LONGEST_PAUSE = 30.0
 
 
 class SpendingLimitError(WarehouseError):
-    """The next statement would pass the spending limit."""
+    """The next statement might pass the spending limit."""
 
 
 class StatementFailedError(WarehouseError):
-    """A statement that Athena did not carry out; ``reason`` is Athena's own."""
+    """A statement that Athena did not carry out; ``reason`` is Athena's own.
 
-    def __init__(self, message: str, reason: str) -> None:
+    ``may_pass`` says that the same statement may succeed when it is run again.
+    """
+
+    def __init__(self, message: str, reason: str, *, may_pass: bool = False) -> None:
         super().__init__(message)
         self.reason = reason
+        self.may_pass = may_pass
 
 
 @dataclass(frozen=True)
@@ -62,27 +74,65 @@ class Outcome:
     columns: tuple[tuple[str, str, int, int], ...]
 
 
+@dataclass
+class _Attempt:
+    """One try to run a statement, and what Athena said of it last."""
+
+    label: str
+    sql: str
+    started: float = field(default_factory=time.perf_counter)
+    query_id: str | None = None
+    seen: AthenaQueryExecution | None = None
+
+    @property
+    def state(self) -> str:
+        return str(self.seen.state) if self.seen else ""
+
+    @property
+    def billed_bytes(self) -> int:
+        """Athena bills what a statement scanned, also when it was cancelled, not when it failed."""
+        return 0 if self.state == "FAILED" else self.scanned_bytes
+
+    @property
+    def scanned_bytes(self) -> int:
+        return int(self.seen.data_scanned_in_bytes or 0) if self.seen else 0
+
+
 class Statements:
-    """Runs statements through one connection, and keeps what they cost."""
+    """Runs statements through one connection, and keeps what they cost.
+
+    Parameters
+    ----------
+    estimate
+        Tells what a statement may scan at most; asked only where there is a spending limit.
+    """
 
     def __init__(
-        self, connection: Connection[Cursor], bucket: Bucket, settings: Athena, log: StatementLog
+        self,
+        connection: Connection[Cursor],
+        bucket: Bucket,
+        settings: Athena,
+        log: StatementLog,
+        estimate: Callable[[str], Estimate | None],
     ) -> None:
         self._connection = connection
         self._bucket = bucket
         self._settings = settings
         self._log = log
+        self._estimate = estimate
         self._adding = threading.Lock()
+        self._running: dict[object, float] = {}
+        self._one_ended = threading.Condition()
 
     def query(self, sql: str, label: str) -> tuple[pa.Table, Outcome]:
         """Run a query and fetch its whole result, with Athena's types."""
         done: list[tuple[pa.Table, Outcome]] = []
 
         def attempt() -> Outcome:
-            started = time.perf_counter()
-            cursor, outcome = self._run(sql, label)
-            table = self._fetch(outcome)
-            self._keep(label, sql, len(table), started, cursor)
+            with self._attempt(sql, label) as attempt:
+                outcome = self._run(attempt)
+                table = self._fetch(outcome)
+                self._keep(attempt, len(table))
             done.append((table, outcome))
             return outcome
 
@@ -93,10 +143,9 @@ class Statements:
         """Run a statement that writes; asked for its text again for each attempt."""
 
         def attempt() -> Outcome:
-            started = time.perf_counter()
-            sql = statement()
-            cursor, outcome = self._run(sql, label)
-            self._keep(label, sql, outcome.rows, started, cursor)
+            with self._attempt(statement(), label) as attempt:
+                outcome = self._run(attempt)
+                self._keep(attempt, outcome.rows)
             return outcome
 
         return self._retried(attempt, label)
@@ -112,51 +161,105 @@ class Statements:
             try:
                 return attempt()
             except StatementFailedError as error:
-                if number == self._settings.attempts or not _PASSING.search(error.reason):
+                if number == self._settings.attempts or not error.may_pass:
                     raise
-                pause = min(30.0, 0.5 * 2**number) * random.uniform(0.5, 1.5)  # noqa: S311
+                pause = min(_LONGEST_PAUSE, 0.5 * 2**number) * random.uniform(0.5, 1.5)  # noqa: S311
                 logger.warning("%s: %s; trying again in %.1f s", label, error.reason, pause)
                 time.sleep(pause)
         raise AssertionError("unreachable")
 
-    def _run(self, sql: str, label: str) -> tuple[Cursor, Outcome]:
-        self._check_limit(label)
-        started = time.perf_counter()
-        cursor = self._connection.cursor()
+    @contextmanager
+    def _attempt(self, sql: str, label: str) -> Iterator[_Attempt]:
+        """Keep a statement that fails, whatever stops it, and count it against the limit."""
+        with self._within_limit(sql, label):
+            attempt = _Attempt(label, sql)
+            try:
+                yield attempt
+            except BaseException:
+                self._keep(attempt, 0, "failed")
+                raise
+
+    def _run(self, attempt: _Attempt) -> Outcome:
+        def noted(execution: Any) -> None:
+            attempt.seen = execution
+
+        def started(query_id: str) -> None:
+            attempt.query_id = query_id
+
+        cursor = self._connection.cursor(on_poll=noted)
         try:
-            cursor.execute(sql)
-        except OperationalError as error:
-            self._keep(label, sql, 0, started, cursor)
-            raise _failed(label, sql, str(error), cursor.query_id) from error
+            cursor.execute(attempt.sql, on_start_query_execution=started)
         except (DatabaseError, ClientError, BotoCoreError) as error:
-            cause = error.__cause__ if isinstance(error.__cause__, ClientError) else error
-            raise problem(label, cause) from error
+            if attempt.state in ("FAILED", "CANCELLED"):
+                raise _failed(attempt) from error
+            self._give_up(attempt)
+            cause = error.__cause__
+            called = cause if isinstance(cause, ClientError | BotoCoreError) else error
+            raise problem(f"{attempt.label}{_shown(attempt)}", called) from error
         described = tuple(
             (str(item[0]), str(item[1]), int(item[4] or 0), int(item[5] or 0))
             for item in cursor.description or ()
         )
         output = str(getattr(cursor, "output_location", ""))
-        return cursor, Outcome(str(cursor.query_id), max(cursor.rowcount, 0), output, described)
+        return Outcome(str(cursor.query_id), max(cursor.rowcount, 0), output, described)
 
-    def _keep(self, label: str, sql: str, rows: int, started: float, cursor: Any) -> None:
-        scanned = getattr(cursor, "data_scanned_in_bytes", None) or 0
-        usd = dollars(scanned, self._settings.usd_per_terabyte)
-        seconds = time.perf_counter() - started
+    def _give_up(self, attempt: _Attempt) -> None:
+        """Stop a statement that nobody can wait for any more: it would go on, and cost."""
+        if attempt.query_id is None or attempt.state == "SUCCEEDED":
+            return
+        try:
+            client: Any = self._connection.client
+            client.stop_query_execution(QueryExecutionId=attempt.query_id)
+        except (ClientError, BotoCoreError) as error:
+            logger.warning("query %s may still be running: %s", attempt.query_id, error)
+
+    def _keep(
+        self, attempt: _Attempt, rows: int, status: Literal["done", "failed"] = "done"
+    ) -> None:
+        statement = Statement(
+            label=attempt.label,
+            sql=attempt.sql,
+            rows=rows,
+            seconds=time.perf_counter() - attempt.started,
+            scanned_bytes=attempt.scanned_bytes,
+            usd=dollars(attempt.billed_bytes, self._settings.usd_per_terabyte),
+            query_id=attempt.query_id,
+            status=status,
+        )
         with self._adding:
-            self._log.keep(Statement(label, sql, rows, seconds, scanned, usd))
+            self._log.keep(statement)
 
-    def _check_limit(self, label: str) -> None:
+    # --- the spending limit
+
+    @contextmanager
+    def _within_limit(self, sql: str, label: str) -> Iterator[None]:
+        """Let a statement run only if the limit holds even where it scans all that it may."""
         limit = self._settings.spending_limit_usd
         if limit is None:
+            yield
             return
-        spent = self.spent()
-        least = dollars(1, self._settings.usd_per_terabyte)
-        if spent + least > limit:
-            raise SpendingLimitError(
-                f"{label} was not run: statements have cost {spent:.4f} USD so far, and the next "
-                f"one would pass warehouse.athena.spending_limit_usd ({limit:g}). Raise it, or "
-                "narrow landing.from and landing.to."
-            )
+        estimate = self._estimate(sql)
+        # What cannot be told costs at least what Athena bills at least.
+        at_most = dollars(estimate.bytes if estimate else 1, self._settings.usd_per_terabyte)
+        me = object()
+        with self._one_ended:
+            while True:
+                spent = self.spent()
+                if spent + at_most > limit:
+                    raise SpendingLimitError(_over(label, estimate, at_most, spent, limit))
+                if spent + at_most + sum(self._running.values()) <= limit:
+                    break
+                # Those that run now will cost less than they may: wait for what they do.
+                self._one_ended.wait()
+            self._running[me] = at_most
+        try:
+            yield
+        finally:
+            with self._one_ended:
+                del self._running[me]
+                self._one_ended.notify_all()
+
+    # --- results
 
     def _fetch(self, outcome: Outcome) -> pa.Table:
         schema = pa.schema([(column[0], _arrow_type(*column[1:])) for column in outcome.columns])
@@ -209,8 +312,39 @@ def dollars(scanned_bytes: int, usd_per_terabyte: float) -> float:
     return max(scanned_bytes, LEAST_BILLED_BYTES) / _TERABYTE * usd_per_terabyte
 
 
+def _over(label: str, estimate: Estimate | None, at_most: float, spent: float, limit: float) -> str:
+    """Say why a statement was not run: the estimate, what was spent, and what to set."""
+    may = (
+        f"it may scan up to {_size(estimate.bytes)} ({at_most:.4f} USD at most; the largest is "
+        f"{estimate.largest})"
+        if estimate and estimate.bytes
+        else f"what it may scan cannot be told ({at_most:.5f} USD at least)"
+    )
+    return (
+        f"{label} was not run: {may}, statements have cost {spent:.4f} USD so far, and together "
+        f"that would pass warehouse.athena.spending_limit_usd ({limit:g}). What was published "
+        f"stays. Set a limit of at least {spent + at_most:.4f}, or narrow landing.from and "
+        "landing.to, and run again."
+    )
+
+
+def _size(number: float) -> str:
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if number < 1000:
+            return f"{number:.4g} {unit}"
+        number /= 1000
+    return f"{number:.4g} TB"
+
+
 def connect(session: Any, settings: Athena, output: str) -> Connection[Cursor]:
-    """Open a connection to Athena that retries throttled calls with backoff and jitter."""
+    """Open a connection to Athena.
+
+    Throttled calls are tried again by botocore, with backoff and jitter, and by nothing else: two
+    layers would multiply, and botocore's attempts share a token, so that a statement whose answer
+    was lost does not start twice.
+    """
+    # It logs what it raises, with a traceback that would end up in notebooks.
+    logging.getLogger("pyathena").addHandler(logging.NullHandler())
     return Connection(
         session=session,
         region_name=settings.region,
@@ -218,17 +352,22 @@ def connect(session: Any, settings: Athena, output: str) -> Connection[Cursor]:
         work_group=settings.workgroup,
         poll_interval=settings.poll_seconds,
         result_reuse_enable=False,
-        retry_config=RetryConfig(attempt=settings.attempts, max_delay=30),
+        retry_config=RetryConfig(attempt=1),
         config=client_config(settings),
     )
+
+
+AGENT = "engagement"
+"""Stands in the user agent of every call, so that CloudTrail tells whose they are."""
 
 
 def client_config(settings: Athena) -> Config:
     """How every AWS client of the project behaves."""
     return Config(
         region_name=settings.region,
-        retries={"mode": "standard", "max_attempts": settings.attempts},
+        retries={"mode": "standard", "total_max_attempts": settings.attempts},
         max_pool_connections=max(10, settings.concurrency * 2),
+        user_agent_extra=f"{AGENT}/1",
     )
 
 
@@ -253,14 +392,42 @@ def _arrow_type(kind: str, precision: int, scale: int) -> pa.DataType:
     return _ARROW.get(kind, pa.string())
 
 
-def _failed(label: str, sql: str, reason: str, query_id: str | None) -> StatementFailedError:
+# --- failures -------------------------------------------------------------------------------------
+
+
+def _failed(attempt: _Attempt) -> StatementFailedError:
+    """What Athena says of a statement that failed or was cancelled, and where it is in the SQL."""
+    execution = attempt.seen
+    reason = str((execution and execution.state_change_reason) or "Athena gives no reason")
+    was = ""
+    if attempt.state == "CANCELLED":
+        was = "was cancelled: "
+        if "ytes scanned limit" in reason:
+            was += "the workgroup's limit (warehouse.athena.statement_limit_gigabytes): "
     where = ""
     if match := _LINE.search(reason):
-        lines = sql.splitlines()
+        lines = attempt.sql.splitlines()
         line, column = int(match[1]), int(match[2])
         if line <= len(lines):
             text = lines[line - 1]
             start = max(0, column - 61)
-            where = f"\n  at: {text[start : column + 60].strip()}"
-    shown = f" (query {query_id})" if query_id else ""
-    return StatementFailedError(f"{label}: {reason}{shown}{where}", reason)
+            where = f"\n  at line {line}: {text[start : column + 60].strip()}"
+    return StatementFailedError(
+        f"{attempt.label}: {was}{reason}{_shown(attempt)}{where}",
+        reason,
+        may_pass=attempt.state == "FAILED"
+        and _may_pass(reason, execution.retryable if execution else None),
+    )
+
+
+def _shown(attempt: _Attempt) -> str:
+    return f" (query {attempt.query_id})" if attempt.query_id else ""
+
+
+def _may_pass(reason: str, retryable: bool | None) -> bool:
+    """Whether to try again: by Athena's own flag, unless the reason tells more."""
+    if _PASSING.search(reason):
+        return True
+    if retryable is None:
+        return "INTERNAL_ERROR" in reason
+    return retryable and not _ABOUT_DATA.search(reason)

@@ -12,9 +12,10 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 import pandas as pd
 import pyarrow as pa
@@ -39,8 +40,9 @@ class LeaseHeldError(WarehouseError):
 class Statement:
     """One statement that an engine ran.
 
-    ``rows`` came out of it or went into a table; ``seconds`` is wall time; ``scanned_bytes`` and
-    ``usd`` are known on Athena only.
+    ``rows`` came out of it or went into a table; ``seconds`` is wall time; ``scanned_bytes``,
+    ``usd`` and ``query_id`` are known on Athena only. ``started_at`` (UTC, as text) and
+    ``notebook`` are filled in when it is kept.
     """
 
     label: str
@@ -49,6 +51,10 @@ class Statement:
     seconds: float
     scanned_bytes: int | None = None
     usd: float | None = None
+    query_id: str | None = None
+    status: Literal["done", "failed"] = "done"
+    started_at: str = ""
+    notebook: str = ""
 
 
 @dataclass
@@ -56,18 +62,28 @@ class StatementLog:
     """What ran through one warehouse object, in order.
 
     With a ``path``, each statement is also written there, as a line of JSON, for the processes of
-    one run to see what all of them have cost.
+    one run to see what all of them have cost. ``notebook`` is whose statements these are, and
+    ``may_have_written`` whether a session was opened that may publish.
     """
 
     statements: list[Statement] = field(default_factory=list)
     path: Path | None = None
+    notebook: str = ""
+    may_have_written: bool = False
 
-    def add(self, label: str, sql: str, rows: int, started: float) -> None:
+    def add(self, label: str, sql: str, rows: int, started: float, *, failed: bool = False) -> None:
         """Keep a statement; ``started`` is a ``time.perf_counter()``."""
-        self.keep(Statement(label, sql, rows, time.perf_counter() - started))
+        seconds = time.perf_counter() - started
+        self.keep(Statement(label, sql, rows, seconds, status="failed" if failed else "done"))
 
     def keep(self, statement: Statement) -> None:
-        """Keep a statement whose cost may be known."""
+        """Keep a statement whose cost may be known; it has just ended."""
+        began = datetime.now(UTC) - timedelta(seconds=statement.seconds)
+        statement = replace(
+            statement,
+            started_at=statement.started_at or began.isoformat(timespec="milliseconds"),
+            notebook=statement.notebook or self.notebook,
+        )
         self.statements.append(statement)
         if self.path is not None:
             line = json.dumps({**asdict(statement), "seconds": round(statement.seconds, 3)})
@@ -247,6 +263,16 @@ class Session(Protocol):
         A reader sees the old rows or the new ones, never a mixture and never a gap. ``columns``
         are the names and types that the query gives, where they are known: they need not be found
         out then. A column that the other partitions lack is NULL there.
+        """
+        ...
+
+    def append(
+        self, table: Table, rows: pa.Table, keep: Callable[[pa.Table], pa.Table]
+    ) -> Publication:
+        """Add rows that are here to a small table, in one step and without a statement.
+
+        ``keep`` says which of the table's rows stay; they come with the columns of ``rows``, NULL
+        where the table lacks one. Texts, bigints, doubles and timestamps (of milliseconds) only.
         """
         ...
 
@@ -432,6 +458,28 @@ def frame(table: pa.Table) -> pd.DataFrame:
             lists = [None if v is None else list(v) for v in result[name]]
             result[name] = pd.Series(lists, index=result.index, dtype=object)
     return result
+
+
+_APPENDED = {
+    pa.string(): "varchar",
+    pa.int64(): "bigint",
+    pa.float64(): "double",
+    pa.timestamp("ms"): "timestamp(3)",
+}
+
+
+def appended(old: pa.Table | None, rows: pa.Table) -> tuple[pa.Table, dict[str, str]]:
+    """A small table's rows with the columns of those that come to it, and these columns' types."""
+    kinds = {column.name: _APPENDED[column.type] for column in rows.schema}
+    if old is None:
+        return rows.slice(0, 0), kinds
+    fitted = [
+        old.column(column.name).cast(column.type)
+        if column.name in old.column_names
+        else pa.nulls(old.num_rows, column.type)
+        for column in rows.schema
+    ]
+    return pa.Table.from_arrays(fitted, schema=rows.schema), kinds
 
 
 @contextmanager

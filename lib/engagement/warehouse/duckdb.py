@@ -41,6 +41,7 @@ from engagement.warehouse.base import (
     StatementLog,
     T,
     WarehouseError,
+    appended,
     frame,
     with_new_columns,
 )
@@ -114,6 +115,7 @@ class DuckDBWarehouse:
         with lease.hold(self._path, "a notebook or script") as token:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with _Connection(self, read_only=False) as connection:
+                self.log.may_have_written = True
                 for schema in self._databases.values():
                     connection.execute(f'create schema if not exists "{schema}"')
                 yield _DuckDBSession(self, connection, token=token)
@@ -216,6 +218,7 @@ class _DuckDBSession:
         try:
             result = frame(self._connection.sql(sql).to_arrow_table())
         except duckdb.Error as error:
+            self._warehouse.log.add(label, sql, 0, started, failed=True)
             raise WarehouseError(f"{label}: {_first_line(error)}") from error
         self._warehouse.log.add(label, sql, len(result), started)
         return result
@@ -537,6 +540,27 @@ class _DuckDBSession:
         self._run(f"alter table {made} rename to {_name(table.name)}", str(table))
         return int(done[0][0])
 
+    def append(
+        self, table: Table, rows: pa.Table, keep: Callable[[pa.Table], pa.Table]
+    ) -> Publication:
+        self._writable()
+        found = (
+            self._connection.sql(f"select * from {self._physical(table)}").to_arrow_table()
+            if self._stored(table)
+            else None
+        )
+        old, kinds = appended(found, rows)
+        whole = pa.concat_tables([keep(old), rows])
+        self._connection.register("__appended", whole)
+        try:
+            work = Table(WORK, f"{table.name}_rows")
+            self._create(work, f"select * from {_name('__appended')}")
+        finally:
+            self._connection.unregister("__appended")
+        return self.publish(
+            table, exp.select(*(exp.column(name, quoted=True) for name in kinds)).from_(work.node())
+        )
+
     def drop(self, table: Table) -> None:
         lease.check(self._warehouse._path, self._writable())
         kind = "view" if self._is_view(table) else "table"
@@ -559,9 +583,11 @@ class _DuckDBSession:
         return render(bind(query, parameters or {}, copy=False), "duckdb", databases, copy=False)
 
     def _run(self, sql: str, label: str) -> duckdb.DuckDBPyConnection:
+        started = time.perf_counter()
         try:
             return self._connection.execute(sql)
         except duckdb.Error as error:
+            self._warehouse.log.add(label, sql, 0, started, failed=True)
             raise WarehouseError(f"{label}: {_first_line(error)}") from error
 
     def _described(self, sql: str, label: str) -> dict[str, str]:

@@ -125,6 +125,20 @@ class Catalog:
                 return None
             raise problem(f"the table {database}.{name} cannot be looked up", error) from error
 
+    def partitions(self, database: str, name: str) -> list[tuple[list[str], str]]:
+        """The partitions that a table has in the catalog: their values, and where each lies."""
+        try:
+            pages = self._client.get_paginator("get_partitions").paginate(
+                DatabaseName=database, TableName=name, ExcludeColumnSchema=True
+            )
+            return [
+                (list(found["Values"]), str(found["StorageDescriptor"]["Location"]))
+                for page in pages
+                for found in page["Partitions"]
+            ]
+        except (ClientError, BotoCoreError) as error:
+            raise problem(f"the partitions of {database}.{name} cannot be listed", error) from error
+
     def put(self, database: str, table: Mapping[str, Any]) -> None:
         """Create a table, or make it what is given, in one call."""
         wanted: Any = table_input(table)
@@ -141,21 +155,11 @@ class Catalog:
         except (ClientError, BotoCoreError) as error:
             raise problem(f"the table {database}.{name} cannot be made", error) from error
 
-    def partitions(self, database: str, name: str) -> dict[str, str]:
+    def dates(self, database: str, name: str) -> dict[str, str]:
         """Partitions of a table by received date, with where each one's files are."""
-        try:
-            pages = self._client.get_paginator("get_partitions").paginate(
-                DatabaseName=database, TableName=name, ExcludeColumnSchema=True
-            )
-            return {
-                found["Values"][0]: str(found["StorageDescriptor"]["Location"])
-                for page in pages
-                for found in page["Partitions"]
-            }
-        except (ClientError, BotoCoreError) as error:
-            if error_code(error) == "EntityNotFoundException":
-                return {}
-            raise problem(f"the partitions of {database}.{name} cannot be listed", error) from error
+        if not name or self.table(database, name) is None:
+            return {}
+        return {values[0]: at for values, at in self.partitions(database, name)}
 
     def add_partitions(
         self, database: str, name: str, columns_: Mapping[str, str], at: Mapping[str, str]

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import random
+import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from botocore.exceptions import BotoCoreError, ClientError
+import pyarrow as pa
+import pyarrow.parquet as pq
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    IncompleteReadError,
+    ReadTimeoutError,
+    ResponseStreamingError,
+)
 
 from engagement.warehouse.base import WarehouseError
 
 _MOST_AT_ONCE = 1000
+_READ_ATTEMPTS = 4
+_BROKEN_OFF = (IncompleteReadError, ReadTimeoutError, ResponseStreamingError)
 
 
 @dataclass(frozen=True)
@@ -91,12 +104,25 @@ class Bucket:
             raise problem(f"{folder} cannot be listed", error) from error
 
     def read(self, address: Address) -> bytes:
-        """All bytes of an object."""
-        try:
-            answer = self.client.get_object(Bucket=address.bucket, Key=address.key)
-            return bytes(answer["Body"].read())
-        except (ClientError, BotoCoreError) as error:
-            raise problem(f"{address} cannot be read", error) from error
+        """All bytes of an object; tried again where the connection breaks in the middle."""
+        for number in range(1, _READ_ATTEMPTS + 1):
+            try:
+                answer = self.client.get_object(Bucket=address.bucket, Key=address.key)
+                return bytes(answer["Body"].read())
+            except _BROKEN_OFF as error:
+                # botocore tries calls again, but not the reading of their bodies.
+                if number == _READ_ATTEMPTS:
+                    raise problem(f"{address} cannot be read", error) from error
+                time.sleep(random.uniform(0, 0.5 * 2**number))  # noqa: S311
+            except (ClientError, BotoCoreError) as error:
+                raise problem(f"{address} cannot be read", error) from error
+        raise AssertionError("unreachable")
+
+    def parquet(self, folder: Address) -> pa.Table | None:
+        """All rows of the Parquet files of a small folder; ``None`` where there is no file."""
+        files = [found.name for found in self.listing(folder) if found.size]
+        tables = [pq.read_table(pa.BufferReader(self.read(folder / name))) for name in files]
+        return pa.concat_tables(tables, promote_options="default") if tables else None
 
     def write(self, address: Address, content: bytes) -> None:
         """Put an object."""
@@ -137,21 +163,85 @@ def error_code(error: Exception) -> str:
 def problem(what: str, error: Exception) -> WarehouseError:
     """Say what could not be done, with the service's own reason and what to do about it."""
     code = error_code(error)
-    hint = _HINTS.get(code, "")
+    if code in _EXPIRED:
+        return WarehouseError(
+            f"{what}: the AWS credentials have expired ({code}). Renew them (sign in again) and "
+            "run again: no table is half-written."
+        )
     said = str(error)
     if isinstance(error, ClientError):
         message = str(error.response.get("Error", {}).get("Message", ""))
         said = f"{code}: {message}" if message else code
+    hint = _HINTS.get(code, "")
+    if permission := missing_permission(error):
+        hint = f". The role lacks {permission}: docs/aws has what it needs"
     return WarehouseError(f"{what}: {said}{hint}")
 
 
-_EXPIRED = ". The credentials have expired: sign in again, then run again"
+_EXPIRED = {
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "RequestExpired",
+    "TokenRefreshRequired",
+    "SSOTokenLoadError",
+    "TokenRetrievalError",
+    "UnauthorizedSSOTokenError",
+}
 _HINTS = {
-    "ExpiredToken": _EXPIRED,
-    "ExpiredTokenException": _EXPIRED,
-    "RequestExpired": _EXPIRED,
-    "AccessDenied": ". The role lacks this permission: docs/aws has what it needs",
-    "AccessDeniedException": ". The role lacks this permission: docs/aws has what it needs",
     "NoSuchBucket": ". Check the bucket's name in the parameters",
     "NoCredentialsError": ". Sign in to AWS first (AWS_PROFILE, or 'aws sso login')",
+    "ProfileNotFound": ". Check AWS_PROFILE",
+    "InvalidAccessKeyId": ". AWS does not know these credentials: sign in again",
+    "UnrecognizedClientException": ". AWS does not know these credentials: sign in again",
+    "InvalidClientTokenId": ". AWS does not know these credentials: sign in again",
 }
+
+_DENIED = {"AccessDenied", "AccessDeniedException", "403", "Forbidden", "UnauthorizedException"}
+_NAMED = re.compile(r"not authorized to perform:? \[?(?P<action>[a-z0-9-]+:[A-Za-z]+)")
+_LAKE_FORMATION = re.compile(r"Insufficient Lake Formation permission\(s\):? (?P<what>[^.(;]+)")
+# S3 names its permissions otherwise than its calls.
+_S3_PERMISSIONS = {
+    "HeadBucket": "s3:ListBucket",
+    "ListObjectsV2": "s3:ListBucket",
+    "HeadObject": "s3:GetObject",
+    "DeleteObjects": "s3:DeleteObject",
+    "GetBucketEncryption": "s3:GetEncryptionConfiguration",
+    "GetObject": "s3:GetObject",
+    "PutObject": "s3:PutObject",
+    "DeleteObject": "s3:DeleteObject",
+}
+_SERVICES = {
+    "Query": "athena",
+    "WorkGroup": "athena",
+    "Tags": "athena",
+    "Table": "glue",
+    "Database": "glue",
+    "Partition": "glue",
+    "DataLake": "lakeformation",
+    "Permissions": "lakeformation",
+    "Resources": "lakeformation",
+}
+"""Which of our services a call belongs to, by a word of its name."""
+
+
+def missing_permission(error: BaseException | None) -> str:
+    """The permission for lack of which AWS refused a call; empty where that was not the reason.
+
+    AWS mostly names it, and where a call needs several (a key's, say) only AWS knows which.
+    """
+    while error is not None and not isinstance(error, ClientError):
+        error = error.__cause__
+    if error is None:
+        return ""
+    message = str(error.response.get("Error", {}).get("Message", ""))
+    if found := _LAKE_FORMATION.search(message):
+        return f"a grant in Lake Formation ({found['what'].strip()})"
+    if error_code(error) not in _DENIED and "not authorized" not in message:
+        return ""
+    if found := _NAMED.search(message):
+        return found["action"]
+    called = str(error.operation_name)
+    if called in _S3_PERMISSIONS:
+        return _S3_PERMISSIONS[called]
+    service = next((service for word, service in _SERVICES.items() if word in called), "")
+    return f"{service}:{called}" if service else called

@@ -108,6 +108,7 @@ class AthenaService:
             "ListQueryExecutions": self._list_query_executions,
             "GetWorkGroup": self._get_work_group,
             "UpdateWorkGroup": self._update_work_group,
+            "ListTagsForResource": self._list_tags_for_resource,
             "ListDatabases": self._list_databases,
             "GetDatabase": self._get_database,
             "ListTableMetadata": self._list_table_metadata,
@@ -282,6 +283,13 @@ class AthenaService:
         results.update(result_updates)
         configuration.update(updates)
         return {}
+
+    def _list_tags_for_resource(self, request: Parameters) -> Answer:
+        """Moto has no answer where a resource has no tags."""
+        arn = request["ResourceARN"]
+        self._workgroup(arn.rpartition("/")[2])
+        tags: Answer = self._backend.tagger.list_tags_for_resource(arn)
+        return {"Tags": tags["Tags"]}
 
     def _list_databases(self, _request: Parameters) -> Answer:
         pages = self._glue.get_paginator("get_databases").paginate()

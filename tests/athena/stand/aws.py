@@ -11,9 +11,9 @@ import re
 import socket
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import parse_qs, unquote
 from xml.sax.saxutils import escape
 
 from moto.core.models import DEFAULT_ACCOUNT_ID
@@ -27,7 +27,7 @@ from werkzeug.exceptions import ClientDisconnected
 from werkzeug.serving import BaseWSGIServer, make_server
 from werkzeug.wrappers import Request, Response
 
-from . import glue_rules
+from . import glue_rules, lake_formation
 from .access import ENGINE_AGENT
 from .errors import ServiceError
 from .faults import Call, Client, Failure, Faults
@@ -139,6 +139,8 @@ class AwsApplication:
         if response.status_code != 200:
             return response
         glue_rules.finish(backend, call.operation, parameters)
+        if call.operation == "CreateDatabase":
+            lake_formation.open_database(request.region, parameters["DatabaseInput"]["Name"])
         changed = glue_rules.completed_answer(
             call.operation, response.get_data(), for_engine=call.client == "engine"
         )
@@ -182,9 +184,17 @@ def _read(environ: Environ) -> _AwsRequest:
         call = Call(service, operation, client, parameters=json.loads(body or b"{}"))
     elif service == "s3":
         call = Call(service, _s3_operation(request), client, unquote(request.path).lstrip("/"))
+    elif service == "sts":
+        body = environ["wsgi.input"].read()
+        environ = _environ_with_body(environ, body)
+        call = Call(service, parse_qs(body.decode()).get("Action", [""])[0], client)
+    elif service == "lakeformation":
+        body = environ["wsgi.input"].read()
+        environ = _environ_with_body(environ, body)
+        call = Call(service, request.path.strip("/"), client, parameters=json.loads(body or b"{}"))
     else:
         call = Call(service, f"{request.method} {request.path}", client, request.path)
-    return _AwsRequest(environ, call, region)
+    return _AwsRequest(environ, replace(call, agent=agent), region)
 
 
 def _region_and_service(request: Request) -> tuple[str, str]:
@@ -215,6 +225,10 @@ def _s3_operation(request: Request) -> str:
             return "DeleteObjects"
         case "GET" if key:
             return "GetObject"
+        case "GET" if "encryption" in arguments:
+            return "GetBucketEncryption"
+        case "GET" if "location" in arguments:
+            return "GetBucketLocation"
         case "GET":
             return "ListObjectsV2" if "list-type" in arguments else "GetBucket"
         case "HEAD":
@@ -236,6 +250,12 @@ def _json(answer: Mapping[str, Any]) -> Response:
 
 def _failed(call: Call, failure: Failure) -> Response:
     """Write an error in the protocol of the service that was called."""
+    if call.service == "sts":
+        body = (
+            f"<ErrorResponse><Error><Code>{failure.code}</Code>"
+            f"<Message>{escape(failure.message)}</Message></Error></ErrorResponse>"
+        )
+        return Response(body, failure.status, content_type="text/xml")
     if call.service == "s3":
         code = _S3_CODES.get(failure.code, failure.code)
         body = (

@@ -37,6 +37,8 @@ class Call:
         The request's body, where it is JSON.
     number : int
         How many calls of this service and operation there have been, this one included.
+    agent : str
+        What the caller says it is, in its ``User-Agent``.
     """
 
     service: str
@@ -45,6 +47,7 @@ class Call:
     resource: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     number: int = 0
+    agent: str = ""
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,7 @@ class Faults:
     def __init__(self) -> None:
         self._rules: list[Rule] = []
         self._counts: Counter[tuple[str, str, Client]] = Counter()
+        self._called: set[tuple[str, str, str]] = set()
         self._lock = threading.Lock()
 
     def add(self, rule: Rule) -> Rule:
@@ -127,10 +131,16 @@ class Faults:
         with self._lock:
             return sum(self._counts[service, operation, one] for one in clients)
 
+    def called_by(self, agent: str) -> set[tuple[str, str]]:
+        """Services and operations that callers of a name have called since the stand started."""
+        with self._lock:
+            return {(service, name) for service, name, who in self._called if agent in who}
+
     def check(self, call: Call) -> Failure | None:
         """Count a call and return the failure that the rules have for it."""
         with self._lock:
             self._counts[call.service, call.operation, call.client] += 1
+            self._called.add((call.service, call.operation, call.agent))
             number = sum(self._counts[call.service, call.operation, one] for one in _CLIENTS)
             rules = list(self._rules)
         numbered = replace(call, number=number)

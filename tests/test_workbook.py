@@ -1,0 +1,100 @@
+"""What a notebook opens: whose statements it shows, and where they are remembered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from engagement import workbook
+from engagement.settings import Settings
+from engagement.warehouse import LeaseHeldError, Table
+from engagement.workbook import NOTEBOOK_VARIABLE, RUN_VARIABLE, Workbook
+
+
+@pytest.fixture
+def settings(
+    make_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Settings]:
+    for name in (RUN_VARIABLE, NOTEBOOK_VARIABLE, "JPY_SESSION_NAME"):
+        monkeypatch.delenv(name, raising=False)
+    return make_settings
+
+
+def publish(book: Workbook, number: int = 1) -> None:
+    with book.warehouse.session(write=True) as session:
+        session.publish(Table("marts", "numbers"), f"select {number} as n")
+
+
+def remembered(book: Workbook) -> list[Any]:
+    query = "select run_id, notebook, label from landing.run_statements order by run_id, nth"
+    return book.query(query).to_numpy().tolist()
+
+
+def test_a_notebook_run_by_hand_remembers_what_it_cost(
+    settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JPY_SESSION_NAME", "notebooks/03_model_customers.ipynb")
+    book = Workbook(settings())
+    publish(book)
+    shown = book.statements()
+    assert shown["statement"].tolist() == ["marts.numbers", "this notebook: 1 statements"]
+    [(run_id, notebook, label)] = remembered(book)
+    assert run_id.endswith("-interactive")
+    assert (notebook, label) == ("03_model_customers", "marts.numbers")
+    # Once more in the same notebook: its rows are put right, not added to.
+    book.statements()
+    labels = [row[2] for row in remembered(book)]
+    assert labels.count("marts.numbers") == 1
+    again = Workbook(settings())
+    publish(again)
+    again.statements()
+    assert len({row[0] for row in remembered(again)}) == 2
+
+
+def test_a_notebook_that_only_reads_writes_nothing(settings: Callable[..., Settings]) -> None:
+    publish(Workbook(settings()))
+    reader = Workbook(settings())
+    reader.query("select * from marts.numbers")
+    reader.statements()
+    with reader.warehouse.session() as session:
+        assert session.tables("landing") == []
+
+
+def test_a_notebook_of_a_run_leaves_it_to_the_run(
+    settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(RUN_VARIABLE, "run-1")
+    monkeypatch.setenv(NOTEBOOK_VARIABLE, "02_flatten_events")
+    publish(Workbook(settings()))
+    monkeypatch.setenv(NOTEBOOK_VARIABLE, "03_model_customers")
+    book = Workbook(settings())
+    publish(book, 2)
+    assert book.statements()["statement"].tolist() == [
+        "marts.numbers",
+        "this notebook: 1 statements",
+        "this run, so far: 2 statements",
+    ]
+    assert [s.notebook for s in book.warehouse.log.kept()] == [
+        "02_flatten_events",
+        "03_model_customers",
+    ]
+    with book.warehouse.session() as session:
+        assert session.tables("landing") == []
+
+
+def test_a_table_that_cannot_be_written_does_not_fail_the_notebook(
+    settings: Callable[..., Settings],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    book = Workbook(settings())
+    publish(book)
+
+    def held(*_: object) -> None:
+        raise LeaseHeldError("held by run 7")
+
+    monkeypatch.setattr(workbook.costs, "remember", held)
+    assert len(book.statements()) == 2
+    assert "landing.run_statements is without this notebook: held by run 7" in caplog.text
