@@ -71,8 +71,7 @@ class Bench:
     def build(self, *names: str, layers: Sequence[str] | None = None) -> list[Built]:
         """Build models by name, or whole layers, as of the bench's day."""
         self._fill()
-        everything = models()
-        chosen = layers or sorted({everything[name].layer for name in names})
+        chosen = layers or sorted({models()[name].layer for name in names})
         return build(self.warehouse, self.settings, self.as_of, chosen, only=names or None)
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:

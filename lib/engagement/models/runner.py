@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
+from functools import cache, cached_property
 from graphlib import CycleError, TopologicalSorter
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -83,17 +83,19 @@ class Model:
     query: exp.Query
     document: ModelDocument
     loop: dict[str, exp.Query]
+    checks: dict[str, exp.Query]
 
     @property
     def table(self) -> Table:
         """The table it publishes."""
         return Table(MARTS, self.name)
 
-    @property
-    def needs(self) -> set[str]:
-        """Names of the models it reads."""
-        queries = [self.query, *self.loop.values()]
-        return {t.name for q in queries for t in tables(q) if t.database == MARTS} - {self.name}
+    @cached_property
+    def needs(self) -> frozenset[str]:
+        """Names of the models that it or one of its checks reads: they are built before it."""
+        queries = [self.query, *self.loop.values(), *self.checks.values()]
+        read = {t.name for query in queries for t in tables(query) if t.database == MARTS}
+        return frozenset(read - {self.name})
 
 
 @dataclass(frozen=True)
@@ -155,8 +157,10 @@ def _read(layer: Traversable, name: str) -> Model:
     strange = [column for column in document.key if column not in document.columns]
     if strange:
         raise ModelError(f"{source}: the key names {strange[0]}, which is no documented column")
-    for check_name, sql in document.checks.items():
-        _query(sql, f"{source}, check '{check_name}'")
+    checks = {
+        check_name: _query(check_sql, f"{source}, check '{check_name}'")
+        for check_name, check_sql in document.checks.items()
+    }
     sql = _read_sql(layer, f"{name}.sql")
     query = _query(sql, f"{layer.name}/{name}.sql")
     loop = {}
@@ -164,7 +168,7 @@ def _read(layer: Traversable, name: str) -> Model:
         for part in ("seed", "step", "changed"):
             file = getattr(document.loop, part)
             loop[part] = _query(_read_sql(layer, file), f"{layer.name}/{file}")
-    return Model(name, layer.name, sql, query, document, loop)
+    return Model(name, layer.name, sql, query, document, loop, checks)
 
 
 def _read_sql(layer: Traversable, name: str) -> str:
