@@ -17,6 +17,7 @@ import typing
 from collections.abc import Iterator, Mapping
 from datetime import date
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import available_timezones
@@ -365,9 +366,8 @@ class Settings(_Section):
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, zone: str) -> str:
-        zones = available_timezones() - {"Factory", "localtime", "posixrules"}
-        if zone not in zones:
-            near = difflib.get_close_matches(zone, zones, n=1)
+        if zone not in _zones():
+            near = difflib.get_close_matches(zone, _zones(), n=1)
             hint = f"; did you mean '{near[0]}'?" if near else ", such as Europe/Berlin"
             raise ValueError(f"'{zone}' is not a time zone of the IANA database{hint}")
         return zone
@@ -375,6 +375,12 @@ class Settings(_Section):
     def path(self, value: str) -> Path:
         """Resolve a path of the parameters: relative ones start at the project's folder."""
         return ROOT / Path(value).expanduser()
+
+
+@cache
+def _zones() -> frozenset[str]:
+    """Names of the time zones; to collect them is to walk through a folder of hundreds of files."""
+    return frozenset(available_timezones() - {"Factory", "localtime", "posixrules"})
 
 
 def load_settings(
