@@ -159,7 +159,7 @@ def _read(layer: Traversable, name: str) -> Model:
         raise ModelError(f"{source}: the key names {strange[0]}, which is no documented column")
     checks = {
         check_name: _query(check_sql, f"{source}, check '{check_name}'")
-        for check_name, check_sql in document.checks.items()
+        for check_name, check_sql in {**_key_checks(name, document.key), **document.checks}.items()
     }
     sql = _read_sql(layer, f"{name}.sql")
     query = _query(sql, f"{layer.name}/{name}.sql")
@@ -349,10 +349,9 @@ def _failed_checks(
     candidate: Table,
     values: dict[str, Any],
 ) -> list[str]:
-    checks = {**_key_checks(model), **model.document.checks}
     problems = []
-    for name, sql in checks.items():
-        query = parse(sql, source=f"{model.name}.yml, check {name}")
+    for name, check_query in model.checks.items():
+        query = expand(check_query, session, settings)
         for node in list(query.find_all(exp.Table)):
             if Table(node.db, node.name) == model.table:
                 replacement = candidate.node()
@@ -361,9 +360,8 @@ def _failed_checks(
                     node.args.get("alias") or exp.TableAlias(this=exp.to_identifier(model.name)),
                 )
                 node.replace(replacement)
-        offending = session.query(
-            expand(query, session, settings).limit(5), values, label=f"{model.name}: {name}"
-        )
+        few = query.limit(5, copy=False)
+        offending = session.query(few, values, label=f"{model.name}: {name}")
         if not offending.empty:
             problems.append(f"check '{name}' found rows, the first: {_first(offending)}")
     return problems
@@ -373,13 +371,14 @@ def _first(frame: pd.DataFrame) -> str:
     return ", ".join(f"{name}={value}" for name, value in frame.iloc[0].items())
 
 
-def _key_checks(model: Model) -> dict[str, str]:
-    key = ", ".join(f'"{name}"' for name in model.document.key)
-    null = " or ".join(f'"{name}" is null' for name in model.document.key)
+def _key_checks(name: str, key: Sequence[str]) -> dict[str, str]:
+    names = ", ".join(f'"{column}"' for column in key)
+    null = " or ".join(f'"{column}" is null' for column in key)
+    table = Table(MARTS, name)
     return {
-        "the key is unique": f"select {key}, count(*) as copies from {model.table} "
-        f"group by {key} having count(*) > 1",
-        "the key is never null": f"select {key} from {model.table} where {null}",
+        "the key is unique": f"select {names}, count(*) as copies from {table} "
+        f"group by {names} having count(*) > 1",
+        "the key is never null": f"select {names} from {table} where {null}",
     }
 
 
