@@ -72,8 +72,7 @@ def failing(bench: Bench, *layers: str) -> str:
 
 
 def tables(bench: Bench) -> list[str]:
-    with bench.warehouse.session(write=True) as session:
-        return session.tables("marts")
+    return bench.session.tables("marts")
 
 
 # --- order ----------------------------------------------------------------------------------------
@@ -328,8 +327,7 @@ def flattened(bench: Bench, table: str, columns: Mapping[str, str], *rows: tuple
     default = {"id": "varchar", "received_at": "timestamp(3)"}
     moment = datetime(2026, 1, 5, 12)
     content = [(f"{table} {n}", moment, *row) for n, row in enumerate(rows)]
-    with bench.warehouse.session(write=True) as session:
-        session.publish(Table("events", table), values_query({**default, **columns}, content))
+    bench.session.publish(Table("events", table), values_query({**default, **columns}, content))
 
 
 def source(write: Write, bench: Bench, name: str, columns: Mapping[str, str]) -> list[Any]:
