@@ -10,7 +10,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cache
 from typing import Any
@@ -23,36 +24,35 @@ from sqlglot import exp
 from engagement.flatten.names import table_name
 from engagement.models.inputs import contracts
 from engagement.models.runner import Built, build, models
-from engagement.settings import Events, Settings
+from engagement.settings import Events, Settings, load_settings
 from engagement.warehouse import Session, Table, open_warehouse
-from engagement.warehouse.dialect import render
+from engagement.warehouse.dialect import WORK, render
+
+
+@dataclass(frozen=True)
+class Open:
+    """A session that may write, and DuckDB's own connection to the same tables."""
+
+    session: Session
+    connection: duckdb.DuckDBPyConnection
+
+    def empty(self, settings: Settings) -> None:
+        """Drop every table of every database, working tables too."""
+        for schema in settings.warehouse.databases.model_dump().values():
+            self.connection.execute(f"drop schema if exists {schema} cascade")
+            self.connection.execute(f"create schema {schema}")
+        self.connection.execute(f"detach {WORK}")
+        self.connection.execute(f"attach ':memory:' as {WORK}")
 
 
 class Bench:
-    """One warehouse in a test's folder, filled by hand.
+    """Tables filled by hand, and the models built of them under some settings."""
 
-    Everything happens in one session, open until the test ends: to open the file anew for each
-    step takes longer than the step.
-    """
-
-    def __init__(self, settings: Settings, as_of: date) -> None:
+    def __init__(self, opened: Open, settings: Settings, as_of: date) -> None:
+        self.session = opened.session
         self.settings = settings
         self.as_of = as_of
-        self._open = ExitStack()
-        self._session: Session | None = None
-
-    @property
-    def session(self) -> Session:
-        """The bench's session, which may write."""
-        if self._session is None:
-            warehouse = open_warehouse(self.settings)
-            self._session = self._open.enter_context(warehouse.session(write=True))
-        return self._session
-
-    def close(self) -> None:
-        """Let go of the file."""
-        self._open.close()
-        self._session = None
+        self._connection = opened.connection
 
     def given(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Fill a source (``sources.pages``) or a model's table (``marts.sessions``).
@@ -82,17 +82,14 @@ class Bench:
         database = self.settings.warehouse.databases.model_dump()[target.database]
         name = f"{_quoted(database)}.{_quoted(target.name)}"
         given = [c for c in columns if any(row[c] is not None for row in rows)] or [*columns][:1]
-        _ = self.session  # it makes the schemas; connections of one process share a file
-        path = self.settings.path(self.settings.warehouse.duckdb.path)
-        with duckdb.connect(str(path)) as connection:
-            connection.execute(_table_sql(name, columns))
-            if rows:
-                marks = f"({', '.join('?' * len(given))})"
-                connection.execute(
-                    f"insert into {name} ({', '.join(map(_quoted, given))}) "
-                    f"values {', '.join([marks] * len(rows))}",
-                    [_cell(row[column], columns[column]) for row in rows for column in given],
-                )
+        self._connection.execute(_table_sql(name, columns))
+        if rows:
+            marks = f"({', '.join('?' * len(given))})"
+            self._connection.execute(
+                f"insert into {name} ({', '.join(map(_quoted, given))}) "
+                f"values {', '.join([marks] * len(rows))}",
+                [_cell(row[column], columns[column]) for row in rows for column in given],
+            )
 
     def build(self, *names: str, layers: Sequence[str] | None = None) -> list[Built]:
         """Build models by name, or whole layers, as of the bench's day."""
@@ -160,23 +157,30 @@ def _plain(value: Any) -> Any:
     return value.item() if hasattr(value, "item") else value
 
 
+@pytest.fixture(scope="session")
+def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Open]:
+    """One file for all benches: to open one takes longer than to build a model."""
+    folder = tmp_path_factory.mktemp("bench")
+    path = folder / "warehouse.duckdb"
+    own = {"landing.location": str(folder), "warehouse.duckdb.path": str(path)}
+    warehouse = open_warehouse(load_settings("params/local.yaml", own))
+    # Connections of one process share a file.
+    with warehouse.session(write=True) as session, duckdb.connect(str(path)) as connection:
+        yield Open(session, connection)
+
+
 @pytest.fixture
-def make_bench(make_settings: Callable[..., Settings]) -> Iterator[Callable[..., Bench]]:
+def make_bench(opened: Open, make_settings: Callable[..., Settings]) -> Callable[..., Bench]:
     """A bench as of a day; keyword arguments are settings (``sessions__gap_minutes=20``).
 
-    A second one takes over the first one's tables, under other settings.
+    A test starts without a table; what one bench is given or builds, the test's next one has too.
     """
-    made: list[Bench] = []
+    opened.empty(make_settings())
 
     def make(as_of: str = "2026-01-31", **overrides: Any) -> Bench:
-        for earlier in made:
-            earlier.close()
-        made.append(Bench(make_settings(**overrides), date.fromisoformat(as_of)))
-        return made[-1]
+        return Bench(opened, make_settings(**overrides), date.fromisoformat(as_of))
 
-    yield make
-    for bench in made:
-        bench.close()
+    return make
 
 
 @pytest.fixture
