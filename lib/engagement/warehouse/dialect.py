@@ -82,6 +82,9 @@ def parse(sql: str, *, source: str = "SQL") -> exp.Query:
     if not isinstance(tree, exp.Query):
         kind = tree.key.upper() if not isinstance(tree, exp.Command) else str(tree.this).upper()
         raise DialectError(f"{source}: only queries (SELECT, WITH) are accepted here, not {kind}")
+    for node in tree.walk():
+        # Where each name stood in the text: half of the time that copying a tree takes.
+        node._meta = None
     return tree
 
 
