@@ -17,8 +17,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
+
+from sqlglot import exp
 
 from engagement.landing.files import nothing_landed
 from engagement.landing.tables import READING_TABLE
@@ -268,14 +271,25 @@ def _environment(run_id: str, token: str) -> Iterator[None]:
 
 def _to_html(notebook: Path) -> None:
     import nbformat
-    from nbconvert.exporters import HTMLExporter
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        page, _ = HTMLExporter().from_notebook_node(  # type: ignore[no-untyped-call]
+        page, _ = _exporter().from_notebook_node(
             nbformat.read(notebook, as_version=4)  # type: ignore[no-untyped-call]
         )
     notebook.with_suffix(".html").write_text(page, encoding="utf-8")
+
+
+@cache
+def _exporter() -> Any:
+    """The exporter of nbconvert: it compiles its templates on first use, so one serves for all."""
+    from nbconvert.exporters import HTMLExporter
+
+    return HTMLExporter()  # type: ignore[no-untyped-call]
+
+
+_TABLES_AT_ONCE = 20
+"""Tables that one statement counts: each is a stage or two of it, which Athena limits."""
 
 
 def table_rows(warehouse: Warehouse) -> dict[str, int]:
@@ -284,14 +298,23 @@ def table_rows(warehouse: Warehouse) -> dict[str, int]:
         return {}
     rows: dict[str, int] = {}
     with warehouse.session() as session:
-        for database in LOGICAL:
-            for name in session.tables(database):
-                table = Table(database, name)
-                if table == READING_TABLE:
-                    continue  # counting it would read the whole landing
-                query = f'select count(*) as n from {database}."{name}"'
-                rows[str(table)] = int(session.query(query, label=f"rows of {table}")["n"].iloc[0])
+        found = [Table(database, name) for database in LOGICAL for name in session.tables(database)]
+        # Counting the one that reads the files would read the whole landing.
+        tables = [table for table in found if table != READING_TABLE]
+        for start in range(0, len(tables), _TABLES_AT_ONCE):
+            some = tables[start : start + _TABLES_AT_ONCE]
+            query: exp.Query = _count(0, some[0])
+            for number, table in enumerate(some[1:], 1):
+                query = exp.union(query, _count(number, table), distinct=False, copy=False)
+            counts = session.query(query, label="rows of tables").sort_values("number")["n"]
+            rows.update({str(t): int(n) for t, n in zip(some, counts, strict=True)})
     return rows
+
+
+def _count(number: int, table: Table) -> exp.Select:
+    columns = {"number": exp.Literal.number(number), "n": exp.Count(this=exp.Star())}
+    named = (exp.alias_(value, name) for name, value in columns.items())
+    return exp.select(*named).from_(table.node())
 
 
 def statement_totals(log: StatementLog) -> dict[str, float]:
