@@ -8,6 +8,7 @@ of the wrong kind; all of them are reported together, each by its key.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import difflib
 import os
@@ -449,7 +450,11 @@ class _StrictLoader(yaml.SafeLoader):
     """
 
 
-def _strict_mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Any, Any]:
+class _QuickLoader(yaml.CSafeLoader):
+    """The same by libyaml: ten times as fast, but it places a mistake less well."""
+
+
+def _strict_mapping(loader: _StrictLoader | _QuickLoader, node: yaml.MappingNode) -> dict[Any, Any]:
     seen: set[Any] = set()
     for key_node, _ in node.value:
         if key_node.tag == "tag:yaml.org,2002:merge":
@@ -467,11 +472,12 @@ def _strict_mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Any, 
     return loader.construct_mapping(node, deep=True)
 
 
-_StrictLoader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _strict_mapping)
+for _loader in (_StrictLoader, _QuickLoader):
+    _loader.yaml_implicit_resolvers = {
+        first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+    _loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _strict_mapping)
 
 
 def read_yaml(path: Path) -> Any:
@@ -488,6 +494,8 @@ def read_yaml(path: Path) -> Any:
         raise SettingsError(str(path), ["there is no such file"]) from None
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(str(path), [f"the file cannot be read ({error})"]) from None
+    with contextlib.suppress(yaml.YAMLError):
+        return yaml.load(text, Loader=_QuickLoader)  # noqa: S506 (a SafeLoader)
     try:
         return yaml.load(text, Loader=_StrictLoader)  # noqa: S506 (a SafeLoader)
     except yaml.MarkedYAMLError as error:

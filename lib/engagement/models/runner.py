@@ -134,6 +134,20 @@ def models(layers: Sequence[str] | None = None) -> dict[str, Model]:
     return found
 
 
+def model(name: str) -> Model:
+    """One model, without reading those of other layers.
+
+    Raises
+    ------
+    ModelError
+        When there is none of this name.
+    """
+    for layer in sorted(item.name for item in _root().iterdir() if item.is_dir()):
+        if (_root() / layer / f"{name}.yml").is_file():
+            return next(found for found in _layer(layer) if found.name == name)
+    raise ModelError(f"there is no model '{name}'")
+
+
 def _root() -> Traversable:
     return resources.files("engagement.models") / "sql"
 
@@ -403,5 +417,6 @@ __all__ = [
     "external_inputs",
     "frame",
     "in_order",
+    "model",
     "models",
 ]
