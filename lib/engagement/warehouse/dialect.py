@@ -96,7 +96,8 @@ def _syntax_error(error: ParseError | TokenError) -> str:
         return (
             f"line {first.get('line')}, column {first.get('col')}{near}: {description.rstrip('.')}"
         )
-    cause = str(error.__cause__ or "")
+    # Compiled, sqlglot chains the first error as the context only.
+    cause = str(error.__cause__ or error.__context__ or "")
     return cause if cause.startswith("Missing") else "a quote or a comment is not closed"
 
 
