@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Where bytecode is not kept, every kernel compiles pandas and all the rest again: two seconds each.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: run test test-athena test-clone notebooks samples lint format lock lab clean help
 

@@ -9,13 +9,16 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from engagement.batch import NotebookChoiceError, choose
-from engagement.settings import ROOT
+from engagement import batch
+from engagement.batch import NotebookChoiceError, choose, table_rows
+from engagement.settings import ROOT, Settings, load_settings
+from engagement.warehouse import Table, open_warehouse
 
 SAMPLES = ROOT / "data/samples/rudderstack_firehose"
 DAYS = ("2026-09-02", "2026-09-03")
@@ -47,6 +50,35 @@ def _run(tmp_path: Path, landing: Path, *words: str) -> subprocess.CompletedProc
     )
 
 
+def _start(tmp_path: Path, landing: Path, *words: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        _words(tmp_path, landing, *words),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def _counts(tmp_path: Path) -> list[int]:
+    """Rows of some tables, once whoever still writes them has let go."""
+    own = {
+        "warehouse.duckdb.path": str(tmp_path / "warehouse.duckdb"),
+        "warehouse.duckdb.wait_seconds": 30,
+    }
+    frame = open_warehouse(load_settings("params/local.yaml", own)).query(
+        "select (select count(*) from events.events) as events, "
+        "(select count(*) from events.tracks) as tracks, "
+        "(select sum(records) from landing.ledger) as records"
+    )
+    return [int(count) for count in frame.iloc[0]]
+
+
+def _statements(tmp_path: Path) -> int:
+    """How many statements all runs have run so far."""
+    files = (tmp_path / "runs").glob("*/statements.jsonl")
+    return sum(len(file.read_text(encoding="utf-8").splitlines()) for file in files)
+
+
 def _query(tmp_path: Path, landing: Path, sql: str) -> Any:
     done = _run(tmp_path, landing, "query", sql, "--format", "json")
     assert done.returncode == 0, done.stderr
@@ -68,42 +100,20 @@ def test_notebooks_are_chosen_by_number_name_or_file() -> None:
         choose(["glu_tables"])
 
 
-@pytest.mark.slow
-def test_a_run_leaves_notebooks_pages_and_a_record(tmp_path: Path, landing: Path) -> None:
-    done = _run(tmp_path, landing, "run", "--only", "00", "--only", "01")
-    assert done.returncode == 0, done.stderr
-    [folder] = (tmp_path / "runs").iterdir()
-    record = _record(folder)
-    assert record["status"] == "done"
-    assert [(n["name"], n["status"]) for n in record["notebooks"]] == [
-        ("00_start_here", "done"),
-        ("01_glue_tables", "done"),
-    ]
-    assert {path.name for path in (folder / "notebooks").iterdir()} == {
-        f"{name}{end}"
-        for name in ("00_start_here", "01_glue_tables")
-        for end in (".ipynb", ".html")
-    }
-    assert not list(folder.glob("*.part"))
-    # What it cost: by statement, by notebook and together.
-    assert record["notes"] == []
-    listed = record["each_statement"]
-    assert {s["notebook"] for s in listed} == {"01_glue_tables"}
-    assert record["statements"]["count"] == len(listed) > 1
-    first, second = record["notebooks"]
-    assert first["statements"]["count"] == 0
-    assert second["statements"]["count"] == sum(s["notebook"] == second["name"] for s in listed)
-    kept = _query(
-        tmp_path,
-        landing,
-        "select run_id, notebook, nth, label, status from landing.run_statements order by 2, 3",
-    )
-    assert {row["run_id"] for row in kept} == {record["id"]}
-    assert [row["label"] for row in kept if row["notebook"] == second["name"]] == [
-        s["label"] for s in listed if s["notebook"] == second["name"]
-    ]
-    assert len(kept) == len(listed)
-    assert "landing.run_statements" not in record["tables"]
+def test_the_rows_of_every_table_are_counted(
+    make_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warehouse = open_warehouse(make_settings())
+    assert table_rows(warehouse) == {}
+    with warehouse.session(write=True) as session:
+        for name, rows in {"b": 2, "A b": 3, "'c'": 0}.items():
+            content = f"select n from unnest(sequence(1, {rows})) as t (n) where n <= {rows}"
+            session.publish(Table("marts", name), content)
+        session.publish(Table("events", "e"), "select 1 as n")
+    wanted = {"marts.b": 2, "marts.A b": 3, "marts.'c'": 0, "events.e": 1}
+    for at_once in (1, 3, 20):
+        monkeypatch.setattr(batch, "_COUNTED_AT_ONCE", at_once)
+        assert table_rows(warehouse) == wanted
 
 
 @pytest.mark.slow
@@ -139,39 +149,11 @@ def test_a_failed_run_says_what_it_cost_too(tmp_path: Path, landing: Path) -> No
 
 
 @pytest.mark.slow
-def test_a_killed_run_leaves_nothing_that_a_rerun_does_not_put_right(
+def test_a_run_keeps_others_out_leaves_a_record_and_puts_right_what_a_killed_one_left(
     tmp_path: Path, landing: Path
 ) -> None:
-    count = (
-        "select (select count(*) from events.events) as events, "
-        "(select count(*) from events.tracks) as tracks, "
-        "(select sum(records) from landing.ledger) as records"
-    )
-    assert _run(tmp_path, landing, "run", "--only", "02").returncode == 0
-    undisturbed = _query(tmp_path, landing, count)
-    for seconds in (4.0,):
-        with subprocess.Popen(
-            _words(tmp_path, landing, "run", "--only", "02"),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        ) as process:
-            time.sleep(seconds)
-            os.killpg(process.pid, signal.SIGKILL)
-        assert _query(tmp_path, landing, count) == undisturbed
-    assert _run(tmp_path, landing, "run", "--only", "02").returncode == 0
-    assert _query(tmp_path, landing, count) == undisturbed
-
-
-@pytest.mark.slow
-def test_a_second_run_at_once_is_told_who_holds_the_warehouse(
-    tmp_path: Path, landing: Path
-) -> None:
-    with subprocess.Popen(
-        _words(tmp_path, landing, "run", "--only", "00", "--only", "02"),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as first:
+    """One test, since each of its runs starts kernels: a run, one beside it, one that is killed."""
+    with _start(tmp_path, landing, "run", "--only", "01", "--only", "02") as first:
         deadline = time.monotonic() + 60
         while not (tmp_path / "warehouse.duckdb.holder.json").exists():
             assert time.monotonic() < deadline
@@ -181,3 +163,50 @@ def test_a_second_run_at_once_is_told_who_holds_the_warehouse(
         assert "is being written by run " in second.stderr
         assert "Traceback" not in second.stderr
         assert first.wait() == 0
+
+    [folder] = (tmp_path / "runs").iterdir()
+    record = _record(folder)
+    assert record["status"] == "done"
+    assert [(n["name"], n["status"]) for n in record["notebooks"]] == [
+        ("01_glue_tables", "done"),
+        ("02_flatten_events", "done"),
+    ]
+    assert {path.name for path in (folder / "notebooks").iterdir()} == {
+        f"{name}{end}"
+        for name in ("01_glue_tables", "02_flatten_events")
+        for end in (".ipynb", ".html")
+    }
+    assert not list(folder.glob("*.part"))
+    # What it cost: by statement, by notebook and together.
+    assert record["notes"] == []
+    listed = record["each_statement"]
+    assert {s["notebook"] for s in listed} == {"01_glue_tables", "02_flatten_events"}
+    assert record["statements"]["count"] == len(listed) > 1
+    for notebook in record["notebooks"]:
+        own = sum(s["notebook"] == notebook["name"] for s in listed)
+        assert notebook["statements"]["count"] == own > 0
+    kept = _query(
+        tmp_path,
+        landing,
+        "select run_id, notebook, nth, label, status from landing.run_statements order by 2, 3",
+    )
+    assert {row["run_id"] for row in kept} == {record["id"]}
+    assert [row["label"] for row in kept if row["notebook"] == "01_glue_tables"] == [
+        s["label"] for s in listed if s["notebook"] == "01_glue_tables"
+    ]
+    assert len(kept) == len(listed)
+    assert "landing.run_statements" not in record["tables"]
+    undisturbed = _counts(tmp_path)
+    assert record["tables"]["events.events"] == undisturbed[0] > 0
+
+    # The second of the samples' days is taken in again, so that the run has work to do.
+    before = _statements(tmp_path)
+    again = ("--set", f"landing.reprocess={DAYS[1]}")
+    with _start(tmp_path, landing, "run", "--only", "02", *again) as killed:
+        while _statements(tmp_path) < before + 3:
+            assert killed.poll() is None
+            time.sleep(0.05)
+        os.killpg(killed.pid, signal.SIGKILL)
+    assert _counts(tmp_path) == undisturbed
+    assert _run(tmp_path, landing, "run", "--only", "02").returncode == 0
+    assert _counts(tmp_path) == undisturbed

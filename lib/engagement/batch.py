@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -320,14 +321,21 @@ def _environment(run_id: str, token: str) -> Iterator[None]:
 
 def _to_html(notebook: Path) -> None:
     import nbformat
-    from nbconvert.exporters import HTMLExporter
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        page, _ = HTMLExporter().from_notebook_node(  # type: ignore[no-untyped-call]
+        page, _ = _exporter().from_notebook_node(
             nbformat.read(notebook, as_version=4)  # type: ignore[no-untyped-call]
         )
     notebook.with_suffix(".html").write_text(page, encoding="utf-8")
+
+
+@cache
+def _exporter() -> Any:
+    """The exporter of nbconvert: it compiles its templates on first use, so one serves for all."""
+    from nbconvert.exporters import HTMLExporter
+
+    return HTMLExporter()  # type: ignore[no-untyped-call]
 
 
 def table_rows(warehouse: Warehouse) -> dict[str, int]:

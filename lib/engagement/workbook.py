@@ -102,9 +102,9 @@ class Workbook:
 
     def model(self, name: str) -> Markdown:
         """Show a model's SQL as it stands in its file."""
-        from engagement.models.runner import models
+        from engagement.models.runner import model
 
-        return _markdown(f"```sql\n{models()[name].sql.strip()}\n```")
+        return _markdown(f"```sql\n{model(name).sql.strip()}\n```")
 
     @property
     def as_of(self) -> date:

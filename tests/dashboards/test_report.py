@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from engagement.dashboards import report
+from engagement.dashboards import report, style
 from engagement.models.runner import models
 from engagement.settings import Settings
 from engagement.warehouse import open_warehouse
@@ -153,8 +154,23 @@ def empty() -> dict[str, pd.DataFrame]:
     return {**found, "funnel": funnel}
 
 
+@cache
+def plain_page() -> str:
+    """The page of the plain frames."""
+    return report.render(frames(), **ABOUT)
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Charts are made, and not drawn: that takes most of a page's time, where words are tested."""
+    monkeypatch.setattr(style, "svg", lambda figure: b"<svg/>")
+
+
+in_words = pytest.mark.usefixtures("undrawn")
+
+
 def test_the_page_needs_nothing_but_itself() -> None:
-    page = Page(report.render(frames(), **ABOUT))
+    page = Page(plain_page())
     for tag in ("script", "link", "iframe", "object", "embed", "base", "form"):
         assert not page.all(tag), tag
     images = page.all("img")
@@ -173,14 +189,15 @@ def test_the_page_needs_nothing_but_itself() -> None:
 
 
 def test_the_same_data_gives_the_same_bytes() -> None:
-    assert report.render(frames(), **ABOUT) == report.render(frames(), **ABOUT)
+    assert report.render(frames(), **ABOUT) == plain_page()
 
 
 def test_other_data_gives_another_chart() -> None:
     changed = frames()["funnel"].assign(persons=[80, 4, 2, 1])
-    assert report.render(frames(funnel=changed), **ABOUT) != report.render(frames(), **ABOUT)
+    assert report.render(frames(funnel=changed), **ABOUT) != plain_page()
 
 
+@in_words
 def test_the_page_says_what_it_is_about() -> None:
     text = Page(report.render(frames(), **ABOUT)).text
     assert "As of 2026-01-31; days in Europe/Berlin, money in EUR, crawlers left out." in text
@@ -189,6 +206,7 @@ def test_the_page_says_what_it_is_about() -> None:
     assert "crawlers counted." in counted
 
 
+@in_words
 @pytest.mark.parametrize(
     ("name", "column"),
     [
@@ -218,6 +236,7 @@ def test_names_in_charts_are_escaped_too() -> None:
         assert b"<script" not in svg
 
 
+@in_words
 def test_changes_are_against_the_period_before() -> None:
     week = period(
         7,
@@ -234,12 +253,14 @@ def test_changes_are_against_the_period_before() -> None:
     assert "Revenue1,234.50 EURnothing to compare with" in text
 
 
+@in_words
 def test_a_rate_that_is_unknown_is_a_dash() -> None:
     week = period(7, bounce_rate=None)
     text = Page(report.render(frames(periods=pd.DataFrame([week])), **ABOUT)).text
     assert "Bounce rate–nothing to compare with" in text
 
 
+@in_words
 def test_a_period_that_the_data_does_not_fill_is_not_summed_up() -> None:
     text = Page(report.render(frames(), **ABOUT)).text
     assert "30 days" not in text.split("Trends")[0]
@@ -264,6 +285,7 @@ def test_without_data_every_section_says_so_in_words() -> None:
         assert words in page.text
 
 
+@in_words
 def test_a_week_in_which_nobody_came_back_is_drawn_and_one_not_over_is_not() -> None:
     nobody = frames()["retention"].assign(retained_persons=[4, 0], retention_rate=[1.0, 0.0])
     assert "too little data for retention" not in report.render(frames(retention=nobody), **ABOUT)
@@ -271,6 +293,7 @@ def test_a_week_in_which_nobody_came_back_is_drawn_and_one_not_over_is_not() -> 
     assert "too little data for retention" in report.render(frames(retention=young), **ABOUT)
 
 
+@in_words
 def test_numbers_stand_in_tables_beside_the_charts() -> None:
     page = report.render(frames(), **ABOUT)
     rows = [re.sub(r"<[^>]+>", "|", row) for row in re.findall(r"<tr>(.*?)</tr>", page, re.DOTALL)]

@@ -9,30 +9,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import date, datetime
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from functools import cache
 from typing import Any
 
+import duckdb
 import pandas as pd
 import pytest
 from sqlglot import exp
 
 from engagement.flatten.names import table_name
-from engagement.flatten.pipeline import values_query
 from engagement.models.inputs import contracts
 from engagement.models.runner import Built, build, models
-from engagement.settings import Events, Settings
-from engagement.warehouse import Table, open_warehouse
+from engagement.settings import Events, Settings, load_settings
+from engagement.warehouse import Session, Table, open_warehouse
+from engagement.warehouse.dialect import WORK, render
+
+
+@dataclass(frozen=True)
+class Open:
+    """A session that may write, and DuckDB's own connection to the same tables."""
+
+    session: Session
+    connection: duckdb.DuckDBPyConnection
+
+    def empty(self, settings: Settings) -> None:
+        """Drop every table of every database, working tables too."""
+        for schema in settings.warehouse.databases.model_dump().values():
+            self.connection.execute(f"drop schema if exists {schema} cascade")
+            self.connection.execute(f"create schema {schema}")
+        self.connection.execute(f"detach {WORK}")
+        self.connection.execute(f"attach ':memory:' as {WORK}")
 
 
 class Bench:
-    """One warehouse in a test's folder, filled by hand."""
+    """Tables filled by hand, and the models built of them under some settings."""
 
-    def __init__(self, settings: Settings, as_of: date) -> None:
+    def __init__(self, opened: Open, settings: Settings, as_of: date) -> None:
+        self.session = opened.session
         self.settings = settings
         self.as_of = as_of
-        self.warehouse = open_warehouse(settings)
-        self._given: list[tuple[Table, exp.Select]] = []
+        self._connection = opened.connection
 
     def given(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Fill a source (``sources.pages``) or a model's table (``marts.sessions``).
@@ -53,33 +73,59 @@ class Bench:
             target = Table("marts", table)
         unknown = {key for row in rows for key in row} - columns.keys()
         assert not unknown, f"{name} has no column {sorted(unknown)}"
-        content = [
-            [_cell(value, columns[key]) for key, value in _whole(row, columns).items()]
-            for row in rows
-        ]
-        self._given.append((target, values_query(columns, content)))
+        self._fill(target, columns, [_whole(row, columns) for row in rows])
 
-    def _fill(self) -> None:
-        """Publish what was given, in one session: opening a file takes longer than filling it."""
-        if not self._given:
-            return
-        with self.warehouse.session(write=True) as session:
-            for target, rows in self._given:
-                session.publish(target, rows)
-        self._given.clear()
+    def _fill(
+        self, target: Table, columns: Mapping[str, str], rows: Sequence[Mapping[str, Any]]
+    ) -> None:
+        """Make a table as publishing would, by DuckDB's own means: four times as fast."""
+        database = self.settings.warehouse.databases.model_dump()[target.database]
+        name = f"{_quoted(database)}.{_quoted(target.name)}"
+        given = [c for c in columns if any(row[c] is not None for row in rows)] or [*columns][:1]
+        self._connection.execute(_table_sql(name, columns))
+        if rows:
+            marks = f"({', '.join('?' * len(given))})"
+            self._connection.execute(
+                f"insert into {name} ({', '.join(map(_quoted, given))}) "
+                f"values {', '.join([marks] * len(rows))}",
+                [_cell(row[column], columns[column]) for row in rows for column in given],
+            )
 
     def build(self, *names: str, layers: Sequence[str] | None = None) -> list[Built]:
         """Build models by name, or whole layers, as of the bench's day."""
-        self._fill()
-        everything = models()
-        chosen = layers or sorted({everything[name].layer for name in names})
-        return build(self.warehouse, self.settings, self.as_of, chosen, only=names or None)
+        chosen = layers or sorted({models()[name].layer for name in names})
+        warehouse = _OneSession(self.session)
+        return build(warehouse, self.settings, self.as_of, chosen, only=names or None)
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """Rows of a query, as plain Python values; NULL is ``None``."""
-        self._fill()
-        frame = self.warehouse.query(sql)
+        frame = self.session.query(sql)
         return [tuple(_plain(value) for value in row) for row in frame.itertuples(index=False)]
+
+
+class _OneSession:
+    """A warehouse whose every session is the one that is open."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def session(self, *, write: bool = False) -> AbstractContextManager[Session]:
+        del write
+        return nullcontext(self._session)
+
+
+def _table_sql(name: str, columns: Mapping[str, str]) -> str:
+    defined = ", ".join(f"{_quoted(column)} {_duckdb_type(k)}" for column, k in columns.items())
+    return f"create or replace table {name} ({defined})"
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"'
+
+
+@cache
+def _duckdb_type(kind: str) -> str:
+    return render(exp.DataType.build(kind, dialect="athena"), "duckdb", {})
 
 
 def _whole(row: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str, Any]:
@@ -93,7 +139,9 @@ def _whole(row: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str, Any]
 
 def _cell(value: Any, kind: str) -> Any:
     if isinstance(value, str) and kind.startswith("timestamp"):
-        return datetime.fromisoformat(value)
+        value = datetime.fromisoformat(value)
+    if isinstance(value, datetime) and value.tzinfo:
+        return value.astimezone(UTC).replace(tzinfo=None)
     if isinstance(value, str) and kind == "date":
         return date.fromisoformat(value)
     return value
@@ -109,12 +157,28 @@ def _plain(value: Any) -> Any:
     return value.item() if hasattr(value, "item") else value
 
 
+@pytest.fixture(scope="session")
+def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Open]:
+    """One file for all benches: to open one takes longer than to build a model."""
+    folder = tmp_path_factory.mktemp("bench")
+    path = folder / "warehouse.duckdb"
+    own = {"landing.location": str(folder), "warehouse.duckdb.path": str(path)}
+    warehouse = open_warehouse(load_settings("params/local.yaml", own))
+    # Connections of one process share a file.
+    with warehouse.session(write=True) as session, duckdb.connect(str(path)) as connection:
+        yield Open(session, connection)
+
+
 @pytest.fixture
-def make_bench(make_settings: Callable[..., Settings]) -> Callable[..., Bench]:
-    """A bench as of a day; keyword arguments are settings (``sessions__gap_minutes=20``)."""
+def make_bench(opened: Open, make_settings: Callable[..., Settings]) -> Callable[..., Bench]:
+    """A bench as of a day; keyword arguments are settings (``sessions__gap_minutes=20``).
+
+    A test starts without a table; what one bench is given or builds, the test's next one has too.
+    """
+    opened.empty(make_settings())
 
     def make(as_of: str = "2026-01-31", **overrides: Any) -> Bench:
-        return Bench(make_settings(**overrides), date.fromisoformat(as_of))
+        return Bench(opened, make_settings(**overrides), date.fromisoformat(as_of))
 
     return make
 

@@ -15,14 +15,12 @@ def test_a_consent_is_read_from_the_trait_that_the_parameters_name(
 ) -> None:
     bench = make_bench(consent__traits={"email": "newsletter"})
     query = parse("select consent_email, consent_sms, newsletter from sources.identifies")
-    with bench.warehouse.session(write=True) as session:
-        session.publish(
-            Table("events", "identifies"),
-            "select 'i1' as id, true as newsletter, "
-            "timestamp '2026-01-01 00:00:00.000' as received_at",
-        )
-        values = parameters(bench.settings, bench.as_of)
-        found = session.query(expand(query, session, bench.settings), values)
+    bench.session.publish(
+        Table("events", "identifies"),
+        "select 'i1' as id, true as newsletter, timestamp '2026-01-01 00:00:00.000' as received_at",
+    )
+    values = parameters(bench.settings, bench.as_of)
+    found = bench.session.query(expand(query, bench.session, bench.settings), values)
     assert found["consent_email"].tolist() == [True]
     assert found["newsletter"].tolist() == [True]
     assert found["consent_sms"].isna().all()

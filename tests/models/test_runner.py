@@ -17,7 +17,7 @@ import yaml
 from engagement.flatten.pipeline import values_query
 from engagement.models import inputs, runner
 from engagement.models.inputs import InputError, contracts, end_of_day
-from engagement.models.runner import Built, ModelError, build, frame, in_order, models
+from engagement.models.runner import Built, ModelError, frame, in_order, models
 from engagement.settings import Settings
 from engagement.warehouse import DialectError, Table, open_warehouse
 from tests.models.conftest import Bench
@@ -53,7 +53,7 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
         }
         (root / layer).mkdir(exist_ok=True)
         (root / layer / f"{name}.sql").write_text(sql)
-        (root / layer / f"{name}.yml").write_text(yaml.safe_dump(whole))
+        (root / layer / f"{name}.yml").write_text(yaml.safe_dump(whole, sort_keys=False))
         for file, content in (files or {}).items():
             (root / layer / file).write_text(content)
 
@@ -62,7 +62,7 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
 
 
 def run(bench: Bench, *layers: str, only: list[str] | None = None) -> list[Built]:
-    return build(bench.warehouse, bench.settings, bench.as_of, layers or ("layer",), only=only)
+    return bench.build(*(only or ()), layers=layers or ("layer",))
 
 
 def failing(bench: Bench, *layers: str) -> str:
@@ -72,8 +72,7 @@ def failing(bench: Bench, *layers: str) -> str:
 
 
 def tables(bench: Bench) -> list[str]:
-    with bench.warehouse.session(write=True) as session:
-        return session.tables("marts")
+    return bench.session.tables("marts")
 
 
 # --- order ----------------------------------------------------------------------------------------
@@ -327,9 +326,8 @@ def flattened(bench: Bench, table: str, columns: Mapping[str, str], *rows: tuple
     """An events table as flattening would leave it, with the columns that it happens to have."""
     default = {"id": "varchar", "received_at": "timestamp(3)"}
     moment = datetime(2026, 1, 5, 12)
-    content = [(f"{n}", moment, *row) for n, row in enumerate(rows)]
-    with bench.warehouse.session(write=True) as session:
-        session.publish(Table("events", table), values_query({**default, **columns}, content))
+    content = [(f"{table} {n}", moment, *row) for n, row in enumerate(rows)]
+    bench.session.publish(Table("events", table), values_query({**default, **columns}, content))
 
 
 def source(write: Write, bench: Bench, name: str, columns: Mapping[str, str]) -> list[Any]:

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from engagement.batch import NOTEBOOKS, notebooks
+from engagement.settings import load_settings
+from engagement.warehouse import open_warehouse
 
 EVENT = {
     "type": "track",
@@ -81,71 +83,67 @@ LANDINGS = {
 }
 
 
-def _engagement(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    sets = {
-        "landing.location": folder / "landing",
-        "warehouse.duckdb.path": folder / "warehouse.duckdb",
-        "run.directory": folder / "runs",
+DAY = "landing/received_at_utc_date=2026-11-18"
+
+
+def _overrides(folder: Path) -> dict[str, Any]:
+    return {
+        "as_of": "2026-11-18",
+        "landing.location": str(folder / "landing"),
+        "warehouse.duckdb.path": str(folder / "warehouse.duckdb"),
+        "run.directory": str(folder / "runs"),
     }
-    return subprocess.run(
-        [
-            *(sys.executable, "-c", "from engagement.cli import main; main()", *words),
-            *(word for key, value in sets.items() for word in ("--set", f"{key}={value}")),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+
+
+def _run_cells(notebook: str, overrides: dict[str, Any]) -> None:
+    """The cells alone, without a kernel for each notebook: that takes longer than they do."""
+    document = json.loads((NOTEBOOKS / f"{notebook}.ipynb").read_text(encoding="utf-8"))
+    names: dict[str, Any] = {}
+    for cell in document["cells"]:
+        if cell["cell_type"] == "code":
+            exec(compile("".join(cell["source"]), notebook, "exec"), names)
+        if "parameters" in cell["metadata"].get("tags", []):
+            names.update(params="params/local.yaml", overrides=overrides)
 
 
 @pytest.mark.parametrize("name", ["one event", "only bad lines"])
 def test_every_cell_gets_through(name: str, tmp_path: Path) -> None:
-    """The cells alone, without a kernel for each notebook: that takes longer than they do."""
-    day = tmp_path / "landing/received_at_utc_date=2026-11-18"
-    day.mkdir(parents=True)
-    (day / "a.json").write_text(LANDINGS[name], encoding="utf-8")
-    overrides = {
-        "as_of": "2026-11-18",
-        "landing.location": str(tmp_path / "landing"),
-        "warehouse.duckdb.path": str(tmp_path / "warehouse.duckdb"),
-        "run.directory": str(tmp_path / "runs"),
-    }
+    (tmp_path / DAY).mkdir(parents=True)
+    (tmp_path / DAY / "a.json").write_text(LANDINGS[name], encoding="utf-8")
     for notebook in notebooks():
-        document = json.loads((NOTEBOOKS / f"{notebook}.ipynb").read_text(encoding="utf-8"))
-        names: dict[str, Any] = {}
-        for cell in document["cells"]:
-            if cell["cell_type"] == "code":
-                exec(compile("".join(cell["source"]), notebook, "exec"), names)
-            if "parameters" in cell["metadata"].get("tags", []):
-                names.update(params="params/local.yaml", overrides=overrides)
+        _run_cells(notebook, _overrides(tmp_path))
+
+
+def test_a_corrupt_gzip_is_set_apart_and_counted(tmp_path: Path) -> None:
+    (tmp_path / DAY).mkdir(parents=True)
+    (tmp_path / DAY / "a.json").write_text(json.dumps(EVENT), encoding="utf-8")
+    (tmp_path / DAY / "b.gz").write_bytes(b"\x1f\x8b\x08\x00 this is no gzip")
+    overrides = _overrides(tmp_path)
+    for notebook in notebooks()[1:3]:
+        _run_cells(notebook, overrides)
+    warehouse = open_warehouse(load_settings("params/local.yaml", overrides))
+    found = warehouse.query("select file, error from landing.files where error is not null")
+    [(file, error)] = found.itertuples(index=False)
+    assert file == "received_at_utc_date=2026-11-18/b.gz"
+    assert error.startswith("no valid gzip")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["nine events of one visit"])
 def test_every_notebook_gets_through(name: str, tmp_path: Path) -> None:
-    day = tmp_path / "landing/received_at_utc_date=2026-11-18"
-    day.mkdir(parents=True)
-    (day / "a.json").write_text(LANDINGS[name], encoding="utf-8")
-    done = _engagement(tmp_path, "run", "--set", "as_of=2026-11-18")
+    (tmp_path / DAY).mkdir(parents=True)
+    (tmp_path / DAY / "a.json").write_text(LANDINGS[name], encoding="utf-8")
+    sets = [f"{key}={value}" for key, value in _overrides(tmp_path).items()]
+    done = subprocess.run(
+        [
+            *(sys.executable, "-c", "from engagement.cli import main; main()", "run"),
+            *(word for value in sets for word in ("--set", value)),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     [record] = (tmp_path / "runs").glob("*/run.json")
     statuses = {n["status"] for n in json.loads(record.read_text(encoding="utf-8"))["notebooks"]}
     assert statuses == {"done"}
-
-
-@pytest.mark.slow
-def test_a_corrupt_gzip_is_set_apart_and_counted(tmp_path: Path) -> None:
-    day = tmp_path / "landing/received_at_utc_date=2026-11-18"
-    day.mkdir(parents=True)
-    (day / "a.json").write_text(json.dumps(EVENT), encoding="utf-8")
-    (day / "b.gz").write_bytes(b"\x1f\x8b\x08\x00 this is no gzip")
-    done = _engagement(tmp_path, "run", "--only", "01", "--only", "02")
-    assert done.returncode == 0, done.stdout + done.stderr
-    found = _engagement(
-        tmp_path,
-        *("query", "select file, error from landing.files where error is not null"),
-        *("--format", "json"),
-    )
-    [row] = json.loads(found.stdout)
-    assert row["file"] == "received_at_utc_date=2026-11-18/b.gz"
-    assert row["error"].startswith("no valid gzip")

@@ -7,7 +7,7 @@ from importlib.metadata import version
 
 import yaml
 
-from tests.project.lock import ROOT, conda, named, pinned, plain
+from tests.project.lock import LEFT_OUT, ROOT, conda, named, pinned, plain
 
 
 def test_every_named_package_is_pinned() -> None:
@@ -25,6 +25,11 @@ def test_conda_file_has_the_same_versions() -> None:
     for requirement in pip[1:-1]:
         name, _, pin = requirement.partition("==")
         assert pinned(lock)[plain(name)] == pin
+
+
+def test_what_only_slows_every_start_is_left_out() -> None:
+    pins = pinned((ROOT / "requirements.lock").read_text(encoding="utf-8"))
+    assert not LEFT_OUT & pins.keys()
 
 
 def test_no_index_host_or_hash_is_named() -> None:

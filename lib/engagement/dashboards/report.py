@@ -132,7 +132,8 @@ _MEASURES = (
 
 def collect(warehouse: Warehouse) -> dict[str, pd.DataFrame]:
     """Read what the report needs from the dashboards' tables."""
-    return {name: warehouse.query(sql) for name, sql in QUERIES.items()}
+    with warehouse.session() as session:
+        return {name: session.query(sql, label=name) for name, sql in QUERIES.items()}
 
 
 def totals(warehouse: Warehouse, settings: Settings) -> pd.DataFrame:

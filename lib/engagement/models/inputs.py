@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -25,7 +25,7 @@ from sqlglot import exp
 from engagement.flatten.names import table_name
 from engagement.settings import Events, Settings, read_yaml
 from engagement.warehouse.base import Session
-from engagement.warehouse.dialect import Table, literal, parse
+from engagement.warehouse.dialect import Table, literal, parse, typed
 from engagement.warehouse.values import (
     BIGINT,
     BOOLEAN,
@@ -125,7 +125,7 @@ def expand(query: exp.Query, session: Session, settings: Settings) -> exp.Query:
             inner = _seed(node.name, settings)
         else:
             continue
-        node.replace(inner.subquery(node.alias or node.name, copy=False))
+        node.replace(inner.copy().subquery(node.alias or node.name, copy=False))
     return query
 
 
@@ -139,14 +139,29 @@ def _source(name: str, session: Session, settings: Settings) -> exp.Query:
     if name == "identifies":
         # The parameters say which trait answers for which channel.
         origins = {f"consent_{channel}": c for channel, c in settings.consent.traits.items()}
-    parts = [
-        _conform(table, found, columns, origins)
-        for table, found in ((t, session.columns(Table("events", t))) for t in tables)
-        if found
-    ]
+    kinds = []
+    for table in tables:
+        found = session.columns(Table("events", table))
+        if found:
+            kinds.append((table, tuple((c, found.get(origins.get(c, c))) for c in columns)))
+    return _union(name, tuple(kinds), tuple(sorted(origins.items())))
+
+
+@lru_cache
+def _union(
+    name: str,
+    tables: tuple[tuple[str, tuple[tuple[str, str | None], ...]], ...],
+    origins: tuple[tuple[str, str], ...],
+) -> exp.Query:
+    """A source over the tables that there are, each with the types found of what is promised.
+
+    Kept, since every model that reads a source asks for the same again.
+    """
+    columns = contracts().columns(name)
+    parts = [_conform(table, dict(found), columns, dict(origins)) for table, found in tables]
     if not parts:
         return exp.select(
-            *(exp.alias_(exp.cast(exp.null(), kind), c, quoted=True) for c, kind in columns.items())
+            *(exp.alias_(typed(exp.null(), kind), c, quoted=True) for c, kind in columns.items())
         ).where(exp.false())
     union: exp.Query = parts[0]
     for part in parts[1:]:
@@ -155,16 +170,19 @@ def _source(name: str, session: Session, settings: Settings) -> exp.Query:
 
 
 def _conform(
-    table: str, found: Mapping[str, str], columns: Mapping[str, str], origins: Mapping[str, str]
+    table: str,
+    found: Mapping[str, str | None],
+    columns: Mapping[str, str],
+    origins: Mapping[str, str],
 ) -> exp.Select:
     """Select what the contract promises from a table that may hold less, or other types.
 
-    ``origins`` names the table's column where it is not the contract's.
+    ``found`` gives the type of what the table holds for each column; ``origins`` names the table's
+    column where it is not the contract's.
     """
     chosen = []
     for name, kind in columns.items():
-        origin = origins.get(name, name)
-        value = _as_promised(origin, found.get(origin), kind)
+        value = _as_promised(origins.get(name, name), found[name], kind)
         chosen.append(exp.alias_(value, name, quoted=True, copy=False))
     return (
         exp.Select(expressions=chosen)
@@ -224,6 +242,11 @@ def _seed(name: str, settings: Settings) -> exp.Query:
         rows = [[concept, kind] for concept, kind in settings.personalize.event_types.items()]
         # A concept that nothing has, so that an empty list is a table without a match.
         return _rows({"concept": "varchar", "event_type": "varchar"}, [*sorted(rows), [None, None]])
+    return _seed_of_file(name)
+
+
+@cache
+def _seed_of_file(name: str) -> exp.Query:
     file = resources.files("engagement.models") / "seeds" / f"{name}.csv"
     if not file.is_file():
         raise InputError(f"there is no seed '{name}' in models/seeds")
@@ -254,5 +277,5 @@ def _rows(columns: Mapping[str, str], rows: list[list[Any]]) -> exp.Select:
         ),
     )
     return exp.select(
-        *(exp.alias_(exp.cast(exp.column(name), kind), name) for name, kind in columns.items())
+        *(exp.alias_(typed(exp.column(name), kind), name) for name, kind in columns.items())
     ).from_(values)

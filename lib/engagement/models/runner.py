@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
+from functools import cache, cached_property
 from graphlib import CycleError, TopologicalSorter
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -83,17 +83,19 @@ class Model:
     query: exp.Query
     document: ModelDocument
     loop: dict[str, exp.Query]
+    checks: dict[str, exp.Query]
 
     @property
     def table(self) -> Table:
         """The table it publishes."""
         return Table(MARTS, self.name)
 
-    @property
-    def needs(self) -> set[str]:
-        """Names of the models it reads."""
-        queries = [self.query, *self.loop.values()]
-        return {t.name for q in queries for t in tables(q) if t.database == MARTS} - {self.name}
+    @cached_property
+    def needs(self) -> frozenset[str]:
+        """Names of the models that it or one of its checks reads: they are built before it."""
+        queries = [self.query, *self.loop.values(), *self.checks.values()]
+        read = {t.name for query in queries for t in tables(query) if t.database == MARTS}
+        return frozenset(read - {self.name})
 
 
 @dataclass(frozen=True)
@@ -132,6 +134,20 @@ def models(layers: Sequence[str] | None = None) -> dict[str, Model]:
     return found
 
 
+def model(name: str) -> Model:
+    """One model, without reading those of other layers.
+
+    Raises
+    ------
+    ModelError
+        When there is none of this name.
+    """
+    for layer in sorted(item.name for item in _root().iterdir() if item.is_dir()):
+        if (_root() / layer / f"{name}.yml").is_file():
+            return next(found for found in _layer(layer) if found.name == name)
+    raise ModelError(f"there is no model '{name}'")
+
+
 def _root() -> Traversable:
     return resources.files("engagement.models") / "sql"
 
@@ -155,8 +171,10 @@ def _read(layer: Traversable, name: str) -> Model:
     strange = [column for column in document.key if column not in document.columns]
     if strange:
         raise ModelError(f"{source}: the key names {strange[0]}, which is no documented column")
-    for check_name, sql in document.checks.items():
-        _query(sql, f"{source}, check '{check_name}'")
+    checks = {
+        check_name: _query(check_sql, f"{source}, check '{check_name}'")
+        for check_name, check_sql in {**_key_checks(name, document.key), **document.checks}.items()
+    }
     sql = _read_sql(layer, f"{name}.sql")
     query = _query(sql, f"{layer.name}/{name}.sql")
     loop = {}
@@ -164,7 +182,7 @@ def _read(layer: Traversable, name: str) -> Model:
         for part in ("seed", "step", "changed"):
             file = getattr(document.loop, part)
             loop[part] = _query(_read_sql(layer, file), f"{layer.name}/{file}")
-    return Model(name, layer.name, sql, query, document, loop)
+    return Model(name, layer.name, sql, query, document, loop, checks)
 
 
 def _read_sql(layer: Traversable, name: str) -> str:
@@ -345,10 +363,9 @@ def _failed_checks(
     candidate: Table,
     values: dict[str, Any],
 ) -> list[str]:
-    checks = {**_key_checks(model), **model.document.checks}
     problems = []
-    for name, sql in checks.items():
-        query = parse(sql, source=f"{model.name}.yml, check {name}")
+    for name, check_query in model.checks.items():
+        query = expand(check_query, session, settings)
         for node in list(query.find_all(exp.Table)):
             if Table(node.db, node.name) == model.table:
                 replacement = candidate.node()
@@ -357,9 +374,8 @@ def _failed_checks(
                     node.args.get("alias") or exp.TableAlias(this=exp.to_identifier(model.name)),
                 )
                 node.replace(replacement)
-        offending = session.query(
-            expand(query, session, settings).limit(5), values, label=f"{model.name}: {name}"
-        )
+        few = query.limit(5, copy=False)
+        offending = session.query(few, values, label=f"{model.name}: {name}")
         if not offending.empty:
             problems.append(f"check '{name}' found rows, the first: {_first(offending)}")
     return problems
@@ -369,13 +385,14 @@ def _first(frame: pd.DataFrame) -> str:
     return ", ".join(f"{name}={value}" for name, value in frame.iloc[0].items())
 
 
-def _key_checks(model: Model) -> dict[str, str]:
-    key = ", ".join(f'"{name}"' for name in model.document.key)
-    null = " or ".join(f'"{name}" is null' for name in model.document.key)
+def _key_checks(name: str, key: Sequence[str]) -> dict[str, str]:
+    names = ", ".join(f'"{column}"' for column in key)
+    null = " or ".join(f'"{column}" is null' for column in key)
+    table = Table(MARTS, name)
     return {
-        "the key is unique": f"select {key}, count(*) as copies from {model.table} "
-        f"group by {key} having count(*) > 1",
-        "the key is never null": f"select {key} from {model.table} where {null}",
+        "the key is unique": f"select {names}, count(*) as copies from {table} "
+        f"group by {names} having count(*) > 1",
+        "the key is never null": f"select {names} from {table} where {null}",
     }
 
 
@@ -400,5 +417,6 @@ __all__ = [
     "external_inputs",
     "frame",
     "in_order",
+    "model",
     "models",
 ]
