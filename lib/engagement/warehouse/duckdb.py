@@ -195,10 +195,10 @@ class _DuckDBSession:
         if token is not None:
             # A database of its own, gone with the connection.
             connection.execute(f"attach ':memory:' as {WORK}")
-            for name, function in _OWN_FUNCTIONS.items():
-                connection.create_function(
-                    name, function, ["VARCHAR"], "VARCHAR", type=PythonUDFType.ARROW
-                )
+        for name, function in _OWN_FUNCTIONS.items():
+            connection.create_function(
+                name, function, ["VARCHAR"], "VARCHAR", type=PythonUDFType.ARROW
+            )
 
     # --- reading
 
