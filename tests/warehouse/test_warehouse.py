@@ -17,9 +17,10 @@ import pandas as pd
 import pytest
 from sqlglot import exp
 
+from engagement.landing.files import LandedFile
 from engagement.landing.lines import cut_records
 from engagement.warehouse import DialectError, Table, Warehouse, WarehouseError
-from engagement.warehouse.base import JsonColumn, Session
+from engagement.warehouse.base import JsonColumn, JsonField, JsonValues, Session
 
 MART = Table("marts", "things")
 
@@ -447,50 +448,6 @@ def test_any_key_can_be_asked_for(warehouse: Warehouse) -> None:
     ]
 
 
-def test_paths_and_kinds_of_json(warehouse: Warehouse) -> None:
-    with warehouse.session(write=True) as session:
-        source = texts(
-            session,
-            '{"a":1,"b":{"c":"x","d":[]},"e":{}}',
-            '{"a":1.5,"b":{"c":null},"f":true}',
-            '{"a":18446744073709551615,"A":"y","":1,"b":2}',
-            '{"a":18446744073709551616}',
-        )
-        grouped = session.work("grouped", f"select record, n < 3 as low, n from {source}")
-        found = session.json_paths(grouped, "record", ["low"])
-    assert {(group, path): set(kinds) for group, path, kinds in found} == {
-        ((True,), ("",)): {"integer"},
-        ((True,), ("A",)): {"string"},
-        ((True,), ("a",)): {"integer", "double"},
-        ((True,), ("b",)): {"integer"},
-        ((True,), ("b", "c")): {"string"},
-        ((True,), ("b", "d")): {"array"},
-        ((True,), ("e",)): {"object"},
-        ((True,), ("f",)): {"boolean"},
-        ((False,), ("a",)): {"double"},
-    }
-
-
-def test_deep_and_long_texts_have_paths_too(warehouse: Warehouse) -> None:
-    deep = '{"k":' * 40 + '"x"' + "}" * 40
-    long = '{"items":[' + ",".join('{"a":1}' for _ in range(200)) + '],"s":"{[{["}'
-    with warehouse.session(write=True) as session:
-        source = texts(session, deep, long)
-        found = session.json_paths(source, "record", [])
-        wanted = {"deep": JsonColumn(("k",) * 40, "string"), "s": JsonColumn(("s",), "string")}
-        table = session.json_columns("taken", source, "record", wanted)
-        values_ = rows(session.query(f"select n, deep, s from {table}"))
-    assert [(path, set(kinds)) for _, path, kinds in found] == [
-        (("items",), {"array"}),
-        (("k",) * 40, {"string"}),
-        (("s",), {"string"}),
-    ]
-    assert values_ == [(0, "x", None), (1, None, "{[{[")]
-
-
-# --- the landing ----------------------------------------------------------------------------------
-
-
 @pytest.fixture
 def landing(tmp_path: Path) -> Path:
     """The folder that the settings of this folder's warehouses read."""
@@ -499,17 +456,101 @@ def landing(tmp_path: Path) -> Path:
     return day
 
 
-def test_landed_lines_are_read_with_their_place(warehouse: Warehouse, landing: Path) -> None:
-    (landing / "b.gz").write_bytes(gzip.compress(b"c\n\nd"))
+def records(session: Session, landing: Path, *lines: str) -> Table:
+    """Lines read as records, by the reader of the engine."""
+    (landing / "records.json").write_text("\n".join(lines), encoding="utf-8")
+    found = LandedFile("2026-01-05", f"{landing.name}/records.json", 0, "")
+    table, _ = session.landing_records([found])
+    return table
+
+
+def test_fields_of_json_are_counted_by_kind(warehouse: Warehouse, landing: Path) -> None:
+    with warehouse.session(write=True) as session:
+        source = records(
+            session,
+            landing,
+            '{"a":1,"b":{"c":"x","d":[]},"e":{}}',
+            '{"a":1.5,"b":{"c":null},"f":true}',
+            '{"a":18446744073709551615,"A":"y","":1,"b":2}',
+            '{"a":18446744073709551616}',
+        )
+        grouped = session.work(
+            "grouped", f"select record, line_number < 4 as low, shape from {source}"
+        )
+        found = session.json_fields(grouped, "record", ["low"], lambda group, path: False)
+    assert {(one.group, one.path): one for one in found} == {
+        (one.group, one.path): one
+        for one in (
+            JsonField((True,), ("",), integers=1),
+            JsonField((True,), ("A",), strings=1),
+            JsonField((True,), ("a",), integers=2, doubles=1),
+            JsonField((True,), ("b",), integers=1),
+            JsonField((True,), ("b", "c"), strings=1),
+            JsonField((True,), ("b", "d"), arrays=1),
+            JsonField((True,), ("e",), objects=1),
+            JsonField((True,), ("f",), booleans=1),
+            JsonField((False,), ("a",), doubles=1),
+        )
+    }
+
+
+def test_values_are_looked_into_where_types_hang_on_them(
+    warehouse: Warehouse, landing: Path
+) -> None:
+    with warehouse.session(write=True) as session:
+        source = records(
+            session,
+            landing,
+            '{"n":5,"d":5.0,"big":18446744073709551616,"s":"","t":"2026-01-05T10:00:00Z","l":[]}',
+            '{"n":-7,"d":1e2,"big":1,"s":"x","t":"2026-01-06 10:00","l":[1]}',
+            '{"n":0,"d":2.5,"s":"2026-02-30T10:00:00Z","t":"","l":[""],"m":1.5}',
+            '{"m":"2026-01-05T10:00:00Z"}',
+            '{"m":[0],"unasked":1}',
+        )
+        found = session.json_fields(source, "record", [], lambda group, path: path != ("unasked",))
+    assert {one.path[0]: one.values for one in found} == {
+        "n": JsonValues(largest_integer=7),
+        "d": JsonValues(fractions=1, largest_integer=100),
+        "big": JsonValues(largest_integer=2**63),
+        "s": JsonValues(texts=2),
+        "t": JsonValues(texts=2, timestamps=2),
+        "l": JsonValues(lists=1),
+        "m": JsonValues(fractions=1, texts=1, timestamps=1, lists=1),
+        "unasked": None,
+    }
+
+
+def test_deep_and_long_texts_have_fields_too(warehouse: Warehouse, landing: Path) -> None:
+    deep = '{"k":' * 40 + '"x"' + "}" * 40
+    long = '{"items":[' + ",".join('{"a":1}' for _ in range(200)) + '],"s":"{[{["}'
+    with warehouse.session(write=True) as session:
+        source = records(session, landing, deep, long)
+        found = session.json_fields(source, "record", [], lambda group, path: False)
+        wanted = {"deep": JsonColumn(("k",) * 40, "string"), "s": JsonColumn(("s",), "string")}
+        table = session.json_columns("taken", source, "record", wanted)
+        values_ = rows(session.query(f"select line_number, deep, s from {table} order by 1"))
+    assert {one.path: (one.arrays, one.strings) for one in found} == {
+        ("items",): (1, 0),
+        ("k",) * 40: (0, 1),
+        ("s",): (0, 1),
+    }
+    assert values_ == [(1, "x", None), (2, None, "{[{[")]
+
+
+# --- the landing ----------------------------------------------------------------------------------
+
+
+def test_landed_records_are_read_with_their_place(warehouse: Warehouse, landing: Path) -> None:
+    (landing / "b.gz").write_bytes(gzip.compress(b'{"c":1}\n\n{"d":1}{"e":1}'))
     (landing / "a").write_bytes(b"\xef\xbb\xbfa\r\nb\xff\n")
     (landing / "empty").write_bytes(b"")
     (landing / "x.gz").write_bytes(b"no gzip")
     files = warehouse.landing_files().files
     with warehouse.session(write=True) as session:
-        table, done = session.landing_lines(files)
+        table, done = session.landing_records(files)
         found = session.query(
-            "select source_file, line_number, line, record_encoding, received_at_utc_date "
-            f"from {table} order by 1, 2"
+            "select source_file, line_number, record, record_encoding, verdict, is_object, "
+            f"received_at_utc_date from {table} order by 1, 2, 3"
         )
     assert [
         (f.file.name.partition("/")[2], f.lines, f.blank_lines, bool(f.error)) for f in done
@@ -517,31 +558,44 @@ def test_landed_lines_are_read_with_their_place(warehouse: Warehouse, landing: P
     assert [
         tuple(None if pd.isna(v) else v for v in row) for row in found.itertuples(index=False)
     ] == [
-        (f"received_at_utc_date=2026-01-05/{name}", number, line, encoding, "2026-01-05")
-        for name, number, line, encoding in (
-            ("a", 1, "a", None),
-            ("a", 2, "Yv8=", "base64"),
-            ("b.gz", 1, "c", None),
-            ("b.gz", 3, "d", None),
+        (f"received_at_utc_date=2026-01-05/{name}", *rest, "2026-01-05")
+        for name, *rest in (
+            ("a", 1, "a", None, "not_json", False),
+            ("a", 2, "Yv8=", "base64", "not_utf8", False),
+            ("b.gz", 1, '{"c":1}', None, "object", True),
+            ("b.gz", 3, '{"d":1}', None, "object", True),
+            ("b.gz", 3, '{"e":1}', None, "object", True),
         )
     ]
 
 
-def test_no_files_are_no_lines(warehouse: Warehouse) -> None:
+def test_of_a_key_given_twice_the_record_has_the_last_value(
+    warehouse: Warehouse, landing: Path
+) -> None:
     with warehouse.session(write=True) as session:
-        table, done = session.landing_lines([])
+        table = records(session, landing, '{"a":1, "a":2}', '{"b":[{"c":1,"c":3}]}')
+        found = session.query(f"select record, record_as_sent from {table} order by line_number")
+    assert rows(found) == [
+        ('{"a":2}', '{"a":1, "a":2}'),
+        ('{"b":[{"c":3}]}', '{"b":[{"c":1,"c":3}]}'),
+    ]
+
+
+def test_no_files_are_no_records(warehouse: Warehouse) -> None:
+    with warehouse.session(write=True) as session:
+        table, done = session.landing_records([])
         assert done == []
-        assert session.query(f"select line from {table}").empty
+        assert session.query(f"select record from {table}").empty
 
 
 def test_records_have_the_number_of_their_line(warehouse: Warehouse, landing: Path) -> None:
     (landing / "a").write_bytes(b'{"a":1}{"b":\n\nbad\nbad')
     with warehouse.session(write=True) as session:
-        session.landing_lines(warehouse.landing_files().files)
+        session.landing_records(warehouse.landing_files().files)
         source = session.work(
             "wanted",
-            "select source_file, line_number, line as record, record_encoding from work.lines "
-            "where line = 'bad'",
+            "select source_file, line_number, record, record_encoding from work.records "
+            "where record = 'bad'",
         )
         located = session.locate("located", source, cut_records)
         found = session.query(f"select line_number, record from {located} order by 1")

@@ -25,8 +25,9 @@ by statement; its key is ``run_id, notebook, nth``. Times are UTC; what DuckDB c
 ABOUT_RUNS = frozenset(
     {RUN_STATEMENTS, Table("landing", "versions"), Table("landing", "unfinished")}
 )
-"""Tables about runs, not about what landed: the costs of runs; which versions of files were read; and
-what a run is at work on. The tables that a rerun over the same input changes: the one list of what is exempt."""
+"""Tables about runs, not about what landed: what they cost, which versions of files they read, what
+they are at work on. A rerun over the same input changes them: the one list of what is exempt.
+"""
 
 _SCHEMA = pa.schema(
     [

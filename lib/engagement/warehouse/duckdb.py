@@ -18,6 +18,7 @@ from typing import Any
 import duckdb
 import pandas as pd
 import pyarrow as pa
+from duckdb.func import PythonUDFType
 from sqlglot import exp
 
 from engagement.landing import strict_json
@@ -207,6 +208,10 @@ class _DuckDBSession:
         self._shapes = Shapes()
         self._kinds: tuple[int, dict[tuple[str, ...], set[str]]] | None = None
         self._views: set[str] = set()
+        for name, function in _OWN_FUNCTIONS.items():
+            connection.create_function(
+                name, function, ["VARCHAR"], "VARCHAR", type=PythonUDFType.ARROW
+            )
 
     # --- reading
 
@@ -672,3 +677,18 @@ def _name(identifier: str) -> str:
 
 def _text(value: str) -> str:
     return str(exp.Literal.string(value).sql("duckdb"))
+
+
+# --- functions that DuckDB lacks ----------------------------------------------------------------
+
+
+def _verdicts(texts: pa.Array) -> pa.Array:
+    return pa.array([strict_json.verdict(text) for text in texts.to_pylist()], pa.string())
+
+
+def _last_wins(texts: pa.Array) -> pa.Array:
+    return pa.array([strict_json.last_wins(text) for text in texts.to_pylist()], pa.string())
+
+
+_OWN_FUNCTIONS = {"engagement_json_verdict": _verdicts, "engagement_json_last_wins": _last_wins}
+"""By the names that ``dialect.FUNCTIONS`` gives them."""

@@ -1,7 +1,6 @@
 -- Grain: one record, that is one JSON object or one piece of a line from which none could be read.
 -- A line is cut wherever `}`, optional white space and `{` stand outside a string: the line is taken
 -- apart into strings, such cuts, and the rest, the cuts are marked, and it is put together again.
--- Judged by RFC 8259, with no lone surrogates and no number beyond a double.
 -- The number only tells records apart while they are worked on; it says nothing about their order.
 -- Parameters: token (a string, a cut, or what lies between), cut (one cut), seam (where a cut may
 -- be), mark (a character; one that stands in the line itself is told apart by what follows it).
@@ -61,18 +60,7 @@ records as (
 judged as (
     select
         *,
-        case
-            when record_encoding is not null then 'not_utf8'
-            when try(json_parse(record)) is null or regexp_like(
-                regexp_replace(
-                    replace(record, '\\', ' '),
-                    '\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}', ''
-                ),
-                '\\u[dD][89a-fA-F][0-9a-fA-F]{2}'
-            ) then 'not_json'
-            when regexp_like(record, '^\s*[{]') then 'object'
-            else 'value'
-        end as verdict
+        case when record_encoding is null then json_verdict(record) else 'not_utf8' end as verdict
     from records
 )
 

@@ -33,13 +33,13 @@ arrays as (
         name,
         array[
             whole,
-            nullif(regexp_extract(whole, '^([^.]+)[.]([a-z]{2,3}|com?[.][a-z]{2})$', 1), '') || '.*',
+            nullif(regexp_extract(whole, '^([^.]+)[.]([a-z]{2,3}|com?[.][a-z]{2})\z', 1), '') || '.*',
             without_1,
-            nullif(regexp_extract(without_1, '^([^.]+)[.]([a-z]{2,3}|com?[.][a-z]{2})$', 1), '') || '.*',
+            nullif(regexp_extract(without_1, '^([^.]+)[.]([a-z]{2,3}|com?[.][a-z]{2})\z', 1), '') || '.*',
             without_2,
-            nullif(regexp_extract(without_2, '^([^.]+)[.]([a-z]{2,3}|com?[.][a-z]{2})$', 1), '') || '.*',
+            nullif(regexp_extract(without_2, '^([^.]+)[.]([a-z]{2,3}|com?[.][a-z]{2})\z', 1), '') || '.*',
             without_3,
-            nullif(regexp_extract(without_3, '^([^.]+)[.]([a-z]{2,3}|com?[.][a-z]{2})$', 1), '') || '.*'
+            nullif(regexp_extract(without_3, '^([^.]+)[.]([a-z]{2,3}|com?[.][a-z]{2})\z', 1), '') || '.*'
         ] as candidates
     from cut
 ),

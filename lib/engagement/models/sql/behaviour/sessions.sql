@@ -104,7 +104,7 @@ measured as (
         c.platform,
         nullif(
             regexp_extract(
-                c.locale, '^[A-Za-z]{2,3}([-_][A-Za-z]{4})?[-_]([A-Za-z]{2})([^A-Za-z0-9].*)?$', 2
+                c.locale, '^[A-Za-z]{2,3}([-_][A-Za-z]{4})?[-_]([A-Za-z]{2})([^A-Za-z0-9].*)?\z', 2
             ), ''
         ) as region,
         c.is_bot,

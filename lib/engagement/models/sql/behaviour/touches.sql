@@ -126,7 +126,7 @@ select
     t.kind in ('utm', 'click_id')
     and (
         t.is_paid_click
-        or coalesce(regexp_like(t.utm_medium, '^(.*cp.*|ppc|retargeting|paid.*)$'), false)
+        or coalesce(regexp_like(t.utm_medium, '^(.*cp.*|ppc|retargeting|paid.*)\z'), false)
     ) as is_paid,
     t.sequence_number,
     t."timestamp"

@@ -22,7 +22,7 @@ additions as (
     select
         se.person_id,
         coalesce(
-            nullif(regexp_replace(a.cart_id, '^[ \t\r\n]+|[ \t\r\n]+$', ''), ''),
+            nullif(regexp_replace(a.cart_id, '^[ \t\r\n]+|[ \t\r\n]+\z', ''), ''),
             'session:' || se.session_id,
             'event:' || a.id
         ) as cart_id,

@@ -26,15 +26,15 @@ members as (
         oe.event_number,
         oe.kind,
         t.n as line_number,
-        json_extract_scalar(t.item, '$.product_id') as product_id,
-        json_extract_scalar(t.item, '$.sku') as sku,
-        json_extract_scalar(t.item, '$.name') as name,
-        json_extract_scalar(t.item, '$.brand') as brand,
-        json_extract_scalar(t.item, '$.category') as category,
-        json_extract_scalar(t.item, '$.variant') as variant,
-        json_extract_scalar(t.item, '$.price') as price_text,
-        json_extract_scalar(t.item, '$.quantity') as quantity_text,
-        json_extract_scalar(t.item, '$.currency') as currency_text,
+        json_text(t.item, '$.product_id') as product_id,
+        json_text(t.item, '$.sku') as sku,
+        json_text(t.item, '$.name') as name,
+        json_text(t.item, '$.brand') as brand,
+        json_text(t.item, '$.category') as category,
+        json_text(t.item, '$.variant') as variant,
+        json_text(t.item, '$.price') as price_text,
+        json_text(t.item, '$.quantity') as quantity_text,
+        json_text(t.item, '$.currency') as currency_text,
         oe.currency as event_currency
     from order_events as oe
     cross join unnest(json_items(oe.products)) with ordinality as t (item, n)
@@ -54,12 +54,12 @@ readings as (
         nullif(m.category, '') as category,
         nullif(m.variant, '') as variant,
         case
-            when regexp_like(m.price_text, '^[-+]?[0-9]+([.][0-9]+)?([eE][-+]?[0-9]{1,2})?$')
-                then try_cast(try_cast(m.price_text as double) as decimal(16, 6))
+            when regexp_like(m.price_text, '^[-+]?[0-9]+([.][0-9]+)?([eE][-+]?[0-9]{1,2})?\z')
+                then try_cast(double_text(parse_double(m.price_text)) as decimal(16, 6))
         end as unit_price,
         case
-            when regexp_like(m.quantity_text, '^[+]?[0-9]{1,6}([.]0+)?$')
-                then cast(try_cast(m.quantity_text as double) as bigint)
+            when regexp_like(m.quantity_text, '^[+]?[0-9]{1,6}([.]0+)?\z')
+                then cast(round(parse_double(m.quantity_text)) as bigint)
         end as quantity,
         coalesce(
             nullif(upper(regexp_replace(m.currency_text, '[ \t\r\n]+', '')), ''),

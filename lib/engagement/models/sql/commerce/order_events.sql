@@ -134,11 +134,11 @@ named as (
         s.id,
         s.received_at_utc_date,
         s."timestamp",
-        nullif(regexp_replace(s.order_id, '^[ \t\r\n]+|[ \t\r\n]+$', ''), '') as order_id,
+        nullif(regexp_replace(s.order_id, '^[ \t\r\n]+|[ \t\r\n]+\z', ''), '') as order_id,
         nullif(upper(regexp_replace(
             coalesce(
                 s.currency,
-                json_extract_scalar(element_at(json_items(s.products), 1), '$.currency')
+                json_text(element_at(json_items(s.products), 1), '$.currency')
             ),
             '[ \t\r\n]+', ''
         )), '') as currency
@@ -227,13 +227,13 @@ select
     s.products,
     p.currency,
     r.rate,
-    try_cast(s.total as decimal(16, 6)) as total,
-    try_cast(s."value" as decimal(16, 6)) as "value",
-    try_cast(s.revenue as decimal(16, 6)) as revenue,
-    try_cast(s.subtotal as decimal(16, 6)) as subtotal,
-    try_cast(s.discount as decimal(16, 6)) as discount,
-    try_cast(s.shipping as decimal(16, 6)) as shipping,
-    try_cast(s.tax as decimal(16, 6)) as tax,
+    try_cast(double_text(s.total) as decimal(16, 6)) as total,
+    try_cast(double_text(s."value") as decimal(16, 6)) as "value",
+    try_cast(double_text(s.revenue) as decimal(16, 6)) as revenue,
+    try_cast(double_text(s.subtotal) as decimal(16, 6)) as subtotal,
+    try_cast(double_text(s.discount) as decimal(16, 6)) as discount,
+    try_cast(double_text(s.shipping) as decimal(16, 6)) as shipping,
+    try_cast(double_text(s.tax) as decimal(16, 6)) as tax,
     s."timestamp",
     s.received_at
 from placed as p

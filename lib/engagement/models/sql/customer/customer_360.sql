@@ -54,7 +54,7 @@ people as (
         pr.state,
         pr.country,
         pr.postal_code,
-        lower(nullif(regexp_extract(pr.email, '@([^@ \t\r\n]+)[ \t\r\n]*$', 1), '')) as email_domain,
+        lower(nullif(regexp_extract(pr.email, '@([^@ \t\r\n]+)[ \t\r\n]*\z', 1), '')) as email_domain,
         coalesce(regexp_like(pr.phone, '[0-9]'), false) as has_phone,
         pr.plan,
         pr.consent_email,

@@ -15,10 +15,10 @@ summed as (
         ac.medium,
         ac.campaign,
         count(distinct ac.order_id) as orders,
-        sum(cast(ac.credit as decimal(18, 6))) as credits,
+        sum(cast(double_text(ac.credit) as decimal(18, 6))) as credits,
         sum(
             case
-                when ac.is_converted and ac.status <> 'cancelled' then cast(ac.credit as decimal(18, 6))
+                when ac.is_converted and ac.status <> 'cancelled' then cast(double_text(ac.credit) as decimal(18, 6))
             end
         ) as valued_credits,
         sum(ac.revenue) as revenue

@@ -46,7 +46,7 @@ ranked as (
 medians as (
     select
         r.step_number,
-        round(cast(sum(r.milliseconds) as double) / (1000 * count(*)), 1) as median_seconds
+        round(cast(sum(r.milliseconds) as double) / nullif(1000 * count(*), 0), 1) as median_seconds
     from ranked as r
     where r.place * 2 between r.places and r.places + 2
     group by r.step_number

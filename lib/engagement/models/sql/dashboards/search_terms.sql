@@ -19,7 +19,7 @@ searches as (
         coalesce(
             nullif(
                 regexp_replace(
-                    regexp_replace(lower(ps.query), '[\x09-\x0d ]+', ' '), '^ | $', ''
+                    regexp_replace(lower(ps.query), '[\x09-\x0d ]+', ' '), '^ | \z', ''
                 ),
                 ''
             ),

@@ -108,7 +108,7 @@ priced as (
         pe.name,
         pe.brand,
         pe.category,
-        case when pe.price >= 0 then try_cast(pe.price as decimal(16, 6)) end as price,
+        case when pe.price >= 0 then try_cast(double_text(pe.price) as decimal(16, 6)) end as price,
         coalesce(
             nullif(upper(regexp_replace(pe.currency, '[ \t\r\n]+', '')), ''), :reporting_currency
         ) as currency,
