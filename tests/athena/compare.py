@@ -13,7 +13,6 @@ from typing import Any
 
 import pandas as pd
 
-from engagement.landing.tables import READING_TABLE
 from engagement.warehouse import Table, Warehouse
 from engagement.warehouse.costs import ABOUT_RUNS
 from engagement.warehouse.dialect import LOGICAL
@@ -38,11 +37,11 @@ def differences(
     other: Warehouse,
     *,
     databases: Sequence[str] = LOGICAL,
-    without: Collection[Table] = ABOUT_RUNS | {READING_TABLE},
+    without: Collection[Table] = ABOUT_RUNS | READ_LOSSILY,
 ) -> list[Difference]:
     """Compare every table of some logical databases, except those ``without``.
 
-    Left out unless asked for: what is about runs themselves, and the lossy external table.
+    Left out unless asked for: what is about runs themselves, and what is read lossily.
     """
     found: list[Difference] = []
     with one.session() as left, other.session() as right:

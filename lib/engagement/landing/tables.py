@@ -7,6 +7,7 @@ objects on one line only the first is seen. What is counted on comes from 02, wh
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 import pandas as pd
@@ -16,6 +17,12 @@ from engagement.settings import Settings
 from engagement.warehouse import Table, Warehouse, WarehouseError
 
 READING_TABLE = Table("landing", "rudderstack_events")
+
+PROFILE = Table("landing", "profile")
+"""What :func:`profile` has counted: rows by type and name, and how many of them fill each field."""
+
+READ_LOSSILY = frozenset({READING_TABLE, PROFILE})
+"""Tables that engines may fill differently: each has its own way with malformed lines."""
 
 COLUMNS = {
     "messageid": "messageId",
@@ -102,17 +109,33 @@ class Profile:
 
 
 def profile(warehouse: Warehouse) -> Profile:
-    """Count events by type and name, and how full each field is, through the external table."""
-    filled = ", ".join(f"count(nullif({column}, '')) as {column}" for column in COLUMNS)
+    """Count events by type and name, and how full each field is, through the external table.
+
+    The files are read once: what was counted is kept in ``landing.profile``, and counted again
+    when the landing has changed.
+    """
+    landed = sorted((f.name, f.size, f.tag) for f in warehouse.landing_files().files)
+    version = hashlib.sha256(repr((landed, COLUMNS)).encode()).hexdigest()
+    filled = ", ".join(f"count(nullif({column}, '')) as {column}_filled" for column in COLUMNS)
+    sums = ", ".join(f"sum({column}_filled) as {column}" for column in COLUMNS)
     try:
+        with warehouse.session(write=True) as session:
+            there = session.published(PROFILE)
+            if there is None or there.version != version:
+                session.publish(
+                    PROFILE,
+                    f"select lower(type) as type, event, count(*) as rows_seen, {filled} "
+                    f"from {READING_TABLE} group by 1, 2",
+                    version=version,
+                )
         types = warehouse.query(
-            f"select lower(type) as type, event, count(*) as rows_seen from {READING_TABLE} "
-            "group by 1, 2 order by 3 desc, 1, 2"
+            f"select type, event, rows_seen from {PROFILE} order by 3 desc, 1, 2"
         )
-        counts = warehouse.query(f"select count(*) as rows_seen, {filled} from {READING_TABLE}")
+        counts = warehouse.query(f"select sum(rows_seen) as rows_seen, {sums} from {PROFILE}")
     except WarehouseError as error:
         words = f"The external table cannot be read through: {error}. 02 sets such files apart."
         return Profile(pd.DataFrame(), pd.DataFrame(), words)
+    counts = counts.fillna(0)
     row = counts.iloc[0]
     total = int(row["rows_seen"])
     fields = pd.DataFrame(

@@ -10,6 +10,8 @@ it; everything else still runs.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -27,7 +29,7 @@ from sqlglot import exp
 from engagement.models.inputs import SEEDS, SOURCES, InputError, expand, parameters
 from engagement.settings import Settings, SettingsError, read_yaml
 from engagement.warehouse.base import LeaseHeldError, Session, Warehouse, WarehouseError
-from engagement.warehouse.dialect import DialectError, Table, check, parse, tables
+from engagement.warehouse.dialect import LOGICAL, DialectError, Table, check, parse, tables
 
 MARTS = "marts"
 _MOST_ROUNDS = 64
@@ -102,7 +104,7 @@ class Model:
 class Built:
     """How building a model ended.
 
-    ``status`` is ``built``, ``failed`` (a check found rows, or the query could not be run;
+    ``status`` is ``built``, ``unchanged`` (it was built from the same before), ``failed`` (a check found rows, or the query could not be run;
     ``problems`` says which) or ``skipped`` (something that it depends on failed).
     """
 
@@ -306,6 +308,10 @@ def _try_build(session: Session, settings: Settings, model: Model, values: dict[
 
 
 def _build(session: Session, settings: Settings, model: Model, values: dict[str, Any]) -> Built:
+    version = _version(session, settings, model, values)
+    there = session.published(model.table)
+    if there is not None and there.version == version:
+        return Built(model.name, model.layer, "unchanged", there.rows)
     if model.document.loop:
         _run_loop(session, settings, model, values)
     candidate = session.work(
@@ -319,9 +325,32 @@ def _build(session: Session, settings: Settings, model: Model, values: dict[str,
     if problems:
         return Built(model.name, model.layer, "failed", problems=tuple(problems))
     columns = [exp.column(name, quoted=True) for name in model.document.columns]
-    published = session.publish(model.table, exp.select(*columns).from_(candidate.node()))
+    published = session.publish(
+        model.table, exp.select(*columns).from_(candidate.node()), version=version
+    )
     session.forget(candidate)
     return Built(model.name, model.layer, "built", published.rows)
+
+
+def _version(session: Session, settings: Settings, model: Model, values: dict[str, Any]) -> str:
+    """What a model's table depends on, as a short text: the same, and it need not be built again.
+
+    That is its queries and checks as they stand, the parameters, and the versions of what it reads.
+    """
+    queries = [model.query, *model.loop.values(), *model.checks.values()]
+    expanded = [expand(query, session, settings) for query in queries]
+    read = {table for query in expanded for table in tables(query) if table.database in LOGICAL}
+    versions = {}
+    for table in sorted(read - {model.table}):
+        there = session.published(table)
+        versions[str(table)] = there.version if there else ""
+    decisive = [
+        model.document.model_dump_json(),
+        json.dumps(values, default=str, sort_keys=True),
+        json.dumps(versions),
+        *(query.sql(dialect="athena", copy=False) for query in expanded),
+    ]
+    return hashlib.sha256("\0".join(decisive).encode()).hexdigest()[:32]
 
 
 def _run_loop(session: Session, settings: Settings, model: Model, values: dict[str, Any]) -> None:

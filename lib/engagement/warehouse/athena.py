@@ -45,6 +45,7 @@ from engagement.warehouse.base import (
     JsonField,
     Landing,
     Publication,
+    Published,
     R,
     Select,
     Session,
@@ -67,6 +68,7 @@ _LEASE = "lease.json"
 _FILES = "tables/"
 _RESULTS = "query-results/"
 _LONGEST_NAME = 60
+_ROWS, _VERSION = "engagement.rows", "engagement.version"
 
 MOST_PARTITIONS = 100
 """A statement writes at most so many partitions."""
@@ -480,18 +482,18 @@ class _AthenaSession:
     def landing_table(self, table: Table, location: str, columns: Mapping[str, str]) -> None:
         self._writable()
         at = Address.parse(location, folder=True)
-        self._warehouse.catalog.put(
-            self._database(table),
-            glue.external_table(
-                table.name,
-                str(at),
-                dict.fromkeys(columns, "varchar"),
-                glue.json_serde(columns),
-                partition_keys={_PARTITION: "varchar"},
-                parameters=self.projection(at),
-                description="The landing, for reading by people: lossy, as such tables are.",
-            ),
+        wanted = glue.external_table(
+            table.name,
+            str(at),
+            dict.fromkeys(columns, "varchar"),
+            glue.json_serde(columns),
+            partition_keys={_PARTITION: "varchar"},
+            parameters=self.projection(at),
+            description="The landing, for reading by people: lossy, as such tables are.",
         )
+        there = self._warehouse.catalog.table(self._database(table), table.name)
+        if there is None or not glue.is_as(there, wanted):
+            self._warehouse.catalog.put(self._database(table), wanted)
         self._columns.pop(table, None)
 
     def projection(self, at: Address) -> dict[str, str]:
@@ -523,12 +525,13 @@ class _AthenaSession:
         *,
         partitions: Sequence[str] | None = None,
         columns: Mapping[str, str] | None = None,
+        version: str | None = None,
     ) -> Publication:
         token = self._writable()
         query = self.tree(select, parameters)
         old = self._warehouse.catalog.table(self._database(table), table.name)
         if table.database == _PARTITIONED and _has_partition(self._given(query, columns)):
-            return self._publish_partitions(table, query, old, partitions, columns)
+            return self._publish_partitions(table, query, old, partitions, columns, version)
         there = glue.columns(old) if old else {}
         if partitions is not None and there:
             work, rows = self._with_other_partitions(table, query, there, partitions, columns)
@@ -546,7 +549,7 @@ class _AthenaSession:
             str(work.folder),
             {name: kinds[name] for name in shown},
             glue.PARQUET,
-            parameters=self._about(work.rows) | {"classification": "parquet"},
+            parameters=self._about(work.rows, version) | {"classification": "parquet"},
         )
         self._warehouse.s3_lease.check(token)
         # Before the pointer moves: whatever happens then, its files stay.
@@ -556,8 +559,12 @@ class _AthenaSession:
         self._note_superseded(old)
         return Publication(table, rows)
 
-    def _about(self, rows: int) -> dict[str, str]:
-        return {glue.OWNER: self._warehouse.settings.project, "engagement.rows": str(rows)}
+    def _about(self, rows: int, version: str | None) -> dict[str, str]:
+        return {
+            glue.OWNER: self._warehouse.settings.project,
+            _ROWS: str(rows),
+            _VERSION: version or secrets.token_hex(16),
+        }
 
     def _given(self, query: exp.Query, columns: Mapping[str, str] | None) -> Sequence[str]:
         """Names of a query's columns, as far as they can be told without running it."""
@@ -577,6 +584,7 @@ class _AthenaSession:
         old: Mapping[str, Any] | None,
         partitions: Sequence[str] | None,
         columns: Mapping[str, str] | None,
+        version: str | None,
     ) -> Publication:
         """Publish a table whose files are kept by received date.
 
@@ -613,7 +621,7 @@ class _AthenaSession:
                 f"from {_quote(storage)}.{_quote(work.physical)}",
                 self._database(table),
                 shown,
-                parameters=self._about(rows) | {glue.PHYSICAL: work.physical},
+                parameters=self._about(rows, version) | {glue.PHYSICAL: work.physical},
             ),
         )
         self._columns.pop(table, None)
@@ -728,6 +736,13 @@ class _AthenaSession:
         work = self.upload(f"{table.name}_rows", pa.concat_tables([keep(old), rows]), kinds)
         columns = [exp.column(name, quoted=True) for name in kinds]
         return self.publish(table, exp.select(*columns).from_(work.node()))
+
+    def published(self, table: Table) -> Published | None:
+        found = self._warehouse.catalog.table(self._database(table), table.name)
+        about = found.get("Parameters", {}) if found else {}
+        if _VERSION not in about:
+            return None
+        return Published(about[_VERSION], int(about.get(_ROWS, 0)))
 
     def drop(self, table: Table) -> None:
         self._warehouse.s3_lease.check(self._writable())

@@ -119,6 +119,14 @@ class Publication:
     rows: int
 
 
+@dataclass(frozen=True)
+class Published:
+    """What is published of a table: which version, and how many rows it has."""
+
+    version: str
+    rows: int
+
+
 Select = str | exp.Query
 
 
@@ -257,12 +265,14 @@ class Session(Protocol):
         *,
         partitions: Sequence[str] | None = None,
         columns: Mapping[str, str] | None = None,
+        version: str | None = None,
     ) -> Publication:
         """Replace a table, or its partitions of these received dates, in one step.
 
         A reader sees the old rows or the new ones, never a mixture and never a gap. ``columns``
         are the names and types that the query gives, where they are known: they need not be found
-        out then. A column that the other partitions lack is NULL there.
+        out then. A column that the other partitions lack is NULL there. ``version`` is what
+        :meth:`published` tells of the table from then on; left out, it is one of its own.
         """
         ...
 
@@ -274,6 +284,10 @@ class Session(Protocol):
         ``keep`` says which of the table's rows stay; they come with the columns of ``rows``, NULL
         where the table lacks one. Texts, bigints, doubles and timestamps (of milliseconds) only.
         """
+        ...
+
+    def published(self, table: Table) -> Published | None:
+        """Tell which version of a table is published, without reading it; ``None`` if none is."""
         ...
 
     def drop(self, table: Table) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import re
+import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -36,6 +37,7 @@ from engagement.warehouse.base import (
     JsonValues,
     Landing,
     Publication,
+    Published,
     R,
     Select,
     Session,
@@ -475,6 +477,7 @@ class _DuckDBSession:
         *,
         partitions: Sequence[str] | None = None,
         columns: Mapping[str, str] | None = None,
+        version: str | None = None,
     ) -> Publication:
         sql = self._sql(select, parameters)
         lease.check(self._warehouse._path, self._writable())
@@ -486,6 +489,8 @@ class _DuckDBSession:
                 rows = self._replace(table, sql, columns)
             else:
                 rows = self._replace_partitions(table, sql, partitions, old, columns)
+            mark = _text(version or secrets.token_hex(16))
+            self._run(f"comment on table {self._physical(table)} is {mark}", str(table))
         self._warehouse.log.add(str(table), sql, rows, started)
         return Publication(table, rows)
 
@@ -565,6 +570,17 @@ class _DuckDBSession:
         return self.publish(
             table, exp.select(*(exp.column(name, quoted=True) for name in kinds)).from_(work.node())
         )
+
+    def published(self, table: Table) -> Published | None:
+        rows = self._run(
+            "select comment from duckdb_tables() where database_name = current_database() "
+            f"and schema_name = {_text(self._schema(table))} and table_name = {_text(table.name)}",
+            "what is published",
+        ).fetchall()
+        if not rows or not rows[0][0]:
+            return None
+        counted = self._run(f"select count(*) from {self._physical(table)}", "rows").fetchall()
+        return Published(str(rows[0][0]), int(counted[0][0]))
 
     def drop(self, table: Table) -> None:
         lease.check(self._warehouse._path, self._writable())

@@ -229,6 +229,21 @@ def table_input(table: Mapping[str, Any]) -> dict[str, Any]:
     return {key: table[key] for key in _TABLE_INPUT if key in table}
 
 
+def is_as(there: Any, wanted: Any) -> bool:
+    """Whether a table is what is wanted; what Glue adds of its own does not count."""
+    if isinstance(wanted, Mapping):
+        return isinstance(there, Mapping) and all(
+            is_as(there.get(key), value) for key, value in wanted.items()
+        )
+    if isinstance(wanted, list):
+        return (
+            isinstance(there, list)
+            and len(there) == len(wanted)
+            and all(is_as(one, other) for one, other in zip(there, wanted, strict=True))
+        )
+    return bool(there == wanted) or (there is None and not wanted)
+
+
 PARQUET = {
     "InputFormat": "org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat",
     "OutputFormat": "org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat",
