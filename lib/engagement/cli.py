@@ -266,11 +266,11 @@ def check(params: Params = None, set_: Sets = None) -> None:
 @_guarded
 def status(params: Params = None, set_: Sets = None) -> None:
     """Show what was taken in, day by day, and what has landed since."""
-    from engagement.landing.status import status as landing_status
+    from engagement.flatten.status import status as landing_status
     from engagement.warehouse import open_warehouse
 
     settings, _ = _settings(params, set_)
-    found = landing_status(open_warehouse(settings))
+    found = landing_status(open_warehouse(settings), settings)
     console.print(escape(found.ledger.to_string(index=False)) if len(found.ledger) else "")
     for line in found.lines:
         console.print(escape(line))

@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from engagement.landing.tables import READ_LOSSILY
 from engagement.warehouse import Table, Warehouse
 from engagement.warehouse.costs import ABOUT_RUNS
 from engagement.warehouse.dialect import LOGICAL

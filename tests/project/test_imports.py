@@ -22,7 +22,7 @@ ALLOWED = {
     "workbook": {"settings", "warehouse", "models"},
     "checks": {"settings", "warehouse", "landing", "audience"},
     "batch": {"settings", "warehouse", "landing", "workbook"},
-    "cli": {"settings", "warehouse", "landing", "models", "batch", "checks"},
+    "cli": {"settings", "warehouse", "landing", "flatten", "models", "batch", "checks"},
 }
 
 

@@ -1,0 +1,328 @@
+"""Runs that follow runs: what is read again, what stays, and that the order makes no difference."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engagement.flatten import FlattenReport, increments
+from engagement.flatten.pipeline import plan_run
+from engagement.flatten.status import status
+from engagement.landing.files import LandedFile
+from engagement.warehouse.base import StatementLog
+from tests.flatten.conftest import Shop, event, folder
+
+FIRST, SECOND, THIRD, LATE = "2026-01-05", "2026-01-06", "2026-01-10", "2026-01-20"
+
+
+def on(day: str, **keys: Any) -> dict[str, Any]:
+    """An event received on a day."""
+    noon = f"{day}T12:00:00.000Z"
+    return event(receivedAt=noon, timestamp=noon, **keys)
+
+
+def land(shop: Shop, day: str, *events: dict[str, Any], name: str = "a.json") -> None:
+    shop.land(*events, name=f"{folder(day)}/{name}")
+
+
+def read(report: FlattenReport) -> tuple[str, ...]:
+    return report.days_read
+
+
+@pytest.fixture
+def two(make_shop: Callable[..., Shop]) -> tuple[Shop, Shop]:
+    """A shop that is flattened again and again, and one that is flattened once, at the end."""
+    return make_shop(), make_shop()
+
+
+def equal(often: Shop, once: Shop) -> None:
+    once.flatten()
+    left, right = often.tables(), once.tables()
+    assert left.keys() == right.keys()
+    for table, rows in left.items():
+        assert rows == right[table], table
+
+
+def test_only_new_dates_are_read_and_the_tables_are_those_of_one_run(
+    two: tuple[Shop, Shop],
+) -> None:
+    often, once = two
+    for day, keys in (
+        (FIRST, {"messageId": "m1", "properties": {"b": 1}}),
+        (SECOND, {"messageId": "m2", "properties": {"a": "x", "b": 2}}),
+        (THIRD, {"messageId": "m3", "event": "Other", "properties": {"c": True}}),
+    ):
+        for shop in two:
+            land(shop, day, on(day, **keys))
+        assert read(often.flatten()) == (day,)
+    assert read(often.flatten()) == ()
+    equal(often, once)
+
+
+def test_nothing_new_reads_no_file_and_publishes_nothing(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    land(shop, FIRST, on(FIRST), {"type": "none"})
+    first = shop.flatten()
+    shop.warehouse.log = StatementLog()
+    for file in shop.landing.rglob("*.json"):
+        file.chmod(0o000)  # whoever reads it all the same, fails
+    monkeypatch.setattr("engagement.landing.records.RecordReader.read", _refuse)
+    again = shop.flatten()
+    assert again.frame().equals(first.frame())
+    assert again.unnamed_frame().equals(first.unnamed_frame())
+    assert (again.discards, read(again)) == (first.discards, ())
+    assert {s.label for s in shop.warehouse.log.statements} == {
+        "what was read",
+        "what was left unfinished",
+        "event names",
+        "fields of events",
+        "users and discards",
+        "unreadable files",
+    }
+
+
+def _refuse(*_: object) -> None:
+    raise AssertionError("a file was read")
+
+
+def test_a_changed_added_or_removed_file_has_its_date_read_again(two: tuple[Shop, Shop]) -> None:
+    often, once = two
+    land(often, FIRST, on(FIRST, messageId="old"))
+    land(often, FIRST, on(FIRST, messageId="goes"), name="b.json")
+    land(often, SECOND, on(SECOND, messageId="stays"))
+    often.flatten()
+    for shop in two:
+        land(shop, FIRST, on(FIRST, messageId="new", event="Corrected"))
+        land(shop, FIRST, on(FIRST, messageId="more"), name="c.json")
+        (shop.landing / folder(FIRST) / "b.json").unlink(missing_ok=True)
+    land(once, SECOND, on(SECOND, messageId="stays"))
+    assert read(often.flatten()) == (FIRST,)
+    assert often.rows("select id from events.events order by 1") == [
+        ("more",),
+        ("new",),
+        ("stays",),
+    ]
+    equal(often, once)
+
+
+def test_a_file_written_again_with_the_same_size_is_new(shop: Shop) -> None:
+    land(shop, FIRST, on(FIRST, messageId="m1"))
+    shop.flatten()
+    path = shop.landing / folder(FIRST) / "a.json"
+    before = path.stat()
+    land(shop, FIRST, on(FIRST, messageId="m2"))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
+    assert path.stat().st_size == before.st_size
+    assert read(shop.flatten()) == (FIRST,)
+    assert shop.rows("select id from events.events") == [("m2",)]
+
+
+@pytest.mark.parametrize(
+    "order", [(FIRST, SECOND, THIRD), (THIRD, FIRST, SECOND), (SECOND, THIRD, FIRST)]
+)
+def test_an_earlier_copy_that_arrives_late_makes_the_later_one_a_duplicate(
+    two: tuple[Shop, Shop], order: tuple[str, ...]
+) -> None:
+    often, once = two
+    for day in order:
+        for shop in two:
+            land(shop, day, on(day, messageId="m", event=f"On {day[-2:]}"), on(day, messageId=day))
+        often.flatten()
+    assert often.rows("select received_at_utc_date from events.events where id = 'm'") == [(FIRST,)]
+    assert often.rows("select received_at_utc_date from landing.duplicates order by 1") == [
+        (SECOND,),
+        (THIRD,),
+    ]
+    assert [name for name in _tables(often) if name.startswith("on_")] == ["on_05"]
+    equal(often, once)
+
+
+def test_a_copy_beyond_the_window_is_kept_until_one_in_between_arrives(
+    two: tuple[Shop, Shop],
+) -> None:
+    often, once = two
+    for shop in two:
+        land(shop, FIRST, on(FIRST, messageId="m"))
+        land(shop, "2026-01-15", on("2026-01-15", messageId="m"))
+    often.flatten()
+    assert often.rows("select count(*) from events.events") == [(2,)]
+    for shop in two:
+        land(shop, THIRD, on(THIRD, messageId="m"))
+    # The copy in between is a duplicate itself, and all the same makes the last one a duplicate.
+    assert read(often.flatten()) == (THIRD, "2026-01-15")
+    assert often.rows("select received_at_utc_date from events.events") == [(FIRST,)]
+    equal(often, once)
+
+
+def test_a_duplicate_comes_back_when_the_copy_before_it_goes(two: tuple[Shop, Shop]) -> None:
+    often, once = two
+    land(often, FIRST, on(FIRST, messageId="m", event="Gone"), on(FIRST, messageId="other"))
+    for shop in two:
+        land(shop, SECOND, on(SECOND, messageId="m", event="Back"))
+    often.flatten()
+    assert "back" not in _tables(often)
+    for shop in two:
+        land(shop, FIRST, on(FIRST, messageId="other"))
+    assert read(often.flatten()) == (FIRST, SECOND)
+    assert "gone" not in _tables(often)
+    equal(often, once)
+
+
+def test_a_type_that_later_data_widens_makes_the_whole_table_again(two: tuple[Shop, Shop]) -> None:
+    often, once = two
+    values: list[tuple[str, Any]] = [
+        (FIRST, "2026-01-05T10:00:00+02:00"),
+        (SECOND, "no time"),
+        (LATE, 1),
+    ]
+    for day, value in values:
+        for shop in two:
+            land(shop, day, on(day, messageId=day, properties={"x": value}))
+        often.flatten()
+    # The text of the time as it was sent, which the narrower column no longer had.
+    assert often.rows("select x from events.seen order by received_at") == [
+        ("2026-01-05T10:00:00+02:00",),
+        ("no time",),
+        ("1",),
+    ]
+    equal(often, once)
+
+
+def test_a_type_narrows_again_when_the_value_that_widened_it_goes(two: tuple[Shop, Shop]) -> None:
+    often, once = two
+    land(often, FIRST, on(FIRST, messageId="m1", properties={"x": "text", "only": 1}))
+    for shop in two:
+        land(shop, SECOND, on(SECOND, messageId="m2", properties={"x": 5}))
+    often.flatten()
+    assert often.columns("events.seen")["x"] == "varchar"
+    for shop in two:
+        land(shop, FIRST, on(FIRST, messageId="m1"))
+    often.flatten()
+    assert often.columns("events.seen")["x"] == "bigint"
+    assert "only" not in often.columns("events.seen")
+    equal(often, once)
+
+
+def test_a_date_whose_files_are_gone_is_kept_unless_it_is_to_be_removed(
+    make_shop: Callable[..., Shop],
+) -> None:
+    kept, removed = make_shop(), make_shop(landing__gone="remove")
+    for shop in (kept, removed):
+        land(shop, FIRST, on(FIRST, messageId="old"))
+        land(shop, SECOND, on(SECOND, messageId="new"))
+        shop.flatten()
+        (shop.landing / folder(FIRST) / "a.json").unlink()
+    assert read(kept.flatten()) == ()
+    assert read(removed.flatten()) == (FIRST,)
+    assert kept.rows("select id from events.tracks order by 1") == [("new",), ("old",)]
+    assert removed.rows("select id from events.tracks order by 1") == [("new",)]
+    assert removed.rows("select received_at_utc_date from landing.ledger") == [(SECOND,)]
+
+
+def test_dates_can_be_asked_for_again(make_shop: Callable[..., Shop]) -> None:
+    shop = make_shop()
+    for day in (FIRST, SECOND, LATE):
+        land(shop, day, on(day, messageId=day))
+    shop.flatten()
+    before = shop.tables()
+    for asked, expected in (
+        ([FIRST], (FIRST,)),
+        ([f"{FIRST}..{SECOND}"], (FIRST, SECOND)),
+        (["all"], (FIRST, SECOND, LATE)),
+    ):
+        again = Shop(shop.path.parent, landing__reprocess=asked)
+        assert read(again.flatten()) == expected
+        assert again.tables() == before
+
+
+def test_other_rules_have_every_date_read_again(make_shop: Callable[..., Shop]) -> None:
+    shop = make_shop()
+    land(shop, FIRST, on(FIRST, messageId="m"))
+    land(shop, "2026-01-08", on("2026-01-08", messageId="m"))
+    shop.flatten()
+    narrower = Shop(shop.path.parent, duplicates__window_days=1)
+    assert read(narrower.flatten()) == (FIRST, "2026-01-08")
+    assert narrower.rows("select count(*) from events.events") == [(2,)]
+
+
+def test_what_was_repaired_comes_in_and_leaves_the_quarantine(two: tuple[Shop, Shop]) -> None:
+    often, once = two
+    shop_path = often.landing / folder(FIRST) / "a.json"
+    often.land("{broken", on(FIRST, messageId="m1"), name=f"{folder(FIRST)}/a.json")
+    often.flatten()
+    assert often.rows("select count(*) from landing.quarantine") == [(1,)]
+    assert shop_path.exists()
+    for shop in two:
+        land(shop, FIRST, on(FIRST, messageId="m0"), on(FIRST, messageId="m1"))
+    often.flatten()
+    assert often.rows("select count(*) from landing.quarantine") == [(0,)]
+    equal(often, once)
+
+
+def test_the_status_says_what_a_run_would_do(shop: Shop) -> None:
+    land(shop, FIRST, on(FIRST, messageId="m1"))
+    assert plan_run(shop.warehouse, shop.settings).sentences() == [f"{FIRST}: new"]
+    shop.flatten()
+    assert status(shop.warehouse, shop.settings).lines == (
+        "Everything that has landed was taken in: a run would read no file.",
+    )
+    land(shop, SECOND, on(SECOND))
+    land(shop, THIRD, on(THIRD))
+    found = status(shop.warehouse, shop.settings)
+    assert found.lines == (
+        f"2 files new: {folder(SECOND)}/a.json, {folder(THIRD)}/a.json",
+        f"2 dates, {SECOND} to {THIRD}: new",
+    )
+    assert list(found.ledger["received_at_utc_date"]) == [FIRST]
+
+
+def test_dates_are_grouped_by_size_and_number() -> None:
+    files = {
+        day: [LandedFile(day, f"{day}/a{ending}", size, "")]
+        for day, ending, size in (("1", "", 60), ("2", ".gz", 6), ("3", "", 10), ("4", "", 900))
+    }
+    assert increments.batches("1234", files, 100, 10) == [["1"], ["2", "3"], ["4"]]
+    assert increments.batches("1234", files, None, 3) == [["1", "2", "3"], ["4"]]
+    assert increments.batches("", files, 100, 10) == []
+
+
+@pytest.mark.parametrize("at", range(1, 16, 2))
+def test_a_run_that_stops_anywhere_is_made_good_by_the_next(
+    make_shop: Callable[..., Shop], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, at: int
+) -> None:
+    """Stopped at the n-th publication, after a first run whose events are replaced in part."""
+    from engagement.warehouse.duckdb import _DuckDBSession
+
+    often, once = make_shop(), make_shop()
+    land(often, FIRST, on(FIRST, messageId="m1", event="Before", properties={"x": 1}))
+    land(often, THIRD, on(THIRD, messageId="m3", properties={"x": 1}))
+    often.flatten()
+    for shop in (often, once):
+        land(shop, FIRST, on(FIRST, messageId="m1", event="After", properties={"x": "y"}))
+        land(shop, SECOND, on(SECOND, messageId="m3"), on(SECOND, messageId="m2"))
+        land(shop, THIRD, on(THIRD, messageId="m3", properties={"x": 1}))
+    publish, calls = _DuckDBSession.publish, iter(range(1, 1000))
+
+    def stopping(self: Any, *args: Any, **keywords: Any) -> Any:
+        if next(calls) == at:
+            raise KeyboardInterrupt
+        return publish(self, *args, **keywords)
+
+    monkeypatch.setattr(_DuckDBSession, "publish", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        often.flatten()
+    monkeypatch.undo()
+    # What is done next does not hang on the files that the stopped run saw.
+    land(often, SECOND, on(SECOND, messageId="m3"), on(SECOND, messageId="m2"))
+    often.flatten()
+    equal(often, once)
+
+
+def _tables(shop: Shop) -> list[str]:
+    with shop.warehouse.session() as session:
+        return session.tables("events")
