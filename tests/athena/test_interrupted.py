@@ -1,0 +1,198 @@
+"""Runs that die at any call on AWS, while others read: never half a table, and a rerun mends it.
+
+Dying is acted out where it shows: from some call on, nothing more of the process reaches AWS, also
+nothing that would clean up. Its lease stays until it expires.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import random
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from typing import Any
+
+import pytest
+
+from engagement.flatten.pipeline import flatten
+from engagement.settings import Settings, load_settings
+from engagement.warehouse import WarehouseError, open_warehouse
+from engagement.warehouse.athena import AthenaWarehouse
+from tests.athena.compare import differences
+from tests.athena.stand import Stand
+from tests.athena.stand.faults import ACCESS_DENIED, SLOW_DOWN, Call, Failure, Rule
+
+FIRST, SECOND = "2026-01-05", "2026-01-06"
+KILLS = 30
+
+
+class Killed(BaseException):
+    """What a killed process does not live to see."""
+
+
+def settings(stand: Stand, name: str, **more: Any) -> Settings:
+    """Parameters with databases and a prefix of their own, whose leases expire at once."""
+    return load_settings(
+        "params/local.yaml",
+        {
+            "project": name,
+            "landing.location": f"s3://{stand.bucket}/{name}/landing/",
+            "warehouse.engine": "athena",
+            "warehouse.athena": {
+                "region": stand.region,
+                "data_location": f"s3://{stand.bucket}/{name}/data/",
+                "poll_seconds": 0.02,
+                "attempts": 4,
+                "lease_seconds": 1,
+            },
+            "warehouse.databases": {
+                part: f"{name}_{part}" for part in ("landing", "events", "marts")
+            },
+            **more,
+        },
+    )
+
+
+def land(stand: Stand, name: str, day: str, *events: dict[str, Any]) -> None:
+    lines = "".join(
+        json.dumps({"receivedAt": f"{day}T12:00:00Z", **event}) + "\n" for event in events
+    )
+    key = f"{name}/landing/received_at_utc_date={day}/a.json"
+    stand.client("s3").put_object(Bucket=stand.bucket, Key=key, Body=lines.encode())
+
+
+def page(message: str, **properties: Any) -> dict[str, Any]:
+    return {"type": "page", "messageId": message, "anonymousId": "a", "properties": properties}
+
+
+def before(stand: Stand, name: str) -> None:
+    land(stand, name, FIRST, page("m1", x=1), page("m2", x=2))
+    land(stand, name, SECOND, page("m3", x=3))
+
+
+def after(stand: Stand, name: str) -> None:
+    """The first date is corrected, and a column's type with it."""
+    land(stand, name, FIRST, page("m1", x="one"), page("m4", y=4), page("m5", x="five"))
+
+
+OLD = {("m1", "1"), ("m2", "2"), ("m3", "3")}
+NEW = {("m1", "one"), ("m4", None), ("m5", "five"), ("m3", "3")}
+_READ = "select id, cast(x as varchar) as x from events.pages"
+
+
+def seen(warehouse: AthenaWarehouse) -> set[tuple[str, str | None]]:
+    found = warehouse.query(_READ)
+    return {(row.id, None if row.x != row.x else row.x) for row in found.itertuples(index=False)}
+
+
+@contextmanager
+def dying(warehouse: AthenaWarehouse, at: int) -> Iterator[list[int]]:
+    """Let the n-th call on AWS be the first that no longer gets there; gives the calls made."""
+    made = [0]
+
+    def hook(**_: Any) -> None:
+        made[0] += 1
+        if made[0] >= at:
+            raise Killed
+
+    events = warehouse._boto.events
+    events.register("before-call", hook)
+    try:
+        yield made
+    finally:
+        events.unregister("before-call", hook)
+
+
+@pytest.mark.slow
+def test_a_run_that_dies_at_any_call_leaves_whole_tables_that_a_rerun_finishes(
+    aws_environment: Stand,
+) -> None:
+    stand, chance = aws_environment, random.Random(20261101)
+    undisturbed = AthenaWarehouse(settings(stand, "calm"))
+    before(stand, "calm")
+    flatten(undisturbed, undisturbed.settings)
+    after(stand, "calm")
+    counting = AthenaWarehouse(settings(stand, "calm"))
+    with dying(counting, 10**9) as made:
+        flatten(counting, counting.settings)
+    calls = made[0]
+    assert seen(undisturbed) == NEW
+
+    own = settings(stand, "dies")
+    before(stand, "dies")
+    flatten(AthenaWarehouse(own), own)
+    reader, wrong, over = AthenaWarehouse(own), [], threading.Event()
+
+    def poll() -> None:
+        while not over.is_set():
+            found = seen(reader)
+            if found not in (OLD, NEW):
+                wrong.append(found)
+            over.wait(0.5)
+
+    after(stand, "dies")
+    polling = threading.Thread(target=poll)
+    polling.start()
+    try:
+        ended = 0
+        for at in sorted(chance.sample(range(1, calls), KILLS)):
+            victim = AthenaWarehouse(own)
+            with dying(victim, at), suppress(Killed):
+                flatten(victim, own)
+                ended += 1  # what earlier runs had done already left too little to do
+            time.sleep(1.1)  # the dead run's lease expires
+        flatten(AthenaWarehouse(own), own)
+    finally:
+        over.set()
+        polling.join()
+    assert not wrong
+    assert ended < KILLS
+    assert seen(reader) == NEW
+    found = differences(undisturbed, open_warehouse(own))
+    assert not found, "\n".join(map(str, found))
+
+
+def from_the_nth(failure: Failure, nth: int, times: int) -> Rule:
+    """Fail some calls on S3, whatever they are, from the n-th on."""
+    seen_so_far = itertools.count(1)
+
+    def rule(call: Call) -> Failure | None:
+        if (call.service, call.client) != ("s3", "client"):
+            return None
+        return failure if nth <= next(seen_so_far) < nth + times else None
+
+    return rule
+
+
+def test_calls_on_s3_that_are_throttled_are_made_again(aws_environment: Stand) -> None:
+    stand, name = aws_environment, "s3slow"
+    own = settings(stand, name)
+    before(stand, name)
+    with ExitStack() as rules:
+        for nth in (1, 7, 20, 45):
+            rules.enter_context(stand.faults.injected(from_the_nth(SLOW_DOWN, nth, 2)))
+        flatten(AthenaWarehouse(own), own)
+    assert seen(AthenaWarehouse(own)) == OLD
+
+
+def test_calls_on_s3_that_fail_for_good_end_the_run_with_whole_tables(
+    aws_environment: Stand,
+) -> None:
+    stand, name = aws_environment, "s3fails"
+    own = settings(stand, name)
+    before(stand, name)
+    flatten(AthenaWarehouse(own), own)
+    after(stand, name)
+    for nth in (3, 12, 25):
+        with (
+            stand.faults.injected(from_the_nth(ACCESS_DENIED, nth, 10**6)),
+            pytest.raises(WarehouseError, match="docs/aws"),
+        ):
+            flatten(AthenaWarehouse(own), own)
+        assert seen(AthenaWarehouse(own)) in (OLD, NEW)
+        time.sleep(1.1)  # the lease could not be let go of either
+    flatten(AthenaWarehouse(own), own)
+    assert seen(AthenaWarehouse(own)) == NEW
