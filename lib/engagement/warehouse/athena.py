@@ -446,13 +446,18 @@ class _AthenaSession:
         groups: Sequence[str],
         looked_into: Callable[[tuple[Any, ...], tuple[str, ...]], bool],
     ) -> list[JsonField]:
+        found: list[JsonField] = []
+        rows: exp.Expr = source.node()
         depth = 6
         while True:
-            query = athena_json.fields_query(source.node(), column, groups, depth)
+            query = athena_json.fields_query(rows, column, groups, depth)
             table, _ = self._warehouse.statements.query(self.sql(query), "fields of events")
-            fields, is_whole = athena_json.fields(table, len(groups), looked_into)
-            if is_whole:
-                return fields
+            fields, deeper = athena_json.fields(table, len(groups), looked_into)
+            found += [one for one in fields if one.group not in deeper]
+            if not deeper:
+                return found
+            # Few events nest so deep: only their groups are looked at again.
+            rows = athena_json.rows_of(source.node(), groups, sorted(deeper, key=repr))
             depth *= 2
 
     def kinds(self, path: tuple[str, ...]) -> frozenset[str]:

@@ -16,6 +16,7 @@ import sqlglot
 from sqlglot import exp
 
 from engagement.warehouse.base import KINDS, LARGEST, JsonColumn, JsonField, JsonValues
+from engagement.warehouse.dialect import literal
 
 Path = tuple[str, ...]
 
@@ -231,18 +232,34 @@ def fields_query(source: exp.Expr, column: str, groups: Sequence[str], depth: in
 
 def fields(
     table: pa.Table, groups: int, looked_into: Callable[[tuple[Any, ...], Path], bool]
-) -> tuple[list[JsonField], bool]:
-    """What :func:`fields_query` has found, and whether nothing stands deeper than was looked."""
-    found, is_whole = [], True
+) -> tuple[list[JsonField], set[tuple[Any, ...]]]:
+    """What :func:`fields_query` has found, and the groups in which some values stand deeper."""
+    found, deep = [], set()
     for row in zip(*(column.to_pylist() for column in table.columns), strict=True):
         group, path = tuple(row[:groups]), tuple(json.loads(row[groups]))
         integers, doubles, booleans, strings, arrays, objects, deeper = row[groups + 1 : groups + 8]
         fractions, texts, timestamps, lists, largest = row[groups + 8 :]
-        is_whole = is_whole and not deeper
+        if deeper:
+            deep.add(group)
         values = None
         if looked_into(group, path):
             values = JsonValues(fractions, texts, timestamps, lists, int(largest))
         found.append(
             JsonField(group, path, integers, doubles, booleans, strings, arrays, objects, values)
         )
-    return found, is_whole
+    return found, deep
+
+
+def rows_of(source: exp.Expr, groups: Sequence[str], wanted: Sequence[tuple[Any, ...]]) -> exp.Expr:
+    """The rows of a table that belong to some groups, to read from."""
+    conditions = [
+        exp.and_(
+            *(
+                exp.NullSafeEQ(this=exp.column(name, quoted=True), expression=literal(value))
+                for name, value in zip(groups, group, strict=True)
+            )
+        )
+        for group in wanted
+    ]
+    chosen = exp.select("*").from_(source, copy=False)
+    return (chosen.where(exp.or_(*conditions)) if groups else chosen).subquery("some", copy=False)
