@@ -486,7 +486,7 @@ class _DuckDBSession:
         old = self.columns(table)
         with self._transaction(str(table)):
             if partitions is None or not old:
-                rows = self._replace(table, sql, columns)
+                rows = self._replace(table, sql, old, columns)
             else:
                 rows = self._replace_partitions(table, sql, partitions, old, columns)
             mark = _text(version or secrets.token_hex(16))
@@ -504,9 +504,16 @@ class _DuckDBSession:
             self._connection.execute("rollback")
             raise
 
-    def _replace(self, table: Table, sql: str, columns: Mapping[str, str] | None) -> int:
+    def _replace(
+        self,
+        table: Table,
+        sql: str,
+        old: Mapping[str, str],
+        columns: Mapping[str, str] | None,
+    ) -> int:
         name = self._physical(table)
-        if self._is_view(table):
+        # To look among the views takes longer than to make a small table.
+        if old and self._is_view(table):
             self._run(f"drop view {name}", str(table))
         if columns is not None:
             self._run(f"create or replace table {name} ({_defined(columns)})", str(table))
