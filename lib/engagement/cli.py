@@ -255,9 +255,9 @@ def check(params: Params = None, set_: Sets = None) -> None:
     found = checks.check(settings)
     for item in found:
         state = "[green]ok[/]     " if item.ok else "[red]missing[/]"
-        console.print(f"{state} {item.name:<12} {escape(item.found)}")
+        console.print(f"{state} {item.name:<15} {escape(item.found)}")
         if not item.ok and item.hint:
-            console.print(f"        {'':<12} {escape(item.hint)}")
+            console.print(f"        {'':<15} {escape(item.hint)}")
     if not all(item.ok for item in found):
         raise typer.Exit(1)
 

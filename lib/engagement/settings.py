@@ -144,10 +144,11 @@ class Athena(_Section):
     ``output_location`` the one for query results (left out: ``query-results/`` below it).
     ``storage_database`` holds what a run works with (left out: the project's name and
     ``_storage``). ``poll_seconds`` is how often a statement is asked after, ``concurrency`` how
-    many run at once. ``spending_limit_usd`` stops a run before the statement that would pass it;
-    a terabyte scanned costs ``usd_per_terabyte``; ``statement_limit_gigabytes`` is the workgroup's
-    own cut-off. A run that shows no sign of life for
-    ``lease_seconds`` has lost its lease. ``keep_days`` is the grace period of ``engagement clean``.
+    many run at once, ``attempts`` how often what AWS throttles is tried. ``spending_limit_usd``
+    stops a run before the statement that might pass it; a terabyte scanned costs
+    ``usd_per_terabyte``; ``statement_limit_gigabytes`` is the workgroup's own cut-off (left out:
+    as it is there). A run that shows no sign of life for ``lease_seconds`` has lost its lease.
+    ``keep_days`` is the grace period of ``engagement clean``.
     """
 
     region: str = Field(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")

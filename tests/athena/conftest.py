@@ -48,11 +48,13 @@ def _asked_for(config: pytest.Config) -> bool:
 @pytest.fixture(scope="session")
 def stand() -> Iterator[Stand]:
     """Athena, Glue and S3 on this machine, for the whole test run."""
+    started, missing = running(), ""
     try:
-        started = running()
         stand = started.__enter__()
     except StandError as error:
-        pytest.fail(str(error), pytrace=False)
+        missing = str(error)
+    if missing:  # said once, not as an error that came while another was handled
+        pytest.fail(missing, pytrace=False)
     try:
         yield stand
     finally:

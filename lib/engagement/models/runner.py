@@ -104,8 +104,9 @@ class Model:
 class Built:
     """How building a model ended.
 
-    ``status`` is ``built``, ``unchanged`` (it was built from the same before), ``failed`` (a check found rows, or the query could not be run;
-    ``problems`` says which) or ``skipped`` (something that it depends on failed).
+    ``status`` is ``built``, ``unchanged`` (it was built from the same before), ``failed`` (a check
+    found rows, or the query could not be run; ``problems`` says which) or ``skipped`` (something
+    that it depends on failed).
     """
 
     model: str

@@ -25,6 +25,7 @@ import boto3
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from botocore.exceptions import BotoCoreError
 from sqlglot import exp
 
 from engagement.landing.files import LandedFile, partition_of, sort_out
@@ -57,7 +58,7 @@ from engagement.warehouse.base import (
     with_new_columns,
 )
 from engagement.warehouse.dialect import LOGICAL, WORK, Engine, Q, Table, bind, parse, render
-from engagement.warehouse.s3 import Address, Bucket
+from engagement.warehouse.s3 import Address, Bucket, problem
 from engagement.warehouse.s3_lease import S3Lease
 from engagement.warehouse.scans import Scans
 
@@ -102,7 +103,10 @@ class AthenaWarehouse:
 
     @cached_property
     def _boto(self) -> boto3.session.Session:
-        return boto3.session.Session(region_name=self.athena.region)
+        try:
+            return boto3.session.Session(region_name=self.athena.region)
+        except BotoCoreError as error:  # a profile that there is not, say
+            raise problem("AWS cannot be reached", error) from error
 
     def client(self, service: str) -> Any:
         """A boto3 client that retries what AWS throttles."""

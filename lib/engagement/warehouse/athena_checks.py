@@ -27,9 +27,17 @@ _PROBE = "probe"
 
 def findings(warehouse: AthenaWarehouse) -> Iterator[Finding]:
     """Try everything, whatever fails before it."""
-    trial = _Trial(warehouse)
+    try:
+        trial = _Trial(warehouse)
+    except WarehouseError as error:
+        yield Finding("AWS identity", False, str(error), "a profile that there is: AWS_PROFILE")
+        return
     tried: list[tuple[str, Callable[[], str], str]] = [
-        ("AWS identity", trial.identity, "credentials: sts:GetCallerIdentity is denied to nobody"),
+        (
+            "AWS identity",
+            trial.identity,
+            "credentials that AWS knows; no permission is needed to ask whose they are",
+        ),
         ("region", trial.region, "s3:ListBucket on the buckets"),
         ("landing bucket", trial.read_landing, "s3:ListBucket and s3:GetObject on the landing"),
         (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import random
 import re
 import threading
@@ -323,9 +324,14 @@ def _over(label: str, estimate: Estimate | None, at_most: float, spent: float, l
     return (
         f"{label} was not run: {may}, statements have cost {spent:.4f} USD so far, and together "
         f"that would pass warehouse.athena.spending_limit_usd ({limit:g}). What was published "
-        f"stays. Set a limit of at least {spent + at_most:.4f}, or narrow landing.from and "
+        f"stays. Set a limit of at least {_up(spent + at_most):.4f}, or narrow landing.from and "
         "landing.to, and run again."
     )
+
+
+def _up(usd: float) -> float:
+    """Rounded up to what is shown, but for what doubles add of their own."""
+    return math.ceil(round(usd * 10_000, 6)) / 10_000
 
 
 def _size(number: float) -> str:
