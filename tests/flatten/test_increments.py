@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from engagement.flatten import FlattenReport, increments
+from engagement.flatten import FlattenReport, increments, tracking_plan
 from engagement.flatten.pipeline import plan_run
 from engagement.flatten.status import status
 from engagement.landing.files import LandedFile
@@ -326,3 +326,22 @@ def test_a_run_that_stops_anywhere_is_made_good_by_the_next(
 def _tables(shop: Shop) -> list[str]:
     with shop.warehouse.session() as session:
         return session.tables("events")
+
+
+def test_the_tracking_plan_is_what_events_were_seen_to_hold(shop: Shop) -> None:
+    land(shop, FIRST, on(FIRST, messageId="1", properties={"x": 1, "blank": ""}))
+    land(
+        shop,
+        SECOND,
+        on(SECOND, messageId="2", properties={"x": None, "price": "9.50"}),
+        on(SECOND, messageId="3", properties={"x": 2.5}, context={"locale": "de"}),
+        on(SECOND, messageId="4", type="page", event=..., properties={"x": "text"}),
+    )
+    shop.flatten()
+    found = tracking_plan(shop.warehouse, shop.settings)
+    assert list(found.itertuples(index=False, name=None)) == [
+        ("events.pages", "x", "varchar", SECOND, 1, 1.0),
+        ("events.seen", "price", "double", SECOND, 1, 0.3333),
+        ("events.seen", "x", "double", FIRST, 2, 0.6667),
+        ("events.tracks", "context_locale", "varchar", SECOND, 1, 0.3333),
+    ]

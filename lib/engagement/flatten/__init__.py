@@ -1,5 +1,11 @@
 """From landed lines to one table per event, with nothing lost."""
 
-from engagement.flatten.pipeline import FlattenReport, duplicates_sql, flatten
+from engagement.flatten.pipeline import (
+    FlattenReport,
+    duplicates_sql,
+    flatten,
+    plan_run,
+    tracking_plan,
+)
 
-__all__ = ["FlattenReport", "duplicates_sql", "flatten"]
+__all__ = ["FlattenReport", "duplicates_sql", "flatten", "plan_run", "tracking_plan"]

@@ -119,6 +119,8 @@ class Registered:
     event: str
     events: int
     sources: tuple[Source, ...]
+    given: Mapping[Path, int]
+    first_seen: Mapping[Path, str]
 
 
 def registered(session: Session) -> list[Registered]:
@@ -129,12 +131,15 @@ def registered(session: Session) -> list[Registered]:
     )
     sums = ", ".join(f"sum({name}) as {name}" for name in (*_COUNTS, *_LOOKS[:-1]))
     rows = session.query(
-        f"select type, event, path, {sums}, max(largest_integer) as largest_integer "
-        f"from {FIELDS} group by 1, 2, 3 order by 1, 2, 3",
+        f"select type, event, path, min({PARTITION}) as first_seen, {sums}, "
+        f"max(largest_integer) as largest_integer from {FIELDS} group by 1, 2, 3 order by 1, 2, 3",
         label="fields of events",
     )
     sources: dict[tuple[str, str], list[Source]] = {}
-    for kind, event, path, *cells in rows.itertuples(index=False):
+    given: dict[tuple[str, str], dict[Path, int]] = {}
+    first_seen: dict[tuple[str, str], dict[Path, str]] = {}
+    for kind, event, text, first, *cells in rows.itertuples(index=False):
+        path, key = tuple(json.loads(text)), (kind, event)
         numbers = dict(
             zip(
                 (*_COUNTS, *_LOOKS),
@@ -142,9 +147,18 @@ def registered(session: Session) -> list[Registered]:
                 strict=True,
             )
         )
-        sources.setdefault((kind, event), []).append(_source(tuple(json.loads(path)), numbers))
+        sources.setdefault(key, []).append(_source(path, numbers))
+        given.setdefault(key, {})[path] = sum(numbers[name] for name in _COUNTS)
+        first_seen.setdefault(key, {})[path] = first
     return [
-        Registered(kind, event, int(events), tuple(sources.get((kind, event), ())))
+        Registered(
+            kind,
+            event,
+            int(events),
+            tuple(sources.get((kind, event), ())),
+            given.get((kind, event), {}),
+            first_seen.get((kind, event), {}),
+        )
         for kind, event, events in counts.itertuples(index=False)
     ]
 

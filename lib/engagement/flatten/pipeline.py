@@ -197,6 +197,36 @@ def plan_run(warehouse: Warehouse, settings: Settings) -> Plan:
         return increments.plan(session, landing, settings)
 
 
+def tracking_plan(warehouse: Warehouse, settings: Settings) -> pd.DataFrame:
+    """What every event was seen to hold: one row per table of events and property.
+
+    Returns
+    -------
+    DataFrame
+        ``table``; ``property``, its column; ``type``; ``first_seen``, a received date; ``given``,
+        events that have a value there which is not null; ``share`` of the table's events that do.
+        What all events have in their context stands at ``events.tracks`` alone.
+    """
+    with warehouse.session() as session:
+        known = fields.registered(session)
+    rows = []
+    for table in tables.event_tables(known, _plans(settings)):
+        own = [one for one in known if table.takes(one)]
+        for column, kind in table.columns:
+            of_context = column.name.startswith("context_") and table.kind != "tracks"
+            if of_context or not column.sources:
+                continue
+            paths = [source.path for source in column.sources]
+            given = sum(one.given.get(path, 0) for one in own for path in paths)
+            first = min(
+                one.first_seen[path] for one in own for path in paths if path in one.first_seen
+            )
+            share = round(min(given / table.rows, 1.0), 4)
+            rows.append((str(table.table), column.name, kind, first, given, share))
+    names = ["table", "property", "type", "first_seen", "given", "share"]
+    return pd.DataFrame(rows, columns=names).sort_values(names[:2], ignore_index=True)
+
+
 @cache
 def _text(name: str) -> str:
     file = resources.files("engagement.flatten") / "sql" / f"{name}.sql"

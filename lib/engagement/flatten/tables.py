@@ -65,6 +65,11 @@ class EventTable:
         """Its name in the warehouse."""
         return Table("events", self.name)
 
+    def takes(self, one: Registered) -> bool:
+        """Whether events of a type and name go to it."""
+        kind = "track" if self.kind == "tracks" else self.kind
+        return one.kind == kind and one.event in self.events
+
     @property
     def definition(self) -> dict[str, str]:
         """All its columns with their types, in order."""
