@@ -165,6 +165,15 @@ def test_an_estimate_is_at_least_what_the_engine_scans(
             Table("marts", "numbers"),
             "select n, cast(n as varchar) as word from unnest(sequence(1, 5000)) as t (n)",
         )
+        session.publish(
+            Table("events", "pages"),
+            """
+            select n, word, cast(day as varchar) as received_at_utc_date
+            from unnest(sequence(1, 2000)) as t (n)
+            cross join (values ('a', '2026-09-01'), ('b', '2026-09-02')) as v (word, day)
+            """,
+            partitions=["2026-09-01", "2026-09-02"],
+        )
         session.landing_table(
             Table("landing", "raw"), warehouse.settings.landing.location, {"type": "type"}
         )
@@ -177,6 +186,8 @@ def test_an_estimate_is_at_least_what_the_engine_scans(
         with w as (select n from marts.numbers where n > 5)
         select count(*) as n from w as a inner join w as b on a.n = b.n
         """,
+        "select sum(n) as n from events.pages",
+        "select sum(n) as n from events.pages where received_at_utc_date = '2026-09-01'",
         "select count(type) as n from landing.raw",
         "select count(type) as n from landing.raw where received_at_utc_date = '2026-09-02'",
         """
@@ -191,7 +202,8 @@ def test_an_estimate_is_at_least_what_the_engine_scans(
         assert estimate.bytes >= ran.bytes_scanned > 0, sql
         asked.append(estimate.bytes)
     # Days that are not asked for do not count.
-    every, second, last_two = asked[-3:]
+    whole, one_day, every, second, last_two = asked[-5:]
+    assert one_day < whole
     assert second < last_two < every
 
 

@@ -197,7 +197,6 @@ def test_the_read_policy_is_enough_to_read_and_for_nothing_else(read: Stand) -> 
         "landing bucket": "missing: s3:GetObject",
         "data location": "missing: s3:PutObject",
         "encryption": "missing: s3:PutObject",
-        "Glue, reading": "missing: glue:GetDatabase",
         "Glue, writing": "missing: glue:UpdateTable",
         "workgroup": "missing: athena:ListTagsForResource",
         "output location": "missing: s3:DeleteObject",

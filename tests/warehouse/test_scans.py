@@ -88,6 +88,9 @@ TABLES = {
         ],
     ),
     "events.events": view('select * from "storage"."events"'),
+    "events.picked": view('select "n", "day" from "storage"."events"'),
+    "events.renamed": view('select "n", "day" as "date", "n" as "day" from "storage"."events"'),
+    "events.latest": view('select max("n") as n, "day" from "storage"."events" group by "day"'),
 }
 
 
@@ -158,6 +161,71 @@ def test_every_file_of_every_table_counts_as_often_as_it_is_read(
 )
 def test_only_the_days_that_are_asked_for_count(scans: Scans, where: str, expected: int) -> None:
     found = scans.estimate(f"select * from storage.lines as l where {where}")
+    assert found is not None
+    assert found.bytes == expected
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        # Taken through a view, and through queries that only pick rows and columns,
+        ("select * from events.events where day = '2026-09-02'", 22),
+        ("select n from events.picked as e where e.n > 1 and e.day in ('2026-09-01')", 11),
+        ("select * from (select n, day from storage.events) as x where x.day > '2026-09-02'", 33),
+        (
+            """
+            select n from (select n, day from (select * from events.picked where n > 1) as a) as b
+            where b.day between '2026-09-01' and '2026-09-02'
+            """,
+            33,
+        ),
+        (
+            """
+            select n from (
+                select e.n, e.day from events.picked as e inner join marts.people as p on e.n = p.n
+            ) as b
+            where b.day = '2026-09-01'
+            """,
+            11 + 7,
+        ),
+        # not where they do more than that, or where the column is another.
+        ("select * from events.renamed where day = '2026-09-02'", 66),
+        ("select * from events.latest where day = '2026-09-02'", 66),
+        ("select * from (select n as day from storage.events) as x where day = '2026-09-02'", 66),
+        (
+            "select * from (select day from storage.events limit 5) as x where day = '2026-09-02'",
+            66,
+        ),
+        (
+            """
+            select * from (select day, rank() over (order by n) as r from storage.events) as x
+            where day = '2026-09-02'
+            """,
+            66,
+        ),
+        (
+            """
+            select * from (
+                select day from storage.events union all select day from storage.events
+            ) as x
+            where day = '2026-09-02'
+            """,
+            132,
+        ),
+        (
+            """
+            select * from storage.events as e
+            inner join (select n, day from events.picked) as x on e.n = x.n
+            where x.day = '2026-09-02'
+            """,
+            66 + 22,
+        ),
+    ],
+)
+def test_a_day_is_asked_for_through_what_only_picks_rows(
+    scans: Scans, sql: str, expected: int
+) -> None:
+    found = scans.estimate(sql)
     assert found is not None
     assert found.bytes == expected
 

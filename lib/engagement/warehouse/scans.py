@@ -16,7 +16,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlglot
@@ -33,6 +33,9 @@ _GROWING_SECONDS = 60.0
 """How long the listing of a folder that others may write to is taken for true."""
 
 _DEEPEST = 20
+
+Wanted = Callable[[str, str], bool]
+"""Whether a value of a partition column, given first, is read."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ class _Read:
 
     database: str
     name: str
-    wanted: Callable[[str, str], bool]
+    wanted: Wanted
 
 
 class Scans:
@@ -103,7 +106,7 @@ class Scans:
         if view is not None:
             if depth > _DEEPEST:
                 raise WarehouseError(f"{read.database}.{read.name}: a view that reads itself")
-            return sum(self._size(inner, depth + 1) for inner in _reads(view))
+            return sum(self._size(inner, depth + 1) for inner in _reads_through(view, read.wanted))
         at = Address.parse(glue.location(table), folder=True)
         keys = [key["Name"] for key in table.get("PartitionKeys", [])]
         if not keys:
@@ -148,7 +151,7 @@ def _view(table: Mapping[str, Any]) -> str | None:
     return str(json.loads(base64.b64decode(encoded))["originalSql"])
 
 
-def _is_wanted(name: str, keys: Iterable[str], wanted: Callable[[str, str], bool]) -> bool:
+def _is_wanted(name: str, keys: Iterable[str], wanted: Wanted) -> bool:
     """Whether a file, by the ``key=value`` folders of its name, is in a partition that is read."""
     folders = dict(part.partition("=")[::2] for part in name.split("/")[:-1] if "=" in part)
     return all(wanted(key, folders[key]) for key in keys if key in folders)
@@ -162,6 +165,25 @@ def _reads(sql: str) -> list[_Read]:
     tree = sqlglot.parse_one(sql, read="athena")
     query = tree.expression if isinstance(tree, exp.Create | exp.Insert) else tree
     return _reads_of(query, {}) if isinstance(query, exp.Expr) else []
+
+
+def _reads_through(view: str, wanted: Wanted) -> list[_Read]:
+    """Tables that a view reads, for a statement that wants some values of a partition column."""
+    reads = _reads(view)
+    tree = sqlglot.parse_one(view, read="athena")
+    table = tree.find(exp.Table)
+    if len(reads) != 1 or table is None or not isinstance(tree, exp.Select):
+        return reads
+    if table.parent_select is not tree:
+        return reads
+    [read] = reads
+
+    def both(key: str, value: str) -> bool:
+        alias = table.alias_or_name
+        is_asked = not _passes(tree, alias, key) or wanted(key, value)
+        return is_asked and read.wanted(key, value)
+
+    return [replace(read, wanted=both)]
 
 
 def _reads_of(query: exp.Expr, known: Mapping[str, list[_Read]]) -> list[_Read]:
@@ -207,29 +229,66 @@ _COMPARISONS: dict[type[exp.Expr], Callable[[Any, Any], bool]] = {
 }
 
 
-def _wanted(table: exp.Table) -> Callable[[str, str], bool]:
-    """Which values of a partition column the WHERE right around a table asks for.
+def _wanted(table: exp.Table) -> Wanted:
+    """Which values of a partition column a statement asks a table for.
 
-    Only plain comparisons with texts count, joined by AND; anything else may want every value.
+    Only plain comparisons with texts count, joined by AND, in the WHERE right around the table and
+    in those of queries around it that only pick its rows and columns: Trino takes these down to the
+    table. Anything else may want every value.
     """
-    select = table.parent_select
-    where = select.args.get("where") if isinstance(select, exp.Select) else None
-    if select is None or where is None:
-        return lambda _key, _value: True
-    joins = select.args.get("joins")
-    conditions = list(where.this.flatten()) if isinstance(where.this, exp.And) else [where.this]
+    around: list[tuple[exp.Select, str]] = []
+    select, alias = table.parent_select, table.alias_or_name
+    while isinstance(select, exp.Select):
+        around.append((select, alias))
+        outer = select.parent
+        if not isinstance(outer, exp.Subquery) or not isinstance(outer.parent, exp.From | exp.Join):
+            break
+        select, alias = outer.parent_select, outer.alias
 
     def wants(key: str, value: str) -> bool:
-        def is_key(node: Any) -> bool:
-            return (
-                isinstance(node, exp.Column)
-                and node.name == key
-                and (node.table == table.alias_or_name if node.table else not joins)
-            )
-
-        return all(_may_hold(condition, is_key, value) for condition in conditions)
+        for select, alias in around:
+            if not _allows(select, alias, key, value):
+                return False
+            if not _passes(select, alias, key):
+                break
+        return True
 
     return wants
+
+
+def _allows(select: exp.Select, alias: str, key: str, value: str) -> bool:
+    where = select.args.get("where")
+    if where is None:
+        return True
+
+    def is_key(node: Any) -> bool:
+        return isinstance(node, exp.Column) and node.name == key and _is_of(node, select, alias)
+
+    conditions = where.this.flatten() if isinstance(where.this, exp.And) else [where.this]
+    return all(_may_hold(condition, is_key, value) for condition in conditions)
+
+
+def _is_of(column: exp.Column, select: exp.Select, alias: str) -> bool:
+    """Whether a column is surely of one of the tables that a query reads."""
+    return column.table == alias if column.table else not select.args.get("joins")
+
+
+_PICKS = {"expressions", "from_", "where", "joins", "with_", "kind", "hint", "laterals"}
+
+
+def _passes(select: exp.Select, alias: str, key: str) -> bool:
+    """Whether a query only picks rows, and gives a column of a table as it is."""
+    if {name for name, value in select.args.items() if value} - _PICKS or select.find(exp.Window):
+        return False
+    return any(
+        (isinstance(chosen, exp.Star) and not select.args.get("joins"))
+        or (
+            isinstance(column := chosen.unalias(), exp.Column)
+            and chosen.alias_or_name == column.name == key
+            and _is_of(column, select, alias)
+        )
+        for chosen in select.expressions
+    )
 
 
 def _may_hold(condition: exp.Expr, is_key: Callable[[Any], bool], value: str) -> bool:
