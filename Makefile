@@ -7,7 +7,9 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Where bytecode is not kept, every kernel compiles pandas and all the rest again: two seconds each.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: run test test-athena test-clone notebooks samples lint format lock lab clean help
+SCALE ?= 1000000
+
+.PHONY: run bench bench-large test test-athena test-clone notebooks samples lint format lock lab clean help
 
 help:           ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 16
@@ -37,6 +39,12 @@ notebooks: $(READY) ## execute the notebooks in place, so that their outputs are
 
 samples: $(READY) ## make data/samples again
 	@$(BIN)/engagement generate --profile samples
+
+bench: $(READY) ## measure flattening against others (SCALE=200000 for fewer events)
+	@$(BIN)/python -m bench --events $(SCALE)
+
+bench-large: $(READY) ## measure it on SCALE events and on ten times as many
+	@$(BIN)/python -m bench --events $(SCALE) --parts large
 
 lint: $(READY)  ## formats, style, types, SQL
 	@$(BIN)/ruff format --check .

@@ -1,0 +1,1 @@
+"""Benchmarks of flattening, run by ``make bench``: see docs/benchmarks.md."""
