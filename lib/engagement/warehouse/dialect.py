@@ -370,8 +370,8 @@ _SHORTEST = """
     regexp_replace(
         element_at(
             filter(
-                transform(array['%.0e', '%.14e', '%.15e', '%.16e'], f -> format(f, {x})),
-                t -> cast(t as double) = {x}
+                transform(array['%.0e', '%.14e', '%.15e', '%.16e'], own_form -> format(own_form, {x})),
+                own_text -> cast(own_text as double) = {x}
             ),
             1
         ),
