@@ -370,8 +370,8 @@ _SHORTEST = """
     regexp_replace(
         element_at(
             filter(
-                transform(array['%.0e', '%.14e', '%.15e', '%.16e'], own_form -> format(own_form, {x})),
-                own_text -> cast(own_text as double) = {x}
+                transform(array['%.0e', '%.14e', '%.15e', '%.16e'], own_f -> format(own_f, {x})),
+                own_t -> cast(own_t as double) = {x}
             ),
             1
         ),
