@@ -1,12 +1,12 @@
 """One SQL text, two engines: Athena's dialect, rendered for the engine in use.
 
 Models are written in Athena's (Trino's) SQL. ``sqlglot`` parses them once into a tree; this module
-checks the tree against an allow-list, fills in parameters as nodes (never as text), points the
-logical databases at physical ones, and renders the tree for DuckDB or Athena.
+checks the tree, fills in parameters as nodes (never as text), points the logical databases at
+physical ones, and renders the tree for DuckDB or Athena.
 
 Where the engines differ in silence there is one portable way to write a thing, and the check
-refuses the others with a sentence that names it. A few functions that are not SQL at all, such as
-``parse_timestamp``, are the project's own: each has one definition per engine in ``FUNCTIONS``.
+refuses the others with a sentence that names it. A few functions that are not SQL at all, such as ``parse_timestamp``, are the project's
+own: each has one definition per engine in :mod:`.functions`.
 """
 
 from __future__ import annotations
@@ -18,13 +18,17 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cache
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ParseError, TokenError
 
-Engine = Literal["duckdb", "athena"]
+from engagement.warehouse import functions
+
+Engine = functions.Engine
+FUNCTIONS = functions.FUNCTIONS
+
 Q = TypeVar("Q", bound=exp.Expr)
 
 LOGICAL = ("landing", "events", "marts")
@@ -322,277 +326,6 @@ def _is_double(node: exp.Expr) -> bool:
 
 # --- the project's own functions ----------------------------------------------------------------
 
-TIMESTAMP_PATTERN = (
-    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[ T]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.][0-9]+)?)?"
-    r"(Z|[+-](0[0-9]|1[0-3]):?[0-5][0-9]|[+-]14:?00)?\z"
-)
-"""A string of this form is a timestamp; without an offset it is UTC.
-
-Hours, minutes and offsets beyond these are read by one engine and refused by the other.
-"""
-
-_TIMES = "@1 >= '0001-01-02' and @1 < '9999-12-31'"
-"""Days of which every time is in the years 1 to 9999, whatever its offset."""
-
-_DATE_PATTERN = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}\z"
-_WHOLE_PATTERN = r"^[-+]?[0-9]{1,19}\z"
-_NUMBER_PATTERN = r"^[-+]?[0-9]+([.][0-9]+)?([eE][-+]?[0-9]{1,3})?\z"
-
-# What Athena's reader of JSON lets pass though the texts are none: halves of a surrogate pair, and
-# numbers beyond a double, which it takes for a text, "Infinity".
-_LONE_SURROGATE = r"""
-    regexp_like(
-        regexp_replace(
-            replace(@1, '\\', ' '), '\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}', ''
-        ),
-        '\\u[dD][89a-fA-F][0-9a-fA-F]{2}'
-    )
-"""
-_BEYOND_DOUBLE = r"""
-    (
-        regexp_like(@1, '[0-9]{200}|[eE][+]?[0-9]{3}')
-        and any_match(
-            regexp_extract_all(
-                regexp_replace(@1, '"[^"\\]*(?:\\.[^"\\]*)*"', '""'),
-                '[0-9]+(?:[.][0-9]+)?(?:[eE][+-]?[0-9]+)?'
-            ),
-            n -> is_infinite(cast(n as double))
-        )
-    )
-"""
-_UNSOUND_JSON = f"({_LONE_SURROGATE} or {_BEYOND_DOUBLE})"
-
-_IS_SOUND = "engagement_json_verdict(@1) in ('object', 'twice', 'value')"
-
-# The shortest text of a double that is read as the same number, as 1.5e+16: Java's own is longer
-# than that for some numbers, by its version.
-_SHORTEST = """
-    regexp_replace(
-        element_at(
-            filter(
-                transform(array['%.0e', '%.14e', '%.15e', '%.16e'], f -> format(f, {x})),
-                t -> cast(t as double) = {x}
-            ),
-            1
-        ),
-        '[.]?0*e', 'e'
-    )
-"""
-_WITHOUT_ZEROS = (
-    "regexp_replace(cast(cast({{x}} as decimal(38, {scale})) as varchar), '([.][0-9]+?)0+$', '$1')"
-)
-_UP_TO_1E16 = _WITHOUT_ZEROS.format(scale=21)
-
-# A number as DuckDB prints it in JSON: with an exponent only from 1e21 on and below 1e-6.
-_PLAIN_NUMBER = f"""
-    case
-        when abs({{x}}) >= 1e21 or abs({{x}}) < 1e-6
-            then regexp_replace({_SHORTEST}, 'e[+]?(-?)0*', 'e$1')
-        when abs({{x}}) < 1 then {_WITHOUT_ZEROS.format(scale=23)}
-        when abs({{x}}) < 1e16 then {_UP_TO_1E16}
-        else cast(cast({_SHORTEST} as decimal(38, 0)) as varchar) || '.0'
-    end
-"""
-
-_PARAMETER = "nullif(regexp_extract(@1, '[?&]' || @2 || '=([^&#]*)', 1), '')"
-_DECODED = f"try(url_decode(replace({_PARAMETER}, '+', ' ')))"
-
-FUNCTIONS: dict[str, dict[Engine, str]] = {
-    # json_verdict(text): object, value or not_json, by RFC 8259, with no lone surrogates and no
-    # number beyond a double; on DuckDB also twice (an object that gives some key two values) and
-    # too_deep, which its own functions would not survive.
-    "json_verdict": {
-        "duckdb": "engagement_json_verdict(@1)",
-        "athena": rf"""
-            case
-                when try(json_parse(@1)) is null or {_UNSOUND_JSON} then 'not_json'
-                when regexp_like(@1, '^\s*[{{]') then 'object'
-                else 'value'
-            end
-        """,
-    },
-    # json_last_wins(text): the text with only the last of the values that a key is given; asked
-    # for where json_verdict says twice, which Athena does not, since its reader keeps the last.
-    "json_last_wins": {"duckdb": "engagement_json_last_wins(@1)", "athena": "@1"},
-    # parse_timestamp(text): the UTC time, in whole milliseconds, of a text of TIMESTAMP_PATTERN's
-    # form; NULL for any other text, for times that do not exist, and beyond the years 1 to 9999.
-    "parse_timestamp": {
-        "duckdb": f"""
-            case when regexp_matches(@1, '{TIMESTAMP_PATTERN}') and {_TIMES}
-            then date_trunc(
-                'millisecond', cast(timezone('UTC', try_cast(@1 as timestamptz)) as timestamp)
-            ) end
-        """,
-        "athena": f"""
-            case when regexp_like(@1, '{TIMESTAMP_PATTERN}') and {_TIMES}
-            then cast(at_timezone(try(from_iso8601_timestamp(
-                regexp_replace(replace(@1, ' ', 'T'), '([.][0-9]{{3}})[0-9]+', '$1')
-            )), 'UTC') as timestamp(3)) end
-        """,
-    },
-    # timestamp_text(time): a UTC time as text, in the form that parse_timestamp reads.
-    "timestamp_text": {
-        "duckdb": "strftime(@1, '%Y-%m-%dT%H:%M:%S.%gZ')",
-        "athena": "date_format(@1, '%Y-%m-%dT%H:%i:%s.') "
-        "|| substr(date_format(@1, '%f'), 1, 3) || 'Z'",
-    },
-    # json_kind(text): string, integer, double, boolean, array, object or null.
-    "json_kind": {
-        "duckdb": """
-            case json_type(@1)
-                when 'VARCHAR' then 'string' when 'BIGINT' then 'integer'
-                when 'UBIGINT' then 'integer' when 'BOOLEAN' then 'boolean'
-                when 'DOUBLE' then case
-                    when regexp_matches(json_extract_string(@1, '$'), '^-?[0-9]+$') then 'integer'
-                    else 'double'
-                end
-                else lower(json_type(@1))
-            end
-        """,
-        "athena": """
-            case
-                when @1 is null then null
-                when starts_with(@1, '"') then 'string' when @1 in ('true', 'false') then 'boolean'
-                when starts_with(@1, '[') then 'array' when starts_with(@1, '{') then 'object'
-                when @1 = 'null' then 'null'
-                when regexp_like(@1, '^-?[0-9]+$') then 'integer' else 'double'
-            end
-        """,
-    },
-    # json_scalar(text): a string without its quotes and escapes, any other value as it stands.
-    "json_scalar": {
-        "duckdb": "json_extract_string(@1, '$')",
-        "athena": """
-            case when starts_with(@1, '"') then json_extract_scalar(@1, '$') else @1 end
-        """,
-    },
-    # json_of(text): the JSON value that a text is; NULL for anything but exactly one, read strictly
-    # as json_verdict does. Of a key given twice, the last value counts.
-    "json_of": {
-        "duckdb": f"case when {_IS_SOUND} then cast(engagement_json_last_wins(@1) as json) end",
-        "athena": f"case when not {_UNSOUND_JSON} then try(json_parse(@1)) end",
-    },
-    # json_items(text): the members of a JSON array as an array of JSON values, NULL for null; NULL
-    # for a text that is no JSON array, read strictly as json_of does.
-    "json_items": {
-        "duckdb": f"""
-            case when {_IS_SOUND} and json_type(engagement_json_last_wins(@1)) = 'ARRAY'
-            then cast(cast(engagement_json_last_wins(@1) as json) as json[]) end
-        """,
-        "athena": f"""
-            case when not {_UNSOUND_JSON} then transform(
-                try(cast(json_parse(@1) as array(json))),
-                i -> case when json_format(i) <> 'null' then i end
-            ) end
-        """,
-    },
-    # json_text(value, path): the text of the scalar at a path of a JSON value: of a string without
-    # its quotes, of a number as DuckDB prints it; NULL for an object, an array, null and nothing.
-    "json_text": {
-        "duckdb": """
-            case when json_type(json_extract(@1, @2)) not in ('OBJECT', 'ARRAY')
-            then json_extract_string(@1, @2) end
-        """,
-        "athena": f"""
-            case
-                when regexp_like(json_extract_scalar(@1, @2), '^-?[0-9][.][0-9]+E-?[0-9]+$')
-                    and not starts_with(json_format(json_extract(@1, @2)), '"')
-                    then {_PLAIN_NUMBER.format(x="cast(json_extract_scalar(@1, @2) as double)")}
-                else json_extract_scalar(@1, @2)
-            end
-        """,
-    },
-    # json_numbers(text): a JSON text, as the engine prints it, with its numbers printed as DuckDB
-    # does: 10000000.0 and 0.0001 for Java's 1.0E7 and 1.0E-4.
-    "json_numbers": {
-        "duckdb": "@1",
-        "athena": rf"""
-            case when regexp_like(@1, '[0-9]E-?[0-9]') then regexp_replace(
-                @1,
-                '("[^"\\]*(?:\\.[^"\\]*)*")|(-?[0-9][.][0-9]+E-?[0-9]+)',
-                m -> coalesce(m[1], {_PLAIN_NUMBER.format(x="cast(m[2] as double)")})
-            ) else @1 end
-        """,
-    },
-    # parse_bigint(text): a whole number in decimal digits, with or without a sign; NULL for any
-    # other text (a blank, 5.0, 1_000) and for numbers that are no bigint.
-    "parse_bigint": {
-        "duckdb": f"case when regexp_matches(@1, '{_WHOLE_PATTERN}') "
-        "then try_cast(@1 as bigint) end",
-        "athena": f"case when regexp_like(@1, '{_WHOLE_PATTERN}') then try_cast(@1 as bigint) end",
-    },
-    # parse_double(text): a number such as -1.50 or 1e-3; NULL for any other text and for numbers
-    # beyond a double.
-    "parse_double": {
-        "duckdb": f"case when regexp_matches(@1, '{_NUMBER_PATTERN}') "
-        "and isfinite(try_cast(@1 as double)) then try_cast(@1 as double) end",
-        "athena": f"case when regexp_like(@1, '{_NUMBER_PATTERN}') "
-        "and is_finite(try_cast(@1 as double)) then try_cast(@1 as double) end",
-    },
-    # parse_date(text): a day as 2026-01-05, of the years 0001 to 9999; NULL for any other text and
-    # for days that do not exist.
-    "parse_date": {
-        "duckdb": f"case when regexp_matches(@1, '{_DATE_PATTERN}') and @1 >= '0001' "
-        "then try_cast(@1 as date) end",
-        "athena": f"case when regexp_like(@1, '{_DATE_PATTERN}') and @1 >= '0001' "
-        "then try_cast(@1 as date) end",
-    },
-    # double_text(number): the shortest text of a double, as 0.1, 100.0, 1e-05 or 1e+16; NULL for
-    # what is no finite number.
-    "double_text": {
-        "duckdb": "case when @1 = 0 then '0.0' when isfinite(@1) then cast(@1 as varchar) end",
-        "athena": f"""
-            case
-                when @1 = 0 then '0.0'
-                when abs(@1) >= 1e-4 and abs(@1) < 1e16
-                    then {_UP_TO_1E16.format(x="@1")}
-                when is_finite(@1) then {_SHORTEST.format(x="@1")}
-            end
-        """,
-    },
-    # local_time(time, zone): the wall-clock time in a zone of a UTC time.
-    "local_time": {
-        "duckdb": "timezone(@2, timezone('UTC', @1))",
-        "athena": "cast(at_timezone(with_timezone(@1, 'UTC'), @2) as timestamp(3))",
-    },
-    # sha256_hex(text): lower-case hexadecimal digest of the text's UTF-8 bytes.
-    "sha256_hex": {
-        "duckdb": "sha256(@1)",
-        "athena": "lower(to_hex(sha256(to_utf8(@1))))",
-    },
-    # url_parameter(url, name): the decoded value of a query parameter; NULL where it is absent or
-    # empty, and as it stands where it cannot be decoded. A text that starts with ? is read as a
-    # query string.
-    "url_parameter": {
-        "duckdb": f"""
-            case
-                when contains(
-                    regexp_replace({_PARAMETER}, '%[0-9a-fA-F]{{2}}', '', 'g'), '%'
-                ) or contains({_DECODED}, chr(65533)) then {_PARAMETER}
-                else nullif(coalesce({_DECODED}, {_PARAMETER}), '')
-            end
-        """,
-        "athena": f"""
-            case
-                when strpos(coalesce(try(url_decode({_PARAMETER})), chr(65533)), chr(65533)) > 0
-                    then {_PARAMETER}
-                else nullif(url_decode({_PARAMETER}), '')
-            end
-        """,
-    },
-    # url_host(url): the host of an absolute URL, lower case, without user, port or a leading www.
-    "url_host": {
-        "duckdb": r"""
-            nullif(lower(regexp_extract(
-                @1, '^[a-zA-Z][a-zA-Z0-9+.-]*://(?:[^/?#@]*@)?(?:[wW]{3}\.)?([^/?#:]+)', 1)), '')
-        """,
-        "athena": r"""
-            nullif(lower(regexp_extract(
-                @1, '^[a-zA-Z][a-zA-Z0-9+.-]*://(?:[^/?#@]*@)?(?:[wW]{3}\.)?([^/?#:]+)', 1)), '')
-        """,
-    },
-}
-
 
 @cache
 def _body(name: str, engine: Engine) -> exp.Expr:
@@ -600,8 +333,8 @@ def _body(name: str, engine: Engine) -> exp.Expr:
 
 
 @cache
-def _template(kind: str) -> exp.Expr:
-    return _read_template(_TEMPLATES[kind], "duckdb")
+def _template(key: str) -> exp.Expr:
+    return _read_template(_TEMPLATES[key], "duckdb")
 
 
 def _read_template(text: str, engine: Engine) -> exp.Expr:
@@ -684,11 +417,11 @@ _REWRITTEN = (
     exp.Upper,
 )
 
-_TEMPLATES: dict[str, str] = {
+_TEMPLATES = {
     # DuckDB's own is NULL where all of the items are.
-    exp.ArrayToString.key: "array_to_string(list_filter(@1, lambda i: i is not null), @2)",
+    "array_join": "array_to_string(list_filter(@1, lambda i: i is not null), @2)",
     # DuckDB's own knows a capital of this letter, which is no capital of it on Athena.
-    exp.Upper.key: "array_to_string(list_transform(str_split(@1, 'ß'), lambda s: upper(s)), 'ß')",
+    "upper": "array_to_string(list_transform(str_split(@1, 'ß'), lambda s: upper(s)), 'ß')",
 }
 
 
@@ -696,10 +429,10 @@ def _for_duckdb(node: exp.Expr) -> exp.Expr:
     """What sqlglot's DuckDB writer leaves different from Trino."""
     if isinstance(node, exp.DataType) and node.this == exp.DataType.Type.TIMESTAMP:
         return exp.DataType.build("timestamp", dialect="duckdb")
-    if isinstance(node, exp.Upper) or (
-        isinstance(node, exp.ArrayToString) and not node.args.get("null")
-    ):
-        return _filled(_template(node.key), [node.this, node.expression])
+    if isinstance(node, exp.Upper):
+        return _filled(_template("upper"), [node.this])
+    if isinstance(node, exp.ArrayToString) and not node.args.get("null"):
+        return _filled(_template("array_join"), [node.this, node.expression])
     if isinstance(node, (exp.ArgMax, exp.ArgMin)):
         # DuckDB's own passes over rows whose first argument is NULL.
         name = "arg_max_null" if isinstance(node, exp.ArgMax) else "arg_min_null"
