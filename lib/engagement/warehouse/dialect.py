@@ -4,8 +4,9 @@ Models are written in Athena's (Trino's) SQL. ``sqlglot`` parses them once into 
 checks the tree, fills in parameters as nodes (never as text), points the logical databases at
 physical ones, and renders the tree for DuckDB or Athena.
 
-Where the engines differ in silence there is one portable way to write a thing, and the check
-refuses the others with a sentence that names it. A few functions that are not SQL at all, such as ``parse_timestamp``, are the project's
+What a tree may be made of is listed in :mod:`.allowed`; where the engines differ in silence there
+is one portable way to write a thing, and :mod:`.portable` refuses the others with a sentence that
+names it. A few functions that are not SQL at all, such as ``parse_timestamp``, are the project's
 own: each has one definition per engine in :mod:`.functions`.
 """
 
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -24,7 +25,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ParseError, TokenError
 
-from engagement.warehouse import functions
+from engagement.warehouse import functions, kinds, portable
 
 Engine = functions.Engine
 FUNCTIONS = functions.FUNCTIONS
@@ -182,146 +183,44 @@ def bind(query: Q, parameters: Mapping[str, Any], *, copy: bool = True) -> Q:
     return bound
 
 
-# --- the allow-list -----------------------------------------------------------------------------
-
-ALLOWED = frozenset(
-    """
-    ABS AND ARG_MAX ARG_MIN ARRAY ARRAY_AGG ARRAY_JOIN ARRAY_SIZE ARRAY_TO_STRING
-    AT_TIMEZONE BOOL_AND CASE CAST CEIL COALESCE CONCAT COUNT COUNT_IF CUME_DIST DATEDIFF
-    DATE_ADD DATE_DIFF DATE_TRUNC DAY DAYOFWEEK_ISO DENSE_RANK ELEMENT_AT ENCODE EXP
-    EXTRACT FIRST_VALUE FLOOR GENERATE_SERIES GREATEST HEX HOUR IF JSON_EXTRACT_SCALAR LAG
-    LAST_VALUE LEAD LEAST LENGTH LN LOGICAL_AND LOGICAL_OR LOWER MAX MAX_BY MIN MIN_BY
-    MONTH NOT NTILE NULLIF OR PARSE_JSON POWER RANK REGEXP_EXTRACT REGEXP_EXTRACT_ALL
-    REGEXP_LIKE REGEXP_REPLACE ROUND ROW_NUMBER SHA256 SHA2_DIGEST SPLIT STR_POSITION
-    SUBSTRING SUM TIMESTAMP_DIFF TIMESTAMP_TRUNC TO_HEX TRANSFORM TRY_CAST TS_OR_DS_ADD
-    UNNEST UPPER WITH_TIMEZONE XOR YEAR
-    """.split()
-)
-"""Functions that were seen to give the same result on both engines, by sqlglot's names."""
-
-INSTEAD = {
-    "AVG": "averages of doubles vary with the order of the rows: divide an exact sum, "
-    "cast(sum(x) as double) / nullif(count(x), 0)",
-    "MEDIAN": "Trino has no exact median: take the middle rows by row_number()",
-    "APPROX_DISTINCT": "approximate results differ between runs: count(distinct x)",
-    "APPROX_QUANTILE": "approximate results differ between runs: use row_number() and count()",
-    "ANY_VALUE": "which value comes out is not defined: min(x) or first_value() with an order",
-    "JSON_EXTRACT": "the engines print JSON differently: json_extract_scalar, or json_items",
-    "CURRENT_TIMESTAMP": "a rerun would differ: use the parameter :as_of",
-    "CURRENT_DATE": "a rerun would differ: use the parameter :as_of",
-    "RAND": "a rerun would differ: order by a hash of the key",
-    "TRIM": "Trino trims spaces only, but tabs differ: regexp_replace(x, '^\\s+|\\s+$', '')",
-}
+# --- what models may use ------------------------------------------------------------------------
 
 
-def check(query: exp.Expr, *, source: str = "SQL") -> None:
+def check(
+    query: exp.Expr,
+    *,
+    source: str = "SQL",
+    tables: Mapping[str, Mapping[str, str]] | None = None,
+    parameters: Mapping[str, str] | None = None,
+) -> None:
     """Refuse what the engines would answer differently.
+
+    Parameters
+    ----------
+    tables
+        Types of the columns of every table that the query reads, by ``database.name``. Without
+        them what only types can tell (the cast of a double, say) is let through.
+    parameters
+        Types of the ``:name`` parameters.
 
     Raises
     ------
     DialectError
-        Naming every construct that is not on the allow-list, and the portable way.
+        Naming everything that is not on the lists of :mod:`.allowed` or not written in the one way
+        that is portable, with what to write instead.
     """
-    problems = sorted(set(_problems(query)))
+    problems = portable.problems(query, tables, parameters)
     if problems:
         raise DialectError(f"{source}: not portable\n" + "\n".join(f"  - {p}" for p in problems))
 
 
-def _problems(query: exp.Expr) -> Iterable[str]:
-    for node in query.walk():
-        if isinstance(node, exp.Anonymous):
-            name = node.name.upper()
-            if name.lower() not in FUNCTIONS and name not in ALLOWED:
-                yield f"{name.lower()}(): {INSTEAD.get(name, 'not on the list of functions')}"
-        elif isinstance(node, exp.Func) and not isinstance(node, exp.Connector):
-            name = node.sql_name()
-            if name not in ALLOWED:
-                yield f"{name.lower()}(): {INSTEAD.get(name, 'not on the list of functions')}"
-            yield from _argument_problems(node)
-        elif isinstance(node, exp.Div):
-            sides = (node.left.unnest(), node.right.unnest())
-            if not any(_is_double(side) for side in sides):
-                yield (
-                    f"{node.sql('athena')}: write cast(… as double) on one side, since integers "
-                    "and decimals divide differently"
-                )
-        elif isinstance(node, exp.DataType) and node.this in (
-            exp.DataType.Type.FLOAT,
-            exp.DataType.Type.TIMESTAMPTZ,
-        ):
-            yield f"{node.sql('athena').lower()}: use double, and timestamp(3) in UTC"
-        else:
-            yield from _clause_problems(node)
-
-
-def _clause_problems(node: exp.Expr) -> Iterable[str]:
-    if isinstance(node, exp.AtTimeZone):
-        yield f"{_start(node)}: the engines read times without a zone differently: local_time(…)"
-    elif isinstance(node, exp.TableSample):
-        yield "tablesample: a rerun would differ: order by a hash of the key"
-    elif isinstance(node, exp.Bracket) and not node.args.get("safe"):
-        yield f"{_start(node)}: past the end one engine fails: element_at(…)"
-    elif isinstance(node, exp.Query) and (node.args.get("limit") or node.args.get("offset")):
-        if not node.args.get("order"):
-            yield f"{_start(node)}: which rows come out is not defined: add an order by the key"
-    elif isinstance(node, exp.Distinct) and node.args.get("on"):
-        yield "distinct on: Trino has none: row_number() = 1"
-
-
-def _text(node: exp.Expr) -> str:
-    return str(node.sql("athena"))
-
-
-def _start(node: exp.Expr) -> str:
-    text = _text(node)
-    return text if len(text) <= 60 else text[:60] + " …"
-
-
-def _argument_problems(node: exp.Func) -> Iterable[str]:
-    if isinstance(node, _PATTERNED):
-        pattern = node.args.get("expression")
-        if isinstance(pattern, exp.Literal) and _LOOKS_AROUND.search(pattern.name):
-            yield f"{_text(node)}: DuckDB's patterns have no look-around and no back-references"
-    if isinstance(node, exp.ArrayAgg) and not isinstance(node.this, exp.Order):
-        yield f"{_text(node)}: the order of the items is not defined: array_agg(x order by …)"
-    if isinstance(node, exp.Sum) and _is_double(node.this.unnest()):
-        yield f"{_text(node)}: sums of doubles vary from run to run: sum decimals"
-    if isinstance(node, exp.Substring) and node.args["start"].name == "0":
-        yield f"{_text(node)}: the first character is number 1"
-    if isinstance(node, exp.Extract) and node.this.name.upper() not in _EXTRACTED:
-        yield f"{_text(node)}: days of the week are counted differently: day_of_week(x)"
-    if isinstance(node, exp.RegexpExtract):
-        parent = node.parent
-        if not (isinstance(parent, exp.Nullif) and parent.expression.name == ""):
-            yield f"{_text(node)}: a miss is NULL or '': write nullif(regexp_extract(…), '')"
-    if _is_date_shift(node) and not isinstance(node.parent, exp.Cast):
-        yield f"{_text(node)}: one engine answers with a date, the other with a timestamp: cast it"
-    if isinstance(node, exp.DateDiff):
-        unit = node.text("unit").lower()
-        if unit not in ("day", "millisecond"):
-            yield f"{_text(node)}: date_diff only by 'day' (between dates) or 'millisecond'"
-        elif unit == "day" and not all(
-            isinstance(side, (exp.Cast, exp.Column, exp.Placeholder))
-            for side in (node.this, node.expression)
-        ):
-            yield f"{_text(node)}: date_diff('day', …) takes dates: columns of type date, or casts"
-
-
-_PATTERNED = (exp.RegexpExtract, exp.RegexpExtractAll, exp.RegexpLike, exp.RegexpReplace)
-_LOOKS_AROUND = re.compile(r"\(\?<?[=!]|(?<!\\)(?:\\\\)*\\[1-9]")
-_EXTRACTED = {"YEAR", "QUARTER", "MONTH", "WEEK", "DAY", "HOUR", "MINUTE", "SECOND"}
-
-
-def _is_date_shift(node: exp.Expr) -> bool:
-    return isinstance(node, (exp.DateAdd, exp.TimestampTrunc, exp.DateTrunc))
-
-
-def _is_double(node: exp.Expr) -> bool:
-    if isinstance(node, exp.Nullif):
-        return _is_double(node.this)
-    if isinstance(node, (exp.Mul, exp.Div, exp.Add, exp.Sub)):
-        return _is_double(node.left.unnest()) or _is_double(node.right.unnest())
-    return isinstance(node, exp.Cast) and node.to.this == exp.DataType.Type.DOUBLE
+def columns(
+    query: exp.Expr,
+    tables: Mapping[str, Mapping[str, str]],
+    parameters: Mapping[str, str] | None = None,
+) -> dict[str, str]:
+    """Kinds of the columns that a query gives, such as ``varchar`` or ``decimal``."""
+    return kinds.read(query, tables, parameters).columns
 
 
 # --- the project's own functions ----------------------------------------------------------------
