@@ -149,6 +149,14 @@ def test_a_condition_that_does_not_fit_the_table_is_refused(where: str, why: str
     assert why in "\n".join(caught.value.problems)
 
 
+def test_what_only_types_can_tell_is_refused_with_what_to_write() -> None:
+    with pytest.raises(AudienceError) as caught:
+        segments.checked(segment("cast(spend_total / 1e0 as bigint) > 5"), COLUMNS)
+    (problem,) = caught.value.problems
+    assert problem.startswith("where: CAST(spend_total / 1e0 AS BIGINT): ")
+    assert problem.endswith("cast(round(x) as bigint)")
+
+
 def test_columns_that_are_not_there_are_named_by_key() -> None:
     with pytest.raises(AudienceError) as caught:
         segments.checked(

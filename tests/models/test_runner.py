@@ -25,13 +25,19 @@ from tests.models.conftest import Bench
 Write = Callable[..., None]
 
 
+def forget() -> None:
+    """Let go of what was read of the models' files."""
+    runner._layer.cache_clear()
+    runner._document.cache_clear()
+
+
 @pytest.fixture
 def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
     """Write a model: its SQL, and its YAML with what a test does not say filled in."""
     root = tmp_path / "sql"
     root.mkdir()
     monkeypatch.setattr(runner, "_root", lambda: root)
-    runner._layer.cache_clear()
+    forget()
 
     def write(
         name: str,
@@ -42,7 +48,7 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
         files: Mapping[str, str] | None = None,
         **document: Any,
     ) -> None:
-        runner._layer.cache_clear()
+        forget()
         kinds = columns or {"a": "integer"}
         whole = {
             "description": name,
@@ -58,7 +64,7 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
             (root / layer / file).write_text(content)
 
     yield write
-    runner._layer.cache_clear()
+    forget()
 
 
 def run(bench: Bench, *layers: str, only: list[str] | None = None) -> list[Built]:
@@ -105,7 +111,7 @@ def test_what_was_not_built_yet_is_asked_for_before_anything_is_built(
     write: Write, bench: Bench
 ) -> None:
     write("fine", "select 1 as a")
-    write("late", "select a from marts.upstream join marts.another using (a)")
+    write("late", "select a from marts.upstream join marts.another on true")
     message = failing(bench)
     assert "marts.late reads marts.another, marts.upstream, which does not exist yet" in message
     assert "run the earlier notebooks first" in message
@@ -211,7 +217,7 @@ def test_a_check_may_read_sources_parameters_and_other_models(write: Write, benc
 
 
 def test_a_query_that_cannot_be_run_fails_like_a_check(write: Write, bench: Bench) -> None:
-    write("broken", "select cast(b as integer) as a from (select 'x' as b)")
+    write("broken", "select cast(b as integer) as a from (select 12345678901 as b)")
     write("reads_it", "select a from marts.broken")
     write("unknown", "select a from seeds.nothing")
     write("other", "select 5 as a")
@@ -251,10 +257,46 @@ def test_a_file_that_cannot_be_used_is_named(
         models(["layer"])
 
 
+@pytest.mark.parametrize(
+    ("sql", "problem"),
+    [
+        # The contracts of sources, headers of seeds and documents of models say what a column is.
+        ("select cast(p.price as bigint) as a from sources.product_viewed as p", "round"),
+        ("select sum(p.price) as a from sources.product_viewed as p", "sums of doubles"),
+        ("select cast(r.rate as varchar) || r.rate as a from seeds.exchange_rates as r", "cast it"),
+        ("select cast(c.precedence as bigint) / 2 as a from seeds.channel_rules as c", "as double"),
+        ("select cast(o.amount as bigint) as a from marts.other as o", "round"),
+        ("select cast(t.a as bigint) as a from marts.things as t", "parse_bigint"),
+        ("select o.missing as a from marts.other as o", "no such column"),
+        ("select date_diff('day', :as_of_end, :as_of) as a", "as_of_end is timestamp"),
+    ],
+)
+def test_what_only_types_can_tell_is_refused_when_a_model_is_loaded(
+    write: Write, sql: str, problem: str
+) -> None:
+    write("other", "select 1.5e0 as amount", {"amount": "double"}, layer="earlier")
+    write("things", sql, {"a": "varchar"})
+    with pytest.raises(DialectError, match=problem):
+        models(["layer"])
+
+
+def test_a_loops_table_has_the_types_of_its_seed(write: Write) -> None:
+    files = {
+        "seed.sql": "select p.id as a, max(p.price) as b from sources.product_viewed as p "
+        "group by p.id",
+        "step.sql": "select a, b from work.prices",
+        "changed.sql": "select cast(n.b as bigint) as b from work.prices_next as n",
+    }
+    loop = {"table": "prices", "seed": "seed.sql", "step": "step.sql", "changed": "changed.sql"}
+    write("things", "select a from work.prices", {"a": "varchar"}, files=files, loop=loop)
+    with pytest.raises(DialectError, match=r"layer/changed\.sql: not portable\n.*round"):
+        models(["layer"])
+
+
 def test_a_document_without_its_query_is_named(write: Write, tmp_path: Path) -> None:
     write("things", "select 1 as a")
     (tmp_path / "sql" / "layer" / "things.sql").unlink()
-    runner._layer.cache_clear()
+    forget()
     with pytest.raises(ModelError, match=r"layer/things\.sql: there is no such file"):
         models(["layer"])
 
@@ -481,6 +523,17 @@ def test_a_seed_is_a_typed_table(
         ("a,\u2028b\nc", 7, True),
         ("d", None, False),
     ]
+
+
+def test_a_seeds_pattern_is_one_that_both_engines_read_alike(
+    write: Write, bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "package"
+    (package / "seeds").mkdir(parents=True)
+    (package / "seeds" / "odd_rules.csv").write_text("pattern:varchar\n^a$\n", encoding="utf-8")
+    monkeypatch.setattr(inputs.resources, "files", lambda _: package)
+    write("copied", "select o.pattern as a from seeds.odd_rules as o", {"a": "varchar"})
+    assert "models/seeds/odd_rules.csv: '^a$': $ lets a line end follow" in failing(bench)
 
 
 # --- the project's own models ---------------------------------------------------------------------

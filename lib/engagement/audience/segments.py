@@ -51,8 +51,8 @@ PERSON_COLUMNS = (
 
 _NUM, _TEXT, _TIME, _BOOL = "a number", "text", "a date or time", "true or false"
 
-PARAMETERS = ("as_of",)
-"""What a condition may use as ``:name``."""
+PARAMETERS = {"as_of": "date"}
+"""What a condition may use as ``:name``, and its type."""
 
 
 class AudienceError(ValueError):
@@ -295,8 +295,20 @@ def checked(segment: Segment, columns: Mapping[str, str]) -> None:
         ]
     if not problems:
         problems += [f"where: {problem}" for problem in _mistyped(segment, columns)]
+    if not problems:
+        problems += [f"where: {problem}" for problem in _not_portable(tree, columns)]
     if problems:
         raise AudienceError(f"the segment {segment.name}", problems)
+
+
+def _not_portable(tree: exp.Expr, columns: Mapping[str, str]) -> list[str]:
+    """What only types can tell: the cast of a double, say."""
+    people = exp.select(exp.true()).from_(CUSTOMERS.node()).where(tree)
+    try:
+        check(people, tables={str(CUSTOMERS): columns}, parameters=PARAMETERS)
+    except DialectError as error:
+        return [line.removeprefix("  - ") for line in str(error).splitlines()[1:]]
+    return []
 
 
 def _no_column(name: str, columns: Mapping[str, str]) -> str:

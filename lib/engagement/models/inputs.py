@@ -24,6 +24,7 @@ from sqlglot import exp
 
 from engagement.flatten.names import table_name
 from engagement.settings import Events, Settings, read_yaml
+from engagement.warehouse import patterns
 from engagement.warehouse.base import Session
 from engagement.warehouse.dialect import Table, literal, parse, typed
 from engagement.warehouse.values import (
@@ -82,6 +83,22 @@ def contracts() -> Contracts:
     return Contracts(document["default"], sources)
 
 
+PARAMETERS = {
+    "as_of": "date",
+    "as_of_end": TIMESTAMP,
+    "timezone": VARCHAR,
+    "session_gap_minutes": BIGINT,
+    "max_users_per_device": BIGINT,
+    "placeholder_ids": VARCHAR,
+    "own_domains": VARCHAR,
+    "exclude_bots": BOOLEAN,
+    "reporting_currency": VARCHAR,
+    "funnel_window_days": BIGINT,
+    "lookback_days": BIGINT,
+}
+"""Types of what a model may use as ``:name``; of lists, the type of their items."""
+
+
 def parameters(settings: Settings, as_of: date) -> dict[str, Any]:
     """What a model may use as ``:name``.
 
@@ -103,6 +120,20 @@ def parameters(settings: Settings, as_of: date) -> dict[str, Any]:
     }
 
 
+def columns(input_: Table) -> dict[str, str] | None:
+    """Columns and types of a source or a seed; ``None`` where there is none of that name."""
+    if input_.database == SOURCES:
+        known = contracts()
+        return known.columns(input_.name) if input_.name in known.sources else None
+    if input_.name in _SETTINGS_SEEDS:
+        return _SETTINGS_SEEDS[input_.name]
+    file = resources.files("engagement.models") / "seeds" / f"{input_.name}.csv"
+    if not file.is_file():
+        return None
+    with file.open(encoding="utf-8") as text:
+        return _typed_header(next(csv.reader(text)))
+
+
 def end_of_day(day: date, zone: str) -> datetime:
     """The moment, as a naive UTC time, at which a day has ended in a time zone."""
     midnight = datetime.combine(day + timedelta(days=1), time(), tzinfo=ZoneInfo(zone))
@@ -115,7 +146,8 @@ def expand(query: exp.Query, session: Session, settings: Settings) -> exp.Query:
     Raises
     ------
     InputError
-        When there is no such source or seed.
+        When there is no such source or seed, or a seed holds a pattern that the engines would
+        read differently.
     """
     query = query.copy()
     for node in list(query.find_all(exp.Table)):
@@ -231,17 +263,28 @@ _CONVERSIONS = {
 """How a column of another type than promised is read; pairs that are not here are NULL."""
 
 
+_SETTINGS_SEEDS = {
+    "exchange_rates": {"currency": "varchar", "rate": "decimal(18, 8)"},
+    "personalize_event_types": {"concept": "varchar", "event_type": "varchar"},
+}
+"""Seeds that come from the parameters."""
+
+
+def _typed_header(header: list[str]) -> dict[str, str]:
+    return dict(column.split(":") for column in header)
+
+
 def _seed(name: str, settings: Settings) -> exp.Query:
     if name == "exchange_rates":
         rows: list[list[Any]] = [
             [code, rate] for code, rate in sorted(settings.currency.rates.items())
         ]
         rows.append([settings.currency.reporting, Decimal(1)])
-        return _rows({"currency": "varchar", "rate": "decimal(18, 8)"}, rows)
+        return _rows(_SETTINGS_SEEDS[name], rows)
     if name == "personalize_event_types":
         rows = [[concept, kind] for concept, kind in settings.personalize.event_types.items()]
         # A concept that nothing has, so that an empty list is a table without a match.
-        return _rows({"concept": "varchar", "event_type": "varchar"}, [*sorted(rows), [None, None]])
+        return _rows(_SETTINGS_SEEDS[name], [*sorted(rows), [None, None]])
     return _seed_of_file(name)
 
 
@@ -251,12 +294,22 @@ def _seed_of_file(name: str) -> exp.Query:
     if not file.is_file():
         raise InputError(f"there is no seed '{name}' in models/seeds")
     header, *content = csv.reader(io.StringIO(file.read_text(encoding="utf-8"), newline=""))
-    columns = dict(column.split(":") for column in header)
+    columns = _typed_header(header)
+    _check_patterns(name, columns, content)
     cells = [
         [_cell(value, kind) for value, kind in zip(row, columns.values(), strict=True)]
         for row in content
     ]
     return _rows(columns, cells)
+
+
+def _check_patterns(name: str, columns: Mapping[str, str], content: list[list[str]]) -> None:
+    """Refuse a regular expression that the engines would read differently."""
+    for place in [n for n, column in enumerate(columns) if column.endswith("pattern")]:
+        for row in content:
+            problem = patterns.problem(row[place])
+            if problem:
+                raise InputError(f"models/seeds/{name}.csv: '{row[place]}': {problem}")
 
 
 def _cell(text: str, kind: str) -> Any:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache, cached_property
@@ -26,10 +26,20 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlglot import exp
 
+from engagement.models import inputs
 from engagement.models.inputs import SEEDS, SOURCES, InputError, expand, parameters
 from engagement.settings import Settings, SettingsError, read_yaml
 from engagement.warehouse.base import LeaseHeldError, Session, Warehouse, WarehouseError
-from engagement.warehouse.dialect import LOGICAL, DialectError, Table, check, parse, tables
+from engagement.warehouse.dialect import (
+    LOGICAL,
+    WORK,
+    DialectError,
+    Table,
+    check,
+    columns,
+    parse,
+    tables,
+)
 
 MARTS = "marts"
 _MOST_ROUNDS = 64
@@ -164,13 +174,7 @@ def _layer(name: str) -> tuple[Model, ...]:
 
 def _read(layer: Traversable, name: str) -> Model:
     source = f"{layer.name}/{name}.yml"
-    with resources.as_file(layer / f"{name}.yml") as path:
-        try:
-            document = ModelDocument.model_validate(read_yaml(Path(path)))
-        except ValidationError as error:
-            raise ModelError(f"{source}: {error}") from None
-        except SettingsError as error:
-            raise ModelError(f"{source}: {error.problems[0]}") from None
+    document = _document(layer.name, name)
     strange = [column for column in document.key if column not in document.columns]
     if strange:
         raise ModelError(f"{source}: the key names {strange[0]}, which is no documented column")
@@ -178,14 +182,31 @@ def _read(layer: Traversable, name: str) -> Model:
         check_name: _query(check_sql, f"{source}, check '{check_name}'")
         for check_name, check_sql in {**_key_checks(name, document.key), **document.checks}.items()
     }
-    sql = _read_sql(layer, f"{name}.sql")
-    query = _query(sql, f"{layer.name}/{name}.sql")
-    loop = {}
+    loop: dict[str, exp.Query] = {}
+    work: dict[str, dict[str, str]] = {}
     if document.loop:
         for part in ("seed", "step", "changed"):
             file = getattr(document.loop, part)
-            loop[part] = _query(_read_sql(layer, file), f"{layer.name}/{file}")
+            loop[part] = _query(_read_sql(layer, file), f"{layer.name}/{file}", work)
+            if part == "seed":
+                made = columns(loop[part], _columns(loop[part], work), inputs.PARAMETERS)
+                for table in (document.loop.table, f"{document.loop.table}_next"):
+                    work[str(Table(WORK, table))] = made
+    sql = _read_sql(layer, f"{name}.sql")
+    query = _query(sql, f"{layer.name}/{name}.sql", work)
     return Model(name, layer.name, sql, query, document, loop, checks)
+
+
+@cache
+def _document(layer: str, name: str) -> ModelDocument:
+    source = f"{layer}/{name}.yml"
+    with resources.as_file(_root() / layer / f"{name}.yml") as path:
+        try:
+            return ModelDocument.model_validate(read_yaml(Path(path)))
+        except ValidationError as error:
+            raise ModelError(f"{source}: {error}") from None
+        except SettingsError as error:
+            raise ModelError(f"{source}: {error.problems[0]}") from None
 
 
 def _read_sql(layer: Traversable, name: str) -> str:
@@ -195,10 +216,37 @@ def _read_sql(layer: Traversable, name: str) -> str:
         raise ModelError(f"{layer.name}/{name}: there is no such file") from None
 
 
-def _query(sql: str, source: str) -> exp.Query:
+def _query(sql: str, source: str, work: Mapping[str, Mapping[str, str]] | None = None) -> exp.Query:
     query = parse(sql, source=source)
-    check(query, source=source)
+    check(query, source=source, tables=_columns(query, work or {}), parameters=inputs.PARAMETERS)
     return query
+
+
+def _columns(
+    query: exp.Query, work: Mapping[str, Mapping[str, str]]
+) -> dict[str, Mapping[str, str]]:
+    """Types of the columns of what a query reads; without what there is no word of."""
+    found = dict(work)
+    for table in tables(query):
+        known = (
+            inputs.columns(table)
+            if table.database in (SOURCES, SEEDS)
+            else _documented(table.name)
+            if table.database == MARTS
+            else None
+        )
+        if known is not None:
+            found[str(table)] = known
+    return found
+
+
+def _documented(name: str) -> dict[str, str] | None:
+    """Types of a model's columns, in whichever layer it is."""
+    for layer in _root().iterdir():
+        if layer.is_dir() and (layer / f"{name}.yml").is_file():
+            document = _document(layer.name, name)
+            return {column: item.type for column, item in document.columns.items()}
+    return None
 
 
 def in_order(chosen: Iterable[Model]) -> list[Model]:

@@ -2,7 +2,7 @@
 
 A cast of JSON to ``map(varchar, json)`` keeps the case of keys, where a cast to a row does not.
 Athena's parser sorts the keys of objects: arrays, whose text is kept, are cut out of the text as it
-was sent.
+was sent, and their numbers printed as the embedded engine does.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ def _select(through: Sequence[str], new: Sequence[str], source: exp.Expr) -> exp
 
 
 def _value(item: JsonColumn, value: str, text: str) -> str:
-    raw = f"json_format({_RAW}({text}, {_literal(json_path(item.path))}))"
+    raw = f"json_numbers(json_format({_RAW}({text}, {_literal(json_path(item.path))})))"
     nested = f"starts_with({value}, '[') or starts_with({value}, '{{')"
     match item.kind:
         case "string":

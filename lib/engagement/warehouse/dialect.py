@@ -1,30 +1,35 @@
 """One SQL text, two engines: Athena's dialect, rendered for the engine in use.
 
 Models are written in Athena's (Trino's) SQL. ``sqlglot`` parses them once into a tree; this module
-checks the tree against an allow-list, fills in parameters as nodes (never as text), points the
-logical databases at physical ones, and renders the tree for DuckDB or Athena.
+checks the tree, fills in parameters as nodes (never as text), points the logical databases at
+physical ones, and renders the tree for DuckDB or Athena.
 
-Where the engines differ in silence there is one portable way to write a thing, and the check
-refuses the others with a sentence that names it. A few functions that are not SQL at all, such as
-``parse_timestamp``, are the project's own: each has one definition per engine in ``FUNCTIONS``.
+What a tree may be made of is listed in :mod:`.allowed`; where the engines differ in silence there
+is one portable way to write a thing, and :mod:`.portable` refuses the others with a sentence that
+names it. A few functions that are not SQL at all, such as ``parse_timestamp``, are the project's
+own: each has one definition per engine in :mod:`.functions`.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cache
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ParseError, TokenError
 
-Engine = Literal["duckdb", "athena"]
+from engagement.warehouse import functions, kinds, portable
+
+Engine = functions.Engine
+FUNCTIONS = functions.FUNCTIONS
+
 Q = TypeVar("Q", bound=exp.Expr)
 
 LOGICAL = ("landing", "events", "marts")
@@ -178,420 +183,47 @@ def bind(query: Q, parameters: Mapping[str, Any], *, copy: bool = True) -> Q:
     return bound
 
 
-# --- the allow-list -----------------------------------------------------------------------------
-
-ALLOWED = frozenset(
-    """
-    ABS AND ARG_MAX ARG_MIN ARRAY ARRAY_AGG ARRAY_JOIN ARRAY_SIZE ARRAY_TO_STRING
-    AT_TIMEZONE BOOL_AND CASE CAST CEIL COALESCE CONCAT COUNT COUNT_IF CUME_DIST DATEDIFF
-    DATE_ADD DATE_DIFF DATE_TRUNC DAY DAYOFWEEK_ISO DENSE_RANK ELEMENT_AT ENCODE EXP
-    EXTRACT FIRST_VALUE FLOOR GENERATE_SERIES GREATEST HEX HOUR IF JSON_EXTRACT_SCALAR LAG
-    LAST_VALUE LEAD LEAST LENGTH LN LOGICAL_AND LOGICAL_OR LOWER MAX MAX_BY MIN MIN_BY
-    MONTH NOT NTILE NULLIF OR PARSE_JSON POWER RANK REGEXP_EXTRACT REGEXP_EXTRACT_ALL
-    REGEXP_LIKE REGEXP_REPLACE ROUND ROW_NUMBER SHA256 SHA2_DIGEST SPLIT STR_POSITION
-    SUBSTRING SUM TIMESTAMP_DIFF TIMESTAMP_TRUNC TO_HEX TRANSFORM TRY_CAST TS_OR_DS_ADD
-    UNNEST UPPER WITH_TIMEZONE XOR YEAR
-    """.split()
-)
-"""Functions that were seen to give the same result on both engines, by sqlglot's names."""
-
-INSTEAD = {
-    "AVG": "averages of doubles vary with the order of the rows: divide an exact sum, "
-    "cast(sum(x) as double) / nullif(count(x), 0)",
-    "MEDIAN": "Trino has no exact median: take the middle rows by row_number()",
-    "APPROX_DISTINCT": "approximate results differ between runs: count(distinct x)",
-    "APPROX_QUANTILE": "approximate results differ between runs: use row_number() and count()",
-    "ANY_VALUE": "which value comes out is not defined: min(x) or first_value() with an order",
-    "JSON_EXTRACT": "the engines print JSON differently: json_extract_scalar, or json_items",
-    "CURRENT_TIMESTAMP": "a rerun would differ: use the parameter :as_of",
-    "CURRENT_DATE": "a rerun would differ: use the parameter :as_of",
-    "RAND": "a rerun would differ: order by a hash of the key",
-    "TRIM": "Trino trims spaces only, but tabs differ: regexp_replace(x, '^\\s+|\\s+$', '')",
-}
+# --- what models may use ------------------------------------------------------------------------
 
 
-def check(query: exp.Expr, *, source: str = "SQL") -> None:
+def check(
+    query: exp.Expr,
+    *,
+    source: str = "SQL",
+    tables: Mapping[str, Mapping[str, str]] | None = None,
+    parameters: Mapping[str, str] | None = None,
+) -> None:
     """Refuse what the engines would answer differently.
+
+    Parameters
+    ----------
+    tables
+        Types of the columns of every table that the query reads, by ``database.name``. Without
+        them what only types can tell (the cast of a double, say) is let through.
+    parameters
+        Types of the ``:name`` parameters.
 
     Raises
     ------
     DialectError
-        Naming every construct that is not on the allow-list, and the portable way.
+        Naming everything that is not on the lists of :mod:`.allowed` or not written in the one way
+        that is portable, with what to write instead.
     """
-    problems = sorted(set(_problems(query)))
+    problems = portable.problems(query, tables, parameters)
     if problems:
         raise DialectError(f"{source}: not portable\n" + "\n".join(f"  - {p}" for p in problems))
 
 
-def _problems(query: exp.Expr) -> Iterable[str]:
-    for node in query.walk():
-        if isinstance(node, exp.Anonymous):
-            name = node.name.upper()
-            if name.lower() not in FUNCTIONS and name not in ALLOWED:
-                yield f"{name.lower()}(): {INSTEAD.get(name, 'not on the list of functions')}"
-        elif isinstance(node, exp.Func) and not isinstance(node, exp.Connector):
-            name = node.sql_name()
-            if name not in ALLOWED:
-                yield f"{name.lower()}(): {INSTEAD.get(name, 'not on the list of functions')}"
-            yield from _argument_problems(node)
-        elif isinstance(node, exp.Div):
-            sides = (node.left.unnest(), node.right.unnest())
-            if not any(_is_double(side) for side in sides):
-                yield (
-                    f"{node.sql('athena')}: write cast(… as double) on one side, since integers "
-                    "and decimals divide differently"
-                )
-        elif isinstance(node, exp.DataType) and node.this in (
-            exp.DataType.Type.FLOAT,
-            exp.DataType.Type.TIMESTAMPTZ,
-        ):
-            yield f"{node.sql('athena').lower()}: use double, and timestamp(3) in UTC"
-        else:
-            yield from _clause_problems(node)
-
-
-def _clause_problems(node: exp.Expr) -> Iterable[str]:
-    if isinstance(node, exp.AtTimeZone):
-        yield f"{_start(node)}: the engines read times without a zone differently: local_time(…)"
-    elif isinstance(node, exp.TableSample):
-        yield "tablesample: a rerun would differ: order by a hash of the key"
-    elif isinstance(node, exp.Bracket) and not node.args.get("safe"):
-        yield f"{_start(node)}: past the end one engine fails: element_at(…)"
-    elif isinstance(node, exp.Query) and (node.args.get("limit") or node.args.get("offset")):
-        if not node.args.get("order"):
-            yield f"{_start(node)}: which rows come out is not defined: add an order by the key"
-    elif isinstance(node, exp.Distinct) and node.args.get("on"):
-        yield "distinct on: Trino has none: row_number() = 1"
-
-
-def _text(node: exp.Expr) -> str:
-    return str(node.sql("athena"))
-
-
-def _start(node: exp.Expr) -> str:
-    text = _text(node)
-    return text if len(text) <= 60 else text[:60] + " …"
-
-
-def _argument_problems(node: exp.Func) -> Iterable[str]:
-    if isinstance(node, _PATTERNED):
-        pattern = node.args.get("expression")
-        if isinstance(pattern, exp.Literal) and _LOOKS_AROUND.search(pattern.name):
-            yield f"{_text(node)}: DuckDB's patterns have no look-around and no back-references"
-    if isinstance(node, exp.ArrayAgg) and not isinstance(node.this, exp.Order):
-        yield f"{_text(node)}: the order of the items is not defined: array_agg(x order by …)"
-    if isinstance(node, exp.Sum) and _is_double(node.this.unnest()):
-        yield f"{_text(node)}: sums of doubles vary from run to run: sum decimals"
-    if isinstance(node, exp.Substring) and node.args["start"].name == "0":
-        yield f"{_text(node)}: the first character is number 1"
-    if isinstance(node, exp.Extract) and node.this.name.upper() not in _EXTRACTED:
-        yield f"{_text(node)}: days of the week are counted differently: day_of_week(x)"
-    if isinstance(node, exp.RegexpExtract):
-        parent = node.parent
-        if not (isinstance(parent, exp.Nullif) and parent.expression.name == ""):
-            yield f"{_text(node)}: a miss is NULL or '': write nullif(regexp_extract(…), '')"
-    if _is_date_shift(node) and not isinstance(node.parent, exp.Cast):
-        yield f"{_text(node)}: one engine answers with a date, the other with a timestamp: cast it"
-    if isinstance(node, exp.DateDiff):
-        unit = node.text("unit").lower()
-        if unit not in ("day", "millisecond"):
-            yield f"{_text(node)}: date_diff only by 'day' (between dates) or 'millisecond'"
-        elif unit == "day" and not all(
-            isinstance(side, (exp.Cast, exp.Column, exp.Placeholder))
-            for side in (node.this, node.expression)
-        ):
-            yield f"{_text(node)}: date_diff('day', …) takes dates: columns of type date, or casts"
-
-
-_PATTERNED = (exp.RegexpExtract, exp.RegexpExtractAll, exp.RegexpLike, exp.RegexpReplace)
-_LOOKS_AROUND = re.compile(r"\(\?<?[=!]|(?<!\\)(?:\\\\)*\\[1-9]")
-_EXTRACTED = {"YEAR", "QUARTER", "MONTH", "WEEK", "DAY", "HOUR", "MINUTE", "SECOND"}
-
-
-def _is_date_shift(node: exp.Expr) -> bool:
-    return isinstance(node, (exp.DateAdd, exp.TimestampTrunc, exp.DateTrunc))
-
-
-def _is_double(node: exp.Expr) -> bool:
-    if isinstance(node, exp.Nullif):
-        return _is_double(node.this)
-    if isinstance(node, (exp.Mul, exp.Div, exp.Add, exp.Sub)):
-        return _is_double(node.left.unnest()) or _is_double(node.right.unnest())
-    return isinstance(node, exp.Cast) and node.to.this == exp.DataType.Type.DOUBLE
+def columns(
+    query: exp.Expr,
+    tables: Mapping[str, Mapping[str, str]],
+    parameters: Mapping[str, str] | None = None,
+) -> dict[str, str]:
+    """Kinds of the columns that a query gives, such as ``varchar`` or ``decimal``."""
+    return kinds.read(query, tables, parameters).columns
 
 
 # --- the project's own functions ----------------------------------------------------------------
-
-TIMESTAMP_PATTERN = (
-    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[ T]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.][0-9]+)?)?"
-    r"(Z|[+-](0[0-9]|1[0-3]):?[0-5][0-9]|[+-]14:?00)?\z"
-)
-"""A string of this form is a timestamp; without an offset it is UTC.
-
-Hours, minutes and offsets beyond these are read by one engine and refused by the other.
-"""
-
-_TIMES = "@1 >= '0001-01-02' and @1 < '9999-12-31'"
-"""Days of which every time is in the years 1 to 9999, whatever its offset."""
-
-_DATE_PATTERN = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}\z"
-_WHOLE_PATTERN = r"^[-+]?[0-9]{1,19}\z"
-_NUMBER_PATTERN = r"^[-+]?[0-9]+([.][0-9]+)?([eE][-+]?[0-9]{1,3})?\z"
-
-# What Athena's reader of JSON lets pass though the texts are none: halves of a surrogate pair, and
-# numbers beyond a double, which it takes for a text, "Infinity".
-_LONE_SURROGATE = r"""
-    regexp_like(
-        regexp_replace(
-            replace(@1, '\\', ' '), '\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}', ''
-        ),
-        '\\u[dD][89a-fA-F][0-9a-fA-F]{2}'
-    )
-"""
-_BEYOND_DOUBLE = r"""
-    (
-        regexp_like(@1, '[0-9]{200}|[eE][+]?[0-9]{3}')
-        and any_match(
-            regexp_extract_all(
-                regexp_replace(@1, '"[^"\\]*(?:\\.[^"\\]*)*"', '""'),
-                '[0-9]+(?:[.][0-9]+)?(?:[eE][+-]?[0-9]+)?'
-            ),
-            n -> is_infinite(cast(n as double))
-        )
-    )
-"""
-_UNSOUND_JSON = f"({_LONE_SURROGATE} or {_BEYOND_DOUBLE})"
-
-_IS_SOUND = "engagement_json_verdict(@1) in ('object', 'twice', 'value')"
-
-# The shortest text of a double that is read as the same number, as 1.5e+16: Java's own is longer
-# than that for some numbers, by its version.
-_SHORTEST = """
-    regexp_replace(
-        element_at(
-            filter(
-                transform(array['%.0e', '%.14e', '%.15e', '%.16e'], own_f -> format(own_f, {x})),
-                own_t -> cast(own_t as double) = {x}
-            ),
-            1
-        ),
-        '[.]?0*e', 'e'
-    )
-"""
-_WITHOUT_ZEROS = (
-    "regexp_replace(cast(cast({{x}} as decimal(38, {scale})) as varchar), '([.][0-9]+?)0+$', '$1')"
-)
-_UP_TO_1E16 = _WITHOUT_ZEROS.format(scale=21)
-
-# A number as DuckDB prints it in JSON: with an exponent only from 1e21 on and below 1e-6.
-_PLAIN_NUMBER = f"""
-    case
-        when abs({{x}}) >= 1e21 or abs({{x}}) < 1e-6
-            then regexp_replace({_SHORTEST}, 'e[+]?(-?)0*', 'e$1')
-        when abs({{x}}) < 1 then {_WITHOUT_ZEROS.format(scale=23)}
-        when abs({{x}}) < 1e16 then {_UP_TO_1E16}
-        else cast(cast({_SHORTEST} as decimal(38, 0)) as varchar) || '.0'
-    end
-"""
-
-_PARAMETER = "nullif(regexp_extract(@1, '[?&]' || @2 || '=([^&#]*)', 1), '')"
-_DECODED = f"try(url_decode(replace({_PARAMETER}, '+', ' ')))"
-
-FUNCTIONS: dict[str, dict[Engine, str]] = {
-    # json_verdict(text): object, value or not_json, by RFC 8259, with no lone surrogates and no
-    # number beyond a double; on DuckDB also twice (an object that gives some key two values) and
-    # too_deep, which its own functions would not survive.
-    "json_verdict": {
-        "duckdb": "engagement_json_verdict(@1)",
-        "athena": rf"""
-            case
-                when try(json_parse(@1)) is null or {_UNSOUND_JSON} then 'not_json'
-                when regexp_like(@1, '^\s*[{{]') then 'object'
-                else 'value'
-            end
-        """,
-    },
-    # json_last_wins(text): the text with only the last of the values that a key is given; asked
-    # for where json_verdict says twice, which Athena does not, since its reader keeps the last.
-    "json_last_wins": {"duckdb": "engagement_json_last_wins(@1)", "athena": "@1"},
-    # parse_timestamp(text): the UTC time, in whole milliseconds, of a text of TIMESTAMP_PATTERN's
-    # form; NULL for any other text, for times that do not exist, and beyond the years 1 to 9999.
-    "parse_timestamp": {
-        "duckdb": f"""
-            case when regexp_matches(@1, '{TIMESTAMP_PATTERN}') and {_TIMES}
-            then date_trunc(
-                'millisecond', cast(timezone('UTC', try_cast(@1 as timestamptz)) as timestamp)
-            ) end
-        """,
-        "athena": f"""
-            case when regexp_like(@1, '{TIMESTAMP_PATTERN}') and {_TIMES}
-            then cast(at_timezone(try(from_iso8601_timestamp(
-                regexp_replace(replace(@1, ' ', 'T'), '([.][0-9]{{3}})[0-9]+', '$1')
-            )), 'UTC') as timestamp(3)) end
-        """,
-    },
-    # timestamp_text(time): a UTC time as text, in the form that parse_timestamp reads.
-    "timestamp_text": {
-        "duckdb": "strftime(@1, '%Y-%m-%dT%H:%M:%S.%gZ')",
-        "athena": "date_format(@1, '%Y-%m-%dT%H:%i:%s.') "
-        "|| substr(date_format(@1, '%f'), 1, 3) || 'Z'",
-    },
-    # json_kind(text): string, integer, double, boolean, array, object or null.
-    "json_kind": {
-        "duckdb": """
-            case json_type(@1)
-                when 'VARCHAR' then 'string' when 'BIGINT' then 'integer'
-                when 'UBIGINT' then 'integer' when 'BOOLEAN' then 'boolean'
-                when 'DOUBLE' then case
-                    when regexp_matches(json_extract_string(@1, '$'), '^-?[0-9]+$') then 'integer'
-                    else 'double'
-                end
-                else lower(json_type(@1))
-            end
-        """,
-        "athena": """
-            case
-                when @1 is null then null
-                when starts_with(@1, '"') then 'string' when @1 in ('true', 'false') then 'boolean'
-                when starts_with(@1, '[') then 'array' when starts_with(@1, '{') then 'object'
-                when @1 = 'null' then 'null'
-                when regexp_like(@1, '^-?[0-9]+$') then 'integer' else 'double'
-            end
-        """,
-    },
-    # json_scalar(text): a string without its quotes and escapes, any other value as it stands.
-    "json_scalar": {
-        "duckdb": "json_extract_string(@1, '$')",
-        "athena": """
-            case when starts_with(@1, '"') then json_extract_scalar(@1, '$') else @1 end
-        """,
-    },
-    # json_of(text): the JSON value that a text is; NULL for anything but exactly one, read strictly
-    # as json_verdict does. Of a key given twice, the last value counts.
-    "json_of": {
-        "duckdb": f"case when {_IS_SOUND} then cast(engagement_json_last_wins(@1) as json) end",
-        "athena": f"case when not {_UNSOUND_JSON} then try(json_parse(@1)) end",
-    },
-    # json_items(text): the members of a JSON array as an array of JSON values, NULL for null; NULL
-    # for a text that is no JSON array, read strictly as json_of does.
-    "json_items": {
-        "duckdb": f"""
-            case when {_IS_SOUND} and json_type(engagement_json_last_wins(@1)) = 'ARRAY'
-            then cast(cast(engagement_json_last_wins(@1) as json) as json[]) end
-        """,
-        "athena": f"""
-            case when not {_UNSOUND_JSON} then transform(
-                try(cast(json_parse(@1) as array(json))),
-                i -> case when json_format(i) <> 'null' then i end
-            ) end
-        """,
-    },
-    # json_text(value, path): the text of the scalar at a path of a JSON value: of a string without
-    # its quotes, of a number as DuckDB prints it; NULL for an object, an array, null and nothing.
-    "json_text": {
-        "duckdb": """
-            case when json_type(json_extract(@1, @2)) not in ('OBJECT', 'ARRAY')
-            then json_extract_string(@1, @2) end
-        """,
-        "athena": f"""
-            case
-                when regexp_like(json_extract_scalar(@1, @2), '^-?[0-9][.][0-9]+E-?[0-9]+$')
-                    and not starts_with(json_format(json_extract(@1, @2)), '"')
-                    then {_PLAIN_NUMBER.format(x="cast(json_extract_scalar(@1, @2) as double)")}
-                else json_extract_scalar(@1, @2)
-            end
-        """,
-    },
-    # json_numbers(text): a JSON text, as the engine prints it, with its numbers printed as DuckDB
-    # does: 10000000.0 and 0.0001 for Java's 1.0E7 and 1.0E-4.
-    "json_numbers": {
-        "duckdb": "@1",
-        "athena": rf"""
-            case when regexp_like(@1, '[0-9]E-?[0-9]') then regexp_replace(
-                @1,
-                '("[^"\\]*(?:\\.[^"\\]*)*")|(-?[0-9][.][0-9]+E-?[0-9]+)',
-                m -> coalesce(m[1], {_PLAIN_NUMBER.format(x="cast(m[2] as double)")})
-            ) else @1 end
-        """,
-    },
-    # parse_bigint(text): a whole number in decimal digits, with or without a sign; NULL for any
-    # other text (a blank, 5.0, 1_000) and for numbers that are no bigint.
-    "parse_bigint": {
-        "duckdb": f"case when regexp_matches(@1, '{_WHOLE_PATTERN}') "
-        "then try_cast(@1 as bigint) end",
-        "athena": f"case when regexp_like(@1, '{_WHOLE_PATTERN}') then try_cast(@1 as bigint) end",
-    },
-    # parse_double(text): a number such as -1.50 or 1e-3; NULL for any other text and for numbers
-    # beyond a double.
-    "parse_double": {
-        "duckdb": f"case when regexp_matches(@1, '{_NUMBER_PATTERN}') "
-        "and isfinite(try_cast(@1 as double)) then try_cast(@1 as double) end",
-        "athena": f"case when regexp_like(@1, '{_NUMBER_PATTERN}') "
-        "and is_finite(try_cast(@1 as double)) then try_cast(@1 as double) end",
-    },
-    # parse_date(text): a day as 2026-01-05, of the years 0001 to 9999; NULL for any other text and
-    # for days that do not exist.
-    "parse_date": {
-        "duckdb": f"case when regexp_matches(@1, '{_DATE_PATTERN}') and @1 >= '0001' "
-        "then try_cast(@1 as date) end",
-        "athena": f"case when regexp_like(@1, '{_DATE_PATTERN}') and @1 >= '0001' "
-        "then try_cast(@1 as date) end",
-    },
-    # double_text(number): the shortest text of a double, as 0.1, 100.0, 1e-05 or 1e+16; NULL for
-    # what is no finite number.
-    "double_text": {
-        "duckdb": "case when @1 = 0 then '0.0' when isfinite(@1) then cast(@1 as varchar) end",
-        "athena": f"""
-            case
-                when @1 = 0 then '0.0'
-                when abs(@1) >= 1e-4 and abs(@1) < 1e16
-                    then {_UP_TO_1E16.format(x="@1")}
-                when is_finite(@1) then {_SHORTEST.format(x="@1")}
-            end
-        """,
-    },
-    # local_time(time, zone): the wall-clock time in a zone of a UTC time.
-    "local_time": {
-        "duckdb": "timezone(@2, timezone('UTC', @1))",
-        "athena": "cast(at_timezone(with_timezone(@1, 'UTC'), @2) as timestamp(3))",
-    },
-    # sha256_hex(text): lower-case hexadecimal digest of the text's UTF-8 bytes.
-    "sha256_hex": {
-        "duckdb": "sha256(@1)",
-        "athena": "lower(to_hex(sha256(to_utf8(@1))))",
-    },
-    # url_parameter(url, name): the decoded value of a query parameter; NULL where it is absent or
-    # empty, and as it stands where it cannot be decoded. A text that starts with ? is read as a
-    # query string.
-    "url_parameter": {
-        "duckdb": f"""
-            case
-                when contains(
-                    regexp_replace({_PARAMETER}, '%[0-9a-fA-F]{{2}}', '', 'g'), '%'
-                ) or contains({_DECODED}, chr(65533)) then {_PARAMETER}
-                else nullif(coalesce({_DECODED}, {_PARAMETER}), '')
-            end
-        """,
-        "athena": f"""
-            case
-                when strpos(coalesce(try(url_decode({_PARAMETER})), chr(65533)), chr(65533)) > 0
-                    then {_PARAMETER}
-                else nullif(url_decode({_PARAMETER}), '')
-            end
-        """,
-    },
-    # url_host(url): the host of an absolute URL, lower case, without user, port or a leading www.
-    "url_host": {
-        "duckdb": r"""
-            nullif(lower(regexp_extract(
-                @1, '^[a-zA-Z][a-zA-Z0-9+.-]*://(?:[^/?#@]*@)?(?:[wW]{3}\.)?([^/?#:]+)', 1)), '')
-        """,
-        "athena": r"""
-            nullif(lower(regexp_extract(
-                @1, '^[a-zA-Z][a-zA-Z0-9+.-]*://(?:[^/?#@]*@)?(?:[wW]{3}\.)?([^/?#:]+)', 1)), '')
-        """,
-    },
-}
 
 
 @cache
@@ -600,8 +232,8 @@ def _body(name: str, engine: Engine) -> exp.Expr:
 
 
 @cache
-def _template(kind: str) -> exp.Expr:
-    return _read_template(_TEMPLATES[kind], "duckdb")
+def _template(key: str) -> exp.Expr:
+    return _read_template(_TEMPLATES[key], "duckdb")
 
 
 def _read_template(text: str, engine: Engine) -> exp.Expr:
@@ -684,11 +316,11 @@ _REWRITTEN = (
     exp.Upper,
 )
 
-_TEMPLATES: dict[str, str] = {
+_TEMPLATES = {
     # DuckDB's own is NULL where all of the items are.
-    exp.ArrayToString.key: "array_to_string(list_filter(@1, lambda i: i is not null), @2)",
+    "array_join": "array_to_string(list_filter(@1, lambda i: i is not null), @2)",
     # DuckDB's own knows a capital of this letter, which is no capital of it on Athena.
-    exp.Upper.key: "array_to_string(list_transform(str_split(@1, 'ß'), lambda s: upper(s)), 'ß')",
+    "upper": "array_to_string(list_transform(str_split(@1, 'ß'), lambda s: upper(s)), 'ß')",
 }
 
 
@@ -696,10 +328,10 @@ def _for_duckdb(node: exp.Expr) -> exp.Expr:
     """What sqlglot's DuckDB writer leaves different from Trino."""
     if isinstance(node, exp.DataType) and node.this == exp.DataType.Type.TIMESTAMP:
         return exp.DataType.build("timestamp", dialect="duckdb")
-    if isinstance(node, exp.Upper) or (
-        isinstance(node, exp.ArrayToString) and not node.args.get("null")
-    ):
-        return _filled(_template(node.key), [node.this, node.expression])
+    if isinstance(node, exp.Upper):
+        return _filled(_template("upper"), [node.this])
+    if isinstance(node, exp.ArrayToString) and not node.args.get("null"):
+        return _filled(_template("array_join"), [node.this, node.expression])
     if isinstance(node, (exp.ArgMax, exp.ArgMin)):
         # DuckDB's own passes over rows whose first argument is NULL.
         name = "arg_max_null" if isinstance(node, exp.ArgMax) else "arg_min_null"

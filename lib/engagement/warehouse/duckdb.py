@@ -19,7 +19,6 @@ from typing import Any
 import duckdb
 import pandas as pd
 import pyarrow as pa
-from duckdb.func import PythonUDFType
 from sqlglot import exp
 
 from engagement.landing import strict_json
@@ -27,7 +26,7 @@ from engagement.landing.files import LandedFile, list_folder, sort_out
 from engagement.landing.lines import UnreadableFileError, read_bytes
 from engagement.landing.records import NO_SHAPE, SCHEMA, RecordReader, Shapes
 from engagement.settings import Settings
-from engagement.warehouse import duckdb_json, lease
+from engagement.warehouse import duckdb_functions, duckdb_json, lease
 from engagement.warehouse.base import (
     KINDS,
     FileLines,
@@ -210,10 +209,7 @@ class _DuckDBSession:
         self._shapes = Shapes()
         self._kinds: tuple[int, dict[tuple[str, ...], set[str]]] | None = None
         self._views: set[str] = set()
-        for name, function in _OWN_FUNCTIONS.items():
-            connection.create_function(
-                name, function, ["VARCHAR"], "VARCHAR", type=PythonUDFType.ARROW
-            )
+        duckdb_functions.register(connection)
 
     # --- reading
 
@@ -700,18 +696,3 @@ def _name(identifier: str) -> str:
 
 def _text(value: str) -> str:
     return str(exp.Literal.string(value).sql("duckdb"))
-
-
-# --- functions that DuckDB lacks ----------------------------------------------------------------
-
-
-def _verdicts(texts: pa.Array) -> pa.Array:
-    return pa.array([strict_json.verdict(text) for text in texts.to_pylist()], pa.string())
-
-
-def _last_wins(texts: pa.Array) -> pa.Array:
-    return pa.array([strict_json.last_wins(text) for text in texts.to_pylist()], pa.string())
-
-
-_OWN_FUNCTIONS = {"engagement_json_verdict": _verdicts, "engagement_json_last_wins": _last_wins}
-"""By the names that ``dialect.FUNCTIONS`` gives them."""
