@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -83,6 +84,8 @@ class Bench:
         name = f"{_quoted(database)}.{_quoted(target.name)}"
         given = [c for c in columns if any(row[c] is not None for row in rows)] or [*columns][:1]
         self._connection.execute(_table_sql(name, columns))
+        # A version of its own, as publishing gives one: models read it to tell what has changed.
+        self._connection.execute(f"comment on table {name} is '{secrets.token_hex(16)}'")
         if rows:
             marks = f"({', '.join('?' * len(given))})"
             self._connection.execute(
