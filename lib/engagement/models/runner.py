@@ -358,7 +358,7 @@ def _try_build(session: Session, settings: Settings, model: Model, values: dict[
 
 def _build(session: Session, settings: Settings, model: Model, values: dict[str, Any]) -> Built:
     version = _version(session, settings, model, values)
-    there = session.published(model.table)
+    there = session.published(model.table) if version else None
     if there is not None and there.version == version:
         return Built(model.name, model.layer, "unchanged", there.rows)
     if model.document.loop:
@@ -381,17 +381,22 @@ def _build(session: Session, settings: Settings, model: Model, values: dict[str,
     return Built(model.name, model.layer, "built", published.rows)
 
 
-def _version(session: Session, settings: Settings, model: Model, values: dict[str, Any]) -> str:
+def _version(
+    session: Session, settings: Settings, model: Model, values: dict[str, Any]
+) -> str | None:
     """What a model's table depends on, as a short text: the same, and it need not be built again.
 
-    That is its queries and checks as they stand, the parameters, and the versions of what it reads.
+    That is its queries and checks as they stand, the parameters, and the versions of what it reads;
+    ``None`` where some table that it reads has no version, since others have made it.
     """
     queries = [model.query, *model.loop.values(), *model.checks.values()]
     expanded = [expand(query, session, settings) for query in queries]
     read = {table for query in expanded for table in tables(query) if table.database in LOGICAL}
-    versions = {}
+    versions: dict[str, str] = {}
     for table in sorted(read - {model.table}):
         there = session.published(table)
+        if there is None and session.columns(table):
+            return None
         versions[str(table)] = there.version if there else ""
     decisive = [
         model.document.model_dump_json(),

@@ -195,9 +195,15 @@ ranks as (
 scores as (
     select
         r.person_id,
-        5 - cast(floor(cast(5 * (r.recency_rank - 1) as double) / nullif(r.buyers, 0)) as bigint) as recency_score,
-        1 + cast(floor(cast(5 * (r.frequency_rank - 1) as double) / nullif(r.buyers, 0)) as bigint) as frequency_score,
-        1 + cast(floor(cast(5 * (r.monetary_rank - 1) as double) / nullif(r.buyers, 0)) as bigint) as monetary_score
+        5 - cast(
+            floor(cast(5 * (r.recency_rank - 1) as double) / nullif(r.buyers, 0)) as bigint
+        ) as recency_score,
+        1 + cast(
+            floor(cast(5 * (r.frequency_rank - 1) as double) / nullif(r.buyers, 0)) as bigint
+        ) as frequency_score,
+        1 + cast(
+            floor(cast(5 * (r.monetary_rank - 1) as double) / nullif(r.buyers, 0)) as bigint
+        ) as monetary_score
     from ranks as r
 )
 

@@ -18,7 +18,8 @@ summed as (
         sum(cast(double_text(ac.credit) as decimal(18, 6))) as credits,
         sum(
             case
-                when ac.is_converted and ac.status <> 'cancelled' then cast(double_text(ac.credit) as decimal(18, 6))
+                when ac.is_converted and ac.status <> 'cancelled'
+                    then cast(double_text(ac.credit) as decimal(18, 6))
             end
         ) as valued_credits,
         sum(ac.revenue) as revenue
