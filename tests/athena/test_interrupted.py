@@ -11,22 +11,23 @@ import json
 import random
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from engagement.flatten.pipeline import flatten
 from engagement.settings import Settings, load_settings
-from engagement.warehouse import WarehouseError, open_warehouse
+from engagement.warehouse import Table, Warehouse, WarehouseError, open_warehouse
 from engagement.warehouse.athena import AthenaWarehouse
 from tests.athena.compare import differences
 from tests.athena.stand import Stand
 from tests.athena.stand.faults import ACCESS_DENIED, SLOW_DOWN, Call, Failure, Rule
 
 FIRST, SECOND = "2026-01-05", "2026-01-06"
-KILLS = 30
+KILLS_OF_RUNS, KILLS_OF_PUBLICATIONS = 10, 20
 
 
 class Killed(BaseException):
@@ -78,6 +79,25 @@ def after(stand: Stand, name: str) -> None:
     land(stand, name, FIRST, page("m1", x="one"), page("m4", y=4), page("m5", x="five"))
 
 
+def on_duckdb(stand: Stand, name: str, folder: Path) -> Warehouse:
+    """The landing as it is now, taken in by the other engine in one run."""
+    client, prefix = stand.client("s3"), f"{name}/landing/"
+    for item in client.list_objects_v2(Bucket=stand.bucket, Prefix=prefix)["Contents"]:
+        path = folder / "landing" / item["Key"].removeprefix(prefix)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(client.get_object(Bucket=stand.bucket, Key=item["Key"])["Body"].read())
+    local = load_settings(
+        "params/local.yaml",
+        {
+            "landing.location": str(folder / "landing"),
+            "warehouse.duckdb.path": str(folder / "warehouse.duckdb"),
+        },
+    )
+    warehouse = open_warehouse(local)
+    flatten(warehouse, local)
+    return warehouse
+
+
 OLD = {("m1", "1"), ("m2", "2"), ("m3", "3")}
 NEW = {("m1", "one"), ("m4", None), ("m5", "five"), ("m3", "3")}
 _READ = "select id, cast(x as varchar) as x from events.pages"
@@ -116,7 +136,7 @@ def dying(warehouse: AthenaWarehouse, at: int) -> Iterator[list[int]]:
 
 @pytest.mark.slow
 def test_a_run_that_dies_at_any_call_leaves_whole_tables_that_a_rerun_finishes(
-    aws_environment: Stand,
+    aws_environment: Stand, tmp_path: Path
 ) -> None:
     stand, chance = aws_environment, random.Random(20261101)
     undisturbed = AthenaWarehouse(settings(stand, "calm"))
@@ -146,7 +166,7 @@ def test_a_run_that_dies_at_any_call_leaves_whole_tables_that_a_rerun_finishes(
     polling.start()
     try:
         ended = 0
-        for at in sorted(chance.sample(range(1, calls), KILLS)):
+        for at in sorted(chance.sample(range(1, calls), KILLS_OF_RUNS)):
             victim = AthenaWarehouse(own)
             with dying(victim, at), suppress(Killed):
                 flatten(victim, own)
@@ -157,10 +177,55 @@ def test_a_run_that_dies_at_any_call_leaves_whole_tables_that_a_rerun_finishes(
         over.set()
         polling.join()
     assert not wrong
-    assert ended < KILLS
+    assert ended < KILLS_OF_RUNS
     assert seen(reader) == NEW
-    found = differences(undisturbed, open_warehouse(own))
-    assert not found, "\n".join(map(str, found))
+    for other in (undisturbed, on_duckdb(stand, "dies", tmp_path)):
+        found = differences(other, open_warehouse(own))
+        assert not found, "\n".join(map(str, found))
+
+
+@pytest.mark.slow
+def test_a_publication_that_dies_at_any_call_is_whole_or_was_not(aws_environment: Stand) -> None:
+    stand, chance = aws_environment, random.Random(20261102)
+    own = settings(stand, "publishes")
+    partitioned, plain = Table("events", "parts"), Table("marts", "plain")
+    kinds = {"n": "bigint", "received_at_utc_date": "varchar"}
+
+    def rows(n: int, days: Sequence[str]) -> str:
+        return " union all ".join(
+            f"select cast({n} as bigint) as n, '{day}' as received_at_utc_date" for day in days
+        )
+
+    def publish(n: int) -> None:
+        warehouse = AthenaWarehouse(own)
+        days = [FIRST, SECOND] if n % 3 else [FIRST]
+        with dying(warehouse, at), warehouse.session(write=True) as session:
+            session.publish(partitioned, rows(n, days), partitions=days, columns=kinds)
+            session.publish(plain, rows(n, days))
+
+    def found(table: Table) -> list[tuple[int, str]]:
+        rows_ = AthenaWarehouse(own).query(
+            f"select n, received_at_utc_date from {table} order by 2"
+        )
+        return [(int(n), day) for n, day in rows_.itertuples(index=False)]
+
+    at = 10**9
+    publish(1)
+    seen_before = {table: found(table) for table in (partitioned, plain)}
+    for n in range(2, 2 + KILLS_OF_PUBLICATIONS):
+        at = chance.randint(1, 60)
+        with suppress(Killed):
+            publish(n)
+        expire(stand, "publishes")
+        for table, old in seen_before.items():
+            now = found(table)
+            kept = [(m, day) for m, day in old if day == SECOND and table == partitioned]
+            fresh = [(n, FIRST), *([(n, SECOND)] if n % 3 else kept)]
+            assert now in (old, fresh), (n, at, str(table))
+            seen_before[table] = now
+    at = 10**9
+    publish(100)
+    assert found(partitioned) == found(plain) == [(100, FIRST), (100, SECOND)]
 
 
 def from_the_nth(failure: Failure, nth: int, times: int) -> Rule:

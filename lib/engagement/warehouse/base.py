@@ -436,12 +436,13 @@ def with_new_columns(old: Mapping[str, str], new: Mapping[str, str]) -> dict[str
     """Columns and types of a table some of whose partitions are replaced.
 
     What the new rows have comes in their order and with their types; what only other partitions
-    have comes before the partition's date, which is last.
+    have comes after it, but before the partition's date where that is last.
     """
-    last = [name for name in new if name == PARTITION]
-    merged = {name: kind for name, kind in new.items() if name != PARTITION}
-    merged |= {name: kind for name, kind in old.items() if name not in new and name != PARTITION}
-    return merged | {name: new[name] for name in last}
+    extra = {name: kind for name, kind in old.items() if name not in new}
+    names = list(new)
+    if names and names[-1] == PARTITION:
+        return {name: new[name] for name in names[:-1]} | extra | {PARTITION: new[PARTITION]}
+    return dict(new) | extra
 
 
 def frame(table: pa.Table) -> pd.DataFrame:
