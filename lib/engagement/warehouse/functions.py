@@ -127,6 +127,7 @@ FUNCTIONS: dict[str, dict[Engine, str]] = {
             "@1",
             rf"""
             case
+                when t is null then null
                 when {_TOO_DEEP} then 'too_deep'
                 when try(json_parse(t)) is null or {_UNSOUND_JSON} then 'not_json'
                 when regexp_like(t, '^\s*[{{]') then 'object'
