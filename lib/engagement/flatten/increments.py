@@ -180,7 +180,12 @@ def _unfinished(session: Session | None) -> list[tuple[str, str]]:
 def note_unfinished(session: Session, stages: Mapping[str, str]) -> None:
     """Say which dates are being worked on, and what is left to be done with each."""
     days = sorted(stages)
-    rows = pa.table({PARTITION: days, "stage": [stages[day] for day in days]}, _strings(2))
+    rows = pa.table(
+        {
+            PARTITION: pa.array(days, pa.string()),
+            "stage": pa.array([stages[day] for day in days], pa.string()),
+        }
+    )
     table = session.rows("unfinished", rows, _UNFINISHED_COLUMNS)
     session.publish(UNFINISHED, f"select * from {table}", columns=_UNFINISHED_COLUMNS)
 
@@ -201,11 +206,6 @@ def note_versions(
     )
     table = session.rows("versions", rows, _VERSION_COLUMNS)
     session.publish(VERSIONS, f"select * from {table}", partitions=days, columns=_VERSION_COLUMNS)
-
-
-def _strings(count: int) -> pa.Schema | None:
-    names = list(_UNFINISHED_COLUMNS)[:count]
-    return pa.schema([(name, pa.string()) for name in names])
 
 
 @cache

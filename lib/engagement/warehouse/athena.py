@@ -539,7 +539,7 @@ class _AthenaSession:
         token = self._writable()
         query = self.tree(select, parameters)
         old = self._warehouse.catalog.table(self._database(table), table.name)
-        if table.database == _PARTITIONED and _has_partition(self._given(query, columns)):
+        if table.database == _PARTITIONED and _PARTITION in self._given(query, columns):
             return self._publish_partitions(table, query, old, partitions, columns, version)
         there = glue.columns(old) if old else {}
         if partitions is not None and there:
@@ -821,10 +821,6 @@ _ARROW_OF = {
 
 def _quote(name: str) -> str:
     return str(exp.to_identifier(name, quoted=True).sql("trino"))
-
-
-def _has_partition(names: Sequence[str]) -> bool:
-    return _PARTITION in names
 
 
 def _groups(days: Sequence[str]) -> list[Sequence[str]]:
