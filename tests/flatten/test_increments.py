@@ -71,7 +71,7 @@ def test_nothing_new_reads_no_file_and_publishes_nothing(
     shop.warehouse.log = StatementLog()
     for file in shop.landing.rglob("*.json"):
         file.chmod(0o000)  # whoever reads it all the same, fails
-    monkeypatch.setattr("engagement.landing.records.RecordReader.read", _refuse)
+    monkeypatch.setattr("engagement.landing.records.Records.read", _refuse)
     again = shop.flatten()
     assert again.frame().equals(first.frame())
     assert again.unnamed_frame().equals(first.unnamed_frame())

@@ -20,7 +20,7 @@ from sqlglot import exp
 from engagement.landing.files import LandedFile
 from engagement.landing.lines import cut_records
 from engagement.warehouse import DialectError, Table, Warehouse, WarehouseError
-from engagement.warehouse.base import JsonColumn, JsonField, JsonValues, Session
+from engagement.warehouse.base import JsonColumn, JsonField, JsonValues, Session, fields_of
 
 MART = Table("marts", "things")
 
@@ -456,11 +456,17 @@ def landing(tmp_path: Path) -> Path:
     return day
 
 
+ENVELOPE = {
+    "type": JsonColumn(("type",), "string"),
+    "event": JsonColumn(("event",), "text"),
+}
+
+
 def records(session: Session, landing: Path, *lines: str) -> Table:
     """Lines read as records, by the reader of the engine."""
     (landing / "records.json").write_text("\n".join(lines), encoding="utf-8")
     found = LandedFile("2026-01-05", f"{landing.name}/records.json", 0, "")
-    table, _ = session.landing_records([found])
+    table, _ = session.landing_records([found], ENVELOPE)
     return table
 
 
@@ -475,9 +481,10 @@ def test_fields_of_json_are_counted_by_kind(warehouse: Warehouse, landing: Path)
             '{"a":18446744073709551616}',
         )
         grouped = session.work(
-            "grouped", f"select record, line_number < 4 as low, shape from {source}"
+            "grouped", f"select record_number, record, line_number < 4 as low, shape from {source}"
         )
-        found = session.json_fields(grouped, "record", ["low"], lambda group, path: False)
+        table = session.json_fields(grouped, "record", ["low"], lambda group, path: False)
+        found = fields_of(table, ["low"])
     assert {(one.group, one.path): one for one in found} == {
         (one.group, one.path): one
         for one in (
@@ -507,7 +514,8 @@ def test_values_are_looked_into_where_types_hang_on_them(
             '{"m":"2026-01-05T10:00:00Z"}',
             '{"m":[0],"unasked":1}',
         )
-        found = session.json_fields(source, "record", [], lambda group, path: path != ("unasked",))
+        table = session.json_fields(source, "record", [], lambda group, path: path != ("unasked",))
+        found = fields_of(table, [])
     assert {one.path[0]: one.values for one in found} == {
         "n": JsonValues(largest_integer=7),
         "d": JsonValues(fractions=1, largest_integer=100),
@@ -525,7 +533,7 @@ def test_deep_and_long_texts_have_fields_too(warehouse: Warehouse, landing: Path
     long = '{"items":[' + ",".join('{"a":1}' for _ in range(200)) + '],"s":"{[{["}'
     with warehouse.session(write=True) as session:
         source = records(session, landing, deep, long)
-        found = session.json_fields(source, "record", [], lambda group, path: False)
+        found = fields_of(session.json_fields(source, "record", [], lambda group, path: False), [])
         wanted = {"deep": JsonColumn(("k",) * 40, "string"), "s": JsonColumn(("s",), "string")}
         table = session.json_columns("taken", source, "record", wanted)
         values_ = rows(session.query(f"select line_number, deep, s from {table} order by 1"))
@@ -547,7 +555,7 @@ def test_landed_records_are_read_with_their_place(warehouse: Warehouse, landing:
     (landing / "x.gz").write_bytes(b"no gzip")
     files = warehouse.landing_files().files
     with warehouse.session(write=True) as session:
-        table, done = session.landing_records(files)
+        table, done = session.landing_records(files, ENVELOPE)
         found = session.query(
             "select source_file, line_number, record, record_encoding, verdict, is_object, "
             f"received_at_utc_date from {table} order by 1, 2, 3"
@@ -583,7 +591,7 @@ def test_of_a_key_given_twice_the_record_has_the_last_value(
 
 def test_no_files_are_no_records(warehouse: Warehouse) -> None:
     with warehouse.session(write=True) as session:
-        table, done = session.landing_records([])
+        table, done = session.landing_records([], ENVELOPE)
         assert done == []
         assert session.query(f"select record from {table}").empty
 
@@ -591,7 +599,7 @@ def test_no_files_are_no_records(warehouse: Warehouse) -> None:
 def test_records_have_the_number_of_their_line(warehouse: Warehouse, landing: Path) -> None:
     (landing / "a").write_bytes(b'{"a":1}{"b":\n\nbad\nbad')
     with warehouse.session(write=True) as session:
-        session.landing_records(warehouse.landing_files().files)
+        session.landing_records(warehouse.landing_files().files, ENVELOPE)
         source = session.work(
             "wanted",
             "select source_file, line_number, record, record_encoding from work.records "

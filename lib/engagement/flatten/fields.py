@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -24,7 +25,7 @@ from engagement.flatten.schema import (
     is_flattened,
     is_looked_into,
 )
-from engagement.warehouse.base import JsonField, Session
+from engagement.warehouse.base import FIELD_COUNTS, FIELD_LOOKS, Session
 from engagement.warehouse.dialect import Table
 from engagement.warehouse.values import BIGINT, VARCHAR
 
@@ -39,8 +40,6 @@ TYPE_TABLES = {
     "alias": "aliases",
 }
 
-_COUNTS = ("integers", "doubles", "booleans", "strings", "arrays", "objects")
-_LOOKS = ("fractions", "texts", "timestamps", "lists", "largest_integer")
 _KINDS = ("integer", "double", "boolean", "string", "array", "object")
 _LARGEST = "decimal(38, 0)"
 
@@ -49,8 +48,8 @@ FIELD_COLUMNS = {
     "type": VARCHAR,
     "event": VARCHAR,
     "path": VARCHAR,
-    **dict.fromkeys(_COUNTS, BIGINT),
-    **dict.fromkeys(_LOOKS, BIGINT),
+    **dict.fromkeys(FIELD_COUNTS, BIGINT),
+    **dict.fromkeys(FIELD_LOOKS, BIGINT),
     "largest_integer": _LARGEST,
     PARTITION: VARCHAR,
 }
@@ -65,8 +64,8 @@ def table_of(kind: str, event: str) -> str:
     return TYPE_TABLES[kind] if kind in TYPE_TABLES else table_name(event)
 
 
-def count_fields(session: Session, kept: Table, plans: Plans) -> list[JsonField]:
-    """Count the fields of kept records, by received date, type and event."""
+def count_fields(session: Session, kept: Table, plans: Plans) -> pa.Table:
+    """Count the fields of kept records: rows of :data:`FIELD_COLUMNS`."""
 
     @cache
     def decides(kind: str, event: str, path: Path) -> bool:
@@ -74,41 +73,27 @@ def count_fields(session: Session, kept: Table, plans: Plans) -> list[JsonField]
             return True
         return kind == "track" and is_looked_into("tracks", path, plans.get("tracks", {}))
 
-    @cache
-    def becomes_columns(kind: str, path: Path) -> bool:
-        return is_flattened(kind, path)
-
     found = session.json_fields(
         kept,
         "record",
         [PARTITION, "type", "event"],
         lambda group, path: decides(group[1], group[2], path),
     )
-    return [field for field in found if becomes_columns(field.group[1], field.path)]
+    columns = {VARCHAR: pa.string(), BIGINT: pa.int64(), _LARGEST: pa.decimal128(38, 0)}
+    schema = pa.schema([(name, columns[kind]) for name, kind in FIELD_COLUMNS.items()])
+    return found.filter(_becomes_columns(found)).select(schema.names).cast(schema)
 
 
-def field_rows(fields: Iterable[JsonField]) -> pa.Table:
-    """Fields as rows of :data:`FIELD_COLUMNS`."""
-    columns: dict[str, list[object]] = {name: [] for name in FIELD_COLUMNS}
-    for one in fields:
-        day, kind, event = one.group
-        columns[PARTITION].append(day)
-        columns["type"].append(kind)
-        columns["event"].append(event)
-        columns["path"].append(_path_text(one.path))
-        for name in _COUNTS:
-            columns[name].append(getattr(one, name))
-        for name in _LOOKS:
-            columns[name].append(None if one.values is None else getattr(one.values, name))
-    kinds = {VARCHAR: pa.string(), BIGINT: pa.int64(), _LARGEST: pa.decimal128(38, 0)}
-    return pa.table(
-        {name: pa.array(columns[name], kinds[kind]) for name, kind in FIELD_COLUMNS.items()}
-    )
-
-
-@cache
-def _path_text(path: Path) -> str:
-    return json.dumps(path, ensure_ascii=False, separators=(",", ":"))
+def _becomes_columns(found: pa.Table) -> pa.Array:
+    """Of each field, whether it is in a part of the record that becomes columns."""
+    kinds = found.column("type").combine_chunks().dictionary_encode()
+    paths = found.column("path").combine_chunks().dictionary_encode()
+    parsed = [tuple(json.loads(path)) for path in paths.dictionary.to_pylist()]
+    told = np.array(
+        [[is_flattened(kind, path) for path in parsed] for kind in kinds.dictionary.to_pylist()],
+        np.bool_,
+    ).reshape(len(kinds.dictionary), len(parsed))
+    return pa.array(told[kinds.indices.to_numpy(), paths.indices.to_numpy()])
 
 
 @dataclass(frozen=True)
@@ -129,7 +114,7 @@ def registered(session: Session) -> list[Registered]:
         f"select type, event, sum(events) as events from {NAMES} group by 1, 2 order by 1, 2",
         label="event names",
     )
-    sums = ", ".join(f"sum({name}) as {name}" for name in (*_COUNTS, *_LOOKS[:-1]))
+    sums = ", ".join(f"sum({name}) as {name}" for name in (*FIELD_COUNTS, *FIELD_LOOKS[:-1]))
     rows = session.query(
         f"select type, event, path, min({PARTITION}) as first_seen, {sums}, "
         f"max(largest_integer) as largest_integer from {FIELDS} group by 1, 2, 3 order by 1, 2, 3",
@@ -142,13 +127,13 @@ def registered(session: Session) -> list[Registered]:
         path, key = tuple(json.loads(text)), (kind, event)
         numbers = dict(
             zip(
-                (*_COUNTS, *_LOOKS),
+                (*FIELD_COUNTS, *FIELD_LOOKS),
                 (0 if pd.isna(c) else int(c) for c in cells),
                 strict=True,
             )
         )
         sources.setdefault(key, []).append(_source(path, numbers))
-        given.setdefault(key, {})[path] = sum(numbers[name] for name in _COUNTS)
+        given.setdefault(key, {})[path] = sum(numbers[name] for name in FIELD_COUNTS)
         first_seen.setdefault(key, {})[path] = first
     return [
         Registered(
@@ -164,7 +149,7 @@ def registered(session: Session) -> list[Registered]:
 
 
 def _source(path: Path, numbers: Mapping[str, int]) -> Source:
-    kinds = {kind for kind, name in zip(_KINDS, _COUNTS, strict=True) if numbers[name]}
+    kinds = {kind for kind, name in zip(_KINDS, FIELD_COUNTS, strict=True) if numbers[name]}
     values = Values(
         integers=numbers["integers"] + numbers["doubles"] - numbers["fractions"],
         doubles=numbers["fractions"],

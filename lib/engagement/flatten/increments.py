@@ -44,8 +44,10 @@ _RULES = (
     ("engagement.flatten", "schema.py"),
     ("engagement.flatten", "sql/classified.sql"),
     ("engagement.flatten", "sql/copies.sql"),
+    ("engagement.landing", "json_scan.py"),
     ("engagement.landing", "lines.py"),
     ("engagement.landing", "records.py"),
+    ("engagement.landing", "scanned.py"),
     ("engagement.landing", "strict_json.py"),
     ("engagement.warehouse", "values.py"),
 )

@@ -8,7 +8,7 @@ the columns that all records together ask for.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
@@ -28,7 +28,7 @@ from engagement.landing.lines import cut_records
 from engagement.settings import Settings
 from engagement.warehouse.base import FileLines, JsonColumn, Session, Warehouse
 from engagement.warehouse.dialect import Table, literal, parse
-from engagement.warehouse.values import BIGINT, BOOLEAN, TIMESTAMP, VARCHAR, from_json
+from engagement.warehouse.values import BIGINT, BOOLEAN, TIMESTAMP, VARCHAR
 
 _PLANNED = {"string": VARCHAR, "timestamp": TIMESTAMP}
 """Athena's names for the types of a tracking plan that it calls otherwise."""
@@ -37,20 +37,26 @@ MOST_COLUMNS = 200
 """A table with more columns than this is reported: some key may hold what is no name."""
 
 _ENVELOPE = {
-    "json_message_id": ("messageId",),
-    "type": ("type",),
-    "json_event": ("event",),
-    "json_anonymous_id": ("anonymousId",),
-    "json_user_id": ("userId",),
-    "channel": ("channel",),
-    "write_key": ("writeKey",),
-    "request_ip": ("request_ip",),
-    "context_ip": ("context", "ip"),
-    "raw_received_at": ("receivedAt",),
-    "raw_sent_at": ("sentAt",),
-    "raw_original_timestamp": ("originalTimestamp",),
-    "raw_timestamp": ("timestamp",),
+    name: JsonColumn(
+        path, "text" if name in ("message_id", "event", "anonymous_id", "user_id") else "string"
+    )
+    for name, path in {
+        "type": ("type",),
+        "event": ("event",),
+        "message_id": ("messageId",),
+        "anonymous_id": ("anonymousId",),
+        "user_id": ("userId",),
+        "channel": ("channel",),
+        "write_key": ("writeKey",),
+        "request_ip": ("request_ip",),
+        "context_ip": ("context", "ip"),
+        "raw_received_at": ("receivedAt",),
+        "raw_sent_at": ("sentAt",),
+        "raw_original_timestamp": ("originalTimestamp",),
+        "raw_timestamp": ("timestamp",),
+    }.items()
 }
+"""What every record is asked for; ids and names may be anything, and are texts then."""
 
 _EVENT_COLUMNS = {
     **DEFAULT_COLUMNS,
@@ -292,12 +298,14 @@ class _Run:
         self._plan = plan
         self._unread = sorted(plan.read)
         self._stages = {day: READ if day in plan.read else TABLES for day in plan.tables}
-        # Tables whose rows of these dates may go: all, where an earlier run did not finish.
-        self._before: set[str] | None = None
+        self._is_clean = plan.tables == plan.read.keys() and "left unfinished" not in "".join(
+            plan.read.values()
+        )
+        self._made: set[str] = set()
+        self._touched: set[str] = set()
 
     def read_all(self) -> tuple[str, ...]:
         """Read the dates that are to be read, in order, in groups that fit into memory."""
-        self._before = self._tables_of(self._unread) if self._is_clean_start() else None
         read: list[str] = []
         increments.note_unfinished(self._session, self._stages)
         while self._unread:
@@ -307,22 +315,18 @@ class _Run:
                 self._warehouse.batch_bytes,
                 self._warehouse.batch_days,
             )[0]
+            # Tables whose rows of these dates may have to go.
+            self._touched |= self._tables_of(days)
             turned = self._read(days)
             self._unread = sorted({*self._unread[len(days) :], *turned})
             read += days
-            if turned:
-                if self._before is not None:
-                    self._before |= self._tables_of(turned) or set()
-                self._stages.update(dict.fromkeys(turned, READ))
+            self._stages.update(dict.fromkeys(turned, READ))
             self._stages.update(dict.fromkeys(days, TABLES))
             if self._unread:
                 increments.note_unfinished(self._session, self._stages)
+            self._touched |= self._tables_of(days)
+            self._make_of_read(days)
         return tuple(read)
-
-    def _is_clean_start(self) -> bool:
-        return self._plan.tables == self._plan.read.keys() and "left unfinished" not in "".join(
-            self._plan.read.values()
-        )
 
     def _tables_of(self, days: Sequence[str]) -> set[str]:
         """Tables that hold rows of some dates, by the registry."""
@@ -339,27 +343,9 @@ class _Run:
         """Read the files of some dates; gives other dates that hold copies judged otherwise now."""
         session, settings = self._session, self._settings
         landed = [file for day in days for file in self._plan.files.get(day, ())]
-        records, files = session.landing_records(landed)
+        _, files = session.landing_records(landed, _ENVELOPE)
         session.rows("files", _file_rows(files), _FILE_COLUMNS)
-        # Ids are strings; only where some are not are they read as whatever they are.
-        mixed = {
-            name
-            for name, path in _ENVELOPE.items()
-            if name.startswith("json_") and not session.kinds(path) <= {"string"}
-        }
-        session.json_columns(
-            "envelope",
-            records,
-            "record",
-            {
-                name: JsonColumn(path, "json" if name in mixed else "string")
-                for name, path in _ENVELOPE.items()
-            },
-            where="is_object",
-            keep=True,
-            lazy=True,
-        )
-        session.work("classified", _classified(mixed))
+        session.work("classified", _sql("classified"))
         keys = settings.landing.write_keys
         sources = {"every_source": not keys, "write_keys": keys}
         window = settings.duplicates.window_days
@@ -427,6 +413,7 @@ class _Run:
             "kept_records",
             _sql("kept_records"),
             {
+                "record_number": BIGINT,
                 PARTITION: VARCHAR,
                 "type": VARCHAR,
                 "event": VARCHAR,
@@ -446,7 +433,7 @@ class _Run:
         session.publish(
             fields.NAMES, _sql("event_names"), partitions=days, columns=fields.NAME_COLUMNS
         )
-        found = fields.field_rows(fields.count_fields(session, kept, self._plans))
+        found = fields.count_fields(session, kept, self._plans)
         rows = session.rows("fields", found, fields.FIELD_COLUMNS)
         session.publish(
             fields.FIELDS, f"select * from {rows}", partitions=days, columns=fields.FIELD_COLUMNS
@@ -469,48 +456,84 @@ class _Run:
 
     # --- tables
 
+    def _make_of_read(self, days: Sequence[str]) -> None:
+        """Make the rows of dates that were just read while their records are here.
+
+        An engine may have no use for that. A table whose columns have other types now waits until
+        all dates were read: then it is made anew.
+        """
+        session, mapping = self._session, None
+        misfits: list[exp.Query] = []
+        for table in self._wanted():
+            if not self._is_touched(table):
+                continue
+            mapping = mapping or self._mapping()
+            rows = tables.rows_just_read(session, table, mapping)
+            if rows is None:
+                return
+            misfits += tables.misfits(session, table, rows)
+            if self._can_grow(table):
+                tables.publish(session, table, rows, days)
+        tables.publish_discards(session, misfits, days)
+        self._made |= set(days)
+
     def make_tables(self) -> tuple[str, ...]:
         """Make the tables that the dates of this run touch; gives those that were dropped."""
-        session = self._session
-        known = fields.registered(session)
-        wanted = tables.event_tables(known, self._plans)
-        days = sorted(self._stages)
-        touched = self._tables_of(days)
-        mapping = session.rows(
-            "mapping",
-            tables.mapping_rows(known),
-            {"event": VARCHAR, "flat_table": VARCHAR},
-        )
+        session, wanted, mapping = self._session, self._wanted(), self._mapping()
+        days = sorted(self._stages.keys() - self._made)
+        self._touched |= self._tables_of(days)
 
         def make(table: EventTable) -> list[exp.Query]:
-            whole = not _only_grows(session.columns(table.table), table.definition)
-            return tables.publish_table(session, table, None if whole else days, mapping)
+            whole = not days or not self._can_grow(table)
+            rows = tables.rows_kept(session, table, None if whole else days, mapping)
+            tables.publish(session, table, rows, None if whole else days)
+            if not days:
+                return []
+            if whole:
+                rows = tables.rows_kept(session, table, days, mapping)
+            return tables.misfits(session, table, rows)
 
-        before = self._before
         chosen = [
             table
             for table in wanted
-            if before is None
-            or table.name in touched | before
-            or (table.kind == "tracks" and any(_is_of_tracks(n) for n in touched | before))
+            if (days and self._is_touched(table))
             or session.columns(table.table) != table.definition
         ]
         misfits = list(tables.in_lanes(session, make, chosen))
-        tables.publish_discards(session, misfits, days)
-        if any(table.name == "identifies" for table in chosen):
+        if days:
+            tables.publish_discards(session, misfits, days)
+        remade = [table for table in wanted if table in chosen or self._is_touched(table)]
+        if any(table.name == "identifies" for table in remade):
             session.publish(tables.USERS, tables.users(session))
         dropped = tables.drop_others(session, {table.name for table in wanted})
         increments.note_unfinished(session, {})
         return tuple(dropped)
 
+    def _wanted(self) -> list[EventTable]:
+        self._known = fields.registered(self._session)
+        return tables.event_tables(self._known, self._plans)
+
+    def _mapping(self) -> Table:
+        return self._session.rows(
+            "mapping",
+            tables.mapping_rows(self._known),
+            {"event": VARCHAR, "flat_table": VARCHAR},
+        )
+
+    def _is_touched(self, table: EventTable) -> bool:
+        """Whether rows of a table may change: all may, where an earlier run did not finish."""
+        if not self._is_clean or table.name in self._touched:
+            return True
+        return table.kind == "tracks" and any(map(_is_of_tracks, self._touched))
+
+    def _can_grow(self, table: EventTable) -> bool:
+        """Whether a table's rows of other dates can stay: it gains columns at most."""
+        old, new = self._session.columns(table.table), table.definition
+        return all(new.get(name) == kind for name, kind in old.items())
+
 
 def _is_of_tracks(name: str) -> bool:
     return name not in fields.TYPE_TABLES.values()
-
-
-def _only_grows(old: Mapping[str, str], new: Mapping[str, str]) -> bool:
-    """Whether a table's rows of other dates can stay: it gains columns at most."""
-    return all(new.get(name) == kind for name, kind in old.items()) and bool(old)
 
 
 def _file_rows(files: Sequence[FileLines]) -> pa.Table:
@@ -525,16 +548,6 @@ def _file_rows(files: Sequence[FileLines]) -> pa.Table:
             for place, (name, kind) in enumerate(_FILE_COLUMNS.items())
         }
     )
-
-
-def _classified(mixed: Set[str]) -> exp.Query:
-    """The query of classified.sql, whose ids are strings or, in canonical text, numbers."""
-    query = _sql("classified").copy()
-    for node in list(query.find_all(exp.Column)):
-        if node.name in mixed:
-            text = tables.parsed(from_json("leaf", VARCHAR), node.name)
-            node.replace(exp.paren(text, copy=False))
-    return query
 
 
 def _reconcile(session: Session) -> None:

@@ -120,20 +120,11 @@ def _event_table(
 # --- making a table -----------------------------------------------------------------------------
 
 
-def publish_table(
-    session: Session, wanted: EventTable, days: Sequence[str] | None, mapping: Table
-) -> list[exp.Query]:
-    """Make a table's rows of some dates again, or all of them (``None``).
-
-    Returns
-    -------
-    list
-        Queries for the values of these dates that do not fit a declared column.
-    """
-    source = _source_rows(session, wanted, days, mapping)
+def publish(session: Session, wanted: EventTable, rows: Table, days: Sequence[str] | None) -> None:
+    """Make a table's rows of some dates again, or all of them (``None``)."""
     leaves = _Leaves(wanted)
     table = session.json_columns(
-        f"leaves_{wanted.name}", source, "record", leaves.wanted(), lazy=True
+        f"leaves_{wanted.name}", rows, "record", leaves.wanted(), lazy=True
     )
     session.publish(
         wanted.table,
@@ -141,35 +132,54 @@ def publish_table(
         partitions=days,
         columns=wanted.definition,
     )
-    return _misfits(session, wanted, source)
 
 
-def _source_rows(
+def rows_kept(
     session: Session, wanted: EventTable, days: Sequence[str] | None, mapping: Table
 ) -> Table:
-    """The kept events of a table, with their records."""
+    """The kept events of a table on some dates, or on all (``None``), with their records."""
+    query = _rows(wanted, EVENTS, mapping).select(exp.column("record", table="e"), copy=False)
+    if days is not None:
+        dates = [literal(day) for day in days]
+        query = query.where(exp.column(PARTITION, table="e").isin(*dates), copy=False)
+    columns = {**DEFAULT_COLUMNS, "event": VARCHAR, PARTITION: VARCHAR}
+    if wanted.kind in ("track", "tracks"):
+        columns["flat_table"] = VARCHAR
+    return session.readable(f"rows_{wanted.name}", query, {**columns, "record": VARCHAR})
+
+
+def rows_just_read(session: Session, wanted: EventTable, mapping: Table) -> Table | None:
+    """The kept events of a table among those just read; ``None`` where an engine has no such."""
+    query = _rows(wanted, Table("work", "kept"), mapping)
+    query = query.select(*(exp.column(name, table="e") for name in ("record_number", "shape")))
+    query = query.where(exp.column("is_duplicate", table="e").not_(), copy=False)
+    kind, events = "track" if wanted.kind == "tracks" else wanted.kind, set(wanted.events)
+
+    def takes(type_: str, name: str) -> bool:
+        # Only tracks have names; what else stands there is no name.
+        return type_ == kind and (kind != "track" or name in events)
+
+    return session.just_read(f"rows_{wanted.name}", query, takes)
+
+
+def _rows(wanted: EventTable, source: Table, mapping: Table) -> exp.Select:
+    """The default columns of a table's events."""
     kind = "track" if wanted.kind == "tracks" else wanted.kind
-    columns = [*DEFAULT_COLUMNS, "event", "record", PARTITION]
     chosen: list[exp.Expr] = [
-        exp.alias_(exp.column(name, table="e", quoted=True), name, quoted=True) for name in columns
+        exp.alias_(exp.column(name, table="e", quoted=True), name, quoted=True)
+        for name in (*DEFAULT_COLUMNS, "event", PARTITION)
     ]
-    given = {**DEFAULT_COLUMNS, "event": VARCHAR, "record": VARCHAR, PARTITION: VARCHAR}
-    query = exp.Select(expressions=chosen).from_(EVENTS.node().as_("e"), copy=False)
+    query = exp.Select(expressions=chosen).from_(source.node().as_("e"), copy=False)
     query = query.where(exp.column("type", table="e").eq(kind), copy=False)
     if wanted.kind == "tracks":
         query = query.select(exp.alias_(exp.column("flat_table", table="m"), "flat_table"))
         same = exp.column("event", table="e").eq(exp.column("event", table="m"))
         query = query.join(mapping.node().as_("m"), on=same, copy=False)
-        given["flat_table"] = VARCHAR
     elif wanted.kind == "track":
         query = query.select(exp.alias_(literal(wanted.name), "flat_table"))
         names = [literal(name) for name in wanted.events]
         query = query.where(exp.column("event", table="e").isin(*names), copy=False)
-        given["flat_table"] = VARCHAR
-    if days is not None:
-        dates = [literal(day) for day in days]
-        query = query.where(exp.column(PARTITION, table="e").isin(*dates), copy=False)
-    return session.readable(f"rows_{wanted.name}", query, given)
+    return query
 
 
 def _select(wanted: EventTable, table: Table, leaves: _Leaves) -> exp.Select:
@@ -236,8 +246,8 @@ def _may_misfit(column: Column, source: Source) -> bool:
     return not source.kinds <= _FITTING[column.declared]
 
 
-def _misfits(session: Session, wanted: EventTable, source: Table) -> list[exp.Query]:
-    """Values that were given and do not fit their declared column."""
+def misfits(session: Session, wanted: EventTable, rows: Table) -> list[exp.Query]:
+    """Queries for the values that were given and do not fit their declared column."""
     suspect = [
         (Column(column.name, column.declared, [one]), kind)
         for column, kind in wanted.columns
@@ -249,7 +259,7 @@ def _misfits(session: Session, wanted: EventTable, source: Table) -> list[exp.Qu
     few = EventTable(wanted.name, wanted.kind, wanted.events, 0, tuple(suspect), ())
     leaves = _Leaves(few)
     table = session.json_columns(
-        f"suspects_{wanted.name}", source, "record", leaves.wanted(), lazy=True
+        f"suspects_{wanted.name}", rows, "record", leaves.wanted(), lazy=True
     )
     chosen: list[exp.Expr] = [_quoted("id"), _quoted("received_at"), _quoted(PARTITION)]
     found: list[exp.Expr] = []
@@ -452,7 +462,7 @@ def _leaf_kind(column: Column, source: Source, target: str) -> str:
         # From there on two integers may be one double.
         if not column.declared and target != VARCHAR and source.values.largest_integer < 2**53:
             return "double"
-    return "json"
+    return "text" if target == VARCHAR else "json"
 
 
 def _conversion(kind: str, target: str, only_arrays: bool) -> str:
@@ -463,6 +473,8 @@ def _conversion(kind: str, target: str, only_arrays: bool) -> str:
     match kind, target:
         case "string", "varchar" if only_arrays:
             return "case when leaf not in ('[]', '[\"\"]') then leaf end"
+        case "text", "varchar":
+            return "leaf"
         case "string", "varchar":
             return "nullif(leaf, '')"
         case "string", _:

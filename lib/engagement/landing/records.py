@@ -1,204 +1,285 @@
-"""Reading landed files record by record: lines cut, JSON judged, and the shape of each told.
+"""Reading landed files record by record: lines cut, JSON judged, values found.
 
 This is where the embedded engine's records come from; on Athena SQL does the same
-(``flatten/sql/records.sql``). A line that is one JSON value is one record, whatever stands in its
-strings; only other lines are looked at for several records. Each record is parsed once: the same
-look tells whether it is JSON, whether a key is given twice, and which paths lead to which kinds of
-values. That is its *shape*, and there are few shapes among many records.
+(``warehouse/sql/athena_records.sql``). Nearly every line is one object and is read in one scan
+(:mod:`engagement.landing.scanned`), which leaves its values where they are and says where. An odd
+line is cut into its records, and each is judged with care (:mod:`engagement.landing.strict_json`).
 """
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-import orjson
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from engagement.landing import strict_json
 from engagement.landing.lines import cut_records
+from engagement.landing.scanned import Leaf, Path, Scanned
 
 PARTITION = "received_at_utc_date"
 
-SCHEMA = pa.schema(
-    [
-        ("record_number", pa.int64()),
-        (PARTITION, pa.string()),
-        ("source_file", pa.string()),
-        ("line_number", pa.int64()),
-        ("record", pa.large_string()),
-        ("record_as_sent", pa.large_string()),
-        ("record_encoding", pa.string()),
-        ("verdict", pa.string()),
-        ("is_object", pa.bool_()),
-        ("shape", pa.int64()),
-    ]
+NO_GROUP = -1
+"""Group of a record whose values stand in no column: they are read from its text."""
+
+_NAMES = pa.dictionary(pa.int32(), pa.string())
+_RECORD = (
+    ("record_number", pa.int64()),
+    (PARTITION, _NAMES),
+    ("source_file", _NAMES),
+    ("line_number", pa.int64()),
+    ("record", pa.string_view()),
+    ("record_as_sent", pa.string_view()),
+    ("record_encoding", pa.string()),
+    ("verdict", pa.string()),
+    ("is_object", pa.bool_()),
+    ("shape", pa.int32()),
 )
 """Columns of records: see :meth:`engagement.warehouse.base.Session.landing_records`."""
 
-NO_SHAPE = -1
-"""Shape of a record that is nested too deep to tell cheaply, or that is no object."""
-
 _BOM = b"\xef\xbb\xbf"
-_BLANK = b" \t"
-_BATCH_BYTES = 64_000_000
-
-Path = tuple[str, ...]
-Leaves = tuple[tuple[Path, str], ...]
-
-_KINDS = {str: "string", int: "integer", float: "double", bool: "boolean", list: "array"}
+_SCANNED_BYTES = 1_000_000_000
 
 
-@dataclass
-class Shapes:
-    """Shapes by number: where the values of a record stand, and of which kind they are.
-
-    ``has_unknown`` tells that some record's shape was not told.
-    """
-
-    has_unknown: bool = False
-    _numbers: dict[Any, int] = field(default_factory=dict)
-
-    def __len__(self) -> int:
-        return len(self._numbers)
-
-    def number(self, value: dict[str, Any]) -> int:
-        """Number of an object's shape; :data:`NO_SHAPE` where it is nested too deep."""
-        try:
-            return self._numbers.setdefault(_shape(value), len(self._numbers))
-        except RecursionError:
-            self.has_unknown = True
-            return NO_SHAPE
-
-    def leaves(self) -> list[Leaves]:
-        """Paths and kinds of each shape, by number: ``(path, kind)``, as ``strict_json.paths``."""
-        return [tuple(_leaves(shape)) for shape in self._numbers]
-
-
-def _shape(value: dict[str, Any]) -> tuple[Any, ...]:
-    kinds = tuple(map(type, value.values()))
-    if dict in kinds:
-        inner = tuple([_shape(item) for item in value.values() if type(item) is dict])
-        return tuple(value), kinds, inner
-    return tuple(value), kinds, ()
-
-
-def _leaves(shape: tuple[Any, ...], above: Path = ()) -> Iterator[tuple[Path, str]]:
-    keys, kinds, inner = shape
-    objects = iter(inner)
-    for key, kind in zip(keys, kinds, strict=True):
-        if kind is dict:
-            below = next(objects)
-            if below[0]:
-                yield from _leaves(below, (*above, key))
-            else:
-                yield (*above, key), "object"
-        elif kind in _KINDS:
-            yield (*above, key), _KINDS[kind]
-
-
-@dataclass
+@dataclass(frozen=True)
 class FileRecords:
     """How many lines of a file were read, and how many of them were blank."""
 
-    lines: int = 0
-    blank_lines: int = 0
+    lines: int
+    blank_lines: int
 
 
-class RecordReader:
-    """Collects the records of files into batches of some size.
+@dataclass(frozen=True)
+class RecordGroup:
+    """Records of one event type and name whose values stand in columns.
 
-    The records of a batch are in order of type and event, so that those of one table stand
-    together wherever they are kept. Their numbers say nothing about their order.
+    ``number`` is their shape; ``table`` has ``record_number`` and the columns of ``leaves``.
     """
 
-    def __init__(self, shapes: Shapes) -> None:
-        self._shapes = shapes
-        self._rows: list[tuple[Any, ...]] = []
-        self._bytes = 0
-        self._next = 0
+    number: int
+    kind: str
+    event: str
+    leaves: Mapping[Path, Leaf]
+    table: pa.Table
 
-    def read(self, data: bytes, day: str, name: str) -> FileRecords:
-        """Read the bytes of one file."""
+
+@dataclass(frozen=True)
+class _Piece:
+    """A file's lines, or a part of them."""
+
+    file: int
+    day: str
+    name: str
+    data: bytes
+
+
+class Records:
+    """The records of some files.
+
+    Parameters
+    ----------
+    texts
+        Columns of values that stand at the same path in every record, with that path. The first
+        two are the type and the name of an event. They are filled in for the records that were
+        scanned, as strings; for others they are NULL.
+    """
+
+    def __init__(self, texts: Mapping[str, Path]) -> None:
+        self._texts = dict(texts)
+        self._waiting: list[_Piece] = []
+        self._bytes = 0
+        self._files: list[list[int]] = []
+        self._odd: list[tuple[Any, ...]] = []
+        self._batches: list[pa.RecordBatch] = []
+        self._scans: list[tuple[int, Scanned]] = []
+        self.paths: list[Path] = []
+        self._path_numbers: dict[Path, int] = {}
+        self._path_of_node: list[NDArray[np.int64]] = []
+        self._next = 0
+        self._is_sparse = False
+        self.groups: list[RecordGroup] = []
+        self.escaped: set[str] = set()
+
+    def read(self, data: bytes, day: str, name: str) -> int:
+        """Take in the bytes of one file; gives its number."""
         if data.startswith(_BOM):
             data = data[len(_BOM) :]
         if b"\r" in data:
             data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        lines = data.split(b"\n")
-        if not lines[-1]:
-            lines.pop()
-        counts = FileRecords(len(lines))
-        self._bytes += len(data)
-        loads, dumps, add, shape = orjson.loads, orjson.dumps, self._rows.append, self._shapes
-        for number, line in enumerate(lines, 1):
-            try:
-                value = loads(line)
-                # What prints as it stands gives no key twice, and nests no deeper than is read.
-                if type(value) is dict and dumps(value) == line:
-                    add(
-                        (
-                            str(value.get("type")),
-                            str(value.get("event")),
-                            day,
-                            name,
-                            number,
-                            line,
-                            None,
-                            None,
-                            strict_json.OBJECT,
-                            True,
-                            shape.number(value),
-                        )
-                    )
-                    continue
-            except (orjson.JSONDecodeError, orjson.JSONEncodeError):
-                pass
-            if not line.strip(_BLANK):
-                counts.blank_lines += 1
-                continue
-            for record in _records(line):
-                add(("", "", day, name, number, *self._judged(record)))
-        return counts
+        number = len(self._files)
+        self._files.append([0, 0])
+        for piece in _pieces(data):
+            if self._bytes + len(piece) > _SCANNED_BYTES:
+                self._scan()
+            self._waiting.append(_Piece(number, day, name, piece))
+            self._bytes += len(piece)
+        return number
 
-    def _judged(self, record: bytes) -> tuple[bytes, bytes | None, str | None, str, bool, int]:
-        try:
-            text = record.decode("utf-8")
-        except UnicodeDecodeError:
-            return base64.b64encode(record), None, "base64", "not_utf8", False, NO_SHAPE
-        verdict = strict_json.verdict(text)
-        if verdict == strict_json.OBJECT:
-            return record, None, None, verdict, True, self._shapes.number(orjson.loads(record))
-        if verdict == strict_json.TWICE:
-            once = strict_json.last_wins(text).encode()
-            return once, record, None, verdict, True, self._shapes.number(orjson.loads(once))
-        return record, None, None, verdict, False, NO_SHAPE
+    def finish(self) -> pa.Table:
+        """Scan what waits; gives all records, those of a group together."""
+        self._scan()
+        if self._odd or not self._batches:
+            self._batches.append(self._odd_batch())
+        return pa.Table.from_batches(self._batches)
+
+    def lines(self, number: int) -> FileRecords:
+        """Count the lines of a file, after :meth:`finish`."""
+        return FileRecords(*self._files[number])
 
     @property
-    def is_full(self) -> bool:
-        """Whether enough was read for a batch."""
-        return self._bytes >= _BATCH_BYTES
+    def first_odd(self) -> int:
+        """Number from which on records were not scanned; known after :meth:`finish`."""
+        return self._next
 
-    def take(self) -> pa.Table:
-        """What was read since the last call."""
-        rows, self._rows, self._bytes = self._rows, [], 0
-        # By type and event: ties stay in the order in which they were read.
-        rows.sort(key=_cluster)
-        first, self._next = self._next, self._next + len(rows)
-        columns: list[pa.Array] = [pa.array(range(first, self._next), pa.int64())]
-        for place, kind in enumerate(SCHEMA.types[1:], 2):
-            values = [row[place] for row in rows]
-            if pa.types.is_large_string(kind):
-                # Known to be UTF-8: no need to look again.
-                columns.append(pa.array(values, pa.large_binary()).view(kind))
-            else:
-                columns.append(pa.array(values, kind))
-        return pa.Table.from_arrays(columns, schema=SCHEMA)
+    @property
+    def has_groups_without_columns(self) -> bool:
+        """Whether the values of some that were scanned stand in no column all the same."""
+        return self._is_sparse
+
+    @property
+    def has_odd(self) -> bool:
+        """Whether there are any that were not scanned."""
+        return bool(self._odd)
+
+    def counts(
+        self, numbers: NDArray[np.int64]
+    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+        """Count the values of some records that were scanned.
+
+        Yields
+        ------
+        tuple
+            Numbers of :attr:`paths`, and a row of counts for each, by
+            :data:`engagement.landing.scanned.COUNTED`.
+        """
+        for place, (base, scanned) in enumerate(self._scans):
+            own = numbers[(numbers >= base) & (numbers < base + len(scanned.order))]
+            nodes, counts = scanned.counts(scanned.order[own - base])
+            known = self._path_of_node[place]
+            for node in nodes[known[nodes] < 0].tolist():
+                known[node] = self.number_of(scanned.path(node))
+            yield known[nodes], counts
+
+    def number_of(self, path: Path) -> int:
+        """Number of a path among :attr:`paths`."""
+        if path not in self._path_numbers:
+            self._path_numbers[path] = len(self.paths)
+            self.paths.append(path)
+        return self._path_numbers[path]
+
+    # --- inside
+
+    def _scan(self) -> None:
+        pieces, self._waiting, self._bytes = self._waiting, [], 0
+        if not pieces:
+            return
+        sizes = [piece.data.count(b"\n") for piece in pieces]
+        scanned = Scanned(b"".join(piece.data for piece in pieces), list(self._texts.values()))
+        of_piece = np.repeat(np.arange(len(pieces)), sizes)
+        first_line = []
+        at = 0
+        for piece, size in zip(pieces, sizes, strict=True):
+            counts = self._files[piece.file]
+            first_line.append(counts[0] + 1 - at)
+            counts[0] += size
+            counts[1] += int(scanned.is_blank[at : at + size].sum())
+            at += size
+        number_in_file = np.arange(at) + np.repeat(np.array(first_line, np.int64), sizes)
+        self._add_clean(scanned, pieces, of_piece, number_in_file)
+        for row in scanned.odd.tolist():
+            piece = pieces[of_piece[row]]
+            for record in _records(scanned.line(row)):
+                where = (piece.day, piece.name, int(number_in_file[row]))
+                self._odd.append((*where, *_judged(record)))
+
+    def _add_clean(
+        self,
+        scanned: Scanned,
+        pieces: Sequence[_Piece],
+        of_piece: NDArray[np.int64],
+        number_in_file: NDArray[np.int64],
+    ) -> None:
+        order, count = scanned.order, len(scanned.order)
+        if not count:
+            return
+        base, self._next = self._next, self._next + count
+        self._scans.append((base, scanned))
+        self._path_of_node.append(np.full(scanned.nodes, -1, np.int64))
+        shape = np.full(count, NO_GROUP, np.int32)
+        for group in scanned.groups:
+            columns = scanned.columns(group)
+            if columns is None:
+                self._is_sparse = True
+                continue
+            leaves, cells = columns
+            first, after = group.first, group.first + len(group.rows)
+            number = len(self.groups)
+            shape[first:after] = number
+            numbers = pa.array(np.arange(base + first, base + after))
+            names = ["record_number", *(leaf.name for leaf in leaves.values())]
+            table = pa.Table.from_arrays([numbers, *cells], names=names)
+            self.groups.append(RecordGroup(number, group.kind, group.event or "", leaves, table))
+        piece_of = of_piece[order].astype(np.int32)
+        record: list[pa.Array] = [
+            pa.array(np.arange(base, self._next)),
+            _named(piece_of, [piece.day for piece in pieces]),
+            _named(piece_of, [piece.name for piece in pieces]),
+            pa.array(number_in_file[order]),
+            scanned.lines(),
+            pa.nulls(count, pa.string_view()),
+            pa.nulls(count, pa.string()),
+            pa.repeat(strict_json.OBJECT, count),
+            pa.repeat(pa.scalar(True), count),
+            pa.array(shape),
+            *scanned.texts(),
+        ]
+        escaped = zip(self._texts, scanned.texts_escaped(), strict=True)
+        self.escaped |= {name for name, is_escaped in escaped if is_escaped}
+        self._batches.append(pa.RecordBatch.from_arrays(record, schema=self._schema()))
+
+    def _odd_batch(self) -> pa.RecordBatch:
+        rows = self._odd
+        numbers = range(self._next, self._next + len(rows))
+        columns = [pa.array(numbers, pa.int64())]
+        for place, (_, kind) in enumerate(_RECORD[1:-1]):
+            columns.append(pa.array([row[place] for row in rows], kind))
+        columns.append(pa.array([NO_GROUP] * len(rows), pa.int32()))
+        columns += [pa.nulls(len(rows), pa.string_view()) for _ in self._texts]
+        return pa.RecordBatch.from_arrays(columns, schema=self._schema())
+
+    def _schema(self) -> pa.Schema:
+        return pa.schema([*_RECORD, *((name, pa.string_view()) for name in self._texts)])
 
 
-def _cluster(row: tuple[Any, ...]) -> tuple[str, str]:
-    return row[0], row[1]
+def _named(numbers: NDArray[np.int32], names: Sequence[str]) -> pa.Array:
+    return pa.DictionaryArray.from_arrays(pa.array(numbers), pa.array(names, pa.string()))
+
+
+def _pieces(data: bytes) -> Iterator[bytes]:
+    """Whole lines, each with its end, in pieces of a size that can be scanned."""
+    if data and not data.endswith(b"\n"):
+        data += b"\n"
+    while len(data) > _SCANNED_BYTES:
+        cut = data.rfind(b"\n", 0, _SCANNED_BYTES) + 1 or data.find(b"\n") + 1
+        yield data[:cut]
+        data = data[cut:]
+    if data:
+        yield data
+
+
+def _judged(record: bytes) -> tuple[str, str | None, str | None, str, bool]:
+    try:
+        text = record.decode("utf-8")
+    except UnicodeDecodeError:
+        return base64.b64encode(record).decode(), None, "base64", "not_utf8", False
+    verdict = strict_json.verdict(text)
+    if verdict == strict_json.TWICE:
+        return strict_json.last_wins(text), text, None, verdict, True
+    return text, None, None, verdict, verdict == strict_json.OBJECT
 
 
 def _records(line: bytes) -> list[bytes]:

@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from functools import cached_property, partial
 from queue import SimpleQueue
@@ -39,7 +39,6 @@ from engagement.warehouse.athena_statements import (
     connect,
 )
 from engagement.warehouse.base import (
-    KINDS,
     FileLines,
     Finding,
     JsonColumn,
@@ -54,6 +53,7 @@ from engagement.warehouse.base import (
     T,
     WarehouseError,
     appended,
+    fields_table,
     frame,
     with_new_columns,
 )
@@ -432,6 +432,14 @@ class _AthenaSession:
         lazy: bool = False,
     ) -> Table:
         through = {n: kind for n, kind in self.columns(source).items() if keep or n != column}
+        texts = [alias for alias, item in wanted.items() if item.kind == "text"]
+        if texts:
+            raw = {**wanted} | {alias: replace(wanted[alias], kind="json") for alias in texts}
+            table = self.json_columns(
+                f"raw_{name}", source, column, raw, where=where, keep=keep, lazy=True
+            )
+            query = athena_json.with_texts(table.node(), list(self.columns(table)), texts)
+            return self.view(name, query, self.columns(table)) if lazy else self.work(name, query)
         if wanted:
             query = athena_json.columns_query(source.node(), list(through), column, wanted, where)
         else:
@@ -449,7 +457,7 @@ class _AthenaSession:
         column: str,
         groups: Sequence[str],
         looked_into: Callable[[tuple[Any, ...], tuple[str, ...]], bool],
-    ) -> list[JsonField]:
+    ) -> pa.Table:
         found: list[JsonField] = []
         rows: exp.Expr = source.node()
         depth = 6
@@ -459,14 +467,10 @@ class _AthenaSession:
             fields, deeper = athena_json.fields(table, len(groups), looked_into)
             found += [one for one in fields if one.group not in deeper]
             if not deeper:
-                return found
+                return fields_table(found, groups)
             # Few events nest so deep: only their groups are looked at again.
             rows = athena_json.rows_of(source.node(), groups, sorted(deeper, key=repr))
             depth *= 2
-
-    def kinds(self, path: tuple[str, ...]) -> frozenset[str]:
-        del path  # to look would cost as much as to be ready for anything
-        return frozenset(KINDS)
 
     def readable(self, name: str, events: exp.Query, columns: Mapping[str, str]) -> Table:
         # Athena's own reader takes the last value of a key given twice.
@@ -477,11 +481,23 @@ class _AthenaSession:
 
     # --- the landing
 
-    def landing_records(self, files: Sequence[LandedFile]) -> tuple[Table, list[FileLines]]:
+    def landing_records(
+        self, files: Sequence[LandedFile], envelope: Mapping[str, JsonColumn]
+    ) -> tuple[Table, list[FileLines]]:
         work, done = LinesReader(self._warehouse, self).read(files)
         self._work["lines"] = work
         self._work["records"] = self.create("records", self.sql(records_query()))
-        return Table(WORK, "records"), done
+        records = Table(WORK, "records")
+        self.json_columns(
+            "envelope", records, "record", envelope, where="is_object", keep=True, lazy=True
+        )
+        return records, done
+
+    def just_read(
+        self, name: str, kept: exp.Query, takes: Callable[[str, str], bool]
+    ) -> Table | None:
+        del name, kept, takes  # what the tables hold is quicker to read than to join
+        return None
 
     def locate(self, name: str, source: Table, cut: Callable[[str], Sequence[str]]) -> Table:
         work = LinesReader(self._warehouse, self).locate(source, cut)

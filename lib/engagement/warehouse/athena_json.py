@@ -17,6 +17,7 @@ from sqlglot import exp
 
 from engagement.warehouse.base import KINDS, LARGEST, JsonColumn, JsonField, JsonValues
 from engagement.warehouse.dialect import literal
+from engagement.warehouse.values import VARCHAR, from_json
 
 Path = tuple[str, ...]
 
@@ -248,6 +249,19 @@ def fields(
             JsonField(group, path, integers, doubles, booleans, strings, arrays, objects, values)
         )
     return found, deep
+
+
+def with_texts(source: exp.Expr, columns: Sequence[str], texts: Sequence[str]) -> exp.Select:
+    """Columns of a table, some of them JSON values that become what a column of texts gets."""
+    chosen = [
+        exp.alias_(
+            exp.maybe_parse(from_json(f'"{name}"', VARCHAR), dialect="athena"), name, quoted=True
+        )
+        if name in texts
+        else _quoted(name)
+        for name in columns
+    ]
+    return exp.Select(expressions=chosen).from_(source, copy=False)
 
 
 def rows_of(source: exp.Expr, groups: Sequence[str], wanted: Sequence[tuple[Any, ...]]) -> exp.Expr:

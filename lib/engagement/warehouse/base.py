@@ -201,19 +201,30 @@ class Session(Protocol):
         column: str,
         groups: Sequence[str],
         looked_into: Callable[[tuple[Any, ...], tuple[str, ...]], bool],
-    ) -> list[JsonField]:
+    ) -> pa.Table:
         """Find every path of scalars and arrays in a column of JSON objects, and count its values.
 
-        ``source`` keeps the column ``shape`` of its records. The values themselves are looked at
-        where ``looked_into``, asked with the group and the path, says so.
+        ``source`` selects from the records that were read last, and keeps their ``record_number``
+        and ``shape``. The values themselves are looked at where ``looked_into``, asked with the
+        group and the path, says so; it says the same of all dates.
+
+        Returns
+        -------
+        Table
+            The columns ``groups``; ``path``, a JSON array of keys; :data:`FIELD_COUNTS`, values
+            that are not null by kind; :data:`FIELD_LOOKS`, see :class:`JsonValues`, NULL where
+            nobody looked. In no order.
         """
         ...
 
-    def kinds(self, path: tuple[str, ...]) -> frozenset[str]:
-        """Say of which kinds the values of a path may be in the records that were read last.
+    def just_read(
+        self, name: str, kept: exp.Query, takes: Callable[[str, str], bool]
+    ) -> Table | None:
+        """Let ``work.<name>`` stand for some of the records that were read last.
 
-        Kinds are those of :class:`JsonField`, in the singular; all of them where an engine cannot
-        tell cheaply.
+        ``kept`` gives their ``record_number`` and ``shape``, which :meth:`json_columns` then uses
+        up in the place of their texts; ``takes`` says of an event's type and name whether any of
+        them may be such. ``None`` where an engine rather reads ``events.events``.
         """
         ...
 
@@ -233,7 +244,9 @@ class Session(Protocol):
         """
         ...
 
-    def landing_records(self, files: Sequence[LandedFile]) -> tuple[Table, list[FileLines]]:
+    def landing_records(
+        self, files: Sequence[LandedFile], envelope: Mapping[str, JsonColumn]
+    ) -> tuple[Table, list[FileLines]]:
         """Read files record by record, losing nothing.
 
         ``work.records`` gets a row per record: ``record_number`` (any, unique), the partition,
@@ -241,7 +254,9 @@ class Session(Protocol):
         last of the values of a key given twice), ``record_as_sent`` (where that differs),
         ``record_encoding`` (``base64`` where it is no UTF-8), ``verdict`` (``object``, ``twice``,
         ``value``, ``too_deep``, ``not_json``, ``not_utf8``), ``is_object`` and ``shape`` (the
-        engine's own). A file that cannot be read gives no record, and says why.
+        engine's own). ``work.envelope`` has the same rows with the values of ``envelope``, of which
+        the first two are the type and the name of an event, and all are ``string`` or ``text``. A
+        file that cannot be read gives no record, and says why. What was read before is gone.
         """
         ...
 
@@ -305,7 +320,8 @@ class JsonColumn:
 
     ``kind`` is one of: ``string`` (the text of a string; other scalars as JSON prints them),
     ``integer`` (decimal(38,0)), ``double``, ``boolean``, ``json`` (the value's JSON text; NULL
-    where it is absent or null). ``only`` are the kinds of the values that stand there, where that
+    where it is absent or null), ``text`` (what a column of texts
+    gets of it). ``only`` are the kinds of the values that stand there, where that
     is known: an engine may then read them more simply.
     """
 
@@ -335,6 +351,11 @@ LARGEST = 2**63
 """Integers from here on are not told apart: none of them is a bigint."""
 
 
+FIELD_COUNTS = ("integers", "doubles", "booleans", "strings", "arrays", "objects")
+FIELD_LOOKS = ("fractions", "texts", "timestamps", "lists", "largest_integer")
+"""Columns of a table of fields."""
+
+
 @dataclass(frozen=True)
 class JsonField:
     """The values of one path in the JSON texts of one group, counted by kind.
@@ -352,6 +373,37 @@ class JsonField:
     arrays: int = 0
     objects: int = 0
     values: JsonValues | None = None
+
+
+def fields_table(fields: Sequence[JsonField], groups: Sequence[str]) -> pa.Table:
+    """Fields as the table that :meth:`Session.json_fields` gives."""
+    columns: dict[str, pa.Array] = {
+        name: pa.array([one.group[place] for one in fields]) for place, name in enumerate(groups)
+    }
+    texts = [json.dumps(one.path, ensure_ascii=False, separators=(",", ":")) for one in fields]
+    columns["path"] = pa.array(texts, pa.string())
+    for name in FIELD_COUNTS:
+        columns[name] = pa.array([getattr(one, name) for one in fields], pa.int64())
+    for name in FIELD_LOOKS:
+        looks = [one.values and getattr(one.values, name) for one in fields]
+        columns[name] = pa.array(looks, pa.uint64())
+    return pa.table(columns)
+
+
+def fields_of(table: pa.Table, groups: Sequence[str]) -> list[JsonField]:
+    """Fields of such a table, one by one."""
+    found = []
+    for row in table.to_pylist():
+        looks = [row[name] for name in FIELD_LOOKS]
+        found.append(
+            JsonField(
+                tuple(row[name] for name in groups),
+                tuple(json.loads(row["path"])),
+                **{name: row[name] for name in FIELD_COUNTS},
+                values=None if looks[0] is None else JsonValues(*looks),
+            )
+        )
+    return found
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,6 @@ import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 import duckdb
@@ -21,19 +20,21 @@ import pandas as pd
 import pyarrow as pa
 from sqlglot import exp
 
-from engagement.landing import strict_json
 from engagement.landing.files import LandedFile, list_folder, sort_out
 from engagement.landing.lines import UnreadableFileError, read_bytes
-from engagement.landing.records import NO_SHAPE, SCHEMA, RecordReader, Shapes
+from engagement.landing.records import RecordGroup, Records
 from engagement.settings import Settings
-from engagement.warehouse import duckdb_functions, duckdb_json, lease
+from engagement.warehouse import (
+    duckdb_fields,
+    duckdb_functions,
+    duckdb_json,
+    duckdb_records,
+    lease,
+)
 from engagement.warehouse.base import (
-    KINDS,
     FileLines,
     Finding,
     JsonColumn,
-    JsonField,
-    JsonValues,
     Landing,
     Publication,
     Published,
@@ -206,8 +207,8 @@ class _DuckDBSession:
         if token is not None:
             # A database of its own, gone with the connection.
             connection.execute(f"attach ':memory:' as {WORK}")
-        self._shapes = Shapes()
-        self._kinds: tuple[int, dict[tuple[str, ...], set[str]]] | None = None
+        self._read: Records | None = None
+        self._just_read: dict[str, list[RecordGroup]] = {}
         self._views: set[str] = set()
         duckdb_functions.register(connection)
 
@@ -277,6 +278,7 @@ class _DuckDBSession:
     def _view(self, name: str, sql: str) -> Table:
         # A temporary view: one in the working database would look for tables there.
         self._views.add(name)
+        self._just_read.pop(name, None)
         table = Table(WORK, name)
         self._run(f"create or replace temporary view {self._physical(table)} as {sql}", name)
         return table
@@ -305,7 +307,11 @@ class _DuckDBSession:
         keep: bool = False,
         lazy: bool = False,
     ) -> Table:
-        sql = duckdb_json.columns_sql(self._physical(source), column, wanted, where, keep)
+        groups = self._just_read.get(source.name)
+        if groups is not None and self._read is not None:
+            sql = duckdb_records.values_sql(self._physical(source), self._read, groups, wanted)
+        else:
+            sql = duckdb_json.columns_sql(self._physical(source), column, wanted, where, keep)
         if lazy:
             return self._view(name, sql)
         table = Table(WORK, name)
@@ -318,60 +324,23 @@ class _DuckDBSession:
         column: str,
         groups: Sequence[str],
         looked_into: Callable[[tuple[Any, ...], tuple[str, ...]], bool],
-    ) -> list[JsonField]:
-        keys = [_name(group) for group in groups]
-        counts = duckdb_json.FieldCounts()
-        shapes = self._shapes.leaves()
-        seen = ", ".join([*keys, "shape", "count(*)"])
-        rows = self._physical(source)
-        for *group, shape, count in self._run(
-            f"select {seen} from {rows} group by all", "shapes"
-        ).fetchall():
-            if shape != NO_SHAPE:
-                counts.add_shape(tuple(group), shape, shapes[shape], count)
-        texts = ", ".join([*keys, _name(column)])
-        for *group, record in self._run(
-            f"select {texts} from {rows} where shape = {NO_SHAPE}", "shapes"
-        ).fetchall():
-            counts.add(tuple(group), list(strict_json.paths(record)), 1)
-        fields = counts.fields()
-        looks = duckdb_json.Looks()
-        deciding = {key for key in fields if looked_into(*key)}
-        for of, path in deciding:
-            looks.want(path, fields[of, path])
-        values: dict[tuple[tuple[Any, ...], tuple[str, ...]], JsonValues] = {}
-        for wanted, asked, paths in looks.parts():
-            table = self.json_columns("looked_into", source, column, wanted, lazy=True)
-            chosen = [f"{key} as k{place}" for place, key in enumerate(keys, 1)]
-            chosen += [f"{sql} as {alias}" for alias, sql in asked.items()]
-            grouped = f" group by {', '.join(keys)}" if keys else ""
-            query = parse(f"select {', '.join(chosen)} from {table}{grouped}")
-            answer = self._run(self._sql(query, None), "values")
-            names = [item[0] for item in answer.description or ()]
-            for cells in answer.fetchall():
-                row = dict(zip(names, cells, strict=True))
-                group_key = tuple(row[f"k{place}"] for place in range(1, len(groups) + 1))
-                for leaf, path in paths.items():
-                    values[group_key, path] = duckdb_json.answers(row, leaf)
-        nothing = JsonValues()
-        found = []
-        for (of, path), kinds in fields.items():
-            one = duckdb_json.field_of(of, path, kinds)
-            if (of, path) in deciding:
-                one = replace(one, values=values.get((of, path), nothing))
-            found.append(one)
-        return found
+    ) -> pa.Table:
+        rows, read = self._physical(source), self._read_last()
+        return duckdb_fields.json_fields(self._run, rows, column, groups, read, looked_into)
 
-    def kinds(self, path: tuple[str, ...]) -> frozenset[str]:
-        if self._shapes.has_unknown:
-            return frozenset(KINDS)
-        if self._kinds is None or self._kinds[0] != len(self._shapes):
-            found: dict[tuple[str, ...], set[str]] = {}
-            for leaves in self._shapes.leaves():
-                for leaf, kind in leaves:
-                    found.setdefault(leaf, set()).add(kind)
-            self._kinds = len(self._shapes), found
-        return frozenset(self._kinds[1].get(path, ()))
+    def _read_last(self) -> Records:
+        if self._read is None:
+            raise WarehouseError("no records were read in this session")
+        return self._read
+
+    def just_read(
+        self, name: str, kept: exp.Query, takes: Callable[[str, str], bool]
+    ) -> Table | None:
+        table = self.view(name, kept, {})
+        self._just_read[name] = [
+            group for group in self._read_last().groups if takes(group.kind, group.event)
+        ]
+        return table
 
     def readable(self, name: str, events: exp.Query, columns: Mapping[str, str]) -> Table:
         if not self._has_put_aside():
@@ -410,36 +379,49 @@ class _DuckDBSession:
 
     # --- the landing
 
-    def landing_records(self, files: Sequence[LandedFile]) -> tuple[Table, list[FileLines]]:
-        done: list[FileLines] = []
-        reader = RecordReader(self._shapes)
+    def landing_records(
+        self, files: Sequence[LandedFile], envelope: Mapping[str, JsonColumn]
+    ) -> tuple[Table, list[FileLines]]:
+        self._forget_read()
+        records = Records({name: item.path for name, item in envelope.items()})
+        opened: list[tuple[LandedFile, int]] = []
+        failed: dict[str, FileLines] = {}
+        for file in files:
+            try:
+                with (self._warehouse._landing / file.name).open("rb") as stream:
+                    data = read_bytes(stream, file.name)
+            except UnreadableFileError as error:
+                failed[file.name] = FileLines(file, error=str(error))
+                continue
+            except OSError as error:
+                said = error.strerror or type(error).__name__
+                failed[file.name] = FileLines(file, error=said)
+                continue
+            opened.append((file, records.read(data, file.received_at_utc_date, file.name)))
+            del data
+        table = records.finish()
+        self._read = records
+        self._connection.register(duckdb_records.RECORDS, table)
+        for group in records.groups:
+            self._connection.register(duckdb_records.group_table(group), group.table)
+        self._view("records", duckdb_records.records_sql(envelope))
+        self._view("envelope", duckdb_records.envelope_sql(records, envelope))
+        lines = {file.name: records.lines(number) for file, number in opened}
+        done = [
+            failed.get(file.name)
+            or FileLines(file, lines[file.name].lines, lines[file.name].blank_lines)
+            for file in files
+        ]
+        return Table(WORK, "records"), done
 
-        def batches() -> Iterator[pa.RecordBatch]:
-            for file in files:
-                try:
-                    with (self._warehouse._landing / file.name).open("rb") as stream:
-                        data = read_bytes(stream, file.name)
-                except UnreadableFileError as error:
-                    done.append(FileLines(file, error=str(error)))
-                    continue
-                except OSError as error:
-                    done.append(FileLines(file, error=error.strerror or type(error).__name__))
-                    continue
-                read = reader.read(data, file.received_at_utc_date, file.name)
-                del data
-                done.append(FileLines(file, read.lines, read.blank_lines))
-                if reader.is_full:
-                    yield from reader.take().to_batches()
-            yield from reader.take().to_batches()
-
-        table = Table(WORK, "records")
-        source = pa.RecordBatchReader.from_batches(SCHEMA, batches())
-        self._connection.register("__landing_reader", source)
-        try:
-            self._create(table, "select * from __landing_reader")
-        finally:
-            self._connection.unregister("__landing_reader")
-        return table, done
+    def _forget_read(self) -> None:
+        """Let go of what was read before: it takes as much memory as its files."""
+        if self._read is None:
+            return
+        for group in self._read.groups:
+            self._connection.unregister(duckdb_records.group_table(group))
+        self._connection.unregister(duckdb_records.RECORDS)
+        self._read, self._just_read = None, {}
 
     def locate(self, name: str, source: Table, cut: Callable[[str], Sequence[str]]) -> Table:
         del cut  # every line has its number already

@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
-import numpy as np
 from sqlglot import exp
 
-from engagement.landing.records import Leaves
-from engagement.warehouse.base import LARGEST, JsonColumn, JsonField, JsonValues
+from engagement.warehouse.base import LARGEST, JsonColumn
+from engagement.warehouse.dialect import parse, render
+from engagement.warehouse.values import VARCHAR, from_json
 
 Path = tuple[str, ...]
 Group = tuple[Any, ...]
@@ -25,11 +26,11 @@ def columns_sql(
     source: str, column: str, wanted: Mapping[str, JsonColumn], where: str | None, keep: bool
 ) -> str:
     """The query that takes ``wanted`` out of a column of JSON texts of a table."""
-    text = _name(column)
+    text = name_sql(column)
     structures, places = _places(wanted)
-    parsed = f"case when {_name(where)} then {text} end" if where else text
+    parsed = f"case when {name_sql(where)} then {text} end" if where else text
     inner = [
-        f"json_transform({parsed}, {_text(json.dumps(structure, ensure_ascii=False))}) "
+        f"json_transform({parsed}, {text_sql(json.dumps(structure, ensure_ascii=False))}) "
         f"as {_PARSED.format(number)}"
         for number, structure in enumerate(structures)
     ]
@@ -39,12 +40,36 @@ def columns_sql(
     for alias, item in wanted.items():
         value = _value(places[alias], item, parsed)
         if item.kind == "json":
-            value = f"case when json_type({value}) <> 'NULL' then cast({value} as varchar) end"
-        outer.append(f"{value} as {_name(alias)}")
+            value = printed(value)
+        if item.kind == "text":
+            value = canonical(printed(value))
+        outer.append(f"{value} as {name_sql(alias)}")
     return (
         f"select {', '.join(outer)} from "
         f"(select {', '.join(['*', *inner])} from {source}) as parsed"
     )
+
+
+def printed(value: str) -> str:
+    """A JSON value as its text; NULL where it is null."""
+    return f"case when json_type({value}) <> 'NULL' then cast({value} as varchar) end"
+
+
+def canonical(json_text: str) -> str:
+    """A JSON value as the text that a column of texts gets."""
+    return rendered_of(from_json("leaf", VARCHAR), json_text)
+
+
+@cache
+def rendered(sql: str) -> str:
+    """An expression of the dialect as DuckDB has it."""
+    whole = render(parse(f"select {sql} as x from marts.one"), "duckdb", {"marts": "marts"})
+    return whole[whole.index("SELECT ") + len("SELECT ") : whole.rindex(" AS x FROM")]
+
+
+def rendered_of(sql: str, leaf: str) -> str:
+    """The same, of an expression over ``leaf``, with SQL of DuckDB's own in its place."""
+    return rendered(sql).replace("leaf", leaf)
 
 
 _PARSED = "__parsed_{}"
@@ -57,6 +82,7 @@ _KINDS = {
     "double": "DOUBLE",
     "boolean": "BOOLEAN",
     "json": "JSON",
+    "text": "JSON",
 }
 
 
@@ -115,14 +141,14 @@ def _value(place: int | None, item: JsonColumn, text: str) -> str:
     if place is not None:
         value = _PARSED.format(place)
         for key in item.path:
-            value = f"struct_extract({value}, {_text(key)})"
+            value = f"struct_extract({value}, {text_sql(key)})"
         return value
-    pointer = _text(_pointer(item.path))
-    kind = _text(json.dumps(_KINDS[item.kind]))
+    pointer = text_sql(_pointer(item.path))
+    kind = text_sql(json.dumps(_KINDS[item.kind]))
     value = f"json_transform(json_extract({text}, {pointer}), {kind})"
     # A pointer's number may also count the items of an array, which no path leads into.
     objects = [
-        f"json_type({text}, {_text(_pointer(item.path[:depth]))}) = 'OBJECT'"
+        f"json_type({text}, {text_sql(_pointer(item.path[:depth]))}) = 'OBJECT'"
         for depth, key in enumerate(item.path)
         if key.isdecimal()
     ]
@@ -135,51 +161,7 @@ def _pointer(path: tuple[str, ...]) -> str:
 
 # --- counts -------------------------------------------------------------------------------------
 
-_COUNTED = ("integer", "double", "boolean", "string", "array", "object")
 _MOST_PATHS = 150
-
-
-class FieldCounts:
-    """Values counted by group, path and kind."""
-
-    def __init__(self) -> None:
-        self._columns: dict[tuple[Path, str], int] = {}
-        self._by_shape: dict[int, Any] = {}
-        self._rows: dict[Group, Any] = {}
-
-    def add(self, group: Group, leaves: Iterable[tuple[Path, str]], count: int) -> None:
-        """Count the leaves of so many records."""
-        self._add(group, self._places(leaves), count)
-
-    def add_shape(self, group: Group, number: int, leaves: Leaves, count: int) -> None:
-        """Count the leaves of so many records of one shape, known by its number."""
-        places = self._by_shape.get(number)
-        if places is None:
-            places = self._by_shape[number] = self._places(leaves)
-        self._add(group, places, count)
-
-    def _places(self, leaves: Iterable[tuple[Path, str]]) -> Any:
-        columns = self._columns
-        return np.array([columns.setdefault(leaf, len(columns)) for leaf in leaves], np.int64)
-
-    def _add(self, group: Group, places: Any, count: int) -> None:
-        row = self._rows.get(group)
-        if row is None or len(row) < len(self._columns):
-            wider = np.zeros(max(64, 2 * len(self._columns)), np.int64)
-            if row is not None:
-                wider[: len(row)] = row
-            row = self._rows[group] = wider
-        row[places] += count
-
-    def fields(self) -> dict[tuple[Group, Path], dict[str, int]]:
-        """Counts by kind, of each group and path."""
-        leaves = list(self._columns)
-        found: dict[tuple[Group, Path], dict[str, int]] = {}
-        for group, row in self._rows.items():
-            for place in np.flatnonzero(row).tolist():
-                path, kind = leaves[place]
-                found.setdefault((group, path), {})[kind] = int(row[place])
-        return found
 
 
 @dataclass
@@ -195,7 +177,7 @@ class Looks:
     def parts(self) -> Iterator[tuple[dict[str, JsonColumn], dict[str, str], dict[str, Path]]]:
         """Queries that answer: raw values to take out; aggregates over them; whose they are.
 
-        An aggregate is SQL in Athena's dialect, named ``<raw value>_<what>``.
+        An aggregate is named ``<raw value>_<what>``, after :data:`~.base.FIELD_LOOKS`.
         """
         paths = sorted(path for path, kinds in self.paths.items() if kinds - {"boolean", "object"})
         for start in range(0, len(paths), _MOST_PATHS):
@@ -203,34 +185,28 @@ class Looks:
             wanted: dict[str, JsonColumn] = {}
             asked: dict[str, str] = {}
             for leaf, path in some.items():
-                kind, questions = _questions(frozenset(self.paths[path] - {"object"}))
+                kind, posed = questions(frozenset(self.paths[path] - {"object"}))
                 wanted[leaf] = JsonColumn(path, kind)
-                asked |= {f"{leaf}_{what}": sql.format(leaf) for what, sql in questions.items()}
+                asked |= {f"{leaf}_{what}": sql for what, sql in asked_of(leaf, posed).items()}
             yield wanted, asked, some
 
 
-def answers(row: Mapping[str, Any], leaf: str) -> JsonValues:
-    """What a row of answers says about one raw value."""
-
-    def number(what: str) -> int:
-        value = row.get(f"{leaf}_{what}")
-        return 0 if value is None else int(value)
-
-    return JsonValues(
-        fractions=number("fractions"),
-        texts=number("texts"),
-        timestamps=number("timestamps"),
-        lists=number("lists"),
-        largest_integer=min(number("largest"), LARGEST),
-    )
+def asked_of(leaf: str, posed: Mapping[str, str]) -> dict[str, str]:
+    """Questions of the dialect, asked of a column of DuckDB's."""
+    asked = {what: rendered_of(question.format("leaf"), leaf) for what, question in posed.items()}
+    if "largest" in asked:
+        asked["largest"] = (
+            f"cast(least(coalesce(cast({asked['largest']} as hugeint), 0), {LARGEST}) as ubigint)"
+        )
+    return asked
 
 
 _TIMESTAMPS = "count(case when substr({0}, 5, 1) = '-' then parse_timestamp({0}) end)"
 _BLANK_LISTS = "('[]', '[\"\"]')"
 
 
-def _questions(kinds: frozenset[str]) -> tuple[str, dict[str, str]]:
-    """How values of some kinds are read, and what is asked of them."""
+def questions(kinds: frozenset[str]) -> tuple[str, dict[str, str]]:
+    """How values of some kinds are read, and what is asked of them: SQL of the dialect."""
     if kinds == {"string"}:
         return "string", {"texts": "count(nullif({0}, ''))", "timestamps": _TIMESTAMPS}
     if kinds == {"array"}:
@@ -256,15 +232,11 @@ def _questions(kinds: frozenset[str]) -> tuple[str, dict[str, str]]:
     }
 
 
-def field_of(group: Group, path: Path, kinds: Mapping[str, int]) -> JsonField:
-    """A field without a look at its values."""
-    integers, doubles, booleans, strings, arrays, objects = (kinds.get(k, 0) for k in _COUNTED)
-    return JsonField(group, path, integers, doubles, booleans, strings, arrays, objects)
-
-
-def _name(identifier: str) -> str:
+def name_sql(identifier: str) -> str:
+    """A name, quoted."""
     return str(exp.to_identifier(identifier, quoted=True).sql("duckdb"))
 
 
-def _text(value: str) -> str:
+def text_sql(value: str) -> str:
+    """A text, quoted."""
     return str(exp.Literal.string(value).sql("duckdb"))

@@ -6,16 +6,6 @@ with envelope as (
     select * from work.envelope
 ),
 
-parsed as (
-    select
-        *,
-        json_message_id as message_id,
-        json_event as event,
-        json_anonymous_id as anonymous_id,
-        json_user_id as user_id
-    from envelope
-),
-
 typed as (
     select
         *,
@@ -26,7 +16,7 @@ typed as (
         parse_timestamp(raw_sent_at) as sent_at,
         parse_timestamp(raw_original_timestamp) as original_timestamp,
         parse_timestamp(raw_timestamp) as stated_timestamp
-    from parsed
+    from envelope
 ),
 
 received as (
@@ -90,5 +80,6 @@ select
     or event_time < timestamp '2000-01-01 00:00:00.000' as is_timestamp_unbelieved,
     source_file,
     line_number,
+    shape,
     received_at_utc_date
 from timed

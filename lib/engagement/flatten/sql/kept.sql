@@ -37,6 +37,7 @@ select
     e.raw_original_timestamp,
     e.raw_timestamp,
     e.source_file,
+    e.shape,
     e.received_at_utc_date,
     c.is_duplicate
 from classified as e

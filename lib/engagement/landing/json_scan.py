@@ -1,0 +1,484 @@
+"""One strict pass over lines of JSON objects: is it JSON, which keys, and where the values stand.
+
+No value is made into an object: a leaf is a place in the text, and a number for the path that
+leads there. That is what makes it quick. The functions are compiled by numba when a machine calls
+them for the first time, and take arrays that :class:`engagement.landing.scanned.Scanned` owns.
+
+Only the usual line is read here: one object per line, by RFC 8259, no key given twice, nested no
+deeper than :data:`MOST_LEVELS`, in UTF-8. Any other is called odd, and is left to
+:mod:`engagement.landing.strict_json`, which is slow and says what it is. When in doubt, a line is
+odd: that costs time, and changes no result.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+ODD, CLEAN, BLANK = 0, 1, 2
+"""What a line is."""
+
+INTEGER, DOUBLE, BOOLEAN, STRING, ARRAY, OBJECT = 1, 2, 4, 8, 16, 32
+"""Kinds of leaves, as bits; an object is an empty one. NULLs are no leaves."""
+
+ESCAPED = 64
+"""Bit of a string in which a backslash stands."""
+
+MOST_LEVELS = 32
+_MOST_DIGITS = 18  # of an integer: any of them fits into 64 bits
+_LONGEST_NUMBER = 60
+
+ROOT, TYPES = 0, -2
+"""Nodes: of the whole object, and above the types of events, which have their names below."""
+
+_PLAIN = np.ones(256, np.bool_)
+_PLAIN[:32] = _PLAIN[128:] = _PLAIN[ord('"')] = _PLAIN[ord("\\")] = False
+_HEX = np.full(256, -1, np.int64)
+for _digit in "0123456789abcdefABCDEF":
+    _HEX[ord(_digit)] = int(_digit, 16)
+
+
+@njit(cache=True)
+def intern(data, start, end, parent, nodes, sizes):
+    """Number of the node of a key below another; -1 where there is no room for a new one."""
+    table, parents, key_at, key_size, keys = nodes
+    size = end - start
+    hashed = np.uint64(14695981039346656037) ^ np.uint64(parent + 3)
+    for place in range(start, end):
+        hashed = (hashed ^ np.uint64(data[place])) * np.uint64(1099511628211)
+    hashed ^= hashed >> np.uint64(31)
+    mask = len(table) - 1
+    at = np.int64(hashed & np.uint64(mask))
+    while table[at] >= 0:
+        node = table[at]
+        if parents[node] == parent and key_size[node] == size:
+            first = key_at[node]
+            same = True
+            for place in range(size):
+                if keys[first + place] != data[start + place]:
+                    same = False
+                    break
+            if same:
+                return node
+        at = (at + 1) & mask
+    node = sizes[0]
+    if node >= len(parents) or sizes[1] + size > len(keys):
+        return -1
+    table[at] = node
+    parents[node] = parent
+    key_at[node] = sizes[1]
+    key_size[node] = size
+    for place in range(size):
+        keys[sizes[1] + place] = data[start + place]
+    sizes[0] += 1
+    sizes[1] += size
+    return node
+
+
+@njit(cache=True)
+def intern_again(nodes, sizes):
+    """Find every node again, in a table that is new."""
+    _, parents, key_at, key_size, keys = nodes
+    known = sizes[0]
+    sizes[:] = 0
+    for node in range(known):
+        at = key_at[node]
+        intern(keys, at, at + key_size[node], parents[node], nodes, sizes)
+
+
+@njit(cache=True)
+def _four_hex(data, at, end):
+    if at + 4 > end:
+        return -1
+    value = 0
+    for place in range(at, at + 4):
+        digit = _HEX[data[place]]
+        if digit < 0:
+            return -1
+        value = value * 16 + digit
+    return value
+
+
+@njit(cache=True)
+def _after_escape(data, at, end):
+    """Where a string goes on after the backslash at ``at``; -1 where that is none to be read."""
+    if at + 1 >= end:
+        return -1
+    byte = data[at + 1]
+    if byte != 117:  # u
+        # " \ / b f n r t
+        known = byte in (34, 92, 47, 98, 102, 110, 114, 116)
+        return at + 2 if known else -1
+    value = _four_hex(data, at + 2, end)
+    if value <= 0 or 0xDC00 <= value <= 0xDFFF:
+        return -1
+    if value < 0xD800 or value > 0xDBFF:
+        return at + 6
+    if at + 8 > end or data[at + 6] != 92 or data[at + 7] != 117:
+        return -1
+    low = _four_hex(data, at + 8, end)
+    return at + 12 if 0xDC00 <= low <= 0xDFFF else -1
+
+
+@njit(cache=True)
+def _after_character(data, at, end):
+    """Where a string goes on after a character of several bytes; -1 where it is no UTF-8."""
+    first = data[at]
+    low, high, size = 0x80, 0xBF, 0
+    if 0xC2 <= first <= 0xDF:
+        size = 2
+    elif 0xE0 <= first <= 0xEF:
+        size = 3
+        if first == 0xE0:
+            low = 0xA0
+        elif first == 0xED:
+            high = 0x9F
+    elif 0xF0 <= first <= 0xF4:
+        size = 4
+        if first == 0xF0:
+            low = 0x90
+        elif first == 0xF4:
+            high = 0x8F
+    if size == 0 or at + size > end or data[at + 1] < low or data[at + 1] > high:
+        return -1
+    for place in range(at + 2, at + size):
+        if data[place] < 0x80 or data[place] > 0xBF:
+            return -1
+    return at + size
+
+
+@njit(cache=True)
+def _string_end(data, at, end):
+    """Place of the quote that ends a string, and whether a backslash stands in it; -1 if none."""
+    escaped = 0
+    while at < end:
+        byte = data[at]
+        if _PLAIN[byte]:
+            at += 1
+        elif byte == 34:
+            return at, escaped
+        elif byte == 92:
+            escaped = ESCAPED
+            at = _after_escape(data, at, end)
+        elif byte >= 128:
+            at = _after_character(data, at, end)
+        else:
+            return -1, 0
+        if at < 0:
+            return -1, 0
+    return -1, 0
+
+
+@njit(cache=True)
+def _digits_end(data, at, end):
+    while at < end and 48 <= data[at] <= 57:
+        at += 1
+    return at
+
+
+@njit(cache=True)
+def _number_end(data, at, end):
+    """Where a number ends, and its kind; -1 where it is none, or one to look at more closely."""
+    first = at
+    kind = INTEGER
+    if data[at] == 45:  # -
+        at += 1
+    whole = at
+    at = _digits_end(data, at, end)
+    size = at - whole
+    if size == 0 or size > _MOST_DIGITS or (data[whole] == 48 and size > 1):
+        return -1, 0
+    if at < end and data[at] == 46:  # .
+        kind = DOUBLE
+        fraction = at + 1
+        at = _digits_end(data, fraction, end)
+        if at == fraction:
+            return -1, 0
+    if at < end and (data[at] == 101 or data[at] == 69):  # e, E
+        kind = DOUBLE
+        at += 1
+        if at < end and (data[at] == 43 or data[at] == 45):
+            at += 1
+        exponent = at
+        at = _digits_end(data, exponent, end)
+        # From 1e100 on a number may be none that a double holds.
+        if at == exponent or at - exponent > 2:
+            return -1, 0
+    is_minus_zero = kind == INTEGER and whole > first and data[whole] == 48
+    if is_minus_zero or at - first > _LONGEST_NUMBER:
+        return -1, 0
+    return at, kind
+
+
+@njit(cache=True)
+def _word_end(data, at, end):
+    """Where ``true``, ``false`` or ``null`` ends, and its kind (0 for null); -1 if it is none."""
+    if at + 4 <= end:
+        a, b, c = data[at + 1], data[at + 2], data[at + 3]
+        if data[at] == 116 and a == 114 and b == 117 and c == 101:
+            return at + 4, BOOLEAN
+        if data[at] == 110 and a == 117 and b == 108 and c == 108:
+            return at + 4, 0
+        is_fals = data[at] == 102 and a == 97 and b == 108 and c == 115
+        if is_fals and at + 5 <= end and data[at + 4] == 101:
+            return at + 5, BOOLEAN
+    return -1, 0
+
+
+_VALUE, _VALUE_OR_END, _KEY, _KEY_OR_END, _AFTER = 0, 1, 2, 3, 4
+
+
+@njit(cache=True)
+def scan(data, starts, ends, first, texts, nodes, sizes, seen_in, follows, leaves, rows, counts):
+    """Scan lines from ``first`` on; gives the one before which room ran out.
+
+    ``counts`` are the leaves and objects so far, and whether it is nodes that there is no room for
+    (or leaves). A line is odd, too, where a node of ``texts`` is
+    anything but a string, and where it has no type. Node 1 is the type, 2 the name of the event.
+    """
+    leaf_node, leaf_at, leaf_size, leaf_kind = leaves
+    what, last_leaf, group = rows
+    parents, key_at, key_size, keys = nodes[1], nodes[2], nodes[3], nodes[4]
+    room = len(leaf_node)
+    in_node = np.zeros(MOST_LEVELS, np.int64)
+    in_object = np.zeros(MOST_LEVELS, np.int64)
+    found, objects = counts[0], counts[1]
+    for row in range(first, len(starts)):
+        at, end = starts[row], ends[row]
+        begin = found
+        depth = 0
+        awaits = _VALUE
+        node = before = ROOT
+        array_at = array_node = array_depth = 0
+        kind_of_event, named_event = -1, -1
+        is_good = True
+        # Blanks around an object are left to others: a record is kept as it stands.
+        is_blank = at == end
+        while at < end:
+            if found == room:
+                counts[0], counts[1], counts[2] = begin, objects, 0
+                return row
+            byte = data[at]
+            if byte in (32, 9):
+                if depth == 0:
+                    break
+                at += 1
+                continue
+            kind = size = 0
+            leaf = at
+            if awaits == _AFTER:
+                if depth == 0:
+                    break
+                is_object = in_object[depth - 1] > 0
+                if byte == 44:
+                    awaits = _KEY if is_object else _VALUE
+                    at += 1
+                    continue
+                if byte != (125 if is_object else 93):
+                    break
+                depth -= 1
+                at += 1
+                if not is_object and depth == array_depth - 1:
+                    leaf, kind, size, node = array_at, ARRAY, at - array_at, array_node
+                    array_depth = 0
+            elif awaits in (_KEY, _KEY_OR_END):
+                if byte == 125 and awaits == _KEY_OR_END:
+                    depth -= 1
+                    at += 1
+                    awaits = _AFTER
+                    kind = OBJECT if depth > 0 else 0
+                    node = in_node[depth]
+                else:
+                    if byte != 34:
+                        break
+                    quote, escaped = _string_end(data, at + 1, end)
+                    if quote < 0 or escaped:
+                        break
+                    above = in_node[depth - 1]
+                    size = quote - at - 1
+                    # Keys mostly follow each other as they did before.
+                    node = follows[before]
+                    is_known = parents[node] == above and key_size[node] == size
+                    if is_known:
+                        known_at = key_at[node]
+                        for place in range(size):
+                            if keys[known_at + place] != data[at + 1 + place]:
+                                is_known = False
+                                break
+                    if not is_known:
+                        node = intern(data, at + 1, quote, above, nodes, sizes)
+                        if node < 0:
+                            counts[0], counts[1], counts[2] = begin, objects, 1
+                            return row
+                        follows[before] = node
+                    before = node
+                    # A key given twice; or something below what should be a string.
+                    if seen_in[node] == in_object[depth - 1] or texts[above]:
+                        break
+                    seen_in[node] = in_object[depth - 1]
+                    at = quote + 1
+                    while at < end and (data[at] == 32 or data[at] == 9):
+                        at += 1
+                    if at >= end or data[at] != 58:
+                        break
+                    at += 1
+                    awaits = _VALUE
+                    continue
+            elif byte == 34:
+                quote, escaped = _string_end(data, at + 1, end)
+                if quote < 0 or depth == 0:
+                    break
+                leaf, size, kind = at + 1, quote - at - 1, STRING | escaped
+                at = quote + 1
+            elif byte == 123:
+                if depth == MOST_LEVELS:
+                    break
+                objects += 1
+                in_node[depth], in_object[depth] = node, objects
+                depth += 1
+                at += 1
+                awaits = _KEY_OR_END
+                continue
+            elif byte == 91:
+                if depth == 0 or depth == MOST_LEVELS:
+                    break
+                if array_depth == 0:
+                    array_at, array_node, array_depth = at, node, depth + 1
+                in_node[depth], in_object[depth] = node, 0
+                depth += 1
+                at += 1
+                awaits = _VALUE_OR_END
+                continue
+            elif byte == 93 and awaits == _VALUE_OR_END:
+                depth -= 1
+                at += 1
+                if depth == array_depth - 1:
+                    leaf, kind, size, node = array_at, ARRAY, at - array_at, array_node
+                    array_depth = 0
+            else:
+                if depth == 0:
+                    break
+                if byte == 45 or 48 <= byte <= 57:
+                    at, kind = _number_end(data, leaf, end)
+                else:
+                    at, kind = _word_end(data, leaf, end)
+                if at < 0:
+                    break
+                size = at - leaf
+            awaits = _AFTER
+            if kind and array_depth == 0:
+                if texts[node]:
+                    if kind & ~ESCAPED != STRING:
+                        is_good = False
+                        break
+                    if node == 1:
+                        kind_of_event = found
+                    elif node == 2:
+                        named_event = found
+                leaf_node[found] = node
+                leaf_at[found] = leaf
+                leaf_size[found] = size
+                leaf_kind[found] = kind
+                found += 1
+        if is_blank or (at < end and depth == 0 and awaits == _VALUE):
+            place = at
+            while place < end and (data[place] == 32 or data[place] == 9):
+                place += 1
+            is_blank = place == end
+        is_good = is_good and at == end and depth == 0 and awaits == _AFTER and kind_of_event >= 0
+        if is_good and leaf_kind[kind_of_event] == STRING:
+            leaf, size = leaf_at[kind_of_event], leaf_size[kind_of_event]
+            group[row] = intern(data, leaf, leaf + size, TYPES, nodes, sizes)
+            if group[row] >= 0 and named_event >= 0:
+                leaf, size = leaf_at[named_event], leaf_size[named_event]
+                group[row] = intern(data, leaf, leaf + size, group[row], nodes, sizes)
+            if group[row] < 0:
+                counts[0], counts[1], counts[2] = begin, objects, 1
+                return row
+            what[row] = CLEAN
+        else:
+            found = begin
+            what[row] = BLANK if is_blank else ODD
+        last_leaf[row] = found
+    counts[0], counts[1] = found, objects
+    return len(starts)
+
+
+@njit(cache=True)
+def summary(order, last_leaf, leaf_node, leaf_kind, count, kinds, touched):
+    """Count the leaves of some rows by node, with their kinds; gives how many nodes there are."""
+    nodes = 0
+    for row in order:
+        for leaf in range(last_leaf[row - 1] if row else 0, last_leaf[row]):
+            node = leaf_node[leaf]
+            if count[node] == 0:
+                touched[nodes] = node
+                nodes += 1
+            count[node] += 1
+            kinds[node] |= leaf_kind[leaf]
+    return nodes
+
+
+@njit(cache=True)
+def fill(data, order, last_leaf, leaves, column_of, quoted, views, valid):
+    """Let the cells of some rows point to where their leaves stand, as Arrow's string views do."""
+    leaf_node, leaf_at, leaf_size, leaf_kind = leaves
+    for number, row in enumerate(order):
+        for leaf in range(last_leaf[row - 1] if row else 0, last_leaf[row]):
+            column = column_of[leaf_node[leaf]]
+            kind = leaf_kind[leaf] & ~ESCAPED
+            if column < 0 or kind == OBJECT:
+                continue
+            at, size = leaf_at[leaf], leaf_size[leaf]
+            if quoted[column] and kind == STRING:
+                at -= 1
+                size += 2
+            _point(data, views[column], number, at, size)
+            valid[column, number >> 3] |= np.uint8(1 << (number & 7))
+
+
+@njit(cache=True)
+def _point(data, views, number, at, size):
+    """Write one string view: 16 bytes that hold a short text, or lead to a longer one."""
+    low = np.uint64(size)
+    high = np.uint64(0)
+    if size <= 12:
+        for place in range(min(size, 4)):
+            low |= np.uint64(data[at + place]) << np.uint64(32 + 8 * place)
+        for place in range(4, size):
+            high |= np.uint64(data[at + place]) << np.uint64(8 * (place - 4))
+    else:
+        for place in range(4):
+            low |= np.uint64(data[at + place]) << np.uint64(32 + 8 * place)
+        high = np.uint64(at) << np.uint64(32)
+    views[2 * number] = low
+    views[2 * number + 1] = high
+
+
+@njit(cache=True)
+def point_all(data, starts, ends, rows, views):
+    """Let string views point to whole lines."""
+    for number, row in enumerate(rows):
+        _point(data, views, number, starts[row], ends[row] - starts[row])
+
+
+@njit(cache=True)
+def count(rows, last_leaf, leaf_node, leaf_kind, counts, touched):
+    """Count the leaves of some rows by node and kind; gives how many nodes there are."""
+    nodes = 0
+    for row in rows:
+        for leaf in range(last_leaf[row - 1] if row else 0, last_leaf[row]):
+            node = leaf_node[leaf]
+            is_new = True
+            for kind in range(6):
+                if counts[node, kind]:
+                    is_new = False
+                    break
+            if is_new:
+                touched[nodes] = node
+                nodes += 1
+            bits = leaf_kind[leaf]
+            for kind in range(6):
+                if bits & (1 << kind):
+                    counts[node, kind] += 1
+    return nodes

@@ -1,0 +1,311 @@
+"""Lines of JSON objects as columns, without a copy of the text.
+
+A scan (:mod:`engagement.landing.json_scan`) says where the values of each line stand. Here lines
+become groups, by event type and name, and each group a table with a column per path: Arrow string
+views, which point into the text. What a value means is up to who reads the column: it says of which
+kinds its values are, and holds strings without their quotes, all else as it was written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import orjson
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from engagement.landing import json_scan
+from engagement.landing.json_scan import (
+    ARRAY,
+    BLANK,
+    BOOLEAN,
+    CLEAN,
+    DOUBLE,
+    ESCAPED,
+    INTEGER,
+    OBJECT,
+    ODD,
+    ROOT,
+    STRING,
+    TYPES,
+)
+
+Path = tuple[str, ...]
+
+KINDS = {
+    INTEGER: "integer",
+    DOUBLE: "double",
+    BOOLEAN: "boolean",
+    STRING: "string",
+    ARRAY: "array",
+    OBJECT: "object",
+}
+COUNTED = ("integer", "double", "boolean", "string", "array", "object")
+"""Kinds of values, in the order of their bits and of counts."""
+
+_NUMBERS = INTEGER | DOUBLE
+_VALUES = STRING | _NUMBERS | BOOLEAN | ARRAY
+
+MOST_EMPTY = 50
+"""A group's columns hold at most so many cells for each value; a sparser group has none."""
+
+_FEW_CELLS = 1_000_000
+_NODES = 1 << 12
+_KEY_BYTES = 1 << 16
+_LEAVES_A_LINE = 64
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """A column of a group: its name there, the kinds of its values, and how they stand there.
+
+    ``kinds`` are the bits of :mod:`engagement.landing.json_scan`, empty objects left out. Strings
+    have their quotes where there is more than one kind, and backslashes where ``is_escaped``.
+    """
+
+    name: str
+    kinds: int
+    is_escaped: bool
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether values are of several kinds, so that each stands as JSON has it."""
+        return _is_mixed(self.kinds)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Clean lines of one event type (in lower case) and name: in order, from ``first`` on."""
+
+    kind: str
+    event: str | None
+    first: int
+    rows: NDArray[np.int64]
+
+
+class Scanned:
+    """A text whose lines were scanned.
+
+    Parameters
+    ----------
+    data
+        Whole lines, each ended by LF; at most 2 GiB.
+    texts
+        Paths of strings, of which the first two are an event's type and name. Lines where one of
+        these is anything else are odd, too.
+    """
+
+    def __init__(self, data: bytes, texts: Sequence[Path]) -> None:
+        self.data = data
+        self._bytes = np.frombuffer(data, np.uint8)
+        self.ends = np.flatnonzero(self._bytes == ord("\n"))
+        self.starts = np.concatenate([np.zeros(1, np.int64), self.ends[:-1] + 1])[: len(self.ends)]
+        lines = len(self.ends)
+        self.what = np.zeros(lines, np.uint8)
+        self._last_leaf = np.zeros(lines, np.int64)
+        self._group = np.full(lines, -1, np.int32)
+        self._make_room_for_nodes(_NODES, _KEY_BYTES)
+        self._leaves = _room_for_leaves(lines * _LEAVES_A_LINE + 1024)
+        self._name_texts(texts)
+        self._scan()
+        clean = np.flatnonzero(self.what == CLEAN)
+        self.order = clean[np.argsort(self._group[clean], kind="stable")]
+        self._paths: dict[int, Path] = {}
+
+    @property
+    def odd(self) -> NDArray[np.int64]:
+        """Numbers of the lines that are to be looked at more closely."""
+        return np.flatnonzero(self.what == ODD)
+
+    @property
+    def is_blank(self) -> NDArray[np.bool_]:
+        """Which lines are blank."""
+        blank: NDArray[np.bool_] = self.what == BLANK
+        return blank
+
+    @property
+    def nodes(self) -> int:
+        """How many nodes there are."""
+        return int(self._sizes[0])
+
+    def line(self, number: int) -> bytes:
+        """A line without its end."""
+        return self.data[self.starts[number] : self.ends[number]]
+
+    def lines(self) -> pa.Array:
+        """The clean lines, in order of groups."""
+        views = np.zeros(2 * len(self.order), np.uint64)
+        json_scan.point_all(self._bytes, self.starts, self.ends, self.order, views)
+        return self._views(views, None, len(self.order))
+
+    def texts(self) -> list[pa.Array]:
+        """Columns of the paths that are strings, of all clean lines in order of groups."""
+        column_of = np.full(self._sizes[0], -1, np.int32)
+        column_of[self._texts] = range(len(self._texts))
+        return self._columns(self.order, column_of, np.zeros(len(self._texts), np.bool_))
+
+    def texts_escaped(self) -> list[bool]:
+        """Whether backslashes stand in the strings of these paths."""
+        node, _, _, kind = self._leaves
+        found = node[: self._counts[0]][(kind[: self._counts[0]] & ESCAPED) > 0]
+        return [bool(np.any(found == text)) for text in self._texts]
+
+    @cached_property
+    def groups(self) -> list[Group]:
+        """The clean lines, taken apart by type and name."""
+        of = self._group[self.order]
+        firsts = np.flatnonzero(np.diff(of, prepend=-1)).tolist()
+        return [
+            Group(*self._names(int(of[first])), first, self.order[first:after])
+            for first, after in zip(firsts, [*firsts[1:], len(of)], strict=True)
+        ]
+
+    def columns(self, group: Group) -> tuple[dict[Path, Leaf], list[pa.Array]] | None:
+        """The columns of a group's lines, by path; ``None`` where there are too many keys."""
+        known = int(self._sizes[0])
+        count, kinds = np.zeros(known, np.int64), np.zeros(known, np.uint8)
+        node, _, _, kind = self._leaves
+        found = json_scan.summary(
+            group.rows, self._last_leaf, node, kind, count, kinds, self._touched
+        )
+        nodes = [n for n in self._touched[:found].tolist() if kinds[n] & _VALUES]
+        values = int(count[nodes].sum())
+        if len(nodes) * len(group.rows) > max(_FEW_CELLS, MOST_EMPTY * values):
+            return None
+        leaves = {
+            self.path(n): Leaf(f"c{place}", int(kinds[n]) & _VALUES, bool(kinds[n] & ESCAPED))
+            for place, n in enumerate(nodes)
+        }
+        column_of = np.full(known, -1, np.int32)
+        column_of[nodes] = range(len(nodes))
+        quoted = np.array([leaf.is_mixed for leaf in leaves.values()], np.bool_)
+        return leaves, self._columns(group.rows, column_of, quoted)
+
+    def counts(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """Count the values of some lines: nodes, and a row of counts by kind for each."""
+        node, _, _, kind = self._leaves
+        found = json_scan.count(rows, self._last_leaf, node, kind, self._counters, self._touched)
+        nodes = self._touched[:found].copy()
+        counts = self._counters[nodes]
+        self._counters[nodes] = 0
+        return nodes, counts
+
+    def path(self, node: int) -> Path:
+        """The keys that lead to a node."""
+        if node == ROOT:
+            return ()
+        if node not in self._paths:
+            above = int(self._nodes[1][node])
+            self._paths[node] = (*self.path(above), self._key(node).decode())
+        return self._paths[node]
+
+    # --- inside
+
+    def _make_room_for_nodes(self, nodes: int, key_bytes: int) -> None:
+        self._nodes: tuple[NDArray[Any], ...] = (
+            np.full(2 * nodes, -1, np.int32),
+            np.full(nodes, -9, np.int32),
+            np.zeros(nodes, np.int64),
+            np.zeros(nodes, np.int32),
+            np.zeros(key_bytes, np.uint8),
+        )
+        self._sizes = np.zeros(2, np.int64)
+        self._seen_in = np.zeros(nodes, np.int64)
+        self._follows = np.zeros(nodes, np.int32)
+        self._is_text = np.zeros(nodes, np.bool_)
+
+    def _name_texts(self, texts: Sequence[Path]) -> None:
+        nothing = np.zeros(0, np.uint8)
+        json_scan.intern(nothing, 0, 0, -9, self._nodes, self._sizes)
+        self._texts = []
+        for path in texts:
+            node = ROOT
+            for name in path:
+                key = np.frombuffer(name.encode(), np.uint8)
+                node = json_scan.intern(key, 0, len(key), node, self._nodes, self._sizes)
+            self._texts.append(node)
+        self._is_text[self._texts] = True
+
+    def _scan(self) -> None:
+        counts = np.zeros(3, np.int64)
+        row, lines = 0, len(self.ends)
+        while row < lines:
+            row = json_scan.scan(
+                self._bytes,
+                self.starts,
+                self.ends,
+                row,
+                self._is_text,
+                self._nodes,
+                self._sizes,
+                self._seen_in,
+                self._follows,
+                self._leaves,
+                (self.what, self._last_leaf, self._group),
+                counts,
+            )
+            if row < lines and counts[2]:
+                self._grow_nodes(int(self.ends[row] - self.starts[row]))
+            elif row < lines:
+                more = _room_for_leaves(len(self._leaves[0]))
+                self._leaves = tuple(
+                    np.concatenate([old, new]) for old, new in zip(self._leaves, more, strict=True)
+                )
+        self._counts = counts
+        self._counters = np.zeros((int(self._sizes[0]), len(COUNTED)), np.int64)
+        self._touched = np.zeros(int(self._sizes[0]), np.int32)
+
+    def _grow_nodes(self, line_bytes: int) -> None:
+        old, sizes = self._nodes, self._sizes.copy()
+        seen_in, follows, is_text = self._seen_in, self._follows, self._is_text
+        room = len(old[1])
+        self._make_room_for_nodes(2 * room, 2 * len(old[4]) + line_bytes)
+        for place in range(1, len(old)):
+            self._nodes[place][: len(old[place])] = old[place]
+        self._seen_in[:room], self._follows[:room], self._is_text[:room] = seen_in, follows, is_text
+        self._sizes[:] = sizes
+        json_scan.intern_again(self._nodes, self._sizes)
+
+    def _key(self, node: int) -> bytes:
+        _, _, at, size, keys = self._nodes
+        return keys[at[node] : at[node] + size[node]].tobytes()
+
+    def _names(self, node: int) -> tuple[str, str | None]:
+        above = int(self._nodes[1][node])
+        if above == TYPES:
+            return _text(self._key(node)).lower(), None
+        return _text(self._key(above)).lower(), _text(self._key(node))
+
+    def _columns(
+        self, rows: NDArray[np.int64], column_of: NDArray[np.int32], quoted: NDArray[np.bool_]
+    ) -> list[pa.Array]:
+        columns, count = len(quoted), len(rows)
+        views = np.zeros((columns, 2 * count), np.uint64)
+        valid = np.zeros((columns, (count + 7) // 8), np.uint8)
+        json_scan.fill(
+            self._bytes, rows, self._last_leaf, self._leaves, column_of, quoted, views, valid
+        )
+        return [self._views(views[n], valid[n], count) for n in range(columns)]
+
+    def _views(
+        self, views: NDArray[np.uint64], valid: NDArray[np.uint8] | None, count: int
+    ) -> pa.Array:
+        known = None if valid is None else pa.py_buffer(valid)
+        buffers = [known, pa.py_buffer(views), pa.py_buffer(self.data)]
+        return pa.Array.from_buffers(pa.string_view(), count, buffers)
+
+
+def _is_mixed(kinds: int) -> bool:
+    return bool(kinds & (kinds - 1)) and kinds != _NUMBERS
+
+
+def _room_for_leaves(leaves: int) -> tuple[NDArray[Any], ...]:
+    return tuple(np.empty(leaves, kind) for kind in (np.int32, np.int32, np.int32, np.uint8))
+
+
+def _text(raw: bytes) -> str:
+    return str(orjson.loads(b'"' + raw + b'"'))

@@ -1,0 +1,203 @@
+"""The fields of records that were just read, on DuckDB: counted by a scan, looked into by SQL.
+
+There are many groups (dates, types and names of events) with many paths each: counts stay arrays
+from the scan to the table that is made of them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from engagement.landing import strict_json
+from engagement.landing.records import NO_GROUP, Records
+from engagement.landing.scanned import COUNTED
+from engagement.warehouse import duckdb_json, duckdb_records
+from engagement.warehouse.base import FIELD_COUNTS, FIELD_LOOKS
+from engagement.warehouse.duckdb_json import name_sql
+
+Path = tuple[str, ...]
+Run = Callable[[str, str], duckdb.DuckDBPyConnection]
+
+_PLACES = {kind: place for place, kind in enumerate(COUNTED)}
+
+
+@dataclass
+class _Counts:
+    """Values counted: of which group, path, and how many of each kind, an entry each."""
+
+    groups: list[tuple[Any, ...]] = field(default_factory=list)
+    shapes: list[int] = field(default_factory=list)
+    _parts: list[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]] = field(default_factory=list)
+
+    def number(self, group: tuple[Any, ...], shape: int) -> int:
+        self.groups.append(group)
+        self.shapes.append(shape)
+        return len(self.groups) - 1
+
+    def add(self, group: int, paths: NDArray[np.int64], counts: NDArray[np.int64]) -> None:
+        self._parts.append((np.full(len(paths), group), paths, counts))
+
+    def entries(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        nothing = np.zeros(0, np.int64)
+        parts = [(nothing, nothing, np.zeros((0, len(COUNTED)), np.int64)), *self._parts]
+        of_group, of_path, counts = (np.concatenate(part) for part in zip(*parts, strict=True))
+        return of_group, of_path, counts
+
+
+def json_fields(
+    run: Run,
+    rows: str,
+    column: str,
+    groups: Sequence[str],
+    read: Records,
+    looked_into: Callable[[tuple[Any, ...], Path], bool],
+) -> pa.Table:
+    """See :meth:`engagement.warehouse.base.Session.json_fields`."""
+    keys = [name_sql(group) for group in groups]
+    found = _counted(run, rows, column, keys, read)
+    of_group, of_path, counts = found.entries()
+    decides = _decisions(found, of_group, of_path, read.paths, looked_into)
+    looks = np.zeros((len(of_path), len(FIELD_LOOKS)), np.uint64)
+    entry: dict[tuple[int, int], int] = {}
+    for at in np.flatnonzero(decides).tolist():
+        entry.setdefault((int(of_group[at]), int(of_path[at])), at)
+    number = {path: place for place, path in enumerate(read.paths)}
+    place_of = {
+        (group, shape): at
+        for at, (group, shape) in enumerate(zip(found.groups, found.shapes, strict=True))
+    }
+    for shape, sql, names in _looks(found, entry, counts, rows, column, keys, read):
+        answer = run(sql, "values")
+        titles = [item[0] for item in answer.description or ()][len(keys) :]
+        asked = [
+            (number[names[title.split("_")[0]]], _LOOK_PLACES[title.split("_")[1]])
+            for title in titles
+        ]
+        for cells in answer.fetchall():
+            at_group = place_of[tuple(cells[: len(keys)]), shape]
+            for (path, look), value in zip(asked, cells[len(keys) :], strict=True):
+                if value and (at_group, path) in entry:
+                    looks[entry[at_group, path], look] = value
+    return _table(groups, found, of_group, of_path, read.paths, counts, looks, decides)
+
+
+_LOOK_PLACES = {name.split("_")[0]: place for place, name in enumerate(FIELD_LOOKS)}
+
+
+def _counted(run: Run, rows: str, column: str, keys: Sequence[str], read: Records) -> _Counts:
+    found = _Counts()
+    in_texts: dict[tuple[Any, ...], int] = {}
+    for *group, shape, numbers in run(
+        f"select {', '.join([*keys, 'shape'])}, list(record_number) from {rows} "
+        f"where record_number < {read.first_odd} group by all",
+        "counts",
+    ).fetchall():
+        at = found.number(tuple(group), shape)
+        if shape == NO_GROUP:
+            in_texts[tuple(group)] = at
+        for paths, counts in read.counts(np.array(numbers)):
+            found.add(at, paths, counts)
+    texts = ", ".join([*keys, name_sql(column)])
+    odd: dict[tuple[Any, ...], Counter[tuple[Path, str]]] = {}
+    for *group, record in run(
+        f"select {texts} from {rows} where record_number >= {read.first_odd}", "counts"
+    ).fetchall():
+        odd.setdefault(tuple(group), Counter()).update(strict_json.paths(record))
+    for key, leaves in odd.items():
+        at = in_texts[key] if key in in_texts else found.number(key, NO_GROUP)
+        by_path: dict[Path, NDArray[np.int64]] = {}
+        for (path, kind), count in leaves.items():
+            by_path.setdefault(path, np.zeros(len(COUNTED), np.int64))[_PLACES[kind]] += count
+        numbers = np.array([read.number_of(path) for path in by_path])
+        found.add(at, numbers, np.array(list(by_path.values())))
+    return found
+
+
+def _decisions(
+    found: _Counts,
+    of_group: NDArray[np.int64],
+    of_path: NDArray[np.int64],
+    paths: Sequence[Path],
+    looked_into: Callable[[tuple[Any, ...], Path], bool],
+) -> NDArray[np.bool_]:
+    """Of each entry, whether its values are looked into; records of a shape are alike in this."""
+    shapes = np.array(found.shapes or [0])
+    alike = np.where(shapes == NO_GROUP, -2 - np.arange(len(shapes)), shapes)
+    which = alike[of_group] * (len(paths) + 1) + of_path
+    _, first, back = np.unique(which, return_index=True, return_inverse=True)
+    said = [
+        looked_into(found.groups[group], paths[path])
+        for group, path in zip(of_group[first].tolist(), of_path[first].tolist(), strict=True)
+    ]
+    return np.array(said, np.bool_)[back]
+
+
+def _looks(
+    found: _Counts,
+    entry: Mapping[tuple[int, int], int],
+    counts: NDArray[np.int64],
+    rows: str,
+    column: str,
+    keys: Sequence[str],
+    read: Records,
+) -> Iterator[tuple[int, str, Mapping[str, Path]]]:
+    """Queries that look into values: of which shape, the SQL, and paths by name of column."""
+    wanted: dict[int, set[Path]] = {}
+    in_texts = duckdb_json.Looks()
+    for (group, path), at in entry.items():
+        shape = found.shapes[group]
+        wanted.setdefault(shape, set()).add(read.paths[path])
+        if shape == NO_GROUP:
+            kinds = [COUNTED[place] for place in np.flatnonzero(counts[at]).tolist()]
+            in_texts.want(read.paths[path], kinds)
+    for shape, paths in wanted.items():
+        if shape != NO_GROUP:
+            look = duckdb_records.look(rows, read.groups[shape], keys, paths)
+            if look:
+                yield shape, look.sql, look.paths
+    for columns, asked, names in in_texts.parts():
+        few = f"(select * from {rows} where shape = {NO_GROUP})"
+        inner = duckdb_json.columns_sql(few, column, columns, None, keep=False)
+        chosen = ", ".join([*keys, *(f"{sql} as {alias}" for alias, sql in asked.items())])
+        yield NO_GROUP, f"select {chosen} from ({inner}) group by all", names
+
+
+def _table(
+    groups: Sequence[str],
+    found: _Counts,
+    of_group: NDArray[np.int64],
+    of_path: NDArray[np.int64],
+    paths: Sequence[Path],
+    counts: NDArray[np.int64],
+    looks: NDArray[np.uint64],
+    decides: NDArray[np.bool_],
+) -> pa.Table:
+    columns: dict[str, pa.Array] = {
+        name: pa.array([group[place] for group in found.groups]).take(pa.array(of_group))
+        for place, name in enumerate(groups)
+    }
+    texts = [json.dumps(path, ensure_ascii=False, separators=(",", ":")) for path in paths]
+    columns["path"] = pa.array(texts, pa.string()).take(pa.array(of_path))
+    for place, name in enumerate(FIELD_COUNTS):
+        columns[name] = pa.array(counts[:, place])
+    for place, name in enumerate(FIELD_LOOKS):
+        columns[name] = pa.array(looks[:, place], mask=~decides)
+    table = pa.table(columns)
+    if len(set(found.groups)) == len(found.groups) and not found.shapes.count(NO_GROUP):
+        return table
+    # Records of one group that were read in several ways.
+    keys = [*groups, "path"]
+    how = dict.fromkeys((*FIELD_COUNTS, *FIELD_LOOKS), "sum") | {FIELD_LOOKS[-1]: "max"}
+    summed = table.group_by(keys, use_threads=False).aggregate(list(how.items()))
+    return summed.rename_columns(
+        [name.removesuffix("_sum").removesuffix("_max") for name in summed.column_names]
+    ).select(table.column_names)

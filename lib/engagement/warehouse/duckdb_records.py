@@ -1,0 +1,190 @@
+"""Records that were just read, on DuckDB: their values taken from columns where they stand in some.
+
+Records of one event type and name have their values in an Arrow table (see
+:mod:`engagement.landing.scanned`); only the others are parsed, by :mod:`.duckdb_json`. Either way
+the same values come out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from engagement.landing.json_scan import ARRAY, BOOLEAN, INTEGER, STRING
+from engagement.landing.records import NO_GROUP, RecordGroup, Records
+from engagement.landing.scanned import KINDS, Leaf
+from engagement.warehouse import duckdb_json
+from engagement.warehouse.base import JsonColumn
+from engagement.warehouse.duckdb_json import name_sql
+
+RECORDS = "landed_records"
+"""Name under which the connection knows the records as they were read."""
+
+_TYPES = {
+    "string": "varchar",
+    "integer": "hugeint",
+    "double": "double",
+    "boolean": "boolean",
+    "json": "varchar",
+    "text": "varchar",
+}
+
+
+def group_table(group: RecordGroup) -> str:
+    """Name under which the connection knows a group's columns."""
+    return f"landed_values_{group.number}"
+
+
+def records_sql(envelope: Iterable[str]) -> str:
+    """The query for all records as they were read."""
+    return f"select * exclude ({', '.join(map(name_sql, envelope))}) from {RECORDS}"
+
+
+def envelope_sql(records: Records, wanted: Mapping[str, JsonColumn]) -> str:
+    """The query for all records with the values that stand at the same path in each of them."""
+    scanned = f"record_number < {records.first_odd}"
+    values = []
+    for name in wanted:
+        leaf = Leaf(name, STRING, name in records.escaped)
+        values.append(_unescaped(f"r.{name_sql(name)}", leaf))
+    hidden = ", ".join(name_sql(name) for name in wanted)
+    if not records.has_odd:
+        chosen = [
+            f"{_as_text(value) if item.kind == 'text' else value} as {name_sql(name)}"
+            for (name, item), value in zip(wanted.items(), values, strict=True)
+        ]
+        return f"select r.* exclude ({hidden}), {', '.join(chosen)} from {RECORDS} as r"
+    parsed = {
+        f"__odd_{name}": JsonColumn(item.path, "json" if item.kind == "text" else item.kind)
+        for name, item in wanted.items()
+    }
+    source = f"(select *, is_object and not {scanned} as __is_odd, record as __text from {RECORDS})"
+    inner = duckdb_json.columns_sql(source, "__text", parsed, "__is_odd", keep=False)
+    chosen = []
+    for (name, item), value in zip(wanted.items(), values, strict=True):
+        odd = f"r.{name_sql(f'__odd_{name}')}"
+        if item.kind == "text":
+            value, odd = _as_text(value), duckdb_json.canonical(odd)
+        chosen.append(f"case when r.{scanned} then {value} else {odd} end as {name_sql(name)}")
+    odd_names = ", ".join(name_sql(name) for name in parsed)
+    return (
+        f"select r.* exclude ({hidden}, {odd_names}, __is_odd), {', '.join(chosen)} "
+        f"from ({inner}) as r"
+    )
+
+
+def _as_text(value: str) -> str:
+    return f"nullif({value}, '')"
+
+
+# --- values of groups ---------------------------------------------------------------------------
+
+
+def values_sql(
+    source: str,
+    records: Records,
+    groups: Iterable[RecordGroup],
+    wanted: Mapping[str, JsonColumn],
+) -> str:
+    """The query that adds values to ``source``, whose rows have ``record_number`` and ``shape``.
+
+    These two, which only say where to look, are not in what it gives.
+    """
+    parts = []
+    for group in groups:
+        values = "".join(
+            f", {value_sql(group.leaves.get(item.path), item.kind)} as {name_sql(alias)}"
+            for alias, item in wanted.items()
+        )
+        parts.append(
+            f"select s.* exclude (record_number, shape){values} from {source} as s "
+            f"inner join {group_table(group)} as l on s.record_number = l.record_number "
+            f"where s.shape = {group.number}"
+        )
+    if not parts or needs_texts(records):
+        rows = (
+            "(select s.* exclude (record_number, shape), r.record as __text "
+            f"from {source} as s inner join {RECORDS} as r on s.record_number = r.record_number "
+            f"where s.shape = {NO_GROUP})"
+        )
+        parts.append(duckdb_json.columns_sql(rows, "__text", wanted, None, keep=False))
+    return " union all ".join(parts)
+
+
+def needs_texts(records: Records) -> bool:
+    """Whether some records have no values in columns."""
+    return records.has_odd or records.has_groups_without_columns
+
+
+def value_sql(leaf: Leaf | None, kind: str) -> str:
+    """A group's value of one path, read as :class:`~.base.JsonColumn` says."""
+    as_type = _TYPES[kind]
+    if leaf is None:
+        return f"cast(null as {as_type})"
+    column = f"l.{leaf.name}"
+    if leaf.kinds == STRING:
+        if kind == "json":
+            return f"""'"' || {column} || '"'"""
+        value = _unescaped(column, leaf)
+        return _as_text(value) if kind == "text" else value
+    if leaf.kinds in (INTEGER, BOOLEAN) and kind in ("string", "text", "json"):
+        return column
+    if leaf.kinds == BOOLEAN and kind == "boolean":
+        return f"{column} = 'true'"
+    if leaf.kinds == ARRAY or leaf.is_mixed or kind == "text":
+        # As the engine prints them: blanks, escapes and numbers are not as they were sent.
+        printed = duckdb_json.printed(f"""json_transform({column}, '"JSON"')""")
+        return duckdb_json.canonical(printed) if kind == "text" else printed
+    if kind in ("json", "string"):
+        return column
+    return f"cast({column} as {as_type})"
+
+
+def _unescaped(column: str, leaf: Leaf) -> str:
+    if not leaf.is_escaped:
+        return column
+    decoded = f"""json_transform('"' || {column} || '"', '"VARCHAR"')"""
+    return f"case when contains({column}, '\\') then {decoded} else {column} end"
+
+
+# --- a look at values ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Look:
+    """A query that looks at the values of some paths of a group's records, by ``keys``.
+
+    ``paths`` says by which prefix of a column's name the answers about a path are found.
+    """
+
+    sql: str
+    paths: Mapping[str, tuple[str, ...]]
+
+
+def look(
+    source: str,
+    group: RecordGroup,
+    keys: Sequence[str],
+    wanted: Collection[tuple[str, ...]],
+) -> Look | None:
+    """Ask about the values of some paths; ``None`` if there is nothing to ask."""
+    leaves: list[str] = []
+    asked: list[str] = []
+    paths: dict[str, tuple[str, ...]] = {}
+    for path, leaf in group.leaves.items():
+        kinds = frozenset(name for bit, name in KINDS.items() if leaf.kinds & bit)
+        if kinds == {"boolean"} or path not in wanted:
+            continue
+        kind, posed = duckdb_json.questions(kinds)
+        paths[leaf.name] = path
+        leaves.append(f"{value_sql(leaf, kind)} as {leaf.name}")
+        answers = duckdb_json.asked_of(leaf.name, posed)
+        asked += [f"{sql} as {leaf.name}_{what}" for what, sql in answers.items()]
+    if not asked:
+        return None
+    inner = (
+        f"select {', '.join([f's.{key}' for key in keys] + leaves)} from {source} as s "
+        f"inner join {group_table(group)} as l on s.record_number = l.record_number "
+        f"where s.shape = {group.number}"
+    )
+    return Look(f"select {', '.join([*keys, *asked])} from ({inner}) group by all", paths)
