@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 
 from engagement.flatten.names import table_name
@@ -114,10 +113,12 @@ def registered(session: Session) -> list[Registered]:
         f"select type, event, sum(events) as events from {NAMES} group by 1, 2 order by 1, 2",
         label="event names",
     )
-    sums = ", ".join(f"sum({name}) as {name}" for name in (*FIELD_COUNTS, *FIELD_LOOKS[:-1]))
+    names = (*FIELD_COUNTS, *FIELD_LOOKS)
+    sums = ", ".join(f"coalesce(sum({name}), 0) as {name}" for name in names[:-1])
     rows = session.query(
         f"select type, event, path, min({PARTITION}) as first_seen, {sums}, "
-        f"max(largest_integer) as largest_integer from {FIELDS} group by 1, 2, 3 order by 1, 2, 3",
+        f"coalesce(max(largest_integer), 0) as largest_integer from {FIELDS} "
+        "group by 1, 2, 3 order by 1, 2, 3",
         label="fields of events",
     )
     sources: dict[tuple[str, str], list[Source]] = {}
@@ -125,13 +126,7 @@ def registered(session: Session) -> list[Registered]:
     first_seen: dict[tuple[str, str], dict[Path, str]] = {}
     for kind, event, text, first, *cells in rows.itertuples(index=False):
         path, key = tuple(json.loads(text)), (kind, event)
-        numbers = dict(
-            zip(
-                (*FIELD_COUNTS, *FIELD_LOOKS),
-                (0 if pd.isna(c) else int(c) for c in cells),
-                strict=True,
-            )
-        )
+        numbers = dict(zip(names, map(int, cells), strict=True))
         sources.setdefault(key, []).append(_source(path, numbers))
         given.setdefault(key, {})[path] = sum(numbers[name] for name in FIELD_COUNTS)
         first_seen.setdefault(key, {})[path] = first

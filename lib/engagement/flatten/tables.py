@@ -225,6 +225,8 @@ class _Leaves:
     def converted(self, column: Column, source: Source, kind: str) -> exp.Expr:
         """The value of one source as a type; NULL where it is blank or does not fit."""
         leaf, leaf_kind = self._leaves[column.name, source.path]
+        if leaf_kind == "text" or leaf_kind == kind:
+            return exp.column(leaf)
         return parsed(_conversion(leaf_kind, kind, source.kinds == {"array"}), leaf)
 
 
@@ -450,6 +452,8 @@ def parsed(sql: str, leaf: str) -> exp.Expr:
 def _leaf_kind(column: Column, source: Source, target: str) -> str:
     """How a raw value is read: as what it is, or, where it may be several things, as JSON."""
     kinds = source.kinds
+    if target == VARCHAR:
+        return "text"
     if kinds <= {"string"} or kinds <= {"array"}:
         return "string"
     if kinds <= {"integer"}:
@@ -460,9 +464,9 @@ def _leaf_kind(column: Column, source: Source, target: str) -> str:
         if column.declared == DOUBLE:
             return "double"
         # From there on two integers may be one double.
-        if not column.declared and target != VARCHAR and source.values.largest_integer < 2**53:
+        if not column.declared and source.values.largest_integer < 2**53:
             return "double"
-    return "text" if target == VARCHAR else "json"
+    return "json"
 
 
 def _conversion(kind: str, target: str, only_arrays: bool) -> str:
@@ -471,12 +475,8 @@ def _conversion(kind: str, target: str, only_arrays: bool) -> str:
     NULL where it is blank or does not fit.
     """
     match kind, target:
-        case "string", "varchar" if only_arrays:
-            return "case when leaf not in ('[]', '[\"\"]') then leaf end"
-        case "text", "varchar":
-            return "leaf"
         case "string", "varchar":
-            return "nullif(leaf, '')"
+            return "leaf"
         case "string", _:
             return f"cast(null as {target})" if only_arrays else from_text("leaf", target)
         case (("integer" | "boolean"), "varchar"):

@@ -463,8 +463,13 @@ def point_all(data, starts, ends, rows, views):
 
 
 @njit(cache=True)
-def count(rows, last_leaf, leaf_node, leaf_kind, counts, touched):
-    """Count the leaves of some rows by node and kind; gives how many nodes there are."""
+def count(data, rows, last_leaf, leaves, counts, looks, touched):
+    """Count the leaves of some rows by node and kind, and look into them where that is cheap.
+
+    ``looks`` gets, by node: strings that are not empty; those of them that may be timestamps; and
+    the size of the largest integer. Gives how many nodes there are, which ``touched`` names.
+    """
+    leaf_node, leaf_at, leaf_size, leaf_kind = leaves
     nodes = 0
     for row in rows:
         for leaf in range(last_leaf[row - 1] if row else 0, last_leaf[row]):
@@ -481,4 +486,16 @@ def count(rows, last_leaf, leaf_node, leaf_kind, counts, touched):
             for kind in range(6):
                 if bits & (1 << kind):
                     counts[node, kind] += 1
+            at, size = leaf_at[leaf], leaf_size[leaf]
+            if bits & STRING and size:
+                looks[node, 0] += 1
+                # A time has a date first, which has a year of four digits; or it is escaped.
+                if bits & ESCAPED or (size > 4 and data[at + 4] == 45):
+                    looks[node, 1] += 1
+            elif bits & INTEGER:
+                value = 0
+                for place in range(at, at + size):
+                    if data[place] != 45:
+                        value = value * 10 + (data[place] - 48)
+                looks[node, 2] = max(looks[node, 2], value)
     return nodes

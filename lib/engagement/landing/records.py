@@ -147,22 +147,22 @@ class Records:
 
     def counts(
         self, numbers: NDArray[np.int64]
-    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]]:
         """Count the values of some records that were scanned.
 
         Yields
         ------
         tuple
-            Numbers of :attr:`paths`, and a row of counts for each, by
-            :data:`engagement.landing.scanned.COUNTED`.
+            Numbers of :attr:`paths`, and for each a row of counts and one of looks: see
+            :meth:`engagement.landing.scanned.Scanned.counts`.
         """
         for place, (base, scanned) in enumerate(self._scans):
             own = numbers[(numbers >= base) & (numbers < base + len(scanned.order))]
-            nodes, counts = scanned.counts(scanned.order[own - base])
+            nodes, counts, looks = scanned.counts(scanned.order[own - base])
             known = self._path_of_node[place]
             for node in nodes[known[nodes] < 0].tolist():
                 known[node] = self.number_of(scanned.path(node))
-            yield known[nodes], counts
+            yield known[nodes], counts, looks
 
     def number_of(self, path: Path) -> int:
         """Number of a path among :attr:`paths`."""

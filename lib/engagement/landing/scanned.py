@@ -47,6 +47,10 @@ KINDS = {
 COUNTED = ("integer", "double", "boolean", "string", "array", "object")
 """Kinds of values, in the order of their bits and of counts."""
 
+LOOKS = ("texts", "maybe_timestamps", "largest_integer")
+"""What counting tells of values besides: strings that are not empty, those that may be timestamps,
+the size of the largest integer."""
+
 _NUMBERS = INTEGER | DOUBLE
 _VALUES = STRING | _NUMBERS | BOOLEAN | ARRAY
 
@@ -185,14 +189,29 @@ class Scanned:
         quoted = np.array([leaf.is_mixed for leaf in leaves.values()], np.bool_)
         return leaves, self._columns(group.rows, column_of, quoted)
 
-    def counts(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-        """Count the values of some lines: nodes, and a row of counts by kind for each."""
-        node, _, _, kind = self._leaves
-        found = json_scan.count(rows, self._last_leaf, node, kind, self._counters, self._touched)
+    def counts(
+        self, rows: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]:
+        """Count the values of some lines by node, and look into them where that is cheap.
+
+        Returns
+        -------
+        tuple
+            Nodes, a row of counts for each as in :data:`COUNTED`, and one as in :data:`LOOKS`.
+        """
+        found = json_scan.count(
+            self._bytes,
+            rows,
+            self._last_leaf,
+            self._leaves,
+            self._counters,
+            self._looks,
+            self._touched,
+        )
         nodes = self._touched[:found].copy()
-        counts = self._counters[nodes]
-        self._counters[nodes] = 0
-        return nodes, counts
+        counts, looks = self._counters[nodes], self._looks[nodes]
+        self._counters[nodes] = self._looks[nodes] = 0
+        return nodes, counts, looks
 
     def path(self, node: int) -> Path:
         """The keys that lead to a node."""
@@ -257,6 +276,7 @@ class Scanned:
                 )
         self._counts = counts
         self._counters = np.zeros((int(self._sizes[0]), len(COUNTED)), np.int64)
+        self._looks = np.zeros((int(self._sizes[0]), len(LOOKS)), np.int64)
         self._touched = np.zeros(int(self._sizes[0]), np.int32)
 
     def _grow_nodes(self, line_bytes: int) -> None:

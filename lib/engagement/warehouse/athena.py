@@ -61,6 +61,7 @@ from engagement.warehouse.dialect import LOGICAL, WORK, Engine, Q, Table, bind, 
 from engagement.warehouse.s3 import Address, Bucket, problem
 from engagement.warehouse.s3_lease import S3Lease
 from engagement.warehouse.scans import Scans
+from engagement.warehouse.values import as_text
 
 logger = logging.getLogger("engagement")
 
@@ -432,14 +433,20 @@ class _AthenaSession:
         lazy: bool = False,
     ) -> Table:
         through = {n: kind for n, kind in self.columns(source).items() if keep or n != column}
-        texts = [alias for alias, item in wanted.items() if item.kind == "text"]
+        texts = {alias: as_text(item.only) for alias, item in wanted.items() if item.kind == "text"}
         if texts:
-            raw = {**wanted} | {alias: replace(wanted[alias], kind="json") for alias in texts}
+            raw = {**wanted} | {
+                alias: replace(wanted[alias], kind=kind) for alias, (kind, _) in texts.items()
+            }
             table = self.json_columns(
                 f"raw_{name}", source, column, raw, where=where, keep=keep, lazy=True
             )
-            query = athena_json.with_texts(table.node(), list(self.columns(table)), texts)
-            return self.view(name, query, self.columns(table)) if lazy else self.work(name, query)
+            given = self.columns(table)
+            query = athena_json.with_texts(
+                table.node(), list(given), {alias: sql for alias, (_, sql) in texts.items()}
+            )
+            as_view = given | dict.fromkeys(texts, "varchar")
+            return self.view(name, query, as_view) if lazy else self.work(name, query)
         if wanted:
             query = athena_json.columns_query(source.node(), list(through), column, wanted, where)
         else:

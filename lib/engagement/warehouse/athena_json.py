@@ -17,7 +17,6 @@ from sqlglot import exp
 
 from engagement.warehouse.base import KINDS, LARGEST, JsonColumn, JsonField, JsonValues
 from engagement.warehouse.dialect import literal
-from engagement.warehouse.values import VARCHAR, from_json
 
 Path = tuple[str, ...]
 
@@ -251,16 +250,17 @@ def fields(
     return found, deep
 
 
-def with_texts(source: exp.Expr, columns: Sequence[str], texts: Sequence[str]) -> exp.Select:
-    """Columns of a table, some of them JSON values that become what a column of texts gets."""
-    chosen = [
-        exp.alias_(
-            exp.maybe_parse(from_json(f'"{name}"', VARCHAR), dialect="athena"), name, quoted=True
-        )
-        if name in texts
-        else _quoted(name)
-        for name in columns
-    ]
+def with_texts(source: exp.Expr, columns: Sequence[str], texts: Mapping[str, str]) -> exp.Select:
+    """Columns of a table, some of them with SQL over ``leaf`` that makes texts of their values."""
+    chosen: list[exp.Expr] = []
+    for name in columns:
+        if name not in texts:
+            chosen.append(exp.column(name, quoted=True))
+            continue
+        text = sqlglot.parse_one(texts[name], read="athena")
+        for node in text.find_all(exp.Column):
+            node.set("this", exp.to_identifier(name, quoted=True))
+        chosen.append(exp.alias_(text, name, quoted=True, copy=False))
     return exp.Select(expressions=chosen).from_(source, copy=False)
 
 

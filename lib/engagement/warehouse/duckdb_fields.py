@@ -32,25 +32,53 @@ _PLACES = {kind: place for place, kind in enumerate(COUNTED)}
 
 @dataclass
 class _Counts:
-    """Values counted: of which group, path, and how many of each kind, an entry each."""
+    """Values counted: of which group, path, how many of each kind; an entry each.
+
+    ``looks`` are those of :data:`FIELD_LOOKS`; ``is_known`` tells where they are what a closer look
+    would find.
+    """
 
     groups: list[tuple[Any, ...]] = field(default_factory=list)
     shapes: list[int] = field(default_factory=list)
-    _parts: list[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]] = field(default_factory=list)
+    _parts: list[tuple[NDArray[Any], ...]] = field(default_factory=list)
 
     def number(self, group: tuple[Any, ...], shape: int) -> int:
         self.groups.append(group)
         self.shapes.append(shape)
         return len(self.groups) - 1
 
-    def add(self, group: int, paths: NDArray[np.int64], counts: NDArray[np.int64]) -> None:
-        self._parts.append((np.full(len(paths), group), paths, counts))
+    def add(
+        self,
+        group: int,
+        paths: NDArray[np.int64],
+        counts: NDArray[np.int64],
+        looks: NDArray[np.int64] | None = None,
+    ) -> None:
+        found = np.zeros((len(paths), len(FIELD_LOOKS)), np.uint64)
+        is_known = np.zeros(len(paths), np.bool_)
+        if looks is not None:
+            found[:, _TEXTS], found[:, _LARGEST] = looks[:, 0], looks[:, 2]
+            is_known = (counts[:, _TO_LOOK_INTO].sum(axis=1) == 0) & (looks[:, 1] == 0)
+        self._parts.append((np.full(len(paths), group), paths, counts, found, is_known))
 
-    def entries(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    def entries(self) -> _Entries:
         nothing = np.zeros(0, np.int64)
-        parts = [(nothing, nothing, np.zeros((0, len(COUNTED)), np.int64)), *self._parts]
-        of_group, of_path, counts = (np.concatenate(part) for part in zip(*parts, strict=True))
-        return of_group, of_path, counts
+        none = np.zeros((0, len(COUNTED)), np.int64), np.zeros((0, len(FIELD_LOOKS)), np.uint64)
+        parts = [(nothing, nothing, *none, np.zeros(0, np.bool_)), *self._parts]
+        return _Entries(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+
+
+@dataclass(frozen=True)
+class _Entries:
+    groups: NDArray[np.int64]
+    paths: NDArray[np.int64]
+    counts: NDArray[np.int64]
+    looks: NDArray[np.uint64]
+    is_known: NDArray[np.bool_]
+
+
+_TEXTS, _LARGEST = FIELD_LOOKS.index("texts"), FIELD_LOOKS.index("largest_integer")
+_TO_LOOK_INTO = [COUNTED.index("double"), COUNTED.index("array")]
 
 
 def json_fields(
@@ -64,30 +92,26 @@ def json_fields(
     """See :meth:`engagement.warehouse.base.Session.json_fields`."""
     keys = [name_sql(group) for group in groups]
     found = _counted(run, rows, column, keys, read)
-    of_group, of_path, counts = found.entries()
-    decides = _decisions(found, of_group, of_path, read.paths, looked_into)
-    looks = np.zeros((len(of_path), len(FIELD_LOOKS)), np.uint64)
+    entries = found.entries()
+    decides = _decisions(found, entries, read.paths, looked_into)
     entry: dict[tuple[int, int], int] = {}
     for at in np.flatnonzero(decides).tolist():
-        entry.setdefault((int(of_group[at]), int(of_path[at])), at)
+        entry.setdefault((int(entries.groups[at]), int(entries.paths[at])), at)
     number = {path: place for place, path in enumerate(read.paths)}
     place_of = {
         (group, shape): at
         for at, (group, shape) in enumerate(zip(found.groups, found.shapes, strict=True))
     }
-    for shape, sql, names in _looks(found, entry, counts, rows, column, keys, read):
+    for shape, sql, names in _looks(found, entries, entry, rows, column, keys, read):
         answer = run(sql, "values")
-        titles = [item[0] for item in answer.description or ()][len(keys) :]
-        asked = [
-            (number[names[title.split("_")[0]]], _LOOK_PLACES[title.split("_")[1]])
-            for title in titles
-        ]
+        titles = [item[0].split("_") for item in answer.description or ()][len(keys) :]
+        asked = [(number[names[leaf]], _LOOK_PLACES[what]) for leaf, what in titles]
         for cells in answer.fetchall():
-            at_group = place_of[tuple(cells[: len(keys)]), shape]
+            group = place_of[tuple(cells[: len(keys)]), shape]
             for (path, look), value in zip(asked, cells[len(keys) :], strict=True):
-                if value and (at_group, path) in entry:
-                    looks[entry[at_group, path], look] = value
-    return _table(groups, found, of_group, of_path, read.paths, counts, looks, decides)
+                if (group, path) in entry:
+                    entries.looks[entry[group, path], look] = value or 0
+    return _table(groups, found, entries, read.paths, decides)
 
 
 _LOOK_PLACES = {name.split("_")[0]: place for place, name in enumerate(FIELD_LOOKS)}
@@ -104,8 +128,8 @@ def _counted(run: Run, rows: str, column: str, keys: Sequence[str], read: Record
         at = found.number(tuple(group), shape)
         if shape == NO_GROUP:
             in_texts[tuple(group)] = at
-        for paths, counts in read.counts(np.array(numbers)):
-            found.add(at, paths, counts)
+        for paths, counts, looks in read.counts(np.array(numbers)):
+            found.add(at, paths, counts, looks if shape != NO_GROUP else None)
     texts = ", ".join([*keys, name_sql(column)])
     odd: dict[tuple[Any, ...], Counter[tuple[Path, str]]] = {}
     for *group, record in run(
@@ -124,27 +148,28 @@ def _counted(run: Run, rows: str, column: str, keys: Sequence[str], read: Record
 
 def _decisions(
     found: _Counts,
-    of_group: NDArray[np.int64],
-    of_path: NDArray[np.int64],
+    entries: _Entries,
     paths: Sequence[Path],
     looked_into: Callable[[tuple[Any, ...], Path], bool],
 ) -> NDArray[np.bool_]:
     """Of each entry, whether its values are looked into; records of a shape are alike in this."""
     shapes = np.array(found.shapes or [0])
     alike = np.where(shapes == NO_GROUP, -2 - np.arange(len(shapes)), shapes)
-    which = alike[of_group] * (len(paths) + 1) + of_path
+    which = alike[entries.groups] * (len(paths) + 1) + entries.paths
     _, first, back = np.unique(which, return_index=True, return_inverse=True)
     said = [
         looked_into(found.groups[group], paths[path])
-        for group, path in zip(of_group[first].tolist(), of_path[first].tolist(), strict=True)
+        for group, path in zip(
+            entries.groups[first].tolist(), entries.paths[first].tolist(), strict=True
+        )
     ]
     return np.array(said, np.bool_)[back]
 
 
 def _looks(
     found: _Counts,
+    entries: _Entries,
     entry: Mapping[tuple[int, int], int],
-    counts: NDArray[np.int64],
     rows: str,
     column: str,
     keys: Sequence[str],
@@ -154,10 +179,12 @@ def _looks(
     wanted: dict[int, set[Path]] = {}
     in_texts = duckdb_json.Looks()
     for (group, path), at in entry.items():
+        if entries.is_known[at]:
+            continue
         shape = found.shapes[group]
         wanted.setdefault(shape, set()).add(read.paths[path])
         if shape == NO_GROUP:
-            kinds = [COUNTED[place] for place in np.flatnonzero(counts[at]).tolist()]
+            kinds = [COUNTED[place] for place in np.flatnonzero(entries.counts[at]).tolist()]
             in_texts.want(read.paths[path], kinds)
     for shape, paths in wanted.items():
         if shape != NO_GROUP:
@@ -174,23 +201,20 @@ def _looks(
 def _table(
     groups: Sequence[str],
     found: _Counts,
-    of_group: NDArray[np.int64],
-    of_path: NDArray[np.int64],
+    entries: _Entries,
     paths: Sequence[Path],
-    counts: NDArray[np.int64],
-    looks: NDArray[np.uint64],
     decides: NDArray[np.bool_],
 ) -> pa.Table:
     columns: dict[str, pa.Array] = {
-        name: pa.array([group[place] for group in found.groups]).take(pa.array(of_group))
+        name: pa.array([group[place] for group in found.groups]).take(pa.array(entries.groups))
         for place, name in enumerate(groups)
     }
     texts = [json.dumps(path, ensure_ascii=False, separators=(",", ":")) for path in paths]
-    columns["path"] = pa.array(texts, pa.string()).take(pa.array(of_path))
+    columns["path"] = pa.array(texts, pa.string()).take(pa.array(entries.paths))
     for place, name in enumerate(FIELD_COUNTS):
-        columns[name] = pa.array(counts[:, place])
+        columns[name] = pa.array(entries.counts[:, place])
     for place, name in enumerate(FIELD_LOOKS):
-        columns[name] = pa.array(looks[:, place], mask=~decides)
+        columns[name] = pa.array(entries.looks[:, place], mask=~decides)
     table = pa.table(columns)
     if len(set(found.groups)) == len(found.groups) and not found.shapes.count(NO_GROUP):
         return table

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -16,7 +16,7 @@ from sqlglot import exp
 
 from engagement.warehouse.base import LARGEST, JsonColumn
 from engagement.warehouse.dialect import parse, render
-from engagement.warehouse.values import VARCHAR, from_json
+from engagement.warehouse.values import VARCHAR, as_text, from_json
 
 Path = tuple[str, ...]
 Group = tuple[Any, ...]
@@ -27,7 +27,11 @@ def columns_sql(
 ) -> str:
     """The query that takes ``wanted`` out of a column of JSON texts of a table."""
     text = name_sql(column)
-    structures, places = _places(wanted)
+    raw = {
+        alias: replace(item, kind=as_text(item.only)[0]) if item.kind == "text" else item
+        for alias, item in wanted.items()
+    }
+    structures, places = _places(raw)
     parsed = f"case when {name_sql(where)} then {text} end" if where else text
     inner = [
         f"json_transform({parsed}, {text_sql(json.dumps(structure, ensure_ascii=False))}) "
@@ -38,11 +42,11 @@ def columns_sql(
     hidden += [] if keep else [text]
     outer = [f"* exclude ({', '.join(hidden)})" if hidden else "*"]
     for alias, item in wanted.items():
-        value = _value(places[alias], item, parsed)
-        if item.kind == "json":
+        value = _value(places[alias], raw[alias], parsed)
+        if raw[alias].kind == "json":
             value = printed(value)
         if item.kind == "text":
-            value = canonical(printed(value))
+            value = rendered_of(as_text(item.only)[1], value)
         outer.append(f"{value} as {name_sql(alias)}")
     return (
         f"select {', '.join(outer)} from "
@@ -82,7 +86,6 @@ _KINDS = {
     "double": "DOUBLE",
     "boolean": "BOOLEAN",
     "json": "JSON",
-    "text": "JSON",
 }
 
 

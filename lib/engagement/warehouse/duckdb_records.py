@@ -16,6 +16,7 @@ from engagement.landing.scanned import KINDS, Leaf
 from engagement.warehouse import duckdb_json
 from engagement.warehouse.base import JsonColumn
 from engagement.warehouse.duckdb_json import name_sql
+from engagement.warehouse.values import as_text
 
 RECORDS = "landed_records"
 """Name under which the connection knows the records as they were read."""
@@ -134,7 +135,11 @@ def value_sql(leaf: Leaf | None, kind: str) -> str:
     if leaf.kinds == ARRAY or leaf.is_mixed or kind == "text":
         # As the engine prints them: blanks, escapes and numbers are not as they were sent.
         printed = duckdb_json.printed(f"""json_transform({column}, '"JSON"')""")
-        return duckdb_json.canonical(printed) if kind == "text" else printed
+        if kind != "text":
+            return printed
+        if leaf.kinds == ARRAY:
+            return duckdb_json.rendered_of(as_text(frozenset({"array"}))[1], printed)
+        return duckdb_json.canonical(printed)
     if kind in ("json", "string"):
         return column
     return f"cast({column} as {as_type})"

@@ -26,6 +26,24 @@ IS_INTEGRAL = "{d} = floor({d}) and abs({d}) < 9223372036854775808e0"
 _IS_FINITE = "abs({d}) <= 1.7976931348623157e308"
 
 
+def as_text(kinds: frozenset[str]) -> tuple[str, str]:
+    """What a column of texts gets of a value of some kinds.
+
+    Returns
+    -------
+    tuple
+        How the value is read, as :class:`~engagement.warehouse.base.JsonColumn` has it; and SQL
+        over it, where it is called ``leaf``. Blank ones are NULL.
+    """
+    if kinds <= {"string"}:
+        return "string", "nullif(leaf, '')"
+    if kinds <= {"array"}:
+        return "string", "nullif(nullif(leaf, '[]'), '[\"\"]')"
+    if kinds <= {"integer"} or kinds <= {"boolean"}:
+        return next(iter(kinds)), "cast(leaf as varchar)"
+    return "json", from_json("leaf", VARCHAR)
+
+
 def from_text(text: str, target: str) -> str:
     """A string as a timestamp, a number or itself; NULL where it is none."""
     number = f"try_cast({text} as double)"
