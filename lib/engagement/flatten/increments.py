@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cache
 from importlib import resources
@@ -60,7 +60,8 @@ class Plan:
     """What there is to do.
 
     ``read`` are the dates whose files are read, and why; ``tables`` those whose events go to their
-    tables again (all of ``read`` among them); ``files`` what lies in the landing, by date.
+    tables again (all of ``read`` among them); ``files`` what lies in the landing, by date;
+    ``unfinished`` the dates that an earlier run did not finish.
     """
 
     read: Mapping[str, str]
@@ -68,11 +69,21 @@ class Plan:
     files: Mapping[str, tuple[LandedFile, ...]]
     rules: str
     starts_anew: bool
+    unfinished: frozenset[str] = frozenset()
 
     @property
     def is_idle(self) -> bool:
         """Whether there is nothing to do."""
         return not self.tables
+
+    def only(self, days: Set[str] | None) -> Plan:
+        """What there is to do with some dates, and with those that were left unfinished."""
+        if days is None:
+            return self
+        chosen = days | self.unfinished
+        read = {day: why for day, why in self.read.items() if day in chosen}
+        left = self.tables - self.read.keys()
+        return replace(self, read=read, tables=frozenset(read) | left)
 
     def sentences(self) -> list[str]:
         """What a run would do, in words."""
@@ -121,7 +132,8 @@ def plan(session: Session | None, landing: Landing, settings: Settings) -> Plan:
         if _is_asked_for(day, settings.landing.reprocess):
             read.setdefault(day, "asked for by landing.reprocess")
     tables = set(read)
-    for day, stage in _unfinished(session):
+    unfinished = _unfinished(session)
+    for day, stage in unfinished:
         tables.add(day)
         if stage == READ:
             read.setdefault(day, "left unfinished by an earlier run")
@@ -131,6 +143,7 @@ def plan(session: Session | None, landing: Landing, settings: Settings) -> Plan:
         {day: tuple(found) for day, found in files.items()},
         rules,
         starts_anew=not held,
+        unfinished=frozenset(day for day, _ in unfinished),
     )
 
 
@@ -188,6 +201,13 @@ def note_unfinished(session: Session, stages: Mapping[str, str]) -> None:
     )
     table = session.rows("unfinished", rows, _UNFINISHED_COLUMNS)
     session.publish(UNFINISHED, f"select * from {table}", columns=_UNFINISHED_COLUMNS)
+
+
+def leave_unfinished(session: Session, stages: Mapping[str, str]) -> None:
+    """Say of further dates what is left to be done with them; the next run does it."""
+    known = dict(_unfinished(session))
+    merged = {**stages, **{day: READ for day, stage in known.items() if stage == READ}}
+    note_unfinished(session, {**known, **merged})
 
 
 def note_versions(

@@ -18,9 +18,10 @@ import pandas as pd
 import pyarrow as pa
 from sqlglot import exp
 
-from engagement.flatten import fields, increments, tables
+from engagement.flatten import erased, fields, increments, tables
+from engagement.flatten.declared import declared_types as _plans
 from engagement.flatten.increments import READ, TABLES, Plan
-from engagement.flatten.names import FIXED_TABLES, column_name, table_name
+from engagement.flatten.names import FIXED_TABLES
 from engagement.flatten.schema import DEFAULT_COLUMNS, PARTITION, Unnamed
 from engagement.flatten.tables import EventTable
 from engagement.landing.files import LandingError, nothing_landed
@@ -29,9 +30,6 @@ from engagement.settings import Settings
 from engagement.warehouse.base import FileLines, JsonColumn, Session, Warehouse
 from engagement.warehouse.dialect import Table, literal, parse
 from engagement.warehouse.values import BIGINT, BOOLEAN, TIMESTAMP, VARCHAR, from_json
-
-_PLANNED = {"string": VARCHAR, "timestamp": TIMESTAMP}
-"""Athena's names for the types of a tracking plan that it calls otherwise."""
 
 MOST_COLUMNS = 200
 """A table with more columns than this is reported: some key may hold what is no name."""
@@ -156,8 +154,15 @@ def duplicates_sql() -> str:
     return _text("copies")
 
 
-def flatten(warehouse: Warehouse, settings: Settings) -> FlattenReport:
+def flatten(
+    warehouse: Warehouse, settings: Settings, *, only: Set[str] | None = None
+) -> FlattenReport:
     """Take in what is new in the landing.
+
+    Parameters
+    ----------
+    only
+        Read no other received dates than these, and what an earlier run left unfinished.
 
     Raises
     ------
@@ -165,14 +170,14 @@ def flatten(warehouse: Warehouse, settings: Settings) -> FlattenReport:
         When the landing does not exist or holds no file in the asked range of dates; or when the
         records of a day do not add up, before anything of that day was published.
     """
-    plan = plan_run(warehouse, settings)
+    plan = plan_run(warehouse, settings).only(only)
     plans = _plans(settings)
     if plan.is_idle:
         with warehouse.session() as session:
             return _report(session, plans, (), ())
     with warehouse.session(write=True) as session:
         # Only who holds the lease knows what is to be done.
-        plan = increments.plan(session, warehouse.landing_files(), settings)
+        plan = increments.plan(session, warehouse.landing_files(), settings).only(only)
         run = _Run(warehouse, session, settings, plans, plan)
         read = run.read_all()
         dropped = run.make_tables()
@@ -258,17 +263,6 @@ def values_query(columns: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> e
     )
     query = exp.Select(expressions=typed).from_(table, copy=False)
     return query if rows else query.where(exp.false())
-
-
-def _plans(settings: Settings) -> dict[str, dict[str, str]]:
-    """Declared types of the tracking plan, by table and column."""
-    plans: dict[str, dict[str, str]] = {}
-    for event, columns in settings.tracking_plan.items():
-        table = event if event in FIXED_TABLES else table_name(event)
-        plans.setdefault(table, {}).update(
-            {column_name(name): _PLANNED.get(kind, kind) for name, kind in columns.items()}
-        )
-    return plans
 
 
 # --- reading ------------------------------------------------------------------------------------
@@ -360,6 +354,7 @@ class _Run:
             lazy=True,
         )
         session.work("classified", _classified(mixed))
+        erased.refuse(session, settings)
         keys = settings.landing.write_keys
         sources = {"every_source": not keys, "write_keys": keys}
         window = settings.duplicates.window_days

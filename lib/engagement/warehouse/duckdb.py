@@ -26,11 +26,12 @@ from engagement.landing.files import LandedFile, list_folder, sort_out
 from engagement.landing.lines import UnreadableFileError, read_bytes
 from engagement.landing.records import NO_SHAPE, SCHEMA, RecordReader, Shapes
 from engagement.settings import Settings
-from engagement.warehouse import duckdb_functions, duckdb_json, lease
+from engagement.warehouse import duckdb_functions, duckdb_json, duckdb_rewrite, lease
 from engagement.warehouse.base import (
     KINDS,
     FileLines,
     Finding,
+    Forgotten,
     JsonColumn,
     JsonField,
     JsonValues,
@@ -48,6 +49,7 @@ from engagement.warehouse.base import (
     with_new_columns,
 )
 from engagement.warehouse.dialect import LOGICAL, WORK, Engine, Table, bind, parse, render
+from engagement.warehouse.landed_objects import FolderObjects
 
 logger = logging.getLogger("engagement")
 
@@ -140,6 +142,16 @@ class DuckDBWarehouse:
         """Nothing is left behind: DuckDB uses the room of what was replaced again."""
         del keep_days, dry_run
         return []
+
+    def landed_objects(self) -> FolderObjects:
+        """The files of the landing folder."""
+        return FolderObjects(self._landing)
+
+    def forget(self, holds: Callable[[str, bytes], bool]) -> Forgotten:
+        """Write the file anew, without the blocks that were freed; a disk keeps no old versions."""
+        del holds
+        before, after = duckdb_rewrite.rewrite(self._path)
+        return Forgotten({"bytes of the warehouse file": max(before - after, 0)})
 
 
 class _Connection:
