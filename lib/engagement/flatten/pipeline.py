@@ -314,9 +314,7 @@ class _Run:
         return tuple(read)
 
     def _is_clean_start(self) -> bool:
-        return self._plan.tables == self._plan.read.keys() and "left unfinished" not in "".join(
-            self._plan.read.values()
-        )
+        return not self._plan.unfinished
 
     def _tables_of(self, days: Sequence[str]) -> set[str]:
         """Tables that hold rows of some dates, by the registry."""
