@@ -381,10 +381,10 @@ class _Erasure:
                 self._objects.replace(name, content, found.data)
         with self._warehouse.session(write=True) as session:
             expired.remove(session, self._settings, sorted(self._expired), needles, self._is_theirs)
-        self._days = days
-        self.receipt.dates = sorted(days)
-        if self._days:
-            flatten(self._warehouse, self._settings, only=self._days)
+        # What an erasure that was killed has left unfinished is done here, too.
+        report = flatten(self._warehouse, self._settings, only=days)
+        self.receipt.dates = sorted({*days, *report.days_read})
+        if self.receipt.dates:
             with self._warehouse.session(write=True) as session:
                 # It counts what was there before; 01 makes it again.
                 session.drop(PROFILE)
