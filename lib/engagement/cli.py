@@ -264,6 +264,10 @@ def check(params: Params = None, set_: Sets = None) -> None:
         raise typer.Exit(1)
 
 
+_NOT_READ = ["records", "errors"]
+"""What only reading the objects would tell."""
+
+
 @app.command()
 @_guarded
 def status(params: Params = None, set_: Sets = None) -> None:
@@ -273,7 +277,16 @@ def status(params: Params = None, set_: Sets = None) -> None:
 
     settings, _ = _settings(params, set_)
     found = landing_status(open_warehouse(settings), settings)
-    console.print(escape(found.ledger.to_string(index=False)) if len(found.ledger) else "")
+    for title, frame in (
+        ("", found.ledger),
+        ("Set aside, by reason", found.reasons),
+        (
+            "What Firehose could not deliver",
+            found.failures.drop(columns=_NOT_READ, errors="ignore"),
+        ),
+    ):
+        if len(frame):
+            console.print(title, escape(frame.to_string(index=False)), sep="\n")
     for line in found.lines:
         console.print(escape(line))
 

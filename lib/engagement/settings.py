@@ -81,7 +81,9 @@ class Landing(_Section):
     """Where Firehose lands the events.
 
     ``location`` is the folder (or ``s3://`` address) that holds the ``received_at_utc_date=…``
-    partitions. ``from`` and ``to`` bound the received dates read, both inclusive, for backfills.
+    partitions; ``errors_location`` the one where Firehose puts what it could not deliver, if that
+    lies elsewhere: it is summed up, and never read as events. ``from`` and ``to`` bound the
+    received dates read, both inclusive, for backfills.
     ``write_keys`` keeps the events of these RudderStack sources only; empty means all of them.
     ``reprocess`` names dates whose files are read again though they did not change: a date, a range
     (``2026-09-01..2026-09-07``) or ``all``. A date none of whose files is left is kept as it was
@@ -89,6 +91,7 @@ class Landing(_Section):
     """
 
     location: str = Field(min_length=1)
+    errors_location: str | None = Field(default=None, min_length=1)
     from_: date | None = Field(default=None, alias="from")
     to: date | None = None
     write_keys: tuple[str, ...] = ()
@@ -366,6 +369,12 @@ class Settings(_Section):
             raise ValueError(
                 f"landing.location: DuckDB reads a folder, not '{location}'; for the address, set "
                 "warehouse.engine to athena"
+            )
+        errors = self.landing.errors_location
+        if errors is not None and errors.startswith("s3://") != in_s3:
+            raise ValueError(
+                f"landing.errors_location: '{errors}' is not where the landing is "
+                f"('{location}'): both are folders, or both s3:// addresses"
             )
         return self
 

@@ -493,6 +493,23 @@ def test_files_that_readers_pass_over_are_looked_through_too(two: tuple[Shop, Sh
     assert (shop.landing / "stray.json").read_text() == json.dumps(sent(FIRST, 2)) + "\n"
 
 
+def test_what_firehose_could_not_deliver_is_looked_through_where_it_lies(
+    make_shop: Callable[..., Shop],  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    shop = make_shop(landing__errors_location=str(tmp_path / "errors"))
+    fill(shop.landing)
+    shop.flatten()
+    path = tmp_path / "errors/processing-failed/2026/01/05/x.gz"
+    path.parent.mkdir(parents=True)
+    event = json.dumps(sent(FIRST, 1, userId=PERSON, anonymousId=OWN)).encode()
+    failed = json.dumps({"errorCode": "x", "rawData": base64.b64encode(event).decode()})
+    path.write_bytes(gzip.compress(f"{failed}\n".encode()))
+    found = erase_in(shop)
+    assert found.receipt.landing["errors_location/processing-failed/2026/01/05/x.gz"] == 1
+    assert gzip.decompress(path.read_bytes()) == b""
+
+
 def test_a_file_that_is_written_meanwhile_is_not_overwritten(
     two: tuple[Shop, Shop], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -36,7 +36,11 @@ from engagement.landing.tables import PROFILE
 from engagement.models.runner import ModelError, build, models
 from engagement.settings import Settings
 from engagement.warehouse import Table, Warehouse, open_warehouse
-from engagement.warehouse.landed_objects import LandedObjects, ObjectUnreadableError
+from engagement.warehouse.landed_objects import (
+    LandedObjects,
+    ObjectUnreadableError,
+    SeveralPlaces,
+)
 from engagement.warehouse.lease import TOKEN_VARIABLE
 from engagement.workbook import new_run_id, resolve_as_of
 
@@ -183,7 +187,7 @@ class _Erasure:
         self._settings = settings
         self._named = tuple(dict.fromkeys(user_ids))
         self._keep_named = keep_named
-        self._objects: LandedObjects = warehouse.landed_objects()
+        self._objects = _objects(warehouse, settings)
         self._runs = settings.path(settings.run.directory)
         self._affected: list[str] = []
         self._messages: set[str] = set()
@@ -432,6 +436,21 @@ class _Erasure:
             f"models could not all be made again; {len(stale)} that held the person were removed, "
             f"and the others are as old as before: run 03 and 04. {reason.splitlines()[0]}"
         )
+
+
+def _objects(warehouse: Warehouse, settings: Settings) -> LandedObjects:
+    """The landed files, and what Firehose could not deliver where that lies elsewhere."""
+    places: dict[str, LandedObjects] = {"": warehouse.landed_objects()}
+    apart = settings.landing.errors_location
+    if apart and not _is_below(settings, apart, settings.landing.location):
+        places["errors_location/"] = warehouse.landed_objects(apart)
+    return SeveralPlaces(places)
+
+
+def _is_below(settings: Settings, inner: str, outer: str) -> bool:
+    if inner.startswith("s3://"):
+        return f"{inner.rstrip('/')}/".startswith(f"{outer.rstrip('/')}/")
+    return settings.path(inner).resolve().is_relative_to(settings.path(outer).resolve())
 
 
 def _escaped(text: str) -> tuple[bytes, ...]:

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from engagement.flatten import erased, fields, increments
 from engagement.flatten.declared import declared_types
+from engagement.flatten.pipeline import REASON_COLUMNS, REASONS
 from engagement.flatten.schema import PARTITION
 from engagement.flatten.tables import DISCARD_COLUMNS, DISCARDS, EVENTS
 from engagement.settings import Settings
@@ -85,6 +86,13 @@ def remove(
         columns=session.columns(QUARANTINE),
     )
     counts[str(QUARANTINE)] = gone
+    session.publish(
+        REASONS,
+        f"select reason, count(*) as records, {PARTITION} from work.left_quarantine "
+        f"group by {PARTITION}, reason",
+        partitions=days,
+        columns=REASON_COLUMNS,
+    )
     _registry(session, settings, days)
     _ledger(session, days)
     session.publish(

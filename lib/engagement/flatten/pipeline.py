@@ -79,6 +79,8 @@ _OTHER_COLUMNS = {
     PARTITION: VARCHAR,
     "was_duplicate": BOOLEAN,
 }
+REASONS = Table("landing", "quarantine_reasons")
+REASON_COLUMNS = {"reason": VARCHAR, "records": BIGINT, PARTITION: VARCHAR}
 _LEDGER_COLUMNS = {
     PARTITION: VARCHAR,
     **dict.fromkeys(
@@ -413,6 +415,9 @@ class _Run:
         set_aside = session.work("set_aside", _sql("set_aside"))
         session.locate("located", set_aside, cut_line)
         session.publish(Table("landing", "quarantine"), _sql("quarantine"), partitions=days)
+        session.publish(
+            REASONS, _sql("quarantine_reasons"), partitions=days, columns=REASON_COLUMNS
+        )
 
     def _publish_registry(self, days: Sequence[str]) -> None:
         session = self._session

@@ -194,9 +194,10 @@ class AthenaWarehouse:
         days = self.athena.keep_days if keep_days is None else keep_days
         return athena_setup.clean(self, days, dry_run=dry_run)
 
-    def landed_objects(self) -> S3Objects:
-        """The objects of the landing."""
-        return S3Objects(self.bucket, self.landing)
+    def landed_objects(self, location: str | None = None) -> S3Objects:
+        """The objects of the landing, or of another place."""
+        at = Address.parse(location, folder=True) if location else self.landing
+        return S3Objects(self.bucket, at)
 
     def forget(self, holds: Callable[[str, bytes], bool]) -> Forgotten:
         """Remove superseded tables, old versions of objects, and kept results of queries."""

@@ -53,6 +53,10 @@ def forget(warehouse: AthenaWarehouse, holds: Callable[[str, bytes], bool]) -> F
     attempt(
         "old versions of landed files", lambda: _remove_old(warehouse, warehouse.landing, holds)
     )
+    apart = warehouse.settings.landing.errors_location
+    if apart:
+        folder = Address.parse(apart, folder=True)
+        attempt("old versions of failures", lambda: _remove_old(warehouse, folder, holds))
     left.append(
         "Athena's own history keeps the texts of statements for 45 days: those of this erasure "
         "name no id, but others may"

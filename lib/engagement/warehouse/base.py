@@ -425,8 +425,8 @@ class Warehouse(Protocol):
         """
         ...
 
-    def landed_objects(self) -> LandedObjects:
-        """The landed files as objects that can be written again."""
+    def landed_objects(self, location: str | None = None) -> LandedObjects:
+        """The landed files, or those of another place, as objects that can be written again."""
         ...
 
     def forget(self, holds: Callable[[str, bytes], bool]) -> Forgotten:

@@ -143,9 +143,9 @@ class DuckDBWarehouse:
         del keep_days, dry_run
         return []
 
-    def landed_objects(self) -> FolderObjects:
-        """The files of the landing folder."""
-        return FolderObjects(self._landing)
+    def landed_objects(self, location: str | None = None) -> FolderObjects:
+        """The files of the landing folder, or of another."""
+        return FolderObjects(self._settings.path(location) if location else self._landing)
 
     def forget(self, holds: Callable[[str, bytes], bool]) -> Forgotten:
         """Write the file anew, without the blocks that were freed; a disk keeps no old versions."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -38,6 +38,10 @@ class LandedObjects(Protocol):
 
     def names(self) -> Iterator[str]:
         """Names of all of them, sorted."""
+        ...
+
+    def sizes(self) -> Iterator[tuple[str, int]]:
+        """Names of all of them with their bytes; none where there is no such place."""
         ...
 
     def tidy(self) -> None:
@@ -77,12 +81,20 @@ class FolderObjects:
 
     def names(self) -> Iterator[str]:
         """Names of all objects, but for drafts."""
-        for name, _, _ in list_folder(self._folder):
-            if not Path(name).name.startswith(_DRAFT):
-                yield name
+        for name, _ in self.sizes():
+            yield name
+
+    def sizes(self) -> Iterator[tuple[str, int]]:
+        """Names of all objects, but for drafts, with their bytes."""
+        if self._folder.is_dir():
+            for name, size, _ in list_folder(self._folder):
+                if not Path(name).name.startswith(_DRAFT):
+                    yield name, size
 
     def tidy(self) -> None:
         """Remove drafts that a killed erasure left."""
+        if not self._folder.is_dir():
+            return
         for name, _, _ in list_folder(self._folder):
             if Path(name).name.startswith(_DRAFT):
                 (self._folder / name).unlink(missing_ok=True)
@@ -148,6 +160,11 @@ class S3Objects:
         for found in self._bucket.listing(self._at):
             yield found.name
 
+    def sizes(self) -> Iterator[tuple[str, int]]:
+        """Names of all objects with their bytes."""
+        for found in self._bucket.listing(self._at):
+            yield found.name, found.size
+
     def tidy(self) -> None:
         """Nothing to do: what is put is there whole or not at all."""
 
@@ -180,3 +197,45 @@ class S3Objects:
         """Say where else its bytes may be."""
         del name  # old versions are looked for by themselves
         return ""
+
+
+class SeveralPlaces:
+    """Objects of several places, the names of those of all but the first with a prefix each."""
+
+    def __init__(self, places: Mapping[str, LandedObjects]) -> None:
+        self._places = dict(places)
+
+    def names(self) -> Iterator[str]:
+        """Names of all objects."""
+        for name, _ in self.sizes():
+            yield name
+
+    def sizes(self) -> Iterator[tuple[str, int]]:
+        """Names of all objects with their bytes."""
+        for prefix, place in self._places.items():
+            for name, size in place.sizes():
+                yield prefix + name, size
+
+    def tidy(self) -> None:
+        """Remove what a killed erasure was about to put in an object's place."""
+        for place in self._places.values():
+            place.tidy()
+
+    def read(self, name: str) -> Content:
+        """Read one whole."""
+        place, own = self._place(name)
+        return place.read(own)
+
+    def replace(self, name: str, old: Content, data: bytes) -> None:
+        """Write one again, in one step."""
+        place, own = self._place(name)
+        place.replace(own, old, data)
+
+    def notes(self, name: str) -> str:
+        """Say where else its bytes may be."""
+        place, own = self._place(name)
+        return place.notes(own)
+
+    def _place(self, name: str) -> tuple[LandedObjects, str]:
+        prefix = max((p for p in self._places if name.startswith(p)), key=len)
+        return self._places[prefix], name[len(prefix) :]
