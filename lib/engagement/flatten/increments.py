@@ -18,6 +18,7 @@ from importlib import resources
 
 import pyarrow as pa
 
+from engagement.flatten.declared import planned_types
 from engagement.flatten.schema import PARTITION
 from engagement.landing.files import LandedFile
 from engagement.settings import Settings
@@ -243,8 +244,8 @@ def fingerprint(settings: Settings) -> str:
         "window_days": settings.duplicates.window_days,
         "write_keys": sorted(settings.landing.write_keys),
         "tracking_plan": {
-            event: dict(sorted(columns.items()))
-            for event, columns in sorted(settings.tracking_plan.items())
+            event: dict(sorted(types.items()))
+            for event, types in sorted(planned_types(settings).items())
         },
     }
     return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()[:16]
