@@ -105,9 +105,7 @@ def both(stand: Stand, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bot
         for name, value in stand.environment().items():
             patch.setenv(name, value)
         client = stand.client("s3")
-        client.create_bucket(
-            Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": stand.region}
-        )
+        client.create_bucket(Bucket=BUCKET)
         client.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
         fill(home / "landing")
         fill(home / "never", without=True)

@@ -11,7 +11,7 @@ import pytest
 from engagement.flatten import plan_deviations
 from engagement.flatten.deviations import COLUMNS
 from engagement.settings import SettingsError, load_settings
-from tests.flatten.conftest import Shop, event, make_shop, shop  # noqa: F401 (fixtures)
+from tests.flatten.conftest import Shop, event, make_shop  # noqa: F401 (a fixture)
 
 PLAN = """
 Product Viewed:
@@ -31,7 +31,7 @@ def test_deviations_are_reported_with_their_counts(
 ) -> None:
     path = tmp_path / "plan.yaml"
     path.write_text(PLAN)
-    shop = make_shop(tracking_plan=str(path))  # noqa: F811
+    shop = make_shop(tracking_plan=str(path))
     viewed = [
         {"product_id": "p1", "price": 1.5, "sku": "s", "onSale": True},
         {"product_id": "", "price": "12,50", "sku": 7, "extra": 1},
@@ -77,21 +77,22 @@ def test_deviations_are_reported_with_their_counts(
     ]
 
 
-def test_without_a_plan_nothing_deviates(shop: Shop) -> None:  # noqa: F811
+def test_without_a_plan_nothing_deviates(make_shop: Callable[..., Shop]) -> None:  # noqa: F811
+    shop = make_shop(tracking_plan={})
     shop.land(event())
     shop.flatten()
     assert plan_deviations(shop.warehouse, shop.settings).empty
 
 
 def test_a_plan_of_traits_alone_expects_no_events(make_shop: Callable[..., Shop]) -> None:  # noqa: F811
-    shop = make_shop(tracking_plan={"identifies": {"age": "bigint"}})  # noqa: F811
+    shop = make_shop(tracking_plan={"identifies": {"age": "bigint"}})
     shop.land(event(), event(messageId="i", type="identify", event=..., traits={"age": 1}))
     shop.flatten()
     assert plan_deviations(shop.warehouse, shop.settings).empty
 
 
 def test_a_property_without_a_type_declares_none(make_shop: Callable[..., Shop]) -> None:  # noqa: F811
-    shop = make_shop(tracking_plan={"Seen": {"x": {"required": True}}})  # noqa: F811
+    shop = make_shop(tracking_plan={"Seen": {"x": {"required": True}}})
     shop.land(event(properties={"x": 5}))
     shop.flatten()
     assert shop.columns("events.seen")["x"] == "bigint"
