@@ -16,6 +16,9 @@ from engagement.erasure.people import Judge, Ties, Why
 from engagement.landing.lines import cut_records, read_bytes
 
 _LINE = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+\Z")
+_SEAM = re.compile(rb"[}][ \t]*[{]")
+"""Without it, whether in a string or not, a line is one record."""
+
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -111,6 +114,8 @@ def plain(name: str, raw: bytes, why: Callable[[bytes], Why | None]) -> bytes:
 
 
 def _records(line: bytes) -> list[bytes]:
+    if not _SEAM.search(line):
+        return [line]
     # One character per byte, and back: none of the bytes that count is part of another.
     return [piece.encode("latin-1") for piece in cut_records(line.decode("latin-1"))]
 
