@@ -11,6 +11,7 @@ import gzip
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,11 @@ import pytest
 
 from engagement.erasure.erase import ErasureError, Findings, erase
 from engagement.flatten import erased
+from engagement.flatten.status import status
 from engagement.models.runner import build, models
 from engagement.settings import Settings
-from engagement.warehouse import Table, WarehouseError
+from engagement.warehouse import Table, WarehouseError, costs
+from engagement.warehouse.base import Statement
 from engagement.workbook import resolve_as_of
 from tests.flatten.conftest import Shop, folder, make_shop  # noqa: F401 (a fixture)
 
@@ -210,6 +213,8 @@ def test_nothing_is_found_and_all_else_is_as_if_they_had_never_been(two: tuple[S
     model(never)
     runs = shop.settings.path(shop.settings.run.directory) / "20260110T000000Z-aaaa"
     people = dict(shop.rows("select user_id, person_id from marts.customer_360"))
+    log = [Statement(f"events.{name}", "", 1, 0.1) for name in (f"only_{MARKER}", "tracks")]
+    costs.remember(shop.warehouse, "run", [replace(s, started_at=f"{FIRST}T12:00") for s in log], 9)
     export(runs, people)
     before = {name: (shop.landing / name).read_bytes() for name in FILES}
     # The marker is found where it is: the search below is no empty one.
@@ -236,6 +241,10 @@ def test_nothing_is_found_and_all_else_is_as_if_they_had_never_been(two: tuple[S
     ]
 
     equal(shop, never)
+    assert shop.rows("select label from landing.run_statements order by nth") == [
+        ("a table that is no more",),
+        ("events.tracks",),
+    ]
     assert marts(shop) == marts(never)
     receipt = found.receipt
     # By hand: 1, 3 to 7 and the broken line; 1 to 4, the repeat, the key given twice, the friend.
@@ -248,10 +257,13 @@ def test_nothing_is_found_and_all_else_is_as_if_they_had_never_been(two: tuple[S
         "20260110T000000Z-aaaa/exports/pinpoint/buyers-001.csv": "1 rows",
         "20260110T000000Z-aaaa/exports/pinpoint/buyers-001.json": "1 rows",
         "20260110T000000Z-aaaa/notebooks/02.html": "removed, since it shows the person",
+        "20260110T000000Z-aaaa/run.json": "2 rows",
     }
     assert (runs / "notebooks/03.html").exists()
     record = json.loads((runs / "run.json").read_text())
     assert "notebooks/02.html" not in record["files"]
+    assert record["tables"] == {"events.tracks": 9}
+    assert record["each_statement"] == [{"label": "events.tracks", "rows": 1}]
     assert record["files"]["exports/pinpoint/buyers-001.csv"]["bytes"] == (
         (runs / "exports/pinpoint/buyers-001.csv").stat().st_size
     )
@@ -280,7 +292,10 @@ def export(run: Path, people: dict[str, str]) -> None:
     (run / "notebooks/03.html").write_text("<p>Product Viewed has 9 rows</p>")
     names = ("exports/pinpoint/buyers-001.csv", "notebooks/02.html")
     files = {name: {"bytes": 1, "sha256": ""} for name in names}
-    (run / "run.json").write_text(json.dumps({"id": run.name, "files": files}))
+    tables = {"events.tracks": 9, f"events.only_{MARKER}": 1}
+    statements = [{"label": name, "rows": 1} for name in tables]
+    record = {"id": run.name, "tables": tables, "each_statement": statements, "files": files}
+    (run / "run.json").write_text(json.dumps(record))
 
 
 def test_a_dry_run_tells_and_changes_nothing(two: tuple[Shop, Shop]) -> None:
@@ -324,6 +339,8 @@ def test_a_late_delivery_stays_out_and_the_ledger_adds_up(two: tuple[Shop, Shop]
         "where received_at_utc_date = '2026-01-12' order by line_number"
     ) == [("erased", None, None, number) for number in (1, 2, 3, 4, 5)]
     assert MARKER.encode() not in shop.path.read_bytes()
+    lines = status(shop.warehouse, shop.settings).lines
+    assert any(line.startswith("5 records of people who were erased have landed") for line in lines)
     # It still lies in the landing: that goes when erasure is run again, by the list alone.
     assert MARKER.encode() in bytes_of(shop.landing)
     found = erase(shop.settings, [], dry_run=False)

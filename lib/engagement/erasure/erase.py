@@ -392,6 +392,8 @@ class _Erasure:
             with self._warehouse.session(write=True) as session:
                 # It counts what was there before; 01 makes it again.
                 session.drop(PROFILE)
+                if report.dropped:
+                    tables.forget_names(session, report.dropped)
 
     def _days_in_tables(self, session: Any, needles: Sequence[str]) -> set[str]:
         """Received dates on which the tables hold something of the people."""

@@ -157,7 +157,9 @@ def _without(path: Path, text: str, finder: _Finder) -> tuple[str | None, int]:
     """A file's text without the person, and how many rows went; ``None`` where all of it has to."""
     if path.suffix == ".csv":
         return _csv(text, finder)
-    if path.suffix in (".json", ".jsonl") and path.name != _RECORD:
+    if path.name == _RECORD:
+        return _record(text, finder)
+    if path.suffix in (".json", ".jsonl"):
         lines = _lines(text)
         try:
             values = [json.loads(line) if line.strip() else None for line in lines]
@@ -166,7 +168,35 @@ def _without(path: Path, text: str, finder: _Finder) -> tuple[str | None, int]:
         else:
             kept = [line for line, v in zip(lines, values, strict=True) if not finder.in_json(v)]
             return "".join(kept), len(lines) - len(kept)
-    return (None, 0) if finder.in_text(text) and path.name != _RECORD else (text, 0)
+    return (None, 0) if finder.in_text(text) else (text, 0)
+
+
+def _record(text: str, finder: _Finder) -> tuple[str, int]:
+    """The record of a run without what shows the person: a table of an event of theirs, say."""
+    removed = 0
+
+    def pruned(value: Any) -> Any:
+        nonlocal removed
+        if isinstance(value, dict):
+            kept = {
+                key: inner
+                for key, inner in value.items()
+                if not finder.in_text(key)
+                and not (isinstance(inner, str) and finder.in_text(inner))
+            }
+            removed += len(value) - len(kept)
+            return {key: pruned(inner) for key, inner in kept.items()}
+        if isinstance(value, list):
+            left = [inner for inner in value if not finder.in_json(inner)]
+            removed += len(value) - len(left)
+            return [pruned(inner) for inner in left]
+        return value
+
+    try:
+        document = pruned(json.loads(text))
+    except ValueError:
+        return text, 0  # half of one
+    return (json.dumps(document, indent=2) + "\n" if removed else text), removed
 
 
 def _lines(text: str) -> list[str]:

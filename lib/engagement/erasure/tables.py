@@ -12,6 +12,7 @@ from sqlglot import exp
 from engagement.erasure.people import Person, Ties, is_id_key
 from engagement.landing.tables import READING_TABLE
 from engagement.warehouse.base import Session
+from engagement.warehouse.costs import RUN_STATEMENTS
 from engagement.warehouse.dialect import LOGICAL, Table
 from engagement.warehouse.values import VARCHAR
 
@@ -20,6 +21,7 @@ USERS = Table("events", "users")
 IDENTITY_MAP = Table("marts", "identity_map")
 _ADDRESSES = ("email", "phone")
 _COUNTED_AT_ONCE = 50
+_FORGOTTEN = "a table that is no more"
 
 
 def ties(session: Session, placeholders: Iterable[str]) -> Ties:
@@ -159,3 +161,24 @@ def remove_rows(session: Session, table: Table, values: Iterable[str]) -> None:
     )
     work = session.work(f"kept_{table.name}", kept)
     session.publish(table, exp.select(*names).from_(work.node()))
+
+
+def forget_names(session: Session, names: Iterable[str]) -> None:
+    """Leave out of the costs of earlier runs the names of tables that nobody's events ask for."""
+    if not session.columns(RUN_STATEMENTS):
+        return
+    forms = ("events.{}", "events.{}, new rows", "{}", "{}_new", "leaves_{}", "rows_{}")
+    labels = [form.format(name) for name in names for form in (*forms, "misfits_{}", "suspects_{}")]
+    upload(session, "labels", labels)
+    columns = ", ".join(
+        f"case when l.value is null then s.label else '{_FORGOTTEN}' end as label"
+        if name == "label"
+        else f's."{name}"'
+        for name in session.columns(RUN_STATEMENTS)
+    )
+    work = session.work(
+        "labelled",
+        f"select {columns} from {RUN_STATEMENTS} as s left join work.labels as l "
+        "on s.label = l.value",
+    )
+    session.publish(RUN_STATEMENTS, f"select * from {work}")

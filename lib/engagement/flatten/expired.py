@@ -17,6 +17,7 @@ from engagement.flatten.declared import declared_types
 from engagement.flatten.pipeline import REASON_COLUMNS, REASONS
 from engagement.flatten.schema import PARTITION
 from engagement.flatten.tables import DISCARD_COLUMNS, DISCARDS, EVENTS
+from engagement.landing.records import NO_SHAPE
 from engagement.settings import Settings
 from engagement.warehouse.base import Session
 from engagement.warehouse.dialect import Table, bind, parse
@@ -24,8 +25,6 @@ from engagement.warehouse.values import TIMESTAMP, VARCHAR
 
 QUARANTINE, DUPLICATES = Table("landing", "quarantine"), Table("landing", "duplicates")
 LEDGER = Table("landing", "ledger")
-
-NO_SHAPE = -1
 
 _JUDGED = {
     **dict.fromkeys(("record_number", "id", "user_id", "anonymous_id"), VARCHAR),
