@@ -19,6 +19,7 @@ from engagement.erasure.people import (
     Ties,
     digest,
     is_unmistakable,
+    needles,
     person,
 )
 
@@ -185,6 +186,24 @@ def test_who_is_on_the_list_is_known_by_hashes_alone(record: bytes, why: str | N
 )
 def test_what_is_unmistakable(value: str, expected: bool) -> None:
     assert is_unmistakable(value) is expected
+
+
+@pytest.mark.parametrize(
+    ("user_id", "record", "expected"),
+    [
+        ("user-0077", '{"url":"/user-0077"}', True),
+        ("7", '{"quantity":17,"at":"2027"}', False),
+        ("7", '{"customer_id":"7"}', True),
+        ("7", '{"customer_id":7,"x":1}', True),
+        ("7", '{"customer_id": 7}', True),
+        ("7", '{"ids":[1, 7]}', False),  # no name of an id says so
+        ("ü-7", '{"customer_id":"\\u00fc-7"}', True),
+        ("ü-7", '{"customer_id":"ü-7"}', True),
+    ],
+)
+def test_needles_find_what_names_a_person(user_id: str, record: str, expected: bool) -> None:
+    found = needles(Person(frozenset({user_id})))
+    assert any(needle in record for needle in found) is expected
 
 
 THEIRS, OURS, BROKEN = line(userId="user-0077"), line(userId="other"), b'{"userId":"user-0077'

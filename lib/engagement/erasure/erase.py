@@ -16,7 +16,6 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from engagement.erasure import files, runs, tables
 from engagement.erasure.people import (
@@ -27,6 +26,7 @@ from engagement.erasure.people import (
     Judge,
     Person,
     Ties,
+    needles,
     person,
 )
 from engagement.flatten import erased, expired, flatten, increments
@@ -35,7 +35,7 @@ from engagement.landing.lines import UnreadableFileError
 from engagement.landing.tables import PROFILE
 from engagement.models.runner import ModelError, build, models
 from engagement.settings import Settings
-from engagement.warehouse import Table, Warehouse, open_warehouse
+from engagement.warehouse import Session, Table, Warehouse, open_warehouse
 from engagement.warehouse.landed_objects import (
     LandedObjects,
     ObjectUnreadableError,
@@ -370,9 +370,9 @@ class _Erasure:
         return self._why.why(record) not in (None, "other_source")
 
     def _remove_events(self) -> None:
-        needles = sorted(self.who.user_ids | self.who.devices)
+        wanted = needles(self.who)
         with self._warehouse.session(write=True) as session:
-            days = self._days | self._days_in_tables(session, needles)
+            days = self._days | self._days_in_tables(session, wanted)
             self._expired = days - self._landed
             read = dict.fromkeys(days & self._landed, increments.READ)
             # Before a file is touched: whoever runs next finds what is left to do.
@@ -384,7 +384,7 @@ class _Erasure:
             if found.removed:
                 self._objects.replace(name, content, found.data)
         with self._warehouse.session(write=True) as session:
-            expired.remove(session, self._settings, sorted(self._expired), needles, self._is_theirs)
+            expired.remove(session, self._settings, sorted(self._expired), wanted, self._is_theirs)
         # What an erasure that was killed has left unfinished is done here, too.
         report = flatten(self._warehouse, self._settings, only=days)
         self.receipt.dates = sorted({*days, *report.days_read})
@@ -395,13 +395,13 @@ class _Erasure:
                 if report.dropped:
                     tables.forget_names(session, report.dropped)
 
-    def _days_in_tables(self, session: Any, needles: Sequence[str]) -> set[str]:
+    def _days_in_tables(self, session: Session, wanted: Sequence[str]) -> set[str]:
         """Received dates on which the tables hold something of the people."""
         if not session.columns(_EVENTS):
             return set()
         days = session.query(f"select distinct received_at_utc_date from {expired.LEDGER}")
         every = sorted(days["received_at_utc_date"])
-        found = expired.find(session, self._settings, every, needles, self._is_theirs)
+        found = expired.find(session, self._settings, every, wanted, self._is_theirs)
         quarantined = expired.quarantined(session, every, self._is_theirs)
         return {day for day, _ in found} | quarantined
 

@@ -147,6 +147,23 @@ def whole_words(values: Iterable[str]) -> re.Pattern[str] | None:
     return re.compile(rf"(?<![^\W_])(?:{words})(?![^\W_])")
 
 
+def needles(who: Person) -> list[str]:
+    """Texts one of which stands in a record that names a person: to find such records quickly.
+
+    A short id is looked for as a whole value, or it would be found in nearly every record.
+    """
+    found: set[str] = set()
+    for value in who.user_ids | who.devices:
+        forms = {json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}
+        if is_unmistakable(value):
+            found |= forms
+            continue
+        found |= {f'"{form}"' for form in forms}
+        if value.isdecimal():
+            found |= {f":{space}{value}{end}" for space in ("", " ") for end in ",}] ."}
+    return sorted(found)
+
+
 class Judge:
     """Tells whose a record is.
 

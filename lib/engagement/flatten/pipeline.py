@@ -172,7 +172,7 @@ def flatten(
         When the landing does not exist or holds no file in the asked range of dates; or when the
         records of a day do not add up, before anything of that day was published.
     """
-    plan = plan_run(warehouse, settings).only(only)
+    plan = plan_run(warehouse, settings, some=only is not None).only(only)
     plans = _plans(settings)
     if plan.is_idle:
         with warehouse.session() as session:
@@ -186,8 +186,13 @@ def flatten(
         return _report(session, plans, read, dropped)
 
 
-def plan_run(warehouse: Warehouse, settings: Settings) -> Plan:
+def plan_run(warehouse: Warehouse, settings: Settings, *, some: bool = False) -> Plan:
     """Find out what a run would do, without reading a file or changing anything.
+
+    Parameters
+    ----------
+    some
+        Only some dates are meant, which may have no file any more.
 
     Raises
     ------
@@ -195,7 +200,7 @@ def plan_run(warehouse: Warehouse, settings: Settings) -> Plan:
         When the landing does not exist or holds no file in the asked range of dates.
     """
     landing = warehouse.landing_files()
-    if not landing.files:
+    if not landing.files and not some:
         span = settings.landing
         raise nothing_landed(landing.location, len(landing.strays), span.from_, span.to)
     if not warehouse.exists():
