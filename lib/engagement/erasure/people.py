@@ -292,7 +292,8 @@ class Judge:
 def _broken(ids: AbstractSet[str]) -> re.Pattern[str]:
     """An id after the name of an id, in a text that is no JSON."""
     words = "|".join(re.escape(json.dumps(value)[1:-1]) for value in sorted(ids))
-    return re.compile(rf'id"\s*:\s*"?(?:{words})(?:["\s,}}]|\Z)', re.IGNORECASE)
+    key = r"(?i:(?:user|customer|member|account|previous|person|anonymous)[_-]?id)"
+    return re.compile(rf'{key}"\s*:\s*"?(?:{words})(?:["\s,}}]|\Z)')
 
 
 def _object(record: bytes) -> dict[str, Any] | None:
