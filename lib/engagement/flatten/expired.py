@@ -8,16 +8,15 @@ again what is left to do.
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import pyarrow as pa
 
-from engagement.flatten import erased, fields, increments
+from engagement.flatten import erased, fields, increments, recount
 from engagement.flatten.declared import declared_types
 from engagement.flatten.pipeline import REASON_COLUMNS, REASONS
 from engagement.flatten.schema import PARTITION
 from engagement.flatten.tables import DISCARD_COLUMNS, DISCARDS, EVENTS
-from engagement.landing.records import NO_SHAPE
 from engagement.settings import Settings
 from engagement.warehouse.base import Session
 from engagement.warehouse.dialect import Table, bind, parse
@@ -211,30 +210,40 @@ def _registry(session: Session, settings: Settings, days: Sequence[str]) -> None
         partitions=days,
         columns=fields.NAME_COLUMNS,
     )
-    given = dict.fromkeys((PARTITION, "type", "event", "id", "record"), VARCHAR)
-    readable = session.readable(
-        "readable",
-        parse(
-            f"select {PARTITION}, type, coalesce(event, '') as event, id, record "
-            "from work.remaining"
-        ),
-        given,
-    )
-    kept = session.work(
-        "kept_records", f"select *, cast({NO_SHAPE} as bigint) as shape from {readable}"
+    remaining = session.work(
+        "readable_events",
+        f"select * from {_readable(session)}",
     )
     session.put_aside(
         parse(
-            f"select k.{PARTITION}, k.id, k.record from {kept} as k inner join work.remaining as r "
-            f"on k.{PARTITION} = r.{PARTITION} and k.id = r.id where k.record <> r.record"
+            f"select k.{PARTITION}, k.id, k.record from {remaining} as k "
+            f"inner join work.remaining as r on k.{PARTITION} = r.{PARTITION} and k.id = r.id "
+            "where k.record <> r.record"
         ),
         days,
     )
-    found = fields.field_rows(fields.count_fields(session, kept, declared_types(settings)))
+
+    def kept() -> Iterator[recount.Kept]:
+        for day in days:
+            rows = session.query(
+                f"select {PARTITION}, type, coalesce(event, '') as event, record "
+                f"from work.remaining where {PARTITION} = :day",
+                {"day": day},
+                label="events that stay",
+            )
+            yield from rows.itertuples(index=False, name=None)
+
+    found = recount.fields(session, kept(), declared_types(settings))
     rows = session.rows("fields", found, fields.FIELD_COLUMNS)
     session.publish(
         fields.FIELDS, f"select * from {rows}", partitions=days, columns=fields.FIELD_COLUMNS
     )
+
+
+def _readable(session: Session) -> Table:
+    """The events that stay, with the texts that are read in the place of some records."""
+    events = parse(f"select {PARTITION}, id, record from work.remaining")
+    return session.readable("readable", events, dict.fromkeys((PARTITION, "id", "record"), VARCHAR))
 
 
 def _ledger(session: Session, days: Sequence[str]) -> None:
