@@ -32,10 +32,13 @@ from tests.erasure.test_erasure import (
     FIRST,
     FORMER,
     MARKER,
+    OTHER,
     OWN,
     PERSON,
+    SECOND,
     SHARED,
     THEIRS_TOO,
+    THIRD,
     fill,
     folder,
     theirs,
@@ -169,7 +172,7 @@ _FILES = Table("landing", "files")
 
 def test_both_engines_report_the_same(both: Both) -> None:
     receipt = both.found.receipt
-    assert receipt.landing == {f"{folder(FIRST)}/a.gz": 7, f"{folder('2026-01-06')}/b.json": 6}
+    assert receipt.landing == {f"{folder(FIRST)}/a.gz": 7, f"{folder(SECOND)}/b.json": 6}
     assert receipt.why == {"anonymous_id": 2, "named": 2, "user_id": 9}
     assert receipt.forgotten["old versions of landed files"] == 2
     assert receipt.forgotten["results of queries"] > 0
@@ -179,6 +182,28 @@ def test_both_engines_report_the_same(both: Both) -> None:
 def test_what_stays_of_an_object_keeps_what_it_was_stored_with(both: Both) -> None:
     head = both.client.head_object(Bucket=BUCKET, Key=f"landing/{folder(FIRST)}/a.gz")
     assert head["Metadata"] == {"kept": "yes"}
+
+
+def test_dates_whose_files_are_gone_are_erased_from_the_tables(
+    both: Both, aws_environment: Stand
+) -> None:
+    """Somebody else of that landing, two of whose dates have expired."""
+    del aws_environment
+    local = both.local.path(both.local.landing.location)
+    for day in (SECOND, THIRD):
+        for path in (local / folder(day)).iterdir():
+            key = f"landing/{path.relative_to(local).as_posix()}"
+            both.client.delete_object(Bucket=BUCKET, Key=key)
+            path.unlink()
+    here = erase(both.local, [OTHER], dry_run=False)
+    there = erase(both.remote, [OTHER], dry_run=False)
+    assert there.who == here.who
+    assert there.receipt.dates == here.receipt.dates == [SECOND, THIRD]
+    found = differences(
+        open_warehouse(both.local), open_warehouse(both.remote), without=WITHOUT | {_FILES}
+    )
+    assert not found, "\n".join(map(str, found))
+    assert OTHER not in str(open_warehouse(both.remote).query("select * from events.events"))
 
 
 def test_late_deliveries_stay_out_and_go_when_it_is_run_again(
