@@ -565,6 +565,39 @@ def test_a_stranger_is_not_found_and_listed_all_the_same(two: tuple[Shop, Shop])
     assert shop.rows("select id_type, count(*) from landing.erased group by 1") == [("user_id", 1)]
 
 
+def test_a_date_that_was_not_taken_in_yet_is_left_to_the_next_run(
+    two: tuple[Shop, Shop],
+) -> None:
+    shop, _ = two
+    new = {
+        f"{folder('2026-01-20')}/a.json": [theirs("2026-01-20", 1, userId=PERSON, anonymousId=OWN)]
+    }
+    fill(shop.landing, files=new)
+    found = erase_in(shop)
+    assert found.receipt.landing[f"{folder('2026-01-20')}/a.json"] == 1
+    assert found.receipt.dates == [FIRST, SECOND]
+    assert shop.flatten().days_read == ("2026-01-20",)
+    assert shop.rows("select records from landing.ledger order by received_at_utc_date desc")[
+        0
+    ] == (0,)
+
+
+def test_before_any_event_was_taken_in_files_are_erased_and_nothing_is_read(
+    make_shop: Callable[..., Shop],  # noqa: F811
+) -> None:
+    shop = make_shop()
+    fill(shop.landing)
+    with pytest.raises(ErasureError, match="there is no warehouse yet"):
+        erase_in(shop)
+    with shop.warehouse.session(write=True) as session:
+        session.publish(Table("landing", "something"), "select 1 as one")
+    found = erase_in(shop)
+    assert (found.receipt.records, found.receipt.dates) == (14, [])
+    assert MARKER.encode() not in bytes_of(shop.landing)
+    assert set(shop.tables()) == {*LISTS, "landing.something"}
+    assert shop.flatten().days_read == (FIRST, SECOND, THIRD)
+
+
 def test_other_tables_of_marts_lose_the_rows_of_the_person(
     two: tuple[Shop, Shop], make_settings: Callable[..., Settings]
 ) -> None:

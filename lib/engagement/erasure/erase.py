@@ -372,17 +372,21 @@ class _Erasure:
     def _remove_events(self) -> None:
         wanted = needles(self.who)
         with self._warehouse.session(write=True) as session:
-            days = self._days | self._days_in_tables(session, wanted)
+            is_taken_in = bool(session.columns(_EVENTS))
+            days = self._dates(session, wanted) if is_taken_in else set()
             self._expired = days - self._landed
             read = dict.fromkeys(days & self._landed, increments.READ)
             # Before a file is touched: whoever runs next finds what is left to do.
-            increments.leave_unfinished(session, read)
+            if is_taken_in:
+                increments.leave_unfinished(session, read)
         self._objects.tidy()
         for name in self._affected:
             content = self._objects.read(name)
             found = files.cut(name, content.data, self._why.why)
             if found.removed:
                 self._objects.replace(name, content, found.data)
+        if not is_taken_in:
+            return
         with self._warehouse.session(write=True) as session:
             expired.remove(session, self._settings, sorted(self._expired), wanted, self._is_theirs)
         # What an erasure that was killed has left unfinished is done here, too.
@@ -395,15 +399,16 @@ class _Erasure:
                 if report.dropped:
                     tables.forget_names(session, report.dropped)
 
-    def _days_in_tables(self, session: Session, wanted: Sequence[str]) -> set[str]:
-        """Received dates on which the tables hold something of the people."""
-        if not session.columns(_EVENTS):
-            return set()
-        days = session.query(f"select distinct received_at_utc_date from {expired.LEDGER}")
-        every = sorted(days["received_at_utc_date"])
-        found = expired.find(session, self._settings, every, wanted, self._is_theirs)
+    def _dates(self, session: Session, wanted: Sequence[str]) -> set[str]:
+        """Received dates on which the tables, or files that they hold, have something of theirs.
+
+        Dates that were not taken in yet are not taken in here: their files are, afterwards.
+        """
+        found = session.query(f"select distinct received_at_utc_date from {expired.LEDGER}")
+        every = sorted(found["received_at_utc_date"])
+        theirs = expired.find(session, self._settings, every, wanted, self._is_theirs)
         quarantined = expired.quarantined(session, every, self._is_theirs)
-        return {day for day, _ in found} | quarantined
+        return {day for day, _ in theirs} | quarantined | (self._days & set(every))
 
     def _make_models(self) -> None:
         own = models()
