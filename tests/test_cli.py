@@ -13,7 +13,8 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from engagement.cli import app
-from engagement.settings import ROOT
+from engagement.flatten import flatten
+from engagement.settings import ROOT, load_settings
 from engagement.warehouse import Table, open_warehouse
 
 Command = Callable[..., Result]
@@ -194,5 +195,46 @@ def test_generate_writes_a_landing(tmp_path: Path) -> None:
 def test_the_installed_command_answers() -> None:
     command = Path(sys.executable).with_name("engagement")
     done = subprocess.run([command, "--help"], capture_output=True, text=True, check=True)
-    for name in ("run", "query", "check", "status", "generate"):
+    for name in ("run", "query", "check", "status", "erase", "generate"):
         assert name in done.stdout
+
+
+def test_erasing_tells_first_and_does_it_only_when_told_to(
+    command: Command, tmp_path: Path
+) -> None:
+    day = tmp_path / "landing/received_at_utc_date=2026-01-05"
+    day.mkdir(parents=True)
+    events = [
+        {"type": "track", "event": "Seen", "messageId": f"m{n}", "userId": user, "anonymousId": a}
+        for n, (user, a) in enumerate([("user-1001", "a1"), ("", "a1"), ("user-1002", "a2")])
+    ]
+    (day / "a.json").write_text("".join(json.dumps(event) + "\n" for event in events))
+    assert command("erase", "--user", "user-1001").exit_code == 2
+    settings = load_settings(
+        "params/local.yaml",
+        {
+            "landing.location": str(tmp_path / "landing"),
+            "warehouse.duckdb.path": str(tmp_path / "warehouse.duckdb"),
+            "run.directory": str(tmp_path / "runs"),
+        },
+    )
+    flatten(open_warehouse(settings), settings)
+    for words in ([], ["--again", "--user", "user-1001"]):
+        done = command("erase", *words)
+        assert done.exit_code == 2
+        assert "say whom: --user ID" in _one_message(done)
+    told = command("erase", "--user", "user-1001")
+    assert told.exit_code == 0, told.stderr
+    assert "user ids: user-1001\nanonymous ids: a1\n" in told.stdout
+    assert "landed files: 2 records in 1 files (1 by anonymous_id, 1 by user_id)" in told.stdout
+    assert "Nothing was changed." in told.stdout
+    assert (day / "a.json").read_text().count("\n") == 3
+    done = command("erase", "--user", "user-1001", "--yes")
+    assert done.exit_code == 0, done.stderr
+    assert json.loads((day / "a.json").read_text()) == events[2]
+    [receipt] = (tmp_path / "runs/erasures").iterdir()
+    assert str(receipt) in done.stdout
+    assert "user-1001" not in receipt.read_text()
+    found = open_warehouse(settings).query("select id from events.seen")
+    assert found["id"].tolist() == ["m2"]
+    assert command("erase", "--again", "--yes").exit_code == 0

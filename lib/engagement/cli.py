@@ -1,4 +1,4 @@
-"""The command line: ``engagement run | query | check | status | clean | generate``.
+"""The command line: ``engagement run | query | check | status | clean | erase | generate``.
 
 Exit codes: 0 done, 1 failed, 2 wrong input.
 """
@@ -59,6 +59,7 @@ def _guarded(command: Callable[..., None]) -> Callable[..., None]:
     def guarded(*args: Any, **kwargs: Any) -> None:
         # Imported here, so that `engagement --help` is quick.
         from engagement.batch import NotebookChoiceError, NotebookFailedError
+        from engagement.erasure.erase import ErasureError
         from engagement.landing.files import LandingError
         from engagement.landing.generator import GeneratorError
         from engagement.models.runner import ModelError
@@ -72,6 +73,7 @@ def _guarded(command: Callable[..., None]) -> Callable[..., None]:
             DialectError,
             NotebookChoiceError,
             GeneratorError,
+            ErasureError,
         ) as error:
             _fail(str(error), 2)
         except (WarehouseError, ModelError, NotebookFailedError) as error:
@@ -262,6 +264,10 @@ def check(params: Params = None, set_: Sets = None) -> None:
         raise typer.Exit(1)
 
 
+_NOT_READ = ["records", "errors"]
+"""What only reading the objects would tell."""
+
+
 @app.command()
 @_guarded
 def status(params: Params = None, set_: Sets = None) -> None:
@@ -271,7 +277,16 @@ def status(params: Params = None, set_: Sets = None) -> None:
 
     settings, _ = _settings(params, set_)
     found = landing_status(open_warehouse(settings), settings)
-    console.print(escape(found.ledger.to_string(index=False)) if len(found.ledger) else "")
+    for title, frame in (
+        ("", found.ledger),
+        ("Set aside, by reason", found.reasons),
+        (
+            "What Firehose could not deliver",
+            found.failures.drop(columns=_NOT_READ, errors="ignore"),
+        ),
+    ):
+        if len(frame):
+            console.print(title, escape(frame.to_string(index=False)), sep="\n")
     for line in found.lines:
         console.print(escape(line))
 
@@ -295,6 +310,67 @@ def clean(
     for name in removed:
         console.print(escape(name))
     console.print(f"{len(removed)} {'would be removed' if dry_run else 'removed'}")
+
+
+@app.command()
+@_guarded
+def erase(
+    user: Annotated[
+        list[str] | None,
+        typer.Option("--user", help="The user id of a person. Repeatable.", metavar="ID"),
+    ] = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Remove what has landed of people erased before.")
+    ] = False,
+    keep_named: Annotated[
+        bool, typer.Option("--keep-named", help="Leave what others sent and names the person.")
+    ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Do it; without, only say what would.")
+    ] = False,
+    params: Params = None,
+    set_: Sets = None,
+) -> None:
+    """Remove people from landed files, tables, exports and old runs; a dry run without --yes."""
+    from engagement.erasure.erase import ErasureError
+    from engagement.erasure.erase import erase as erase_people
+
+    settings, _ = _settings(params, set_)
+    if bool(user) == again:
+        raise ErasureError("say whom: --user ID, as often as needed; or --again, and no --user")
+    found = erase_people(settings, user or (), dry_run=not yes, keep_named=keep_named)
+    receipt, who = found.receipt, found.who
+    for title, ids in (
+        ("user ids", who.user_ids),
+        ("anonymous ids", who.devices),
+        ("anonymous ids that others use too: only events with a user id go", who.shared),
+        ("ids aliased to several users: not followed", who.unclear),
+    ):
+        if ids:
+            console.print(f"{title}: {escape(', '.join(sorted(ids)))}")
+    why = ", ".join(f"{count} by {name}" for name, count in receipt.why.items())
+    console.print(
+        f"landed files: {receipt.records} records in {len(receipt.landing)} files"
+        + (f" ({why})" if why else "")
+    )
+    rows = [
+        (name, *(str(counts.get(when, "")) for when in ("before", "after")))
+        for name, counts in receipt.tables.items()
+    ]
+    if rows:
+        _grid(["table", "rows that hold an id", "after"], rows, right={1, 2})
+    for name, what in receipt.runs.items():
+        console.print(escape(f"  {name}: {what}"))
+    for sentence in receipt.left:
+        console.print(f"[yellow]stays[/]: {escape(sentence)}")
+    if found.path is None:
+        console.print("Nothing was changed. With --yes, what was counted here is removed for good.")
+    else:
+        console.print(f"[bold green]done[/]: the receipt is {_shown(found.path)}")
+
+
+def _shown(path: Path) -> Path:
+    return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
 
 
 @app.command()

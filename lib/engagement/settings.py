@@ -81,7 +81,9 @@ class Landing(_Section):
     """Where Firehose lands the events.
 
     ``location`` is the folder (or ``s3://`` address) that holds the ``received_at_utc_date=…``
-    partitions. ``from`` and ``to`` bound the received dates read, both inclusive, for backfills.
+    partitions; ``errors_location`` the one where Firehose puts what it could not deliver, if that
+    lies elsewhere: it is summed up, and never read as events. ``from`` and ``to`` bound the
+    received dates read, both inclusive, for backfills.
     ``write_keys`` keeps the events of these RudderStack sources only; empty means all of them.
     ``reprocess`` names dates whose files are read again though they did not change: a date, a range
     (``2026-09-01..2026-09-07``) or ``all``. A date none of whose files is left is kept as it was
@@ -89,6 +91,7 @@ class Landing(_Section):
     """
 
     location: str = Field(min_length=1)
+    errors_location: str | None = Field(default=None, min_length=1)
     from_: date | None = Field(default=None, alias="from")
     to: date | None = None
     write_keys: tuple[str, ...] = ()
@@ -330,11 +333,34 @@ class Personalize(_Section):
         return event_types
 
 
+class PlannedProperty(_Section):
+    """What a tracking plan says of a property: its type, if it has to have one, and whether every
+    event has to have it. A type alone may stand for both.
+    """
+
+    type: ColumnType | None = None
+    required: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _type_alone(cls, value: Any) -> Any:
+        if value is None or isinstance(value, str):
+            return {"type": value}
+        if not isinstance(value, Mapping):
+            raise ValueError("a type such as 'double' is wanted, or keys of type and required")
+        for key in value:
+            if key not in cls.model_fields:
+                raise ValueError(f"'{key}' is no key of a property: they are type and required")
+        return value
+
+
 class Settings(_Section):
     """Everything a run depends on.
 
-    ``tracking_plan`` declares the types of columns, by event name (or ``identifies``, ``pages``, …)
-    and property: a value that does not fit is NULL and a row of ``events.discards``.
+    ``tracking_plan`` says which events there are meant to be, by name (or ``identifies``,
+    ``pages``, …), each with its properties: 02 reports what is otherwise. A property with a type
+    declares its column: a value that does not fit is NULL and a row of ``events.discards``. In a
+    parameter file the plan may also be the path of a YAML file that holds it.
     """
 
     project: str = Field(default="engagement", pattern=r"^[a-z][a-z0-9-]{1,30}$")
@@ -344,7 +370,7 @@ class Settings(_Section):
     warehouse: Warehouse = Warehouse()
     run: Run = Run()
     duplicates: Duplicates = Duplicates()
-    tracking_plan: dict[str, dict[str, ColumnType]] = {}
+    tracking_plan: dict[str, dict[str, PlannedProperty]] = {}
     identity: Identity = Identity()
     sessions: Sessions = Sessions()
     traffic: Traffic = Traffic()
@@ -366,6 +392,12 @@ class Settings(_Section):
             raise ValueError(
                 f"landing.location: DuckDB reads a folder, not '{location}'; for the address, set "
                 "warehouse.engine to athena"
+            )
+        errors = self.landing.errors_location
+        if errors is not None and errors.startswith("s3://") != in_s3:
+            raise ValueError(
+                f"landing.errors_location: '{errors}' is not where the landing is "
+                f"('{location}'): both are folders, or both s3:// addresses"
             )
         return self
 
@@ -418,6 +450,7 @@ def load_settings(
         problem = _put(document, str(key), copy.deepcopy(value))
         if problem:
             problems.append(problem)
+    problems += _read_plan(document)
     try:
         settings = Settings.model_validate(document)
     except ValidationError as error:
@@ -426,6 +459,30 @@ def load_settings(
     if problems:
         raise SettingsError(name, problems)
     return settings
+
+
+def _read_plan(document: dict[str, Any]) -> list[str]:
+    """Put the tracking plan of a file in the place of the file's path; says what is wrong with it.
+
+    An event that has no properties may be written without any.
+    """
+    plan = document.get("tracking_plan")
+    problems: list[str] = []
+    if isinstance(plan, str):
+        path = ROOT / plan if (ROOT / plan).exists() else Path(plan)
+        try:
+            plan = read_yaml(path)
+        except SettingsError as error:
+            problems = [f"tracking_plan: {path}: {problem}" for problem in error.problems]
+            plan = {}
+        if plan is not None and not isinstance(plan, dict):
+            problems = [f"tracking_plan: {path}: a mapping of events is wanted"]
+            plan = {}
+    if isinstance(plan, dict):
+        plan = {event: {} if found is None else found for event, found in plan.items()}
+    if "tracking_plan" in document:
+        document["tracking_plan"] = plan or {}
+    return problems
 
 
 def parse_override(text: str) -> tuple[str, Any]:

@@ -323,6 +323,35 @@ def test_a_run_that_stops_anywhere_is_made_good_by_the_next(
     equal(often, once)
 
 
+@pytest.mark.parametrize("at", range(5, 12))
+def test_what_a_stopped_run_took_out_of_a_date_leaves_tables_of_other_dates(
+    two: tuple[Shop, Shop], monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    """Stopped when the registry no longer says that the date's events were in the table."""
+    from engagement.warehouse.duckdb import _DuckDBSession
+
+    often, once = two
+    land(often, FIRST, on(FIRST, messageId="goes"), on(FIRST, messageId="stays", event="Other"))
+    for shop in two:
+        land(shop, SECOND, on(SECOND, messageId="m2"))
+    often.flatten()
+    for shop in two:
+        land(shop, FIRST, on(FIRST, messageId="stays", event="Other"))
+    publish, calls = _DuckDBSession.publish, iter(range(1, 1000))
+
+    def stopping(self: Any, *args: Any, **keywords: Any) -> Any:
+        if next(calls) == at:
+            raise KeyboardInterrupt
+        return publish(self, *args, **keywords)
+
+    monkeypatch.setattr(_DuckDBSession, "publish", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        often.flatten()
+    monkeypatch.undo()
+    often.flatten()
+    equal(often, once)
+
+
 def _tables(shop: Shop) -> list[str]:
     with shop.warehouse.session() as session:
         return session.tables("events")

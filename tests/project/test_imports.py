@@ -22,7 +22,10 @@ ALLOWED = {
     "workbook": {"settings", "warehouse", "models"},
     "checks": {"settings", "warehouse", "landing", "audience"},
     "batch": {"settings", "warehouse", "landing", "workbook"},
-    "cli": {"settings", "warehouse", "landing", "flatten", "models", "batch", "checks"},
+    "erasure": {"settings", "warehouse", "landing", "flatten", "models", "workbook"},
+    "cli": {
+        *("settings", "warehouse", "landing", "flatten", "models", "batch", "checks", "erasure"),
+    },
 }
 
 

@@ -26,10 +26,14 @@ _S3 = {
     "s3:ListMultipartUploadParts",
     "s3:ListBucketMultipartUploads",
     "s3:GetEncryptionConfiguration",
+    "s3:ListBucketVersions",
+    "s3:GetObjectVersion",
+    "s3:DeleteObjectVersion",
 }
 # Actions that AWS defines without resources.
 _ON_NOTHING = {"lakeformation"}
 POLICIES = sorted(path.name for path in FOLDER.glob("*-policy.json"))
+DOCUMENTS = sorted(path.name for path in FOLDER.glob("*.json"))
 
 
 def _statements(name: str) -> list[dict[str, Any]]:
@@ -42,7 +46,21 @@ def test_there_is_a_policy_to_build_and_one_to_read() -> None:
     assert POLICIES == ["build-policy.json", "read-policy.json"]
 
 
-@pytest.mark.parametrize("name", POLICIES)
+def test_what_erasing_needs_besides_is_not_granted_for_building() -> None:
+    granted = {action for s in _statements("build-policy.json") for action in s["Action"]}
+    more = {action for s in _statements("erase-additions.json") for action in s["Action"]}
+    assert more - granted == {
+        "s3:ListBucketVersions",
+        "s3:GetObjectVersion",
+        "s3:DeleteObjectVersion",
+    }
+    writable = [
+        s["Resource"] for s in _statements("build-policy.json") if "s3:PutObject" in s["Action"]
+    ]
+    assert "arn:aws:s3:::example-landing/rudderstack/*" not in writable
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
 def test_statements_are_well_formed_and_narrow(name: str) -> None:
     statements = _statements(name)
     sids = [statement["Sid"] for statement in statements]
@@ -69,7 +87,7 @@ def test_statements_are_well_formed_and_narrow(name: str) -> None:
             )
 
 
-@pytest.mark.parametrize("name", POLICIES)
+@pytest.mark.parametrize("name", DOCUMENTS)
 def test_every_action_is_a_call_of_its_service(name: str) -> None:
     session = botocore.session.get_session()
     for statement in _statements(name):
@@ -83,7 +101,7 @@ def test_every_action_is_a_call_of_its_service(name: str) -> None:
                 assert operation in session.get_service_model(service).operation_names, action
 
 
-@pytest.mark.parametrize("name", POLICIES)
+@pytest.mark.parametrize("name", DOCUMENTS)
 def test_no_action_is_granted_twice_on_the_same_resource(name: str) -> None:
     granted = [
         (action, resource)

@@ -1,5 +1,6 @@
 """From landed lines to one table per event, with nothing lost."""
 
+from engagement.flatten.deviations import plan_deviations
 from engagement.flatten.pipeline import (
     FlattenReport,
     duplicates_sql,
@@ -8,4 +9,11 @@ from engagement.flatten.pipeline import (
     tracking_plan,
 )
 
-__all__ = ["FlattenReport", "duplicates_sql", "flatten", "plan_run", "tracking_plan"]
+__all__ = [
+    "FlattenReport",
+    "duplicates_sql",
+    "flatten",
+    "plan_deviations",
+    "plan_run",
+    "tracking_plan",
+]

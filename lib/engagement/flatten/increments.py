@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cache
 from importlib import resources
 
 import pyarrow as pa
 
+from engagement.flatten.declared import planned_types
 from engagement.flatten.schema import PARTITION
 from engagement.landing.files import LandedFile
 from engagement.settings import Settings
@@ -62,7 +63,8 @@ class Plan:
     """What there is to do.
 
     ``read`` are the dates whose files are read, and why; ``tables`` those whose events go to their
-    tables again (all of ``read`` among them); ``files`` what lies in the landing, by date.
+    tables again (all of ``read`` among them); ``files`` what lies in the landing, by date;
+    ``unfinished`` the dates that an earlier run did not finish.
     """
 
     read: Mapping[str, str]
@@ -70,11 +72,21 @@ class Plan:
     files: Mapping[str, tuple[LandedFile, ...]]
     rules: str
     starts_anew: bool
+    unfinished: frozenset[str] = frozenset()
 
     @property
     def is_idle(self) -> bool:
         """Whether there is nothing to do."""
         return not self.tables
+
+    def only(self, days: Set[str] | None) -> Plan:
+        """What there is to do with some dates, and with those that were left unfinished."""
+        if days is None:
+            return self
+        chosen = days | self.unfinished
+        read = {day: why for day, why in self.read.items() if day in chosen}
+        left = self.tables - self.read.keys()
+        return replace(self, read=read, tables=frozenset(read) | left)
 
     def sentences(self) -> list[str]:
         """What a run would do, in words."""
@@ -123,7 +135,8 @@ def plan(session: Session | None, landing: Landing, settings: Settings) -> Plan:
         if _is_asked_for(day, settings.landing.reprocess):
             read.setdefault(day, "asked for by landing.reprocess")
     tables = set(read)
-    for day, stage in _unfinished(session):
+    unfinished = _unfinished(session)
+    for day, stage in unfinished:
         tables.add(day)
         if stage == READ:
             read.setdefault(day, "left unfinished by an earlier run")
@@ -133,6 +146,7 @@ def plan(session: Session | None, landing: Landing, settings: Settings) -> Plan:
         {day: tuple(found) for day, found in files.items()},
         rules,
         starts_anew=not held,
+        unfinished=frozenset(day for day, _ in unfinished),
     )
 
 
@@ -192,6 +206,13 @@ def note_unfinished(session: Session, stages: Mapping[str, str]) -> None:
     session.publish(UNFINISHED, f"select * from {table}", columns=_UNFINISHED_COLUMNS)
 
 
+def leave_unfinished(session: Session, stages: Mapping[str, str]) -> None:
+    """Say of further dates what is left to be done with them; the next run does it."""
+    known = dict(_unfinished(session))
+    merged = {**stages, **{day: READ for day, stage in known.items() if stage == READ}}
+    note_unfinished(session, {**known, **merged})
+
+
 def note_versions(
     session: Session, days: Sequence[str], files: Iterable[LandedFile], rules: str
 ) -> None:
@@ -225,8 +246,8 @@ def fingerprint(settings: Settings) -> str:
         "window_days": settings.duplicates.window_days,
         "write_keys": sorted(settings.landing.write_keys),
         "tracking_plan": {
-            event: dict(sorted(columns.items()))
-            for event, columns in sorted(settings.tracking_plan.items())
+            event: dict(sorted(types.items()))
+            for event, types in sorted(planned_types(settings).items())
         },
     }
     return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()[:16]

@@ -8,7 +8,7 @@ the columns that all records together ask for.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
@@ -18,9 +18,10 @@ import pandas as pd
 import pyarrow as pa
 from sqlglot import exp
 
-from engagement.flatten import fields, increments, tables
+from engagement.flatten import erased, fields, increments, tables
+from engagement.flatten.declared import declared_types as _plans
 from engagement.flatten.increments import READ, TABLES, Plan
-from engagement.flatten.names import FIXED_TABLES, column_name, table_name
+from engagement.flatten.names import FIXED_TABLES
 from engagement.flatten.schema import DEFAULT_COLUMNS, PARTITION, Unnamed
 from engagement.flatten.tables import EventTable
 from engagement.landing.files import LandingError, nothing_landed
@@ -29,9 +30,6 @@ from engagement.settings import Settings
 from engagement.warehouse.base import FileLines, JsonColumn, Session, Warehouse
 from engagement.warehouse.dialect import Table, literal, parse
 from engagement.warehouse.values import BIGINT, BOOLEAN, TIMESTAMP, VARCHAR
-
-_PLANNED = {"string": VARCHAR, "timestamp": TIMESTAMP}
-"""Athena's names for the types of a tracking plan that it calls otherwise."""
 
 MOST_COLUMNS = 200
 """A table with more columns than this is reported: some key may hold what is no name."""
@@ -87,6 +85,8 @@ _OTHER_COLUMNS = {
     PARTITION: VARCHAR,
     "was_duplicate": BOOLEAN,
 }
+REASONS = Table("landing", "quarantine_reasons")
+REASON_COLUMNS = {"reason": VARCHAR, "records": BIGINT, PARTITION: VARCHAR}
 _LEDGER_COLUMNS = {
     PARTITION: VARCHAR,
     **dict.fromkeys(
@@ -162,8 +162,15 @@ def duplicates_sql() -> str:
     return _text("copies")
 
 
-def flatten(warehouse: Warehouse, settings: Settings) -> FlattenReport:
+def flatten(
+    warehouse: Warehouse, settings: Settings, *, only: Set[str] | None = None
+) -> FlattenReport:
     """Take in what is new in the landing.
+
+    Parameters
+    ----------
+    only
+        Read no other received dates than these, and what an earlier run left unfinished.
 
     Raises
     ------
@@ -171,22 +178,27 @@ def flatten(warehouse: Warehouse, settings: Settings) -> FlattenReport:
         When the landing does not exist or holds no file in the asked range of dates; or when the
         records of a day do not add up, before anything of that day was published.
     """
-    plan = plan_run(warehouse, settings)
+    plan = plan_run(warehouse, settings, some=only is not None).only(only)
     plans = _plans(settings)
     if plan.is_idle:
         with warehouse.session() as session:
             return _report(session, plans, (), ())
     with warehouse.session(write=True) as session:
         # Only who holds the lease knows what is to be done.
-        plan = increments.plan(session, warehouse.landing_files(), settings)
+        plan = increments.plan(session, warehouse.landing_files(), settings).only(only)
         run = _Run(warehouse, session, settings, plans, plan)
         read = run.read_all()
         dropped = run.make_tables()
         return _report(session, plans, read, dropped)
 
 
-def plan_run(warehouse: Warehouse, settings: Settings) -> Plan:
+def plan_run(warehouse: Warehouse, settings: Settings, *, some: bool = False) -> Plan:
     """Find out what a run would do, without reading a file or changing anything.
+
+    Parameters
+    ----------
+    some
+        Only some dates are meant, which may have no file any more.
 
     Raises
     ------
@@ -194,7 +206,7 @@ def plan_run(warehouse: Warehouse, settings: Settings) -> Plan:
         When the landing does not exist or holds no file in the asked range of dates.
     """
     landing = warehouse.landing_files()
-    if not landing.files:
+    if not landing.files and not some:
         span = settings.landing
         raise nothing_landed(landing.location, len(landing.strays), span.from_, span.to)
     if not warehouse.exists():
@@ -266,17 +278,6 @@ def values_query(columns: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> e
     return query if rows else query.where(exp.false())
 
 
-def _plans(settings: Settings) -> dict[str, dict[str, str]]:
-    """Declared types of the tracking plan, by table and column."""
-    plans: dict[str, dict[str, str]] = {}
-    for event, columns in settings.tracking_plan.items():
-        table = event if event in FIXED_TABLES else table_name(event)
-        plans.setdefault(table, {}).update(
-            {column_name(name): _PLANNED.get(kind, kind) for name, kind in columns.items()}
-        )
-    return plans
-
-
 # --- reading ------------------------------------------------------------------------------------
 
 
@@ -298,9 +299,7 @@ class _Run:
         self._plan = plan
         self._unread = sorted(plan.read)
         self._stages = {day: READ if day in plan.read else TABLES for day in plan.tables}
-        self._is_clean = plan.tables == plan.read.keys() and "left unfinished" not in "".join(
-            plan.read.values()
-        )
+        self._is_clean = not plan.unfinished
         self._made: set[str] = set()
         self._touched: set[str] = set()
 
@@ -346,6 +345,7 @@ class _Run:
         _, files = session.landing_records(landed, _ENVELOPE)
         session.rows("files", _file_rows(files), _FILE_COLUMNS)
         session.work("classified", _sql("classified"))
+        erased.refuse(session, settings)
         keys = settings.landing.write_keys
         sources = {"every_source": not keys, "write_keys": keys}
         window = settings.duplicates.window_days
@@ -406,6 +406,9 @@ class _Run:
         set_aside = session.work("set_aside", _sql("set_aside"))
         session.locate("located", set_aside, cut_line)
         session.publish(Table("landing", "quarantine"), _sql("quarantine"), partitions=days)
+        session.publish(
+            REASONS, _sql("quarantine_reasons"), partitions=days, columns=REASON_COLUMNS
+        )
 
     def _publish_registry(self, days: Sequence[str]) -> None:
         session = self._session

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pandas as pd
 
 from engagement.flatten import increments
+from engagement.flatten.erased import REASON
+from engagement.flatten.pipeline import REASONS
+from engagement.landing.failures import failures
 from engagement.settings import Settings
 from engagement.warehouse import Table, Warehouse
 
@@ -15,23 +18,35 @@ _LEDGER = Table("landing", "ledger")
 
 @dataclass(frozen=True)
 class Status:
-    """The ledger, one row per received date, and sentences about what a run would do."""
+    """The ledger, one row per received date, and sentences about what a run would do.
+
+    ``reasons`` counts the records that were set aside, by date and reason; ``failures`` what
+    Firehose could not deliver, by date and type of error.
+    """
 
     ledger: pd.DataFrame
     lines: tuple[str, ...]
+    reasons: pd.DataFrame = field(default_factory=pd.DataFrame)
+    failures: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 def status(warehouse: Warehouse, settings: Settings) -> Status:
     """Compare the landing with what was taken in, by names, sizes and tags: no file is read."""
     landing = warehouse.landing_files()
+    failed = failures(warehouse, settings, read=False)
     if not warehouse.exists():
-        return Status(pd.DataFrame(), _nothing(len(landing.files)))
+        return Status(pd.DataFrame(), _nothing(len(landing.files)), failures=failed)
     with warehouse.session() as session:
         plan = increments.plan(session, landing, settings)
         if not session.columns(_LEDGER):
-            return Status(pd.DataFrame(), _nothing(len(landing.files)))
+            return Status(pd.DataFrame(), _nothing(len(landing.files)), failures=failed)
         ledger = session.query(f"select * from {_LEDGER} order by received_at_utc_date")
         files = session.query("select file, bytes from landing.files")
+        reasons = pd.DataFrame()
+        if session.columns(REASONS):
+            reasons = session.query(
+                f"select received_at_utc_date, reason, records from {REASONS} order by 1, 2"
+            )
     taken = dict(zip(files["file"], files["bytes"], strict=True))
     landed = {file.name: file.size for file in landing.files}
     new = sorted(landed.keys() - taken.keys())
@@ -42,7 +57,13 @@ def status(warehouse: Warehouse, settings: Settings) -> Status:
         for what, names in (("new", new), ("changed", changed), ("gone", gone))
         if names
     ]
-    return Status(ledger, (*lines, *plan.sentences()))
+    late = int(reasons.loc[reasons["reason"] == REASON, "records"].sum()) if len(reasons) else 0
+    if late:
+        lines.append(
+            f"{late} records of people who were erased have landed: 'engagement erase --again' "
+            "takes them out"
+        )
+    return Status(ledger, (*lines, *plan.sentences()), reasons, failed)
 
 
 def _nothing(files: int) -> tuple[str, ...]:

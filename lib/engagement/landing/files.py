@@ -49,6 +49,22 @@ def is_hidden(name: str) -> bool:
     return any(part.startswith(("_", ".")) for part in name.split("/"))
 
 
+_FAILURE = re.compile(r"(?:^|/)(?:[^/]*=)?[A-Za-z]+(?:-[A-Za-z]+)*-failed/")
+
+
+def is_failure(name: str) -> bool:
+    """Whether an object is Firehose's error output: a folder above it is named for a failure.
+
+    Examples
+    --------
+    >>> [is_failure(n) for n in ("processing-failed/2026/09/02/a", "result=processing-failed/a")]
+    [True, True]
+    >>> [is_failure(n) for n in ("received_at_utc_date=2026-09-02/a-failed", "failed/a")]
+    [False, False]
+    """
+    return bool(_FAILURE.search(name))
+
+
 def list_folder(folder: Path) -> Iterator[tuple[str, int, str]]:
     """Name, size and tag of every file below a folder, by name, through links too.
 
@@ -115,14 +131,15 @@ def sort_out(
 ) -> tuple[tuple[LandedFile, ...], tuple[str, ...]]:
     """Split a listing into the files of partitions between two dates, and strays.
 
-    Objects that Hive passes over are left out of both.
+    Objects that Hive passes over are left out of both. What Firehose could not deliver is no event,
+    wherever it lies: such objects are strays.
     """
     files: list[LandedFile] = []
     strays: list[str] = []
     for name, size, tag in listing:
         if is_hidden(name):
             continue
-        day = partition_of(name)
+        day = None if is_failure(name) else partition_of(name)
         if day is None:
             strays.append(name)
         elif (not first or day >= first.isoformat()) and (not last or day <= last.isoformat()):

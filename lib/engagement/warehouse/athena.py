@@ -30,7 +30,7 @@ from sqlglot import exp
 
 from engagement.landing.files import LandedFile, partition_of, sort_out
 from engagement.settings import Settings
-from engagement.warehouse import athena_checks, athena_json, athena_setup, glue
+from engagement.warehouse import athena_checks, athena_json, athena_setup, athena_traces, glue
 from engagement.warehouse.athena_lines import LinesReader, records_query
 from engagement.warehouse.athena_statements import (
     StatementFailedError,
@@ -41,6 +41,7 @@ from engagement.warehouse.athena_statements import (
 from engagement.warehouse.base import (
     FileLines,
     Finding,
+    Forgotten,
     JsonColumn,
     JsonField,
     Landing,
@@ -58,6 +59,7 @@ from engagement.warehouse.base import (
     with_new_columns,
 )
 from engagement.warehouse.dialect import LOGICAL, WORK, Engine, Q, Table, bind, parse, render
+from engagement.warehouse.landed_objects import S3Objects
 from engagement.warehouse.s3 import Address, Bucket, problem
 from engagement.warehouse.s3_lease import S3Lease
 from engagement.warehouse.scans import Scans
@@ -192,6 +194,15 @@ class AthenaWarehouse:
         """Remove files that nothing points at any more, after the grace period."""
         days = self.athena.keep_days if keep_days is None else keep_days
         return athena_setup.clean(self, days, dry_run=dry_run)
+
+    def landed_objects(self, location: str | None = None) -> S3Objects:
+        """The objects of the landing, or of another place."""
+        at = Address.parse(location, folder=True) if location else self.landing
+        return S3Objects(self.bucket, at)
+
+    def forget(self, holds: Callable[[str, bytes], bool]) -> Forgotten:
+        """Remove superseded tables, old versions of objects, and kept results of queries."""
+        return athena_traces.forget(self, holds)
 
     def render(self, select: Select, parameters: Mapping[str, Any] | None = None) -> str:
         """Show the SQL as Athena runs it."""

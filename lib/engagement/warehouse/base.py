@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 import pandas as pd
 import pyarrow as pa
@@ -23,6 +23,9 @@ from sqlglot import exp
 
 from engagement.landing.files import PARTITION, LandedFile
 from engagement.warehouse.dialect import Engine, Table
+
+if TYPE_CHECKING:
+    from engagement.warehouse.landed_objects import LandedObjects
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -473,6 +476,29 @@ class Warehouse(Protocol):
         Says what was removed, or with ``dry_run`` what would be.
         """
         ...
+
+    def landed_objects(self, location: str | None = None) -> LandedObjects:
+        """The landed files, or those of another place, as objects that can be written again."""
+        ...
+
+    def forget(self, holds: Callable[[str, bytes], bool]) -> Forgotten:
+        """Remove for good what the tables no longer hold: freed blocks, old files and versions.
+
+        The caller holds the lease, and no session is open. ``holds`` tells, from its name and its
+        bytes, whether an old version of a landed file has to go.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Forgotten:
+    """What was removed for good of what tables no longer hold, and what could not be.
+
+    ``removed`` counts by kind of thing; ``left`` names each thing with the reason.
+    """
+
+    removed: Mapping[str, int]
+    left: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -29,11 +29,13 @@ from engagement.warehouse import (
     duckdb_functions,
     duckdb_json,
     duckdb_records,
+    duckdb_rewrite,
     lease,
 )
 from engagement.warehouse.base import (
     FileLines,
     Finding,
+    Forgotten,
     JsonColumn,
     Landing,
     Publication,
@@ -49,6 +51,7 @@ from engagement.warehouse.base import (
     with_new_columns,
 )
 from engagement.warehouse.dialect import LOGICAL, WORK, Engine, Table, bind, parse, render
+from engagement.warehouse.landed_objects import FolderObjects
 
 logger = logging.getLogger("engagement")
 
@@ -141,6 +144,16 @@ class DuckDBWarehouse:
         """Nothing is left behind: DuckDB uses the room of what was replaced again."""
         del keep_days, dry_run
         return []
+
+    def landed_objects(self, location: str | None = None) -> FolderObjects:
+        """The files of the landing folder, or of another."""
+        return FolderObjects(self._settings.path(location) if location else self._landing)
+
+    def forget(self, holds: Callable[[str, bytes], bool]) -> Forgotten:
+        """Write the file anew, without the blocks that were freed; a disk keeps no old versions."""
+        del holds
+        before, after = duckdb_rewrite.rewrite(self._path)
+        return Forgotten({"bytes of the warehouse file": max(before - after, 0)})
 
 
 class _Connection:

@@ -1,4 +1,4 @@
--- Grain: one record that was set aside, with the reason.
+-- Grain: one record that was set aside, with the reason; of erased people without its text.
 with records as (
     select * from work.located
 )
@@ -8,6 +8,6 @@ select
     source_file as file,
     line_number,
     reason,
-    record,
-    record_encoding
+    case when reason <> 'erased' then record end as record,
+    case when reason <> 'erased' then record_encoding end as record_encoding
 from records

@@ -1,0 +1,496 @@
+"""Erasing people: the order of the steps, so that one that is killed is finished by running again.
+
+First the ids go on the do-not-reload list, keyed and hashed: from then on nothing comes back, and
+another run knows whom this one meant. Then the folders of earlier runs, while the models still know
+the person's addresses; then landed files, and the tables that come of them; then the models; at the
+end what engines and stores keep of rows that are gone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from engagement.erasure import files, runs, tables
+from engagement.erasure.people import (
+    DEVICE,
+    MESSAGE,
+    USER,
+    Erased,
+    Judge,
+    Person,
+    Ties,
+    needles,
+    person,
+)
+from engagement.flatten import erased, expired, flatten, increments
+from engagement.landing.files import partition_of
+from engagement.landing.lines import UnreadableFileError
+from engagement.landing.tables import PROFILE
+from engagement.models.runner import ModelError, build, models
+from engagement.settings import Settings
+from engagement.warehouse import Session, Table, Warehouse, open_warehouse
+from engagement.warehouse.landed_objects import (
+    LandedObjects,
+    ObjectUnreadableError,
+    SeveralPlaces,
+)
+from engagement.warehouse.lease import TOKEN_VARIABLE
+from engagement.workbook import new_run_id, resolve_as_of
+
+_EVENTS = Table("events", "events")
+_MARTS = "marts"
+
+
+class ErasureError(ValueError):
+    """An erasure that cannot be asked for like this."""
+
+
+@dataclass
+class Receipt:
+    """What an erasure found and did, without personal data.
+
+    ``people`` are keyed hashes of the user ids that were named. ``ids`` counts those found;
+    ``landing`` gives the records taken out, by file, and ``why`` they went; ``tables`` the rows
+    that held the person before and after; ``runs`` what became of files of earlier runs;
+    ``forgotten`` what was removed of what tables no longer held. ``left`` names what is not gone,
+    and why.
+    """
+
+    id: str
+    engine: str
+    status: str
+    started: str
+    people: list[str] = field(default_factory=list)
+    ids: dict[str, int] = field(default_factory=dict)
+    landing: dict[str, int] = field(default_factory=dict)
+    why: dict[str, int] = field(default_factory=dict)
+    dates: list[str] = field(default_factory=list)
+    tables: dict[str, dict[str, int]] = field(default_factory=dict)
+    runs: dict[str, str] = field(default_factory=dict)
+    models: dict[str, int] = field(default_factory=dict)
+    forgotten: dict[str, int] = field(default_factory=dict)
+    left: list[str] = field(default_factory=list)
+    ended: str = ""
+
+    @property
+    def records(self) -> int:
+        """Records taken out of landed files."""
+        return sum(self.landing.values())
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What there is of the people: shown on the screen, never written to a file."""
+
+    who: Person
+    receipt: Receipt
+    path: Path | None = None
+
+
+def erase(
+    settings: Settings,
+    user_ids: Sequence[str],
+    *,
+    dry_run: bool = True,
+    keep_named: bool = False,
+) -> Findings:
+    """Erase people, and whoever was erased before and has landed again.
+
+    Parameters
+    ----------
+    user_ids
+        Whom; none at all stands for those on the do-not-reload list alone.
+    dry_run
+        Only look.
+    keep_named
+        Leave what other people sent, though it names the person.
+
+    Raises
+    ------
+    ErasureError
+        When a user id is none.
+    LeaseHeldError
+        When another run writes this warehouse.
+    WarehouseError
+        When something could not be written; running it again goes on.
+    """
+    for user_id in user_ids:
+        if not user_id.strip() or user_id.lower() in settings.identity.placeholder_ids:
+            raise ErasureError(f"'{user_id}' stands for no id at all: name a user id")
+    # The whole landing, whatever dates the parameters would read.
+    whole = settings.landing.model_copy(update={"from_": None, "to": None, "reprocess": ()})
+    settings = settings.model_copy(update={"landing": whole})
+    warehouse = open_warehouse(settings)
+    if not warehouse.exists():
+        raise ErasureError("there is no warehouse yet: nothing was taken in, so nothing is known")
+    with warehouse.lease("engagement erase") as token, _as_holder(token):
+        work = _Erasure(warehouse, settings, user_ids, keep_named)
+        work.look(dry_run=dry_run)
+        if dry_run:
+            return Findings(work.who, work.receipt)
+        path = _receipts(settings) / f"{work.receipt.id}.json"
+        try:
+            work.do()
+            work.receipt.status = "done"
+        except BaseException:
+            work.receipt.status = "failed"
+            raise
+        finally:
+            work.receipt.ended = _now()
+            _write(path, work.receipt)
+    return Findings(work.who, work.receipt, path)
+
+
+def _receipts(settings: Settings) -> Path:
+    return settings.path(settings.run.directory) / runs.RECEIPTS
+
+
+def _write(path: Path, receipt: Receipt) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(path.name + ".part")
+    draft.write_text(json.dumps(asdict(receipt), indent=2) + "\n", encoding="utf-8")
+    draft.replace(path)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+@contextmanager
+def _as_holder(token: str) -> Iterator[None]:
+    """Let the sessions of this process work under its lease."""
+    before = os.environ.get(TOKEN_VARIABLE)
+    os.environ[TOKEN_VARIABLE] = token
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop(TOKEN_VARIABLE)
+        else:
+            os.environ[TOKEN_VARIABLE] = before
+
+
+class _Erasure:
+    """One erasure, under way."""
+
+    def __init__(
+        self, warehouse: Warehouse, settings: Settings, user_ids: Sequence[str], keep_named: bool
+    ) -> None:
+        self._warehouse = warehouse
+        self._settings = settings
+        self._named = tuple(dict.fromkeys(user_ids))
+        self._keep_named = keep_named
+        self._objects = _objects(warehouse, settings)
+        self._runs = settings.path(settings.run.directory)
+        self._affected: list[str] = []
+        self._messages: set[str] = set()
+        self._texts: set[str] = set()
+        self._values: set[str] = set()
+        self._traces = runs.Traces()
+        self._days: set[str] = set()
+        self._expired: set[str] = set()
+        self.who = Person()
+        self.receipt = Receipt(
+            new_run_id(), settings.warehouse.engine, "looked at", _now(), tables={}
+        )
+
+    # --- looking
+
+    def look(self, *, dry_run: bool) -> None:
+        """Find what there is of the people, without changing anything."""
+        names = list(self._objects.names())
+        with self._warehouse.session() as session:
+            known = tables.ties(session, self._settings.identity.placeholder_ids)
+            secret, listed = erased.secret(session), erased.listed(session)
+        judge = self._judge(Person(), Erased())
+        for name, raw in self._contents(names):
+            self._tie(name, raw, judge, known)
+        self.who = person(self._named, known)
+        self._list = Erased(secret, listed)
+        self._why = self._judge(self.who, self._list)
+        self._look_at_files(names)
+        self._look_at_tables()
+        self._look_at_runs(dry_run=dry_run)
+        self.receipt.ids = {
+            "user ids": len(self.who.user_ids),
+            "anonymous ids": len(self.who.devices),
+            "anonymous ids that others use too (their events without a user id stay)": len(
+                self.who.shared
+            ),
+            "ids aliased to several users (not followed)": len(self.who.unclear),
+        }
+
+    def _judge(self, who: Person, known: Erased) -> Judge:
+        return Judge(
+            who,
+            known,
+            placeholders=self._settings.identity.placeholder_ids,
+            write_keys=self._settings.landing.write_keys,
+            keep_named=self._keep_named,
+        )
+
+    def _contents(self, names: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+        for name in names:
+            try:
+                yield name, self._objects.read(name).data
+            except ObjectUnreadableError as error:
+                self._leave(f"{name} could not be read ({error}): it may hold the person")
+
+    def _leave(self, sentence: str) -> None:
+        if sentence not in self.receipt.left:
+            self.receipt.left.append(sentence)
+
+    def _tie(self, name: str, raw: bytes, judge: Judge, known: Ties) -> None:
+        try:
+            files.ties(name, raw, judge, known)
+        except UnreadableFileError as error:
+            self._leave(f"{name} could not be read ({error}): it may hold the person")
+
+    def _look_at_files(self, names: Sequence[str]) -> None:
+        why: Counter[str] = Counter()
+        others = 0
+        for name, raw in self._contents(names):
+            try:
+                found = files.cut(name, raw, self._why.why)
+            except UnreadableFileError:
+                continue  # said already
+            others += found.stays
+            if found.removed:
+                self._affected.append(name)
+                self.receipt.landing[name] = found.removed.total()
+                why.update(found.removed)
+                self._messages |= found.messages
+                self._texts |= found.texts
+                if note := self._objects.notes(name):
+                    self._leave(f"{name} {note}")
+        self.receipt.why = dict(sorted(why.items()))
+        if others:
+            self._leave(
+                f"{others} records in the landing are the person's, but of sources that "
+                "landing.write_keys leaves out: they belong to others, and stay"
+            )
+        self._days = {day for name in self._affected if (day := partition_of(name))}
+
+    def _look_at_tables(self) -> None:
+        landed = {file.received_at_utc_date for file in self._warehouse.landing_files().files}
+        # Only a session that may write has working tables; nothing is published in it.
+        with self._warehouse.session(write=True) as session:
+            joined = tables.joined_ids(session, self.who)
+            self._values = {*self.who.user_ids, *self.who.devices, *joined["person_id"]}
+            of_others = (joined["user_id"] - self.who.user_ids) | (
+                joined["anonymous_id"] - self.who.devices - self.who.shared
+            )
+            if of_others:
+                self._leave(
+                    f"{len(of_others)} further ids that the identity map gives to the same person: "
+                    "nothing but the models' own rules ties them, and their events stay"
+                )
+            more = set() if of_others else tables.addresses(session, joined["person_id"])
+            self._more = {*joined["person_id"], *more}
+            self._before = tables.held(session, self._values)
+        self.receipt.tables = {name: {"before": rows} for name, rows in self._before.items()}
+        self._landed = landed
+
+    def _look_at_runs(self, *, dry_run: bool) -> None:
+        texts = self._only_theirs(runs.shown(self._runs, self._texts))
+        self._traces = runs.traces(self.who.user_ids, self.who.devices, self._more, texts)
+        if dry_run:
+            self._note_runs(runs.scrub(self._runs, self._traces, dry_run=True))
+
+    def _note_runs(self, found: runs.Scrubbed) -> None:
+        for name, rows in found.rows.items():
+            self.receipt.runs[name] = f"{rows} rows"
+        for name in found.removed:
+            self.receipt.runs[name] = "removed, since it shows the person"
+
+    def _only_theirs(self, texts: set[str]) -> set[str]:
+        """Of some texts of the person's records those that nothing else in the landing has."""
+        left = {text: _escaped(text) for text in texts}
+        for name in self._objects.names():
+            if not left:
+                break
+            try:
+                rest = files.plain(name, self._objects.read(name).data, self._why.why)
+            except (UnreadableFileError, ObjectUnreadableError):
+                continue
+            left = {
+                text: forms for text, forms in left.items() if not any(f in rest for f in forms)
+            }
+        return set(left)
+
+    # --- doing
+
+    def do(self) -> None:
+        """Remove it all."""
+        self._list_ids()
+        self._note_runs(runs.scrub(self._runs, self._traces, dry_run=False))
+        self._remove_events()
+        self._make_models()
+        with self._warehouse.session(write=True) as session:
+            after = tables.held(session, self._values)
+        for name, rows in after.items():
+            self._leave(f"{name}: {rows} rows hold one of the ids still")
+        self.receipt.tables = _without_names_of_events(self._before, after, self._warehouse)
+        forgotten = self._warehouse.forget(self._is_affected)
+        self.receipt.forgotten = dict(forgotten.removed)
+        for sentence in forgotten.left:
+            self._leave(sentence)
+
+    def _list_ids(self) -> None:
+        with self._warehouse.session(write=True) as session:
+            secret = erased.secret(session, make=True)
+            made = Erased(secret, erased.listed(session))
+            self.receipt.people = sorted(made.digest(USER, value) for value in self._named)
+            hashes = {
+                kind: [made.digest(kind, value) for value in values]
+                for kind, values in (
+                    (USER, self.who.user_ids),
+                    (DEVICE, self.who.devices),
+                    (MESSAGE, self._messages),
+                )
+            }
+            erased.put(session, hashes, datetime.now(UTC))
+            self._list = Erased(secret, erased.listed(session))
+        self._why = self._judge(self.who, self._list)
+
+    def _is_affected(self, name: str, data: bytes) -> bool:
+        try:
+            return bool(files.cut(name, data, self._why.why).removed)
+        except UnreadableFileError:
+            return False
+
+    def _is_theirs(self, record: bytes) -> bool:
+        return self._why.why(record) not in (None, "other_source")
+
+    def _remove_events(self) -> None:
+        wanted = needles(self.who)
+        with self._warehouse.session(write=True) as session:
+            is_taken_in = bool(session.columns(_EVENTS))
+            days = self._dates(session, wanted) if is_taken_in else set()
+            self._expired = days - self._landed
+            read = dict.fromkeys(days & self._landed, increments.READ)
+            # Before a file is touched: whoever runs next finds what is left to do.
+            if is_taken_in:
+                increments.leave_unfinished(session, read)
+        self._objects.tidy()
+        for name in self._affected:
+            content = self._objects.read(name)
+            found = files.cut(name, content.data, self._why.why)
+            if found.removed:
+                self._objects.replace(name, content, found.data)
+        if not is_taken_in:
+            return
+        with self._warehouse.session(write=True) as session:
+            expired.remove(session, self._settings, sorted(self._expired), wanted, self._is_theirs)
+        # What an erasure that was killed has left unfinished is done here, too.
+        report = flatten(self._warehouse, self._settings, only=days)
+        self.receipt.dates = sorted({*days, *report.days_read})
+        if self.receipt.dates:
+            with self._warehouse.session(write=True) as session:
+                # It counts what was there before; 01 makes it again.
+                session.drop(PROFILE)
+                if report.dropped:
+                    tables.forget_names(session, report.dropped)
+
+    def _dates(self, session: Session, wanted: Sequence[str]) -> set[str]:
+        """Received dates on which the tables, or files that they hold, have something of theirs.
+
+        Dates that were not taken in yet are not taken in here: their files are, afterwards.
+        """
+        found = session.query(f"select distinct received_at_utc_date from {expired.LEDGER}")
+        every = sorted(found["received_at_utc_date"])
+        theirs = expired.find(session, self._settings, every, wanted, self._is_theirs)
+        quarantined = expired.quarantined(session, every, self._is_theirs)
+        return {day for day, _ in theirs} | quarantined | (self._days & set(every))
+
+    def _make_models(self) -> None:
+        own = models()
+        with self._warehouse.session() as session:
+            there = session.tables(_MARTS)
+        if not there:
+            return
+        with self._warehouse.session(write=True) as session:
+            held = tables.held(session, self._values)
+            for name in there:
+                if name not in own and f"{_MARTS}.{name}" in held:
+                    tables.remove_rows(session, Table(_MARTS, name), self._values)
+        layers = sorted({model.layer for model in own.values()})
+        as_of = self._settings.as_of or resolve_as_of(self._warehouse, self._settings.timezone)
+        only = sorted(own.keys() & set(there))
+        if not only:
+            return
+        try:
+            built = build(self._warehouse, self._settings, as_of, layers, only=only)
+            self.receipt.models = dict(Counter(one.status for one in built))
+        except ModelError as error:
+            self._drop_stale(only, str(error))
+
+    def _drop_stale(self, names: Sequence[str], reason: str) -> None:
+        """Remove models that could not be made again and hold the person still."""
+        with self._warehouse.session(write=True) as session:
+            held = tables.held(session, self._values)
+            stale = [name for name in names if f"{_MARTS}.{name}" in held]
+            for name in stale:
+                session.drop(Table(_MARTS, name))
+        self._leave(
+            f"models could not all be made again; {len(stale)} that held the person were removed, "
+            f"and the others are as old as before: run 03 and 04. {reason.splitlines()[0]}"
+        )
+
+
+def _objects(warehouse: Warehouse, settings: Settings) -> LandedObjects:
+    """The landed files, and what Firehose could not deliver where that lies elsewhere."""
+    places: dict[str, LandedObjects] = {"": warehouse.landed_objects()}
+    apart = settings.landing.errors_location
+    if apart and not _is_below(settings, apart, settings.landing.location):
+        places["errors_location/"] = warehouse.landed_objects(apart)
+    return SeveralPlaces(places)
+
+
+def _is_below(settings: Settings, inner: str, outer: str) -> bool:
+    if inner.startswith("s3://"):
+        return f"{inner.rstrip('/')}/".startswith(f"{outer.rstrip('/')}/")
+    return settings.path(inner).resolve().is_relative_to(settings.path(outer).resolve())
+
+
+def _escaped(text: str) -> tuple[bytes, ...]:
+    return tuple(
+        {
+            json.dumps(text)[1:-1].encode(),
+            json.dumps(text, ensure_ascii=False)[1:-1].encode("utf-8", "replace"),
+        }
+    )
+
+
+def _without_names_of_events(
+    before: dict[str, int], after: dict[str, int], warehouse: Warehouse
+) -> dict[str, dict[str, int]]:
+    """Rows by table, before and after; tables that are no more are counted, not named.
+
+    The name of a table may be that of an event that nobody but the person has sent.
+    """
+    with warehouse.session() as session:
+        there = {
+            f"{database}.{name}"
+            for database in ("landing", "events", "marts")
+            for name in session.tables(database)
+        }
+    found = {
+        name: {"before": rows, "after": after.get(name, 0)}
+        for name, rows in before.items()
+        if name in there
+    }
+    gone = [rows for name, rows in before.items() if name not in there]
+    if gone:
+        found[f"{len(gone)} tables that are no more"] = {"before": sum(gone), "after": 0}
+    return found
+
+
+__all__ = ["ErasureError", "Findings", "Receipt", "erase"]
