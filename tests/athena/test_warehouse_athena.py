@@ -15,38 +15,17 @@ from typing import Any
 
 import pytest
 
-from engagement.settings import ROOT, Settings, load_settings
+from engagement.settings import ROOT, load_settings
 from engagement.warehouse import LeaseHeldError, Table, WarehouseError, open_warehouse
 from engagement.warehouse.athena import AthenaWarehouse
 from engagement.warehouse.base import JsonColumn
 from tests.athena.compare import frames
+from tests.athena.parameters import settings
 from tests.athena.stand import Stand, fail
 from tests.athena.stand.faults import ENGINE_FAILED
 
 TABLE = Table("marts", "numbers")
 _NAMES = (f"case{number}" for number in itertools.count())
-
-
-def settings(stand: Stand, name: str, **athena: Any) -> Settings:
-    """Parameters with databases and a prefix of their own."""
-    return load_settings(
-        "params/local.yaml",
-        {
-            "project": name,
-            "landing.location": f"s3://{stand.bucket}/{name}/landing/",
-            "warehouse.engine": "athena",
-            "warehouse.athena": {
-                "region": stand.region,
-                "data_location": f"s3://{stand.bucket}/{name}/data/",
-                "poll_seconds": 0.05,
-                "attempts": 3,
-                **athena,
-            },
-            "warehouse.databases": {
-                part: f"{name}_{part}" for part in ("landing", "events", "marts")
-            },
-        },
-    )
 
 
 @pytest.fixture
