@@ -50,6 +50,8 @@ _SERVER_PROPERTIES = {
     "task.scale-writers.enabled": "false",
     "scale-writers": "false",
     "task.max-worker-threads": "4",
+    # Trino looks through all tasks that it remembers, five times a second.
+    "task.info.max-age": "30s",
     "node-scheduler.min-candidates": "1",
     "catalog.management": "static",
     "sql.default-catalog": CATALOG,
@@ -77,11 +79,10 @@ _CATALOG_PROPERTIES = {
 }
 
 _JVM_OPTIONS = (
-    "-Xmx1g",
-    "-XX:+UseG1GC",
+    "-Xmx2g",
+    "-XX:+UseParallelGC",
     "-XX:+ExitOnOutOfMemoryError",
-    "-XX:TieredStopAtLevel=1",
-    "-XX:ReservedCodeCacheSize=192M",
+    "-XX:ReservedCodeCacheSize=256M",
     "-XX:-UsePerfData",
     "-XX:+UnlockDiagnosticVMOptions",
     "-Dfile.encoding=UTF-8",
