@@ -36,11 +36,11 @@ class Killed(BaseException):
     """What a killed process does not live to see."""
 
 
-def land(stand: Stand, name: str, day: str, *events: dict[str, Any]) -> None:
+def land(stand: Stand, name: str, day: str, *events: dict[str, Any], file: str = "a.json") -> None:
     lines = "".join(
         json.dumps({"receivedAt": f"{day}T12:00:00Z", **event}) + "\n" for event in events
     )
-    key = f"{name}/landing/received_at_utc_date={day}/a.json"
+    key = f"{name}/landing/received_at_utc_date={day}/{file}"
     stand.client("s3").put_object(Bucket=stand.bucket, Key=key, Body=lines.encode())
 
 

@@ -478,8 +478,9 @@ def _of_candidate(query: exp.Query, model: Model, candidate: Table) -> exp.Query
 def _which_find_rows(checks: Mapping[str, exp.Query]) -> exp.Query:
     """The names of the checks that find a row, as one query."""
     found = [
-        exp.select(exp.alias_(exp.Literal.string(name), "found_rows"))
-        .from_(query.copy().limit(1, copy=False).subquery("offending", copy=False), copy=False)
+        exp.select(exp.alias_(exp.Literal.string(name), "found_rows")).from_(
+            query.copy().limit(1, copy=False).subquery("offending", copy=False), copy=False
+        )
         for name, query in checks.items()
     ]
     return exp.union(found[0], *found[1:], distinct=False, copy=False) if found[1:] else found[0]
