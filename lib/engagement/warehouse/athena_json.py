@@ -199,13 +199,13 @@ def fields_query(source: exp.Expr, column: str, groups: Sequence[str], depth: in
         "cast('18446744073709551615' as decimal(38, 0)) then 'integer' else 'double' end"
     )
     query = _select([*keys, "__path", "__value"], [f"{kind} as __kind"], _nested(query))
-    limit = f"cast('{LARGEST}' as decimal(38, 0))"
-    values = [
-        "case when __kind = 'double' then try_cast(__value as double) end as __number",
+    number = "case when __kind = 'double' then try_cast(__value as double) end as __number"
+    date = (
         "case when __kind = 'string' and substr(__value, 6, 1) = '-' "
-        "then json_extract_scalar(__value, '$') end as __date",
-    ]
-    query = _select([*keys, "__path", "__value", "__kind"], values, _nested(query))
+        "then json_extract_scalar(__value, '$') end as __date"
+    )
+    query = _select([*keys, "__path", "__value", "__kind"], [number, date], _nested(query))
+    limit = f"cast('{LARGEST}' as decimal(38, 0))"
     largest = (
         "max(case when __kind = 'integer' "
         f"then least(abs(cast(__value as decimal(38, 0))), {limit}) "
