@@ -107,10 +107,22 @@ def columns_query(
     query = _select(given, [*simple.values(), *texts.values()], _nested(query))
     if not texts:
         return _select([_quoted(name) for name in (*kept, *wanted)], [], _nested(query))
+    nested = {
+        alias: f"case when {_is_nested(_quoted('__v_' + alias))} "
+        f"then json_format({_RAW}({text}, {_literal(json_path(wanted[alias].path))})) end"
+        for alias in texts
+        if wanted[alias].kind in ("string", "json") and wanted[alias].only & {"array", "object"}
+    }
+    if nested:
+        # Printing numbers anew is a long expression: it stands there once for all columns.
+        whole = f"transform(array[{', '.join(nested.values())}], n -> json_numbers(n)) as __nested"
+        given = [*given, *map(_quoted, simple), *(_quoted("__v_" + alias) for alias in texts)]
+        query = _select(given, [whole], _nested(query))
+    places = {alias: place for place, alias in enumerate(nested, start=1)}
     results = [
         _quoted(alias)
         if alias in simple
-        else f"{_value(item, _quoted('__v_' + alias), text)} as {_quoted(alias)}"
+        else f"{_value(item, _quoted('__v_' + alias), places.get(alias))} as {_quoted(alias)}"
         for alias, item in wanted.items()
     ]
     return _select([_quoted(name) for name in kept], results, _nested(query))
@@ -143,23 +155,25 @@ def _unnest(*expressions: str) -> exp.Unnest:
     return exp.Unnest(expressions=[_sql(text) for text in expressions], alias=alias)
 
 
-def _value(item: JsonColumn, value: str, text: str) -> str:
-    raw = f"json_numbers(json_format({_RAW}({text}, {_literal(json_path(item.path))})))"
-    nested = f"starts_with({value}, '[') or starts_with({value}, '{{')"
-    # Statements are planned much faster without what no value needs.
-    whens = [f"when {nested} then {raw}"] if item.only & {"array", "object"} else []
+def _is_nested(value: str) -> str:
+    return f"starts_with({value}, '[') or starts_with({value}, '{{')"
+
+
+def _value(item: JsonColumn, value: str, place: int | None) -> str:
+    """A value from its JSON text; ``place`` is where the text of an array or object stands."""
     match item.kind:
-        case "string":
-            if item.only & {"string"}:
-                whens.insert(
-                    0, f"when starts_with({value}, '\"') then json_extract_scalar({value}, '$')"
-                )
         case "integer":
             return f"try_cast({value} as decimal(38, 0))"
         case "double":
             return f"try_cast({value} as double)"
         case "boolean":
             return f"case {value} when 'true' then true when 'false' then false end"
+    # Statements are planned much faster without what no value needs.
+    whens = []
+    if item.kind == "string" and "string" in item.only:
+        whens.append(f"when starts_with({value}, '\"') then json_extract_scalar({value}, '$')")
+    if place is not None:
+        whens.append(f"when {_is_nested(value)} then __nested[{place}]")
     other = f"nullif({value}, 'null')"
     return f"case {' '.join(whens)} else {other} end" if whens else other
 
