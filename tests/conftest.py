@@ -1,19 +1,34 @@
-"""What every test may use: settings of its own, and no plots on a screen."""
+"""What every test may use: settings of its own, the stand for those that need it, no plots.
+
+The stand (moto and a real Trino) needs Java 17 and Maven, so a plain ``pytest`` (and ``make test``)
+leaves out what runs on it: all of ``tests/athena``, and the suites of ``tests/warehouse`` on the
+engine ``athena``. They show as deselected. They run where ``-m`` speaks of the marker ``athena``,
+as ``make test-athena`` does; those of ``tests/athena`` also where that folder, or something in it,
+is named on the command line or is where pytest was started. Asked for, they are never skipped:
+without Java or Maven they fail and say what to install.
+"""
 
 from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 import pytest
 
 from engagement.settings import Settings, load_settings
 
+if TYPE_CHECKING:
+    from tests.athena.stand import Stand
+
 mpl.use("Agg")
+
+_ATHENA = Path(__file__).resolve().parent / "athena"
+_AWSWRANGLER_WARNS = "ignore:The copy keyword is deprecated"
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -28,9 +43,32 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(memory))
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Start the slow tests first: two workers then end at about the same time."""
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what needs the stand unless it was asked for, and start the slow tests first.
+
+    Two workers then end at about the same time.
+    """
+    for item in items:
+        if _ATHENA in item.path.parents:
+            item.add_marker(pytest.mark.athena)
+    ours = [item for item in items if item.get_closest_marker("athena")]
+    for item in ours:
+        item.add_marker(pytest.mark.filterwarnings(_AWSWRANGLER_WARNS))
+    unwanted = {item for item in ours if not _is_asked_for(item, config)}
+    config.hook.pytest_deselected(items=[item for item in ours if item in unwanted])
+    items[:] = [item for item in items if item not in unwanted]
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+def _is_asked_for(item: pytest.Item, config: pytest.Config) -> bool:
+    if re.search(r"\bathena\b", config.option.markexpr or ""):
+        return True
+    named = [
+        (config.invocation_params.dir / argument.partition("::")[0]).resolve()
+        for argument in config.args
+    ]
+    return _ATHENA in item.path.parents and any(_ATHENA in (path, *path.parents) for path in named)
 
 
 @pytest.fixture
@@ -49,3 +87,38 @@ def make_settings(tmp_path: Path) -> Callable[..., Settings]:
         return load_settings("params/local.yaml", {**own, **dotted})
 
     return make
+
+
+# --- the stand ------------------------------------------------------------------------------------
+# It is imported where it is used: it brings much along that most tests do without.
+
+
+@pytest.fixture(scope="session")
+def stand() -> Iterator[Stand]:
+    """Athena, Glue and S3 on this machine, for the whole test run."""
+    from tests.athena.stand import StandError, running
+
+    started, missing = running(), ""
+    try:
+        stand = started.__enter__()
+    except StandError as error:
+        missing = str(error)
+    if missing:  # said once, not as an error that came while another was handled
+        pytest.fail(missing, pytrace=False)
+    try:
+        yield stand
+    finally:
+        started.__exit__(None, None, None)
+
+
+@pytest.fixture
+def aws_environment(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> Stand:
+    """The stand, with this process's environment leading every AWS library to it."""
+    from tests.athena.stand.arrow import s3_filesystem_at
+
+    for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL_GLUE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in stand.environment().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("pyarrow.fs.S3FileSystem", s3_filesystem_at(stand.endpoint_url))
+    return stand

@@ -32,27 +32,6 @@ DAYS = None  # all of the samples
 BROKEN_FILES = ("corrupt.gz", "truncated.gz")
 
 
-def settings_on(stand: Stand, name: str, landing: str, **more: object) -> Settings:
-    """Parameters that lead to the stand, under a prefix and in databases of their own."""
-    return load_settings(
-        "params/local.yaml",
-        {
-            "project": name.replace("_", "-"),
-            "landing.location": landing,
-            "warehouse.engine": "athena",
-            "warehouse.athena": {
-                "region": stand.region,
-                "data_location": f"s3://{stand.bucket}/{name}/data/",
-                "poll_seconds": 0.05,
-            },
-            "warehouse.databases": {
-                part: f"{name}_{part}" for part in ("landing", "events", "marts")
-            },
-            **more,
-        },
-    )
-
-
 def upload(stand: Stand, folder: Path, prefix: str) -> str:
     """Put a folder into the stand's bucket; gives its address."""
     client = stand.client("s3")

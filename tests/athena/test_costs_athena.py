@@ -14,28 +14,11 @@ from engagement.warehouse.athena import AthenaWarehouse
 from engagement.warehouse.athena_statements import SpendingLimitError, dollars
 from engagement.warehouse.costs import remember
 from engagement.warehouse.scans import Scans
+from tests.athena.parameters import settings
 from tests.athena.stand import Stand, fail
 from tests.athena.stand.faults import ENGINE_FAILED
-from tests.athena.test_warehouse_athena import numbers, publish, settings
-from tests.warehouse.test_costs import (
-    at,
-    remembered,
-    test_a_row_holds_what_is_known_of_a_statement,
-    test_a_run_adds_its_rows_and_said_again_replaces_them,
-    test_a_statement_that_failed_is_kept_with_its_notebook,
-    test_appending_needs_a_session_that_writes,
-    test_no_statement_of_any_run_is_an_empty_table,
-    test_rows_come_to_a_table_of_other_columns,
-)
-
-__all__ = [
-    "test_a_row_holds_what_is_known_of_a_statement",
-    "test_a_run_adds_its_rows_and_said_again_replaces_them",
-    "test_a_statement_that_failed_is_kept_with_its_notebook",
-    "test_appending_needs_a_session_that_writes",
-    "test_no_statement_of_any_run_is_an_empty_table",
-    "test_rows_come_to_a_table_of_other_columns",
-]
+from tests.athena.test_warehouse_athena import numbers, publish
+from tests.warehouse.test_costs import at, remembered
 
 _NAMES = (f"costs{number}" for number in itertools.count())
 

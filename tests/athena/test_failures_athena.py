@@ -10,6 +10,7 @@ import pytest
 
 from engagement.warehouse import WarehouseError
 from engagement.warehouse.athena import AthenaWarehouse
+from tests.athena.parameters import settings
 from tests.athena.stand import Call, Failure, Stand, fail
 from tests.athena.stand.faults import (
     EXPIRED_CREDENTIALS,
@@ -20,7 +21,7 @@ from tests.athena.stand.faults import (
     THROTTLED,
     TOO_MANY_QUERIES,
 )
-from tests.athena.test_warehouse_athena import numbers, publish, settings
+from tests.athena.test_warehouse_athena import numbers, publish
 
 _NAMES = (f"failures{number}" for number in itertools.count())
 ATTEMPTS = 3

@@ -19,49 +19,28 @@ from typing import Any
 import pytest
 
 from engagement.flatten.pipeline import flatten
-from engagement.settings import Settings, load_settings
+from engagement.settings import load_settings
 from engagement.warehouse import Table, Warehouse, WarehouseError, open_warehouse
 from engagement.warehouse.athena import AthenaWarehouse
 from tests.athena.compare import differences
+from tests.athena.parameters import settings
 from tests.athena.stand import Stand
 from tests.athena.stand.faults import ACCESS_DENIED, SLOW_DOWN, Call, Failure, Rule
 
 FIRST, SECOND = "2026-01-05", "2026-01-06"
 KILLS_OF_RUNS, KILLS_OF_PUBLICATIONS = 10, 20
+PATIENT = {"attempts": 4, "lease_seconds": 60}
 
 
 class Killed(BaseException):
     """What a killed process does not live to see."""
 
 
-def settings(stand: Stand, name: str, **more: Any) -> Settings:
-    """Parameters with databases and a prefix of their own."""
-    return load_settings(
-        "params/local.yaml",
-        {
-            "project": name,
-            "landing.location": f"s3://{stand.bucket}/{name}/landing/",
-            "warehouse.engine": "athena",
-            "warehouse.athena": {
-                "region": stand.region,
-                "data_location": f"s3://{stand.bucket}/{name}/data/",
-                "poll_seconds": 0.02,
-                "attempts": 4,
-                "lease_seconds": 60,
-            },
-            "warehouse.databases": {
-                part: f"{name}_{part}" for part in ("landing", "events", "marts")
-            },
-            **more,
-        },
-    )
-
-
-def land(stand: Stand, name: str, day: str, *events: dict[str, Any]) -> None:
+def land(stand: Stand, name: str, day: str, *events: dict[str, Any], file: str = "a.json") -> None:
     lines = "".join(
         json.dumps({"receivedAt": f"{day}T12:00:00Z", **event}) + "\n" for event in events
     )
-    key = f"{name}/landing/received_at_utc_date={day}/a.json"
+    key = f"{name}/landing/received_at_utc_date={day}/{file}"
     stand.client("s3").put_object(Bucket=stand.bucket, Key=key, Body=lines.encode())
 
 
@@ -139,17 +118,17 @@ def test_a_run_that_dies_at_any_call_leaves_whole_tables_that_a_rerun_finishes(
     aws_environment: Stand, tmp_path: Path
 ) -> None:
     stand, chance = aws_environment, random.Random(20261101)
-    undisturbed = AthenaWarehouse(settings(stand, "calm"))
+    undisturbed = AthenaWarehouse(settings(stand, "calm", **PATIENT))
     before(stand, "calm")
     flatten(undisturbed, undisturbed.settings)
     after(stand, "calm")
-    counting = AthenaWarehouse(settings(stand, "calm"))
+    counting = AthenaWarehouse(settings(stand, "calm", **PATIENT))
     with dying(counting, 10**9) as made:
         flatten(counting, counting.settings)
     calls = made[0]
     assert seen(undisturbed) == NEW
 
-    own = settings(stand, "dies")
+    own = settings(stand, "dies", **PATIENT)
     before(stand, "dies")
     flatten(AthenaWarehouse(own), own)
     reader, wrong, over = AthenaWarehouse(own), [], threading.Event()
@@ -187,7 +166,7 @@ def test_a_run_that_dies_at_any_call_leaves_whole_tables_that_a_rerun_finishes(
 @pytest.mark.slow
 def test_a_publication_that_dies_at_any_call_is_whole_or_was_not(aws_environment: Stand) -> None:
     stand, chance = aws_environment, random.Random(20261102)
-    own = settings(stand, "publishes")
+    own = settings(stand, "publishes", **PATIENT)
     partitioned, plain = Table("events", "parts"), Table("marts", "plain")
     kinds = {"n": "bigint", "received_at_utc_date": "varchar"}
 
@@ -242,7 +221,7 @@ def from_the_nth(failure: Failure, nth: int, times: int) -> Rule:
 
 def test_calls_on_s3_that_are_throttled_are_made_again(aws_environment: Stand) -> None:
     stand, name = aws_environment, "s3slow"
-    own = settings(stand, name)
+    own = settings(stand, name, **PATIENT)
     before(stand, name)
     with ExitStack() as rules:
         for nth in (1, 7, 20, 45):
@@ -255,7 +234,7 @@ def test_calls_on_s3_that_fail_for_good_end_the_run_with_whole_tables(
     aws_environment: Stand,
 ) -> None:
     stand, name = aws_environment, "s3fails"
-    own = settings(stand, name)
+    own = settings(stand, name, **PATIENT)
     before(stand, name)
     flatten(AthenaWarehouse(own), own)
     after(stand, name)

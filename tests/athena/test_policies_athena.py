@@ -22,11 +22,12 @@ from engagement.warehouse.athena_statements import AGENT
 from engagement.warehouse.base import Statement
 from engagement.warehouse.costs import remember
 from engagement.warehouse.glue import PARQUET, external_table
+from tests.athena.parameters import settings
 from tests.athena.stand import Call, Failure, Stand, fail
 from tests.athena.stand.access import ENGINE_AGENT
 from tests.athena.stand.faults import INTERNAL_ERROR
 from tests.athena.stand.iam import for_stand, needed, policed
-from tests.athena.test_warehouse_athena import numbers, publish, settings
+from tests.athena.test_warehouse_athena import numbers, publish
 
 NAME = "policed"
 ACCOUNT = "123456789012"

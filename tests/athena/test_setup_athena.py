@@ -15,9 +15,10 @@ from engagement.warehouse.athena import AthenaWarehouse
 from engagement.warehouse.athena_setup import ensure_workgroup
 from engagement.warehouse.base import Finding
 from engagement.warehouse.glue import OWNER
+from tests.athena.parameters import settings
 from tests.athena.stand import Call, Failure, Stand, fail
 from tests.athena.stand.faults import ACCESS_DENIED, EXPIRED_CREDENTIALS, INTERNAL_ERROR
-from tests.athena.test_warehouse_athena import numbers, publish, settings
+from tests.athena.test_warehouse_athena import numbers, publish
 
 _NAMES = (f"setup{number}" for number in itertools.count())
 

@@ -15,38 +15,17 @@ from typing import Any
 
 import pytest
 
-from engagement.settings import ROOT, Settings, load_settings
+from engagement.settings import ROOT, load_settings
 from engagement.warehouse import LeaseHeldError, Table, WarehouseError, open_warehouse
 from engagement.warehouse.athena import AthenaWarehouse
 from engagement.warehouse.base import JsonColumn
 from tests.athena.compare import frames
+from tests.athena.parameters import settings
 from tests.athena.stand import Stand, fail
 from tests.athena.stand.faults import ENGINE_FAILED
 
 TABLE = Table("marts", "numbers")
 _NAMES = (f"case{number}" for number in itertools.count())
-
-
-def settings(stand: Stand, name: str, **athena: Any) -> Settings:
-    """Parameters with databases and a prefix of their own."""
-    return load_settings(
-        "params/local.yaml",
-        {
-            "project": name,
-            "landing.location": f"s3://{stand.bucket}/{name}/landing/",
-            "warehouse.engine": "athena",
-            "warehouse.athena": {
-                "region": stand.region,
-                "data_location": f"s3://{stand.bucket}/{name}/data/",
-                "poll_seconds": 0.05,
-                "attempts": 3,
-                **athena,
-            },
-            "warehouse.databases": {
-                part: f"{name}_{part}" for part in ("landing", "events", "marts")
-            },
-        },
-    )
 
 
 @pytest.fixture
@@ -215,12 +194,14 @@ def test_json_values_keep_the_case_of_keys_and_the_text_of_lists(
         source = session.work("source", "select :record as record, 1 as id", {"record": record})
         table = session.json_columns("taken", source, "record", wanted)
         row = session.query(f"select * from {table}").iloc[0]
-        paths = session.json_paths(source, "record", ["id"])
+        fields = session.json_fields(source, "record", ["id"], lambda group, path: False)
     assert row[["s", "blank", "lower"]].tolist() == ["x", 5, 2.0]
     assert row["list"] == '[{"z":1.1,"a":[]}]'
     assert row["number"] == "100.0"
     assert row[["null", "none"]].isna().all()
-    assert [path for _, path, _ in paths] == [("aB", ""), ("aB", "Cd"), ("ab",), ("e",), ("list",)]
+    assert {(field.group, field.path) for field in fields} == {
+        ((1,), path) for path in (("aB", ""), ("aB", "Cd"), ("ab",), ("e",), ("list",))
+    }
 
 
 # --- readers and failures -----------------------------------------------------------------------

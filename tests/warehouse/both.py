@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -199,6 +200,22 @@ def on_duckdb() -> Run:
         return [list(zip(row, types, strict=True)) for row in done.fetchall()]
 
     return run
+
+
+@contextmanager
+def on_trino(host: str, port: int) -> Iterator[Run]:
+    """A Trino that runs already."""
+    import trino
+
+    with trino.dbapi.connect(host=host, port=port, user="dialect", timezone="UTC") as connection:
+
+        def run(sql: str) -> list[list[Answer]]:
+            cursor = connection.cursor()
+            rows = cursor.execute(sql).fetchall()
+            types = [str(column[1]) for column in cursor.description]
+            return [list(zip(row, types, strict=True)) for row in rows]
+
+        yield run
 
 
 def _athena(kind: str) -> str:

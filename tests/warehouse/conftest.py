@@ -1,20 +1,64 @@
-"""The engine that this folder's suite runs against.
+"""The engines that this folder's suites run against.
 
-``test_warehouse.py`` and the cases of ``test_dialect.py`` speak to the interface only: another
-engine runs them too, by importing them where the fixture ``warehouse`` is one of its own.
+What is about the interface to an engine, and about the dialect, is tested on both: on DuckDB by
+``make test``, and on the stand by ``make test-athena`` (see ``tests/conftest.py``).
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from engagement.settings import Settings
 from engagement.warehouse import Warehouse, open_warehouse
+from engagement.warehouse.dialect import Engine
+
+_NAMES = (f"suite{number}" for number in itertools.count())
+
+
+@pytest.fixture(
+    scope="session", params=["duckdb", pytest.param("athena", marks=pytest.mark.athena)]
+)
+def engine(request: pytest.FixtureRequest) -> Engine:
+    """Each engine in turn."""
+    return request.param  # type: ignore[no-any-return]
 
 
 @pytest.fixture
-def warehouse(make_settings: Callable[..., Settings]) -> Warehouse:
-    """An empty DuckDB warehouse in the test's folder."""
-    return open_warehouse(make_settings())
+def warehouse(
+    engine: Engine, make_settings: Callable[..., Settings], request: pytest.FixtureRequest
+) -> Warehouse:
+    """An empty warehouse: in the test's folder, or in databases of its own on the stand."""
+    if engine == "duckdb":
+        return open_warehouse(make_settings())
+    from tests.athena.parameters import settings
+
+    return open_warehouse(settings(request.getfixturevalue("aws_environment"), next(_NAMES)))
+
+
+Land = Callable[[str, bytes], None]
+"""Puts a file, by its name, into the only date of the landing that the warehouse reads."""
+
+DAY = "2026-01-05"
+
+
+@pytest.fixture
+def land(warehouse: Warehouse, tmp_path: Path, request: pytest.FixtureRequest) -> Land:
+    """Land a file where the warehouse reads."""
+    folder = f"landing/received_at_utc_date={DAY}"
+
+    def on_disk(name: str, content: bytes) -> None:
+        (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+        (tmp_path / folder / name).write_bytes(content)
+
+    def on_the_stand(name: str, content: bytes) -> None:
+        stand = request.getfixturevalue("stand")
+        project = warehouse.settings.project
+        stand.client("s3").put_object(
+            Bucket=stand.bucket, Key=f"{project}/{folder}/{name}", Body=content
+        )
+
+    return on_disk if warehouse.engine == "duckdb" else on_the_stand

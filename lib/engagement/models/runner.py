@@ -43,6 +43,7 @@ from engagement.warehouse.dialect import (
 
 MARTS = "marts"
 _MOST_ROUNDS = 64
+_SHOWN_ROWS = 5
 
 
 class ModelError(RuntimeError):
@@ -446,22 +447,43 @@ def _failed_checks(
     candidate: Table,
     values: dict[str, Any],
 ) -> list[str]:
+    asked = {
+        name: _of_candidate(expand(query, session, settings), model, candidate)
+        for name, query in model.checks.items()
+    }
+    # One statement asks all of them; only a check that found rows is run again, to show them.
+    found = session.query(_which_find_rows(asked), values, label=f"{model.name}: checks")
+    failed = set(found["found_rows"])
     problems = []
-    for name, check_query in model.checks.items():
-        query = expand(check_query, session, settings)
-        for node in list(query.find_all(exp.Table)):
-            if Table(node.db, node.name) == model.table:
-                replacement = candidate.node()
-                replacement.set(
-                    "alias",
-                    node.args.get("alias") or exp.TableAlias(this=exp.to_identifier(model.name)),
-                )
-                node.replace(replacement)
-        few = query.limit(5, copy=False)
+    for name in (name for name in asked if name in failed):
+        few = asked[name].limit(_SHOWN_ROWS, copy=False)
         offending = session.query(few, values, label=f"{model.name}: {name}")
-        if not offending.empty:
-            problems.append(f"check '{name}' found rows, the first: {_first(offending)}")
+        problems.append(f"check '{name}' found rows, the first: {_first(offending)}")
     return problems
+
+
+def _of_candidate(query: exp.Query, model: Model, candidate: Table) -> exp.Query:
+    """A check that reads the working table in the place of the published one."""
+    for node in list(query.find_all(exp.Table)):
+        if Table(node.db, node.name) == model.table:
+            replacement = candidate.node()
+            replacement.set(
+                "alias",
+                node.args.get("alias") or exp.TableAlias(this=exp.to_identifier(model.name)),
+            )
+            node.replace(replacement)
+    return query
+
+
+def _which_find_rows(checks: Mapping[str, exp.Query]) -> exp.Query:
+    """The names of the checks that find a row, as one query."""
+    found = [
+        exp.select(exp.alias_(exp.Literal.string(name), "found_rows")).from_(
+            query.copy().limit(1, copy=False).subquery("offending", copy=False), copy=False
+        )
+        for name, query in checks.items()
+    ]
+    return exp.union(found[0], *found[1:], distinct=False, copy=False) if found[1:] else found[0]
 
 
 def _first(frame: pd.DataFrame) -> str:

@@ -746,9 +746,8 @@ class _AthenaSession:
         if fresh is None and columns is not None:
             self.view(own, query, columns)
         else:
-            self._work[own] = fresh or self.create(
-                f"{table.name}_new", self.sql(query), f"{table}, new rows"
-            )
+            fresh = fresh or self.create(f"{table.name}_new", self.sql(query), f"{table}, new rows")
+            self._work[own] = fresh
         new = self.columns(Table(WORK, own))
         kinds = with_new_columns(old, new)
         names = list(kinds)
@@ -767,7 +766,7 @@ class _AthenaSession:
             kept = kept.where(exp.column(_PARTITION, quoted=True).isin(*partitions).not_())
         whole = exp.union(side(new, Table(WORK, own).node()), kept, distinct=False)
         work = self.create(table.name, self.sql(whole), str(table))
-        return work, work.rows
+        return work, fresh.rows if fresh is not None else work.rows
 
     def append(
         self, table: Table, rows: pa.Table, keep: Callable[[pa.Table], pa.Table]

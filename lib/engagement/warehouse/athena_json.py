@@ -107,10 +107,22 @@ def columns_query(
     query = _select(given, [*simple.values(), *texts.values()], _nested(query))
     if not texts:
         return _select([_quoted(name) for name in (*kept, *wanted)], [], _nested(query))
+    nested = {
+        alias: f"case when {_is_nested(_quoted('__v_' + alias))} "
+        f"then json_format({_RAW}({text}, {_literal(json_path(wanted[alias].path))})) end"
+        for alias in texts
+        if wanted[alias].kind in ("string", "json") and wanted[alias].only & {"array", "object"}
+    }
+    if nested:
+        # Printing numbers anew is a long expression: it stands there once for all columns.
+        whole = f"transform(array[{', '.join(nested.values())}], n -> json_numbers(n)) as __nested"
+        given = [*given, *map(_quoted, simple), *(_quoted("__v_" + alias) for alias in texts)]
+        query = _select(given, [whole], _nested(query))
+    places = {alias: place for place, alias in enumerate(nested, start=1)}
     results = [
         _quoted(alias)
         if alias in simple
-        else f"{_value(item, _quoted('__v_' + alias), text)} as {_quoted(alias)}"
+        else f"{_value(item, _quoted('__v_' + alias), places.get(alias))} as {_quoted(alias)}"
         for alias, item in wanted.items()
     ]
     return _select([_quoted(name) for name in kept], results, _nested(query))
@@ -120,9 +132,11 @@ _SIMPLY = {
     ("string", frozenset({"string"})): "varchar",
     ("integer", frozenset({"integer"})): "decimal(38, 0)",
     ("double", frozenset({"double"})): "double",
+    ("double", frozenset({"integer"})): "double",
+    ("double", frozenset({"integer", "double"})): "double",
     ("boolean", frozenset({"boolean"})): "boolean",
 }
-"""Casts of JSON that do for values that are all of one kind."""
+"""Casts of JSON that do for values of these kinds; anything else that stands there is no value."""
 
 
 def _nested(query: exp.Select) -> exp.Expr:
@@ -134,22 +148,34 @@ def _select(through: Sequence[str], new: Sequence[str], source: exp.Expr) -> exp
     return exp.Select(expressions=chosen).from_(source, copy=False)
 
 
-def _value(item: JsonColumn, value: str, text: str) -> str:
-    raw = f"json_numbers(json_format({_RAW}({text}, {_literal(json_path(item.path))})))"
-    nested = f"starts_with({value}, '[') or starts_with({value}, '{{')"
+def _unnest(*expressions: str) -> exp.Unnest:
+    """The members of an object, as rows: of a map, or of its keys and its values."""
+    columns = [exp.to_identifier("__key"), exp.to_identifier("__member")]
+    alias = exp.TableAlias(this=exp.to_identifier("members"), columns=columns)
+    return exp.Unnest(expressions=[_sql(text) for text in expressions], alias=alias)
+
+
+def _is_nested(value: str) -> str:
+    return f"starts_with({value}, '[') or starts_with({value}, '{{')"
+
+
+def _value(item: JsonColumn, value: str, place: int | None) -> str:
+    """A value from its JSON text; ``place`` is where the text of an array or object stands."""
     match item.kind:
-        case "string":
-            return (
-                f"case when starts_with({value}, '\"') then json_extract_scalar({value}, '$') "
-                f"when {nested} then {raw} else nullif({value}, 'null') end"
-            )
         case "integer":
             return f"try_cast({value} as decimal(38, 0))"
         case "double":
             return f"try_cast({value} as double)"
         case "boolean":
             return f"case {value} when 'true' then true when 'false' then false end"
-    return f"case when {nested} then {raw} else nullif({value}, 'null') end"
+    # Statements are planned much faster without what no value needs.
+    whens = []
+    if item.kind == "string" and "string" in item.only:
+        whens.append(f"when starts_with({value}, '\"') then json_extract_scalar({value}, '$')")
+    if place is not None:
+        whens.append(f"when {_is_nested(value)} then __nested[{place}]")
+    other = f"nullif({value}, 'null')"
+    return f"case {' '.join(whens)} else {other} end" if whens else other
 
 
 def fields_query(source: exp.Expr, column: str, groups: Sequence[str], depth: int) -> exp.Select:
@@ -159,38 +185,24 @@ def fields_query(source: exp.Expr, column: str, groups: Sequence[str], depth: in
     looked.
     """
     keys = [_quoted(group) for group in groups]
-    entry = "row(path array(varchar), value json)"
-    start = (
-        f"transform(map_entries(try(cast(json_parse({_quoted(column)}) as {_MAP}))), "
-        f"e -> cast(row(array[e[1]], e[2]) as {entry}))"
-    )
-    is_object = "starts_with(json_format(e.value), '{\"')"  # one with something in it
-    query = _select(keys, [f"{start} as __e1"], source)
-    for level in range(2, depth + 1):
-        there = [f"__e{number}" for number in range(1, level)]
-        deeper = (
-            f"flatten(transform(filter(__e{level - 1}, e -> {is_object}), "
-            f"e -> transform(map_entries(cast(e.value as {_MAP})), "
-            f"f -> cast(row(e.path || array[f[1]], f[2]) as {entry}))))"
+    parsed = f"try(cast(json_parse({_quoted(column)}) as {_MAP})) as __map"
+    query = _select(keys, [parsed], source)
+    query = _select(keys, ["array[__key] as __path", "__member as __json"], _nested(query))
+    query = query.join(_unnest("__map"), join_type="cross", copy=False)
+    opened = f"case when starts_with(json_format(__json), '{{\"') then cast(__json as {_MAP}) end"
+    for _ in range(1, depth):
+        query = _select([*keys, "__path", "__json"], [f"{opened} as __map"], _nested(query))
+        # What is no object, or one with nothing in it, goes through as its own only member.
+        steps = [
+            "case when __map is null then __path else __path || __key end as __path",
+            "case when __map is null then __json else __member end as __json",
+        ]
+        members = _unnest(
+            "coalesce(map_keys(__map), array[cast(null as varchar)])",
+            "coalesce(map_values(__map), array[cast(null as json)])",
         )
-        query = _select([*keys, *there], [f"{deeper} as __e{level}"], _nested(query))
-    found = [
-        f"transform(filter(__e{level}, e -> not {is_object}), "
-        "e -> row(e.path, json_format(e.value)))"
-        for level in range(1, depth)
-    ]
-    found.append(f"transform(__e{depth}, e -> row(e.path, json_format(e.value)))")
-    query = _select(keys, [f"{' || '.join(found)} as __found"], _nested(query))
-    unnest = exp.Unnest(
-        expressions=[exp.column("__found", table="parsed")],
-        alias=exp.TableAlias(
-            this=exp.to_identifier("leaf"),
-            columns=[exp.to_identifier("__path"), exp.to_identifier("__value")],
-        ),
-    )
-    query = _select([*keys, "__path", "__value"], [], _nested(query)).join(
-        unnest, join_type="cross", copy=False
-    )
+        query = _select(keys, steps, _nested(query)).join(members, join_type="cross", copy=False)
+    query = _select([*keys, "__path"], ["json_format(__json) as __value"], _nested(query))
     kind = (
         "case when __value = 'null' then null when __value = '{}' then 'object' "
         "when starts_with(__value, '\"') then 'string' "
@@ -201,10 +213,12 @@ def fields_query(source: exp.Expr, column: str, groups: Sequence[str], depth: in
         "cast('18446744073709551615' as decimal(38, 0)) then 'integer' else 'double' end"
     )
     query = _select([*keys, "__path", "__value"], [f"{kind} as __kind"], _nested(query))
-    number = "case when __kind = 'double' then try_cast(__value as double) end"
-    query = _select(
-        [*keys, "__path", "__value", "__kind"], [f"{number} as __number"], _nested(query)
+    number = "case when __kind = 'double' then try_cast(__value as double) end as __number"
+    date = (
+        "case when __kind = 'string' and substr(__value, 6, 1) = '-' "
+        "then json_extract_scalar(__value, '$') end as __date"
     )
+    query = _select([*keys, "__path", "__value", "__kind"], [number, date], _nested(query))
     limit = f"cast('{LARGEST}' as decimal(38, 0))"
     largest = (
         "max(case when __kind = 'integer' "
@@ -212,15 +226,11 @@ def fields_query(source: exp.Expr, column: str, groups: Sequence[str], depth: in
         "when __number = floor(__number) "
         f"then least(cast(least(abs(__number), 1e19) as decimal(38, 0)), {limit}) end)"
     )
-    time = (
-        "case when __kind = 'string' and substr(__value, 6, 1) = '-' "
-        "then parse_timestamp(json_extract_scalar(__value, '$')) end"
-    )
     counts = [
         *(f"count_if(__kind = '{kind}') as {kind}" for kind in (*KINDS, "deeper")),
         "count_if(__number <> floor(__number)) as fractions",
         "count_if(__kind = 'string' and __value <> '\"\"') as texts",
-        f"count({time}) as timestamps",
+        "count(parse_timestamp(__date)) as timestamps",
         "count_if(__kind = 'array' and __value not in ('[]', '[\"\"]')) as lists",
         f"coalesce({largest}, cast(0 as decimal(38, 0))) as largest",
     ]

@@ -116,7 +116,11 @@ class StatementLog:
 
 @dataclass(frozen=True)
 class Publication:
-    """A table that was published, and how many rows it now holds in what was replaced."""
+    """A table that was published, and how many rows it now holds in what was replaced.
+
+    All of its rows count where an engine made the whole table again in one statement, as Athena
+    does with tables that have no partitions of their own and a query whose columns it was told.
+    """
 
     table: Table
     rows: int

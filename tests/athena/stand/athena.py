@@ -22,7 +22,7 @@ from .errors import ServiceError, StatementError
 from .executions import FINAL_STATES, Execution, Outcome, StatementRecord
 from .faults import Call, Failure, Faults
 from .hive_ddl import HiveDdl
-from .results import Column, as_csv, as_lines, plain_column, row_as_text
+from .results import Column, as_csv, as_lines, plain_column, rows_as_text
 from .statements import (
     EngineStatement,
     Name,
@@ -370,7 +370,7 @@ class AthenaService:
                 result = self._call_trino(execution, EngineStatement(statement.sql, {}))
                 return Outcome(
                     columns=result.columns,
-                    rows=[row_as_text(row, result.columns) for row in result.rows],
+                    rows=rows_as_text(result.rows, result.columns),
                     has_header=True,
                     extension="csv",
                 )

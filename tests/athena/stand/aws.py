@@ -12,6 +12,7 @@ import socket
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs, unquote
 from xml.sax.saxutils import escape
@@ -52,7 +53,7 @@ class AwsServer:
 
     def __init__(self, application: "AwsApplication") -> None:
         self._server: BaseWSGIServer = make_server(
-            HOST, 0, application, threaded=True, request_handler=_QuietRequestHandler
+            HOST, 0, application, threaded=True, request_handler=_RequestHandler
         )
         self._thread = threading.Thread(
             target=self._server.serve_forever, name="stand-aws", daemon=True
@@ -135,16 +136,18 @@ class AwsApplication:
             if query_id in self._stopped_queries:
                 raise ServiceError("InvalidInputException", f"Query {query_id} was stopped")
         parameters = glue_rules.prepare(backend, call.operation, dict(call.parameters))
+        quick = glue_rules.quick_answer(
+            backend, call.operation, parameters, for_engine=call.client == "engine"
+        )
+        if quick is not None:
+            return _json(quick)
         response = self._ask_moto(request.with_body(json.dumps(parameters).encode()))
         if response.status_code != 200:
             return response
         glue_rules.finish(backend, call.operation, parameters)
         if call.operation == "CreateDatabase":
             lake_formation.open_database(request.region, parameters["DatabaseInput"]["Name"])
-        changed = glue_rules.completed_answer(
-            call.operation, response.get_data(), for_engine=call.client == "engine"
-        )
-        return response if changed is None else _json(changed)
+        return response
 
     def _ask_moto(self, request: "_AwsRequest") -> Response:
         application = self._services.get(request.call.service, self._moto)
@@ -161,8 +164,53 @@ class _AwsRequest:
         return _AwsRequest(_environ_with_body(self.environ, body), self.call, self.region)
 
 
-class _QuietRequestHandler(MotoRequestHandler):
-    """Does not print a line for each request."""
+class _RequestHandler(MotoRequestHandler):
+    """Answers many requests over one connection, which the handler of moto's own server does not.
+
+    A body is read whole before the answer (see `_read`), so what follows it is the next request.
+    """
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1  # an answer goes out at once
+
+    def run_wsgi(self) -> None:
+        """Answer one request."""
+        self.environ = environ = self.make_environ()
+        if environ.get("wsgi.input_terminated"):
+            self.close_connection = True  # chunks: nobody knows whether all were read
+        answered: list[tuple[str, list[tuple[str, str]]]] = []
+
+        def start_response(status: str, headers: list[tuple[str, str]], *_: Any) -> None:
+            answered[:] = [(status, headers)]
+
+        try:
+            body = b"".join(self.server.app(environ, start_response))
+        except ConnectionError:
+            self.close_connection = True
+            return
+        [(status, headers)] = answered
+        code = int(status.split()[0])
+        has_body = self.command != "HEAD" and code not in (204, 304)
+        self.send_response(code, status.partition(" ")[2])
+        names = set()
+        for name, value in headers:
+            names.add(name.lower())
+            self.send_header(name, value)
+        if has_body and "content-length" not in names:
+            self.send_header("Content-Length", str(len(body)))
+        if self.close_connection:
+            self.send_header("Connection", "close")
+        self.end_headers()
+        if has_body:
+            self.wfile.write(body)
+        self.wfile.flush()
+
+    def handle_expect_100(self) -> bool:
+        """Tell the client to go on, without waiting for more to be said."""
+        answered = super().handle_expect_100()
+        self.wfile.flush()
+        return answered
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Print nothing."""
@@ -245,7 +293,12 @@ def _environ_with_body(environ: Environ, body: bytes) -> Environ:
 
 
 def _json(answer: Mapping[str, Any]) -> Response:
-    return Response(json.dumps(answer), content_type="application/x-amz-json-1.1")
+    text = json.dumps(answer, default=_seconds)
+    return Response(text, content_type="application/x-amz-json-1.1")
+
+
+def _seconds(time: datetime) -> float:
+    return time.replace(tzinfo=time.tzinfo or UTC).timestamp()
 
 
 def _failed(call: Call, failure: Failure) -> Response:

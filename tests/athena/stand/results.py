@@ -3,8 +3,9 @@
 import base64
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 Signature = Mapping[str, Any]
@@ -77,12 +78,19 @@ def plain_column(name: str, type_name: str) -> Column:
     return Column(name, {"rawType": type_name, "arguments": []})
 
 
-def row_as_text(row: Sequence[Any], columns: Sequence[Column]) -> tuple[str | None, ...]:
-    """Turn a row of Trino's protocol into Athena's texts; NULL stays None."""
-    return tuple(
-        None if value is None else value_as_text(value, column.signature)
-        for value, column in zip(row, columns, strict=True)
-    )
+def rows_as_text(
+    rows: Sequence[Sequence[Any]], columns: Sequence[Column]
+) -> list[tuple[str | None, ...]]:
+    """Turn rows of Trino's protocol into Athena's texts; NULL stays None."""
+    if not rows:
+        return []
+    texts = []
+    for values, column in zip(zip(*rows, strict=True), columns, strict=True):
+        write = _WRITERS.get(column.signature["rawType"])
+        if write is None:
+            write = partial(value_as_text, signature=column.signature)
+        texts.append([None if value is None else write(value) for value in values])
+    return list(zip(*texts, strict=True))
 
 
 def value_as_text(value: Any, signature: Signature) -> str:
@@ -125,6 +133,15 @@ def double_as_text(value: float | str) -> str:
         return text if "e" not in text else f"{number:f}"
     mantissa, exponent = _scientific(number)
     return f"{mantissa}E{exponent}"
+
+
+_WRITERS: Mapping[str, Callable[[Any], str]] = {
+    **dict.fromkeys(("varchar", "date", "timestamp", "decimal"), str),
+    **dict.fromkeys(("tinyint", "smallint", "integer", "bigint"), str),
+    "boolean": lambda value: "true" if value else "false",
+    "double": double_as_text,
+}
+"""Quicker ways for most values: they are millions."""
 
 
 def as_csv(columns: Sequence[Column], rows: Sequence[Sequence[str | None]]) -> bytes:

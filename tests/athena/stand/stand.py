@@ -20,6 +20,7 @@ from .aws import AwsApplication, AwsServer
 from .errors import StandError
 from .executions import StatementRecord
 from .faults import Faults
+from .listings import quick_listings
 from .trino_server import (
     HOST,
     UNLOAD_CATALOG,
@@ -146,6 +147,7 @@ def running() -> Iterator[Stand]:
     with ExitStack() as stack:
         stack.callback(_ONE_IN_A_PROCESS.release)
         assembly = ensure_assembled()
+        stack.enter_context(quick_listings())
         faults = Faults()
         application = AwsApplication(faults)
         server = AwsServer(application)

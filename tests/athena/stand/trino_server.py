@@ -44,12 +44,17 @@ _SERVER_PROPERTIES = {
     "memory.heap-headroom-per-node": "200MB",
     "query.max-history": "20",
     "query.min-expire-age": "30s",
-    "task.concurrency": "2",
+    "task.concurrency": "1",
     "task.min-writer-count": "1",
     "task.max-writer-count": "1",
     "task.scale-writers.enabled": "false",
     "scale-writers": "false",
+    # Fewer stages a statement: on one node they only hand rows on.
+    "redistribute-writes": "false",
+    "use-preferred-write-partitioning": "false",
     "task.max-worker-threads": "4",
+    # Trino looks through all tasks that it remembers, five times a second.
+    "task.info.max-age": "30s",
     "node-scheduler.min-candidates": "1",
     "catalog.management": "static",
     "sql.default-catalog": CATALOG,
@@ -77,9 +82,10 @@ _CATALOG_PROPERTIES = {
 }
 
 _JVM_OPTIONS = (
-    "-Xmx1g",
-    "-XX:+UseG1GC",
+    "-Xmx2g",
+    "-XX:+UseParallelGC",
     "-XX:+ExitOnOutOfMemoryError",
+    # A stand lives for minutes: the second compiler takes more than it gives.
     "-XX:TieredStopAtLevel=1",
     "-XX:ReservedCodeCacheSize=192M",
     "-XX:-UsePerfData",
