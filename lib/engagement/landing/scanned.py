@@ -61,6 +61,7 @@ _FEW_CELLS = 1_000_000
 _NODES = 1 << 12
 _KEY_BYTES = 1 << 16
 _LEAVES_A_LINE = 64
+_PART = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ class Scanned:
     def __init__(self, data: bytes, texts: Sequence[Path]) -> None:
         self.data = data
         self._bytes = np.frombuffer(data, np.uint8)
-        self.ends = np.flatnonzero(self._bytes == ord("\n"))
+        self.ends = _line_ends(self._bytes)
         self.starts = np.concatenate([np.zeros(1, np.int64), self.ends[:-1] + 1])[: len(self.ends)]
         lines = len(self.ends)
         self.what = np.zeros(lines, np.uint8)
@@ -317,6 +318,15 @@ class Scanned:
         known = None if valid is None else pa.py_buffer(valid)
         buffers = [known, pa.py_buffer(views), pa.py_buffer(self.data)]
         return pa.Array.from_buffers(pa.string_view(), count, buffers)
+
+
+def _line_ends(data: NDArray[np.uint8]) -> NDArray[np.int64]:
+    # In parts that stay in the processor's cache.
+    ends = [
+        np.flatnonzero(data[start : start + _PART] == ord("\n")) + start
+        for start in range(0, len(data), _PART)
+    ]
+    return np.concatenate([np.zeros(0, np.int64), *ends])
 
 
 def _is_mixed(kinds: int) -> bool:

@@ -198,6 +198,9 @@ class _Connection:
                     f"{path} cannot be opened as a DuckDB file: {_first_line(error)}"
                 ) from None
         self._connection.execute("set timezone = 'UTC'")
+        if not self._read_only:
+            # By itself DuckDB would write the last rows of every table anew with each small one.
+            self._connection.execute(f"set checkpoint_threshold = '{_CHECKPOINT_AFTER}'")
         if settings.memory_limit:
             self._connection.execute(f"set memory_limit = '{settings.memory_limit}'")
         if settings.threads:
@@ -632,6 +635,8 @@ class _DuckDBSession:
         database = WORK if table.database == WORK else self._schema(table)
         return exp.table_(table.name, db=database, quoted=True).sql("duckdb")
 
+
+_CHECKPOINT_AFTER = "1GB"
 
 _STORAGE = "storage"
 _PUT_ASIDE = f"{_STORAGE}.texts_put_aside"
