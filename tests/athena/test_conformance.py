@@ -75,6 +75,10 @@ def spoil(landing: Path) -> None:
     other = {**event, "messageId": "odd-2", "properties": {"mixed": "one", "flag": None}}
     third = {**event, "messageId": "odd-3", "properties": {"mixed": 0.15, "ratio": 25}}
     text, again, last = (json.dumps(item) for item in (event, other, third))
+    # Keys that are given twice, at the top, below it, and in an array: the last value counts.
+    twice = json.dumps({**event, "messageId": "odd-4", "properties": {}})
+    inner = '{"flag": false, "ratio": 1, "flag": true, "zebra": [{"b": 1, "b": 2}]}'
+    given_twice = '{"messageId": "odd-0", ' + twice[1:].replace("{}", inner)
     lines = [
         b"",
         b"  \t",
@@ -88,6 +92,7 @@ def spoil(landing: Path) -> None:
         b'"\x01\\N"',
         f"{last} {{half".encode(),
         b"\x02",
+        given_twice.encode(),
     ]
     (day / "odd.json").write_bytes(b"\xef\xbb\xbf" + b"\r\n".join(lines) + b"\r" + again.encode())
     (day / "odd again.gz").write_bytes(gzip.compress(b"\n".join(lines)))

@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from html import escape
@@ -20,6 +21,7 @@ RECEIPTS = "erasures"
 
 _RECORD = "run.json"
 _SHORTEST = 6
+_WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True)
@@ -90,16 +92,23 @@ def scrub(folder: Path, of: Traces, *, dry_run: bool) -> Scrubbed:
 
 def shown(folder: Path, texts: Iterable[str]) -> set[str]:
     """Which of some texts stand in a file of an earlier run."""
-    left = {text for text in texts if len(text) >= _SHORTEST}
+    left = {text: _forms(text) for text in texts if len(text) >= _SHORTEST}
+    words = {form: frozenset(_WORD.findall(form)) for forms in left.values() for form in forms}
     found: set[str] = set()
     if not folder.is_dir():
         return found
     for path in sorted(folder.rglob("*")):
         if path.is_file() and not path.is_symlink() and left:
             content = path.read_text(encoding="utf-8", errors="replace")
-            here = {text for text in left if any(form in content for form in _forms(text))}
+            # A text is there only if its words are: few have to be looked for in earnest.
+            there = frozenset(_WORD.findall(content))
+            here = {
+                text
+                for text, forms in left.items()
+                if any(words[form] <= there and form in content for form in forms)
+            }
             found |= here
-            left -= here
+            left = {text: forms for text, forms in left.items() if text not in here}
     return found
 
 

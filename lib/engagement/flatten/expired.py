@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Iterator, Sequence
 
+import pandas as pd
 import pyarrow as pa
 
 from engagement.flatten import erased, fields, increments, recount
@@ -190,7 +191,7 @@ def _quarantine(
         not (isinstance(text, str) and is_theirs(_bytes(text, encoding)))
         for text, encoding in zip(rows["record"], rows["record_encoding"], strict=True)
     ]
-    kept = rows[stays]
+    kept = rows[pd.Series(stays, index=rows.index, dtype=bool)]
     schema = pa.schema(
         [(name, pa.int64() if name == "line_number" else pa.string()) for name in names]
     )

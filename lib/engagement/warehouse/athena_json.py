@@ -82,7 +82,7 @@ def columns_query(
     for item in wanted.values():
         for depth in range(1, len(item.path)):
             opened.setdefault(item.path[:depth], f"__m{len(opened)}")
-    parsed = f"try(cast(json_parse({text}) as {_MAP}))"
+    parsed = _parsed(text)
     if where:
         parsed = f"case when {_quoted(where)} then {parsed} end"
     query = _select([_quoted(name) for name in through], [f"{parsed} as __m0"], source)
@@ -115,7 +115,8 @@ def columns_query(
     }
     if nested:
         # Printing numbers anew is a long expression: it stands there once for all columns.
-        whole = f"transform(array[{', '.join(nested.values())}], n -> json_numbers(n)) as __nested"
+        printed = f"n -> json_numbers({_once('n')})"
+        whole = f"transform(array[{', '.join(nested.values())}], {printed}) as __nested"
         given = [*given, *map(_quoted, simple), *(_quoted("__v_" + alias) for alias in texts)]
         query = _select(given, [whole], _nested(query))
     places = {alias: place for place, alias in enumerate(nested, start=1)}
@@ -155,6 +156,24 @@ def _unnest(*expressions: str) -> exp.Unnest:
     return exp.Unnest(expressions=[_sql(text) for text in expressions], alias=alias)
 
 
+def _parsed(text: str) -> str:
+    """The members of the object that a text holds; of a key given twice, the last.
+
+    Right within the cast, Trino does not parse the text but reads the map out of it, and fails
+    where a key comes twice.
+    """
+    return f"try_cast(try(json_parse({text})) as {_MAP})"
+
+
+def _once(nested: str) -> str:
+    """The text of an array or object with each key once: the parser, which sorts keys, drops some.
+
+    It is asked only to drop them, since tables keep keys in the order in which they were sent.
+    """
+    parsed = f"json_format(json_parse({nested}))"
+    return f"case when length({parsed}) < length({nested}) then {parsed} else {nested} end"
+
+
 def _is_nested(value: str) -> str:
     return f"starts_with({value}, '[') or starts_with({value}, '{{')"
 
@@ -185,8 +204,7 @@ def fields_query(source: exp.Expr, column: str, groups: Sequence[str], depth: in
     looked.
     """
     keys = [_quoted(group) for group in groups]
-    parsed = f"try(cast(json_parse({_quoted(column)}) as {_MAP})) as __map"
-    query = _select(keys, [parsed], source)
+    query = _select(keys, [f"{_parsed(_quoted(column))} as __map"], source)
     query = _select(keys, ["array[__key] as __path", "__member as __json"], _nested(query))
     query = query.join(_unnest("__map"), join_type="cross", copy=False)
     opened = f"case when starts_with(json_format(__json), '{{\"') then cast(__json as {_MAP}) end"
@@ -276,6 +294,9 @@ def with_texts(source: exp.Expr, columns: Sequence[str], texts: Mapping[str, str
 
 def rows_of(source: exp.Expr, groups: Sequence[str], wanted: Sequence[tuple[Any, ...]]) -> exp.Expr:
     """The rows of a table that belong to some groups, to read from."""
+    chosen = exp.select("*").from_(source, copy=False)
+    if not groups:
+        return chosen.subquery("some", copy=False)
     conditions = [
         exp.and_(
             *(
@@ -285,5 +306,4 @@ def rows_of(source: exp.Expr, groups: Sequence[str], wanted: Sequence[tuple[Any,
         )
         for group in wanted
     ]
-    chosen = exp.select("*").from_(source, copy=False)
-    return (chosen.where(exp.or_(*conditions)) if groups else chosen).subquery("some", copy=False)
+    return chosen.where(exp.or_(*conditions)).subquery("some", copy=False)
