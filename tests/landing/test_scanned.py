@@ -1,0 +1,243 @@
+"""The scan of lines: what it takes for clean is JSON, and its leaves are the values in it.
+
+An odd line costs time alone: it is judged by others. So each case says what must hold of a clean
+one, and the usual lines must be clean.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import orjson
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from engagement.landing import scanned, strict_json
+from engagement.landing.json_scan import BLANK, CLEAN, ODD
+from engagement.landing.scanned import COUNTED, Scanned
+
+TEXTS = [("type",), ("event",), ("messageId",), ("context", "ip")]
+
+
+def scan(*lines: bytes) -> Scanned:
+    return Scanned(b"".join(line + b"\n" for line in lines), TEXTS)
+
+
+def what(line: bytes) -> int:
+    return int(scan(line).what[0])
+
+
+def leaves(line: bytes) -> Counter[tuple[tuple[str, ...], str]]:
+    """Paths and kinds of a clean line, as the scan counts them."""
+    found = scan(line)
+    nodes, counts, _ = found.counts(np.array([0]))
+    return Counter(
+        {
+            (found.path(int(node)), COUNTED[place]): int(count)
+            for node, row in zip(nodes, counts, strict=True)
+            for place, count in enumerate(row)
+            if count
+        }
+    )
+
+
+def values(line: bytes) -> dict[tuple[str, ...], Any]:
+    """Values of a clean line by path, read from its columns."""
+    found = scan(line)
+    columns = found.columns(found.groups[0])
+    assert columns is not None
+    read = {}
+    for (path, leaf), cells in zip(columns[0].items(), columns[1], strict=True):
+        text = cells[0].as_py()
+        is_string = COUNTED[leaf.kinds.bit_length() - 1] == "string"
+        read[path] = orjson.loads(f'"{text}"' if is_string else text)
+    return read
+
+
+def flat(value: dict[str, Any], above: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:
+    found: dict[tuple[str, ...], Any] = {}
+    for key, inner in value.items():
+        if isinstance(inner, dict):
+            found |= flat(inner, (*above, key))
+        elif inner is not None:
+            found[*above, key] = inner
+    return found
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"type":"page"}',
+        '{ "type" : "track" , "event" : "Ä \\u00e9 \\ud83d\\ude00 😀" , "n" : [ 1 , { } ] }',
+        '{"type":"track","event":"","p":{"a":-1,"b":0,"c":1.50,"d":-2e-7,"e":1E+22,"f":null}}',
+        '{"type":"identify","a":{"b":{"c":{}}},"t":true,"f":false,"x":[],"y":[[["a\\n"]]]}',
+        '{"type":"page","a b":{"":1,"é":2},"context":{"ip":"::1","ua":"a \\"b\\" \\\\"}}',
+        '{"type":"page","n":123456789012345678,"m":-999999999999999999}',
+    ],
+)
+def test_usual_lines_are_clean_and_their_values_are_found(line: str) -> None:
+    data = line.encode()
+    assert what(data) == CLEAN
+    assert values(data) == flat(json.loads(line))
+    assert leaves(data) == Counter(strict_json.paths(line))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"type":"page","a":1,"a":2}',
+        b'{"type":"page","p":{"a":[{"b":1,"b":2}]}}',
+        b'{"type":"page","\\u0061":1}',
+        b'{"type":"page"} ',
+        b' {"type":"page"}',
+        b'{"type":"page"}{"type":"page"}',
+        b'{"type":1}',
+        b'{"a":1}',
+        b'{"type":"page","event":7}',
+        b'{"type":"page","messageId":{"a":1}}',
+        b'{"type":"page","messageId":{}}',
+        b'{"type":"page","context":{"ip":["::1"]}}',
+        b'{"type":"page","a":"\x01"}',
+        b'{"type":"page","a":"\\x"}',
+        b'{"type":"page","a":"\\ud800"}',
+        b'{"type":"page","a":"\\ud800\\u0041"}',
+        b'{"type":"page","a":"\\u0000"}',
+        b'{"type":"page","a":"\xc3"}',
+        b'{"type":"page","a":"\xed\xa0\x80"}',
+        b'{"type":"page","a":"\xc0\xaf"}',
+        b'{"type":"page","a":"\xf4\x90\x80\x80"}',
+        b'{"type":"page","a":01}',
+        b'{"type":"page","a":+1}',
+        b'{"type":"page","a":1.}',
+        b'{"type":"page","a":.5}',
+        b'{"type":"page","a":1e}',
+        b'{"type":"page","a":1e400}',
+        b'{"type":"page","a":-0}',
+        b'{"type":"page","a":1234567890123456789}',
+        b'{"type":"page","a":NaN}',
+        b'{"type":"page","a":tru}',
+        b'{"type":"page","a":}',
+        b'{"type":"page","a":1,}',
+        b'{"type":"page","a":[1,]}',
+        b'{"type":"page","a":[1}',
+        b'{"type":"page","a":{"b":1]}',
+        b'{"type":"page",,"a":1}',
+        b'{"type":"page" "a":1}',
+        b'{"type":"page","a"1}',
+        b'{"type":"page"',
+        b'{"type":"page","a":"x',
+        b'{"type":"page","a":' + b"[" * 40 + b"]" * 40 + b"}",
+        b'["type","page"]',
+        b'"type"',
+        b"null",
+        b"}",
+        b"\xef\xbb\xbf{}",
+    ],
+)
+def test_anything_else_is_odd(line: bytes) -> None:
+    assert what(line) == ODD
+
+
+@pytest.mark.parametrize("line", [b"", b" ", b"\t \t"])
+def test_lines_of_white_space_are_blank(line: bytes) -> None:
+    assert what(line) == BLANK
+
+
+KEYS = st.sampled_from(["a", "b", "", "type", "ip", "messageId", "é", 'q"', "a b"])
+SCALARS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(10**20), 10**20),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.text(max_size=8),
+    st.sampled_from(["2026-01-05T10:00:00Z", "", '":', "{", "}{", "\u2028"]),
+)
+NESTED = st.recursive(
+    SCALARS,
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(KEYS, inner, max_size=4)),
+    max_leaves=12,
+)
+OBJECTS = st.dictionaries(KEYS, NESTED, max_size=5).map(lambda found: {"type": "page", **found})
+
+
+@given(OBJECTS, st.booleans(), st.sampled_from([None, 1]))
+def test_what_is_clean_has_its_values_where_the_scan_says(
+    value: dict[str, Any], ascii_only: bool, spaced: int | None
+) -> None:
+    separators = (", ", ": ") if spaced else (",", ":")
+    line = json.dumps(value, ensure_ascii=ascii_only, separators=separators).encode(
+        "utf-8", "surrogatepass"
+    )
+    if what(line) != CLEAN:
+        return
+    text = line.decode()
+    assert strict_json.verdict(text) == strict_json.OBJECT
+    assert values(line) == flat(json.loads(text))
+    assert leaves(line) == Counter(strict_json.paths(text))
+
+
+@given(OBJECTS, st.data())
+@example({"type": "page", "a": [1, {"b": "x"}]}, None)
+def test_a_damaged_line_is_never_taken_for_clean_wrongly(
+    value: dict[str, Any], data: st.DataObject | None
+) -> None:
+    line = bytearray(json.dumps(value, separators=(",", ":")).encode())
+    if data is not None:
+        for _ in range(data.draw(st.integers(1, 3))):
+            at = data.draw(st.integers(0, len(line) - 1))
+            kind = data.draw(st.sampled_from(["change", "drop", "double"]))
+            if kind == "change":
+                line[at] = data.draw(st.sampled_from(b'{}[]",:\\ 0-.eE+tfnu\xc3\x80\x01'))
+            elif kind == "drop" and len(line) > 1:
+                del line[at]
+            else:
+                line.insert(at, line[at])
+    damaged = bytes(line)
+    if what(damaged) != CLEAN:
+        return
+    text = damaged.decode("utf-8")
+    assert strict_json.verdict(text) == strict_json.OBJECT
+    assert leaves(damaged) == Counter(strict_json.paths(text))
+    assert values(damaged) == flat(json.loads(text))
+
+
+def test_lines_are_counted_and_found_whatever_stands_between_them() -> None:
+    found = scan(b'{"type":"page"}', b"", b"{bad", b'{"type":"track","event":"E","x":1}', b" ")
+    assert found.what.tolist() == [CLEAN, BLANK, ODD, CLEAN, BLANK]
+    assert [(group.kind, group.event, group.rows.tolist()) for group in found.groups] == [
+        ("page", None, [0]),
+        ("track", "E", [3]),
+    ]
+    assert found.line(2) == b"{bad"
+    assert found.lines().to_pylist() == ['{"type":"page"}', '{"type":"track","event":"E","x":1}']
+
+
+def test_room_grows_with_keys_and_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scanned, "_NODES", 8)
+    monkeypatch.setattr(scanned, "_KEY_BYTES", 64)
+    monkeypatch.setattr(scanned, "_LEAVES_A_LINE", 0)
+    rows = [{"type": "page", **{f"key {n} {m}": {"x": n} for m in range(40)}} for n in range(100)]
+    found = scan(*(json.dumps(row).encode() for row in rows))
+    assert set(found.what.tolist()) == {CLEAN}
+    nodes, counts, _ = found.counts(np.arange(100))
+    assert len(nodes) == 100 * 40 + 1
+    assert counts.sum() == 100 * 41
+    assert {found.path(int(node)) for node in nodes} == {
+        ("type",),
+        *((f"key {n} {m}", "x") for n in range(100) for m in range(40)),
+    }
+
+
+def test_a_group_of_many_different_keys_has_no_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scanned, "_FEW_CELLS", 100)
+    rows = [json.dumps({"type": "page", f"key {n}": n}).encode() for n in range(200)]
+    found = scan(*rows, *[b'{"type":"screen","x":1}'] * 200)
+    pages, screens = found.groups
+    assert found.columns(pages) is None
+    columns = found.columns(screens)
+    assert columns is not None
+    assert columns[1][1].to_pylist() == ["1"] * 200
