@@ -112,7 +112,7 @@ def _decode(numbers: pa.Array, pieces: pa.Array) -> list[pa.Array]:
 def cut_records(line: str) -> list[str]:
     """The records of a line: it is cut wherever ``}``, white space and ``{`` stand in no string.
 
-    The engines do the same in SQL, in ``flatten/sql/records.sql``.
+    The engines do the same in SQL, in ``warehouse/sql/athena_records.sql``.
     """
     pieces: list[str] = []
     start = 0

@@ -46,7 +46,7 @@ def verdict(text: str) -> str:
     # As many keys as are written give no key twice; only the rest needs a closer, slower look.
     if text.count('":') == _keys(value) and not _SPACED.search(text):
         return OBJECT
-    return TWICE if _has_twins(text) else OBJECT
+    return TWICE if has_twins(text) else OBJECT
 
 
 def last_wins(text: str) -> str:
@@ -154,7 +154,8 @@ def _keys(value: Any) -> int:
     return count
 
 
-def _has_twins(text: str) -> bool:
+def has_twins(text: str) -> bool:
+    """Whether some object in a valid JSON text gives a key twice."""
     found = False
 
     def note(members: list[tuple[str, Any]]) -> dict[str, Any]:
