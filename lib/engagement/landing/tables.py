@@ -14,7 +14,7 @@ import pandas as pd
 
 from engagement.landing.files import nothing_landed
 from engagement.settings import Settings
-from engagement.warehouse import Table, Warehouse, WarehouseError
+from engagement.warehouse import Session, Table, Warehouse, WarehouseError
 
 READING_TABLE = Table("landing", "rudderstack_events")
 
@@ -112,28 +112,29 @@ def profile(warehouse: Warehouse) -> Profile:
     """Count events by type and name, and how full each field is, through the external table.
 
     The files are read once: what was counted is kept in ``landing.profile``, and counted again
-    when the landing has changed.
+    when the landing has changed. So is that it could not be counted: a broken file stays broken,
+    and would have all others read in vain by every run.
     """
     landed = sorted((f.name, f.size, f.tag) for f in warehouse.landing_files().files)
     version = hashlib.sha256(repr((landed, COLUMNS)).encode()).hexdigest()
-    filled = ", ".join(f"count(nullif({column}, '')) as {column}_filled" for column in COLUMNS)
     sums = ", ".join(f"sum({column}_filled) as {column}" for column in COLUMNS)
+    words = "The external table cannot be read through. 02 sets such files apart."
     try:
         with warehouse.session(write=True) as session:
             there = session.published(PROFILE)
-            if there is None or there.version != version:
-                session.publish(
-                    PROFILE,
-                    f"select lower(type) as type, event, count(*) as rows_seen, {filled} "
-                    f"from {READING_TABLE} group by 1, 2",
-                    version=version,
-                )
+            is_known = there is not None and there.version in (version, version + _UNREADABLE)
+            is_read = there is not None and there.version == version
+            if not is_known:
+                words = _count(session, version)
+                is_read = not words
+        if not is_read:
+            return Profile(pd.DataFrame(), pd.DataFrame(), words)
         types = warehouse.query(
             f"select type, event, rows_seen from {PROFILE} order by 3 desc, 1, 2"
         )
         counts = warehouse.query(f"select sum(rows_seen) as rows_seen, {sums} from {PROFILE}")
     except WarehouseError as error:
-        words = f"The external table cannot be read through: {error}. 02 sets such files apart."
+        words = f"The external table cannot be read through: {error}."
         return Profile(pd.DataFrame(), pd.DataFrame(), words)
     counts = counts.fillna(0)
     row = counts.iloc[0]
@@ -146,3 +147,30 @@ def profile(warehouse: Warehouse) -> Profile:
         columns=["field", "filled", "share"],
     ).sort_values(["filled", "field"], ascending=[False, True], ignore_index=True)
     return Profile(types, fields)
+
+
+_UNREADABLE = "-unreadable"
+"""Ends the version of a profile that could not be made."""
+
+
+def _count(session: Session, version: str) -> str:
+    """Publish the counts, or that they cannot be had; says why not."""
+    filled = {f"{column}_filled": f"count(nullif({column}, ''))" for column in COLUMNS}
+    counted = ", ".join(f"{count} as {name}" for name, count in filled.items())
+    try:
+        session.publish(
+            PROFILE,
+            f"select lower(type) as type, event, count(*) as rows_seen, {counted} "
+            f"from {READING_TABLE} group by 1, 2",
+            version=version,
+        )
+    except WarehouseError as error:
+        nothing = ", ".join(f"cast(0 as bigint) as {name}" for name in ("rows_seen", *filled))
+        session.publish(
+            PROFILE,
+            f"select cast(null as varchar) as type, cast(null as varchar) as event, {nothing} "
+            "where false",
+            version=version + _UNREADABLE,
+        )
+        return f"The external table cannot be read through: {error}. 02 sets such files apart."
+    return ""
