@@ -102,6 +102,7 @@ class Registered:
     kind: str
     event: str
     events: int
+    days: frozenset[str]
     sources: tuple[Source, ...]
     given: Mapping[Path, int]
     first_seen: Mapping[Path, str]
@@ -110,7 +111,8 @@ class Registered:
 def registered(session: Session) -> list[Registered]:
     """Sum the registry up over all dates."""
     counts = session.query(
-        f"select type, event, sum(events) as events from {NAMES} group by 1, 2 order by 1, 2",
+        f"select type, event, sum(events) as events, array_join(array_agg({PARTITION}), ' ') "
+        f"as days from {NAMES} group by 1, 2 order by 1, 2",
         label="event names",
     )
     names = (*FIELD_COUNTS, *FIELD_LOOKS)
@@ -135,11 +137,12 @@ def registered(session: Session) -> list[Registered]:
             kind,
             event,
             int(events),
+            frozenset(days.split()),
             tuple(sources.get((kind, event), ())),
             given.get((kind, event), {}),
             first_seen.get((kind, event), {}),
         )
-        for kind, event, events in counts.itertuples(index=False)
+        for kind, event, events, days in counts.itertuples(index=False)
     ]
 
 

@@ -7,7 +7,7 @@ as a whole, from the records' own texts.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import pyarrow as pa
@@ -50,12 +50,14 @@ class EventTable:
     """A table to be: where its rows come from, and its columns.
 
     ``kind`` is the event type, or ``tracks`` for the table of all tracks; ``events`` the names that
-    go to it; ``columns`` those beside the default ones that hold a value, with their types.
+    go to it; ``days`` the received dates that hold any; ``columns`` those beside the default ones
+    that hold a value, with their types.
     """
 
     name: str
     kind: str
     events: tuple[str, ...]
+    days: frozenset[str]
     rows: int
     columns: tuple[tuple[Column, str], ...]
     unnamed: tuple[Unnamed, ...]
@@ -114,7 +116,8 @@ def _event_table(
             typed.append((column, kind_of_column))
     events = tuple(sorted({one.event for one in known}))
     rows = sum(one.events for one in known)
-    return EventTable(name, kind, events, rows, tuple(typed), tuple(unnamed))
+    days = frozenset(day for one in known for day in one.days)
+    return EventTable(name, kind, events, days, rows, tuple(typed), tuple(unnamed))
 
 
 # --- making a table -----------------------------------------------------------------------------
@@ -139,9 +142,10 @@ def rows_kept(
 ) -> Table:
     """The kept events of a table on some dates, or on all (``None``), with their records."""
     query = _rows(wanted, EVENTS, mapping).select(exp.column("record", table="e"), copy=False)
-    if days is not None:
-        dates = [literal(day) for day in days]
-        query = query.where(exp.column(PARTITION, table="e").isin(*dates), copy=False)
+    # Other dates hold none of its events: there is no need to look.
+    dates = [literal(day) for day in sorted(wanted.days.intersection(days or wanted.days))]
+    held = exp.column(PARTITION, table="e").isin(*dates) if dates else exp.false()
+    query = query.where(held, copy=False)
     columns = {**DEFAULT_COLUMNS, "event": VARCHAR, PARTITION: VARCHAR}
     if wanted.kind in ("track", "tracks"):
         columns["flat_table"] = VARCHAR
@@ -258,7 +262,7 @@ def misfits(session: Session, wanted: EventTable, rows: Table) -> list[exp.Query
     ]
     if not suspect:
         return []
-    few = EventTable(wanted.name, wanted.kind, wanted.events, 0, tuple(suspect), ())
+    few = replace(wanted, columns=tuple(suspect))
     leaves = _Leaves(few)
     table = session.json_columns(
         f"suspects_{wanted.name}", rows, "record", leaves.wanted(), lazy=True
