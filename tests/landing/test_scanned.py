@@ -16,8 +16,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from engagement.landing import scanned, strict_json
+from engagement.landing import records, scanned, strict_json
 from engagement.landing.json_scan import BLANK, CLEAN, ODD
+from engagement.landing.lines import UnreadableFileError
 from engagement.landing.scanned import COUNTED, Scanned
 
 TEXTS = [("type",), ("event",), ("messageId",), ("context", "ip")]
@@ -241,3 +242,19 @@ def test_a_group_of_many_different_keys_has_no_columns(monkeypatch: pytest.Monke
     columns = found.columns(screens)
     assert columns is not None
     assert columns[1][1].to_pylist() == ["1"] * 200
+
+
+def test_a_line_that_cannot_be_held_makes_its_file_unreadable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(records, "_LONGEST_LINE", 30)
+    monkeypatch.setattr(records, "_SCANNED_BYTES", 30)
+    read = records.Records({"type": ("type",), "event": ("event",)})
+    with pytest.raises(UnreadableFileError, match="a line of more than"):
+        read.read(b'{"type":"page"}\n{"type":"page","a":"much too long"}', "2026-01-05", "a")
+    read.read(b'{"type":"page"}\n{"type":"track","event":"E"}\n\n{bad', "2026-01-05", "b")
+    table = read.finish()
+    assert table.column("line_number").to_pylist() == [1, 2, 4]
+    assert table.column("source_file").to_pylist() == ["b"] * 3
+    assert table.column("event").to_pylist() == [None, "E", None]
+    assert (read.lines(0).lines, read.lines(0).blank_lines) == (4, 1)

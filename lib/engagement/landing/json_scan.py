@@ -38,7 +38,15 @@ for _digit in "0123456789abcdefABCDEF":
     _HEX[ord(_digit)] = int(_digit, 16)
 
 
-@njit(cache=True)
+def _compiled(function):
+    """Compile a function, and keep what was compiled where there is a place for it."""
+    try:
+        return njit(cache=True)(function)
+    except RuntimeError:  # neither beside the code nor in the user's cache folder
+        return njit(function)
+
+
+@_compiled
 def intern(data, start, end, parent, nodes, sizes):
     """Number of the node of a key below another; -1 where there is no room for a new one."""
     table, parents, key_at, key_size, keys = nodes
@@ -75,7 +83,7 @@ def intern(data, start, end, parent, nodes, sizes):
     return node
 
 
-@njit(cache=True)
+@_compiled
 def intern_again(nodes, sizes):
     """Find every node again, in a table that is new."""
     _, parents, key_at, key_size, keys = nodes
@@ -86,7 +94,7 @@ def intern_again(nodes, sizes):
         intern(keys, at, at + key_size[node], parents[node], nodes, sizes)
 
 
-@njit(cache=True)
+@_compiled
 def _four_hex(data, at, end):
     if at + 4 > end:
         return -1
@@ -99,7 +107,7 @@ def _four_hex(data, at, end):
     return value
 
 
-@njit(cache=True)
+@_compiled
 def _after_escape(data, at, end):
     """Where a string goes on after the backslash at ``at``; -1 where that is none to be read."""
     if at + 1 >= end:
@@ -120,7 +128,7 @@ def _after_escape(data, at, end):
     return at + 12 if 0xDC00 <= low <= 0xDFFF else -1
 
 
-@njit(cache=True)
+@_compiled
 def _after_character(data, at, end):
     """Where a string goes on after a character of several bytes; -1 where it is no UTF-8."""
     first = data[at]
@@ -147,7 +155,7 @@ def _after_character(data, at, end):
     return at + size
 
 
-@njit(cache=True)
+@_compiled
 def _string_end(data, at, end):
     """Place of the quote that ends a string, and whether a backslash stands in it; -1 if none."""
     escaped = 0
@@ -169,14 +177,14 @@ def _string_end(data, at, end):
     return -1, 0
 
 
-@njit(cache=True)
+@_compiled
 def _digits_end(data, at, end):
     while at < end and 48 <= data[at] <= 57:
         at += 1
     return at
 
 
-@njit(cache=True)
+@_compiled
 def _number_end(data, at, end):
     """Where a number ends, and its kind; -1 where it is none, or one to look at more closely."""
     first = at
@@ -210,7 +218,7 @@ def _number_end(data, at, end):
     return at, kind
 
 
-@njit(cache=True)
+@_compiled
 def _word_end(data, at, end):
     """Where ``true``, ``false`` or ``null`` ends, and its kind (0 for null); -1 if it is none."""
     if at + 4 <= end:
@@ -228,7 +236,7 @@ def _word_end(data, at, end):
 _VALUE, _VALUE_OR_END, _KEY, _KEY_OR_END, _AFTER = 0, 1, 2, 3, 4
 
 
-@njit(cache=True)
+@_compiled
 def scan(data, starts, ends, first, texts, nodes, sizes, seen_in, follows, leaves, rows, counts):
     """Scan lines from ``first`` on; gives the one before which room ran out.
 
@@ -404,7 +412,7 @@ def scan(data, starts, ends, first, texts, nodes, sizes, seen_in, follows, leave
     return len(starts)
 
 
-@njit(cache=True)
+@_compiled
 def summary(order, last_leaf, leaf_node, leaf_kind, count, kinds, touched):
     """Count the leaves of some rows by node, with their kinds; gives how many nodes there are."""
     nodes = 0
@@ -419,7 +427,7 @@ def summary(order, last_leaf, leaf_node, leaf_kind, count, kinds, touched):
     return nodes
 
 
-@njit(cache=True)
+@_compiled
 def fill(data, order, last_leaf, leaves, column_of, quoted, views, valid):
     """Let the cells of some rows point to where their leaves stand, as Arrow's string views do."""
     leaf_node, leaf_at, leaf_size, leaf_kind = leaves
@@ -437,7 +445,7 @@ def fill(data, order, last_leaf, leaves, column_of, quoted, views, valid):
             valid[column, number >> 3] |= np.uint8(1 << (number & 7))
 
 
-@njit(cache=True)
+@_compiled
 def _point(data, views, number, at, size):
     """Write one string view: 16 bytes that hold a short text, or lead to a longer one."""
     low = np.uint64(size)
@@ -455,14 +463,14 @@ def _point(data, views, number, at, size):
     views[2 * number + 1] = high
 
 
-@njit(cache=True)
+@_compiled
 def point_all(data, starts, ends, rows, views):
     """Let string views point to whole lines."""
     for number, row in enumerate(rows):
         _point(data, views, number, starts[row], ends[row] - starts[row])
 
 
-@njit(cache=True)
+@_compiled
 def count(data, rows, last_leaf, leaves, counts, looks, touched):
     """Count the leaves of some rows by node and kind, and look into them where that is cheap.
 

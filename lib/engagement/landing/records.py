@@ -18,7 +18,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from engagement.landing import strict_json
-from engagement.landing.lines import cut_records
+from engagement.landing.lines import UnreadableFileError, cut_records
 from engagement.landing.scanned import Leaf, Path, Scanned
 
 PARTITION = "received_at_utc_date"
@@ -43,6 +43,7 @@ _RECORD = (
 
 _BOM = b"\xef\xbb\xbf"
 _SCANNED_BYTES = 1_000_000_000
+_LONGEST_LINE = 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -105,11 +106,19 @@ class Records:
         self.escaped: set[str] = set()
 
     def read(self, data: bytes, day: str, name: str) -> int:
-        """Take in the bytes of one file; gives its number."""
+        """Take in the bytes of one file; gives its number.
+
+        Raises
+        ------
+        UnreadableFileError
+            When a line is too long to be held.
+        """
         if data.startswith(_BOM):
             data = data[len(_BOM) :]
         if b"\r" in data:
             data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        if len(data) > _LONGEST_LINE and max(map(len, data.split(b"\n"))) > _LONGEST_LINE:
+            raise UnreadableFileError(f"a line of more than {_LONGEST_LINE / 1e9:g} GB")
         number = len(self._files)
         self._files.append([0, 0])
         for piece in _pieces(data):

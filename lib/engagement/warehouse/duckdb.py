@@ -406,15 +406,13 @@ class _DuckDBSession:
             try:
                 with (self._warehouse._landing / file.name).open("rb") as stream:
                     data = read_bytes(stream, file.name)
+                opened.append((file, records.read(data, file.received_at_utc_date, file.name)))
+                del data
             except UnreadableFileError as error:
                 failed[file.name] = FileLines(file, error=str(error))
-                continue
             except OSError as error:
                 said = error.strerror or type(error).__name__
                 failed[file.name] = FileLines(file, error=said)
-                continue
-            opened.append((file, records.read(data, file.received_at_utc_date, file.name)))
-            del data
         table = records.finish()
         self._read = records
         self._connection.register(duckdb_records.RECORDS, table)
