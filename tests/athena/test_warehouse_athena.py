@@ -383,7 +383,9 @@ def test_flattening_reads_the_landing_once(
     key = f"{name}/landing/received_at_utc_date=2024-01-01/one.json"
     aws_environment.client("s3").put_object(Bucket=aws_environment.bucket, Key=key, Body=body)
     before = len(aws_environment.statements)
-    flatten(warehouse, warehouse.settings)
+    report = flatten(warehouse, warehouse.settings)
     raw = [s for s in aws_environment.statements[before:] if '"landing_lines"' in s.sql]
     assert len(raw) == 1
     assert len(body) <= raw[0].bytes_scanned <= 2 * len(body)
+    assert (report.bytes_read, report.bytes_scanned) == (len(body), raw[0].bytes_scanned)
+    assert "0.1 MB of raw data" in report.reading()

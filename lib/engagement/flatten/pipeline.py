@@ -9,7 +9,7 @@ the columns that all records together ask for.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -27,7 +27,7 @@ from engagement.flatten.tables import EventTable
 from engagement.landing.files import LandingError, nothing_landed
 from engagement.landing.lines import cut_records
 from engagement.settings import Settings
-from engagement.warehouse.base import FileLines, JsonColumn, Session, Warehouse
+from engagement.warehouse.base import RAW_LINES, FileLines, JsonColumn, Session, Warehouse
 from engagement.warehouse.dialect import Table, literal, parse
 from engagement.warehouse.values import BIGINT, BOOLEAN, TIMESTAMP, VARCHAR
 
@@ -123,7 +123,8 @@ class FlattenReport:
     ``tables`` are the per-event tables in order of name; ``unreadable`` the files that could not
     be read and why; ``unnamed`` the paths that have no column; ``discards`` the values that did
     not fit a declared column; ``dropped`` tables of earlier runs that no event asks for any more;
-    ``days_read`` the dates whose files were read this time.
+    ``days_read`` the dates whose files were read this time, of ``bytes_read`` as they lie in the
+    landing; ``bytes_scanned`` what the engine says of that, where it tells.
     """
 
     tables: tuple[FlatTable, ...]
@@ -132,6 +133,23 @@ class FlattenReport:
     discards: int
     dropped: tuple[str, ...] = field(default=())
     days_read: tuple[str, ...] = field(default=())
+    bytes_read: int = 0
+    bytes_scanned: int | None = None
+
+    def reading(self) -> str:
+        """Say in a sentence what was read of the landing."""
+        if not self.days_read:
+            return "No landed file had to be read."
+        said = (
+            f"The files of {len(self.days_read)} dates were read, each once: "
+            f"{self.bytes_read / 1e6:,.1f} MB as they lie there."
+        )
+        if self.bytes_scanned is not None:
+            said += (
+                f" The engine counted {self.bytes_scanned / 1e6:,.1f} MB of raw data that it "
+                "scanned for that, however many kinds of events there are."
+            )
+        return said
 
     def frame(self) -> pd.DataFrame:
         """One row per table: rows and number of columns, most rows first."""
@@ -183,13 +201,24 @@ def flatten(
     if plan.is_idle:
         with warehouse.session() as session:
             return _report(session, plans, (), ())
+    before = len(warehouse.log.statements)
     with warehouse.session(write=True) as session:
         # Only who holds the lease knows what is to be done.
         plan = increments.plan(session, warehouse.landing_files(), settings).only(only)
         run = _Run(warehouse, session, settings, plans, plan)
         read = run.read_all()
         dropped = run.make_tables()
-        return _report(session, plans, read, dropped)
+        report = _report(session, plans, read, dropped)
+    scanned = [
+        statement.scanned_bytes
+        for statement in warehouse.log.statements[before:]
+        if statement.label == RAW_LINES and statement.scanned_bytes is not None
+    ]
+    return replace(
+        report,
+        bytes_read=sum(file.size for day in read for file in plan.files.get(day, ())),
+        bytes_scanned=sum(scanned) if scanned else None,
+    )
 
 
 def plan_run(warehouse: Warehouse, settings: Settings, *, some: bool = False) -> Plan:

@@ -24,7 +24,7 @@ from engagement.landing.files import LandedFile
 from engagement.landing.lines import UnreadableFileError, read_bytes, split_lines
 from engagement.warehouse import glue
 from engagement.warehouse.athena_statements import StatementFailedError
-from engagement.warehouse.base import FileLines, WarehouseError
+from engagement.warehouse.base import RAW_LINES, FileLines, WarehouseError
 from engagement.warehouse.dialect import Table, bind, parse
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ class LinesReader:
         errors: dict[str, str] = {}
         while True:
             try:
-                work = self._session.create("lines", self._sql(files, errors))
+                work = self._session.create(RAW_LINES, self._sql(files, errors))
                 break
             except StatementFailedError as error:
                 bad = self._culprit(error.reason, files, errors)

@@ -317,6 +317,9 @@ class Session(Protocol):
         ...
 
 
+RAW_LINES = "lines"
+"""Label of the statement that reads landed files, where an engine has one."""
+
 KINDS = ("integer", "double", "boolean", "string", "array", "object")
 """Kinds of JSON values."""
 
