@@ -63,14 +63,19 @@ def table_of(kind: str, event: str) -> str:
     return TYPE_TABLES[kind] if kind in TYPE_TABLES else table_name(event)
 
 
+def is_decisive(kind: str, event: str, path: Path, plans: Plans) -> bool:
+    """Whether the type of a column hangs on the values of a path."""
+    if is_looked_into(kind, path, plans.get(table_of(kind, event), {})):
+        return True
+    return kind == "track" and is_looked_into("tracks", path, plans.get("tracks", {}))
+
+
 def count_fields(session: Session, kept: Table, plans: Plans) -> pa.Table:
     """Count the fields of kept records: rows of :data:`FIELD_COLUMNS`."""
 
     @cache
     def decides(kind: str, event: str, path: Path) -> bool:
-        if is_looked_into(kind, path, plans.get(table_of(kind, event), {})):
-            return True
-        return kind == "track" and is_looked_into("tracks", path, plans.get("tracks", {}))
+        return is_decisive(kind, event, path, plans)
 
     found = session.json_fields(
         kept,

@@ -6,16 +6,17 @@ Whether a text is a time is asked of the engine: it has its own way of reading t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 import pyarrow as pa
 
-from engagement.flatten.fields import FIELD_COLUMNS, Plans, table_of
-from engagement.flatten.schema import Path, is_flattened, is_looked_into
-from engagement.warehouse.base import LARGEST, Session
+from engagement.flatten.fields import FIELD_COLUMNS, Plans, is_decisive
+from engagement.flatten.schema import Path, is_flattened
+from engagement.landing import strict_json
+from engagement.warehouse.base import LARGEST, Session, path_text
 from engagement.warehouse.values import BIGINT, VARCHAR
 
 Kept = tuple[str, str, str, str]
@@ -42,14 +43,14 @@ def fields(session: Session, kept: Iterable[Kept], plans: Plans) -> pa.Table:
     counts: dict[_Key, _Counts] = {}
     texts: dict[_Key, dict[str, int]] = {}
     for day, kind, event, record in kept:
-        for path, value in _leaves(orjson.loads(record)):
+        for path, value in strict_json.leaves(orjson.loads(record)):
             if is_flattened(kind, path):
                 key = (day, kind, event, path)
                 _count(counts.setdefault(key, _Counts()), value)
                 if isinstance(value, str) and value:
                     seen = texts.setdefault(key, {})
                     seen[value] = seen.get(value, 0) + 1
-    looked = {key for key in counts if _is_decisive(key, plans)}
+    looked = {key for key in counts if is_decisive(key[1], key[2], key[3], plans)}
     times = _times(session, {text for key in looked for text in texts.get(key, ())})
     rows = []
     for key in sorted(counts):
@@ -63,7 +64,7 @@ def fields(session: Session, kept: Iterable[Kept], plans: Plans) -> pa.Table:
             min(found.largest_integer, LARGEST),
         )
         rows.append(
-            (kind, event, orjson.dumps(path).decode())
+            (kind, event, path_text(path))
             + (found.integers, found.doubles, found.booleans)
             + (found.strings, found.arrays, found.objects)
             + (looks if key in looked else (None,) * len(looks))
@@ -78,16 +79,6 @@ def fields(session: Session, kept: Iterable[Kept], plans: Plans) -> pa.Table:
             for place, name in enumerate(FIELD_COLUMNS)
         }
     )
-
-
-def _leaves(record: dict[str, Any]) -> Iterator[tuple[Path, Any]]:
-    waiting: list[tuple[Path, Any]] = [((), record)]
-    while waiting:
-        path, value = waiting.pop()
-        if isinstance(value, dict) and value:
-            waiting.extend(((*path, key), inner) for key, inner in value.items())
-        elif value is not None:
-            yield path, value
 
 
 def _count(counts: _Counts, value: Any) -> None:
@@ -110,14 +101,6 @@ def _count(counts: _Counts, value: Any) -> None:
             counts.lists += value not in ([], [""])
         case _:
             counts.objects += 1
-
-
-def _is_decisive(key: _Key, plans: Plans) -> bool:
-    """Whether the type of a column hangs on the values of a path."""
-    _, kind, event, path = key
-    if is_looked_into(kind, path, plans.get(table_of(kind, event), {})):
-        return True
-    return kind == "track" and is_looked_into("tracks", path, plans.get("tracks", {}))
 
 
 def _times(session: Session, texts: set[str]) -> set[str]:

@@ -100,26 +100,31 @@ class _Open:
         return f"{self.bracket}{','.join(members)}{'}' if self.bracket == '{' else ']'}"
 
 
+def leaves(value: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every value that is not null, with its path: scalars, arrays and empty objects."""
+    waiting: list[tuple[tuple[str, ...], Any]] = [((), value)]
+    while waiting:
+        path, inner = waiting.pop()
+        if isinstance(inner, dict) and inner:
+            waiting.extend(((*path, key), below) for key, below in inner.items())
+        elif inner is not None:
+            yield path, inner
+
+
 def paths(text: str) -> Iterator[tuple[tuple[str, ...], str]]:
     """Every path of scalars, arrays and empty objects in a JSON object, with what stands there."""
-    waiting: list[tuple[tuple[str, ...], Any]] = [((), orjson.loads(text))]
-    while waiting:
-        path, value = waiting.pop()
-        match value:
-            case dict() if not value:
-                yield path, "object"
-            case dict():
-                waiting.extend(((*path, key), inner) for key, inner in value.items())
-            case list():
-                yield path, "array"
-            case bool():
-                yield path, "boolean"
-            case int():
-                yield path, "integer"
-            case float():
-                yield path, "double"
-            case str():
-                yield path, "string"
+    for path, value in leaves(orjson.loads(text)):
+        yield path, _KINDS[type(value)]
+
+
+_KINDS = {
+    dict: "object",
+    list: "array",
+    bool: "boolean",
+    int: "integer",
+    float: "double",
+    str: "string",
+}
 
 
 def _depth(text: str) -> int:

@@ -385,13 +385,17 @@ class JsonField:
     values: JsonValues | None = None
 
 
+def path_text(path: tuple[str, ...]) -> str:
+    """A path as it stands in tables: a JSON array of keys."""
+    return json.dumps(path, ensure_ascii=False, separators=(",", ":"))
+
+
 def fields_table(fields: Sequence[JsonField], groups: Sequence[str]) -> pa.Table:
     """Fields as the table that :meth:`Session.json_fields` gives."""
     columns: dict[str, pa.Array] = {
         name: pa.array([one.group[place] for one in fields]) for place, name in enumerate(groups)
     }
-    texts = [json.dumps(one.path, ensure_ascii=False, separators=(",", ":")) for one in fields]
-    columns["path"] = pa.array(texts, pa.string())
+    columns["path"] = pa.array([path_text(one.path) for one in fields], pa.string())
     for name in FIELD_COUNTS:
         columns[name] = pa.array([getattr(one, name) for one in fields], pa.int64())
     for name in FIELD_LOOKS:

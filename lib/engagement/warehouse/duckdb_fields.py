@@ -6,7 +6,6 @@ from the scan to the table that is made of them.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,7 +20,7 @@ from engagement.landing import strict_json
 from engagement.landing.records import NO_GROUP, Records
 from engagement.landing.scanned import COUNTED
 from engagement.warehouse import duckdb_json, duckdb_records
-from engagement.warehouse.base import FIELD_COUNTS, FIELD_LOOKS
+from engagement.warehouse.base import FIELD_COUNTS, FIELD_LOOKS, path_text
 from engagement.warehouse.duckdb_json import name_sql
 
 Path = tuple[str, ...]
@@ -209,8 +208,8 @@ def _table(
         name: pa.array([group[place] for group in found.groups]).take(pa.array(entries.groups))
         for place, name in enumerate(groups)
     }
-    texts = [json.dumps(path, ensure_ascii=False, separators=(",", ":")) for path in paths]
-    columns["path"] = pa.array(texts, pa.string()).take(pa.array(entries.paths))
+    texts = pa.array([path_text(path) for path in paths], pa.string())
+    columns["path"] = texts.take(pa.array(entries.paths))
     for place, name in enumerate(FIELD_COUNTS):
         columns[name] = pa.array(entries.counts[:, place])
     for place, name in enumerate(FIELD_LOOKS):
