@@ -146,12 +146,12 @@ class Athena(_Section):
     ``data_location`` is the folder under which every table's files are written, and
     ``output_location`` the one for query results (left out: ``query-results/`` below it).
     ``storage_database`` holds what a run works with (left out: the project's name and
-    ``_storage``). ``poll_seconds`` is how often a statement is asked after, ``concurrency`` how
-    many run at once, ``attempts`` how often what AWS throttles is tried. ``spending_limit_usd``
-    stops a run before the statement that might pass it; a terabyte scanned costs
-    ``usd_per_terabyte``; ``statement_limit_gigabytes`` is the workgroup's own cut-off (left out:
-    as it is there). A run that shows no sign of life for ``lease_seconds`` has lost its lease.
-    ``keep_days`` is the grace period of ``engagement clean``.
+    ``_storage``). ``compression`` is that of tables' Parquet files. ``poll_seconds`` is how often a
+    statement is asked after, ``concurrency`` how many run at once, ``attempts`` how often what AWS
+    throttles is tried. ``spending_limit_usd`` stops a run before the statement that might pass it;
+    a terabyte scanned costs ``usd_per_terabyte``; ``statement_limit_gigabytes`` is the workgroup's
+    own cut-off (left out: as it is there). A run that shows no sign of life for ``lease_seconds``
+    has lost its lease. ``keep_days`` is the grace period of ``engagement clean``.
     """
 
     region: str = Field(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")
@@ -159,6 +159,7 @@ class Athena(_Section):
     data_location: str = Field(pattern=_S3)
     output_location: str | None = Field(default=None, pattern=_S3)
     storage_database: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9_]{0,120}$")
+    compression: Literal["ZSTD", "SNAPPY", "GZIP"] = "ZSTD"
     poll_seconds: float = Field(default=0.5, gt=0, le=60)
     concurrency: int = Field(default=4, ge=1, le=20)
     attempts: int = Field(default=8, ge=1, le=20)

@@ -22,7 +22,8 @@ def settings(stand: Stand, name: str, **athena: Any) -> Settings:
             "warehouse.athena": {
                 "region": stand.region,
                 "data_location": f"s3://{stand.bucket}/{name}/data/",
-                "poll_seconds": 0.02,
+                "poll_seconds": 0.05,
+                "compression": "SNAPPY",
                 "attempts": 3,
                 **athena,
             },

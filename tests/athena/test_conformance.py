@@ -26,6 +26,8 @@ from engagement.workbook import resolve_as_of
 from tests.athena.compare import differences
 from tests.athena.stand import Stand
 
+pytestmark = pytest.mark.slow
+
 SAMPLES = ROOT / "data/samples/rudderstack_firehose"
 PARAMS = "tests/athena/stand.yaml"
 DAYS = None  # all of the samples

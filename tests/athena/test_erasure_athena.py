@@ -44,6 +44,8 @@ from tests.erasure.test_erasure import (
     theirs,
 )
 
+pytestmark = pytest.mark.slow
+
 BUCKET, NAME = "erasure-keeps-versions", "erasure"
 # A key given twice: Trino turns a cast of json_parse(…) to a map into a reader that refuses such a
 # record, which is not what erasing is about.
@@ -137,6 +139,7 @@ def both(stand: Stand, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bot
                     "region": stand.region,
                     "data_location": f"s3://{BUCKET}/data/",
                     "poll_seconds": 0.05,
+                    "compression": "SNAPPY",
                 },
                 "warehouse.databases": {
                     part: f"{NAME}_{part}" for part in ("landing", "events", "marts")

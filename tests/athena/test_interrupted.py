@@ -138,7 +138,7 @@ def test_a_run_that_dies_at_any_call_leaves_whole_tables_that_a_rerun_finishes(
             found = seen(reader)
             if found not in (OLD, NEW):
                 wrong.append(found)
-            over.wait(0.5)
+            over.wait(1.5)
 
     after(stand, "dies")
     polling = threading.Thread(target=poll)

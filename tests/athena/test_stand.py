@@ -865,6 +865,57 @@ class TestRules:
         assert outcomes == {"taken": 1, "PreconditionFailed": 23}
 
 
+class TestReadsOfS3:
+    """Reads of the engine are answered past moto, and as moto does."""
+
+    KEYS = ("a b&c/one.txt", "a b&c/two+é.txt", "a b&c/3/four.txt", "other.txt")
+
+    @pytest.fixture
+    def clients(self, workspace: Workspace) -> tuple[Any, Any, str, str]:
+        stand = workspace.stand
+        for key in self.KEYS:
+            stand.client("s3").put_object(
+                Bucket=stand.bucket, Key=f"{workspace.database}/{key}", Body=key.encode() * 3
+            )
+        gone = f"{workspace.database}/a b&c/gone.txt"
+        stand.client("s3").put_object(Bucket=stand.bucket, Key=gone, Body=b"x")
+        stand.client("s3").delete_object(Bucket=stand.bucket, Key=gone)
+        access = stand.access
+        return access.client("s3"), access.engine_client("s3"), stand.bucket, workspace.database
+
+    @pytest.mark.parametrize("prefix", ["", "/a b&c/", "/a b&c/two", "/nothing/"])
+    def test_listings(self, clients: tuple[Any, Any, str, str], prefix: str) -> None:
+        *both, bucket, home = clients
+        told = [one.list_objects_v2(Bucket=bucket, Prefix=home + prefix) for one in both]
+        kept = ("Name", "Prefix", "KeyCount", "IsTruncated", "Contents")
+        moto, quick = ({name: answer.get(name) for name in kept} for answer in told)
+        assert quick == moto
+
+    @pytest.mark.parametrize("asked", [None, "bytes=0-4", "bytes=3-", "bytes=-5", "bytes=5-9999"])
+    def test_objects(self, clients: tuple[Any, Any, str, str], asked: str | None) -> None:
+        *both, bucket, home = clients
+        kept = ("ContentLength", "ContentRange", "ETag", "LastModified")
+        more = {"Range": asked} if asked else {}
+        for key in self.KEYS:
+            told = []
+            for one in both:
+                answer = one.get_object(Bucket=bucket, Key=f"{home}/{key}", **more)
+                told.append((answer["Body"].read(), {name: answer.get(name) for name in kept}))
+            assert told[0] == told[1]
+
+    @pytest.mark.parametrize(("key", "more"), [("gone", {}), (KEYS[0], {"Range": "bytes=900-"})])
+    def test_what_is_not_there(
+        self, clients: tuple[Any, Any, str, str], key: str, more: dict[str, str]
+    ) -> None:
+        *both, bucket, home = clients
+        codes = []
+        for one in both:
+            with pytest.raises(ClientError) as raised:
+                one.get_object(Bucket=bucket, Key=f"{home}/{key}", **more)
+            codes.append(raised.value.response["Error"]["Code"])
+        assert codes[0] == codes[1]
+
+
 class TestFailureAndCancellation:
     @pytest.mark.parametrize(
         ("sql", "reason"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 import random
@@ -13,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from engagement.settings import ROOT, load_settings
@@ -55,6 +57,20 @@ def publish(warehouse: AthenaWarehouse, sql: str, table: Table = TABLE) -> None:
 
 def numbers(warehouse: AthenaWarehouse) -> list[int]:
     return [int(n) for n in warehouse.query("select n from marts.numbers order by n")["n"]]
+
+
+@pytest.mark.parametrize("compression", ["ZSTD", "SNAPPY"])
+def test_files_are_compressed_as_was_asked_for(
+    aws_environment: Stand, name: str, compression: str
+) -> None:
+    warehouse = AthenaWarehouse(settings(aws_environment, name, compression=compression))
+    publish(warehouse, "select cast(1 as bigint) as n")
+    prefix = f"{name}/data/tables/"
+    listed = warehouse.client("s3").list_objects_v2(Bucket=aws_environment.bucket, Prefix=prefix)
+    [key] = [item["Key"] for item in listed["Contents"] if item["Size"]]
+    body = warehouse.client("s3").get_object(Bucket=aws_environment.bucket, Key=key)["Body"].read()
+    found = pq.read_metadata(io.BytesIO(body)).row_group(0).column(0).compression
+    assert found == compression
 
 
 # --- results ------------------------------------------------------------------------------------

@@ -255,6 +255,23 @@ def published_in(session: Session) -> list[tuple[Any, ...]]:
     return [tuple(row) for row in frame.itertuples(index=False)]
 
 
+def test_a_table_without_rows_is_published_whole(warehouse: Warehouse) -> None:
+    table, kinds = Table("events", "pages"), {"a": "bigint", "received_at_utc_date": "varchar"}
+    with warehouse.session(write=True) as session:
+        session.publish_empty(table, {"b": "varchar", "received_at_utc_date": "varchar"})
+        session.publish_empty(table, kinds)
+        assert session.columns(table) == kinds
+        assert session.query(f"select * from {table}").shape == (0, 2)
+        first = session.published(table)
+        assert first is not None
+        assert first.rows == 0
+        session.publish(table, by_day(("2026-01-05", 1)), partitions=["2026-01-05"], columns=kinds)
+        assert session.query(f"select a from {table}")["a"].tolist() == [1]
+        session.publish_empty(table, kinds)
+        assert session.query(f"select * from {table}").empty
+        assert session.published(table) != first
+
+
 def test_a_partition_may_bring_a_column_or_widen_one(warehouse: Warehouse) -> None:
     with warehouse.session(write=True) as session:
         session.publish(MART, by_day(("2026-01-05", 1)), partitions=["2026-01-05"])

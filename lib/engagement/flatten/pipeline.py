@@ -20,6 +20,7 @@ from sqlglot import exp
 
 from engagement.flatten import erased, fields, increments, tables
 from engagement.flatten.declared import declared_types as _plans
+from engagement.flatten.fields import Registered
 from engagement.flatten.increments import READ, TABLES, Plan
 from engagement.flatten.names import FIXED_TABLES
 from engagement.flatten.schema import DEFAULT_COLUMNS, PARTITION, Unnamed
@@ -200,7 +201,7 @@ def flatten(
     plans = _plans(settings)
     if plan.is_idle:
         with warehouse.session() as session:
-            return _report(session, plans, (), ())
+            return _report(session, plans, fields.registered(session), (), ())
     before = len(warehouse.log.statements)
     with warehouse.session(write=True) as session:
         # Only who holds the lease knows what is to be done.
@@ -208,7 +209,7 @@ def flatten(
         run = _Run(warehouse, session, settings, plans, plan)
         read = run.read_all()
         dropped = run.make_tables()
-        report = _report(session, plans, read, dropped)
+        report = _report(session, plans, run.known(), read, dropped)
     scanned = [
         statement.scanned_bytes
         for statement in warehouse.log.statements[before:]
@@ -331,6 +332,8 @@ class _Run:
         self._is_clean = not plan.unfinished
         self._made: set[str] = set()
         self._touched: set[str] = set()
+        self._just_read: set[str] = set()
+        self._known: list[Registered] | None = None
 
     def read_all(self) -> tuple[str, ...]:
         """Read the dates that are to be read, in order, in groups that fit into memory."""
@@ -353,6 +356,7 @@ class _Run:
             if self._unread:
                 increments.note_unfinished(self._session, self._stages)
             self._touched |= self._tables_of(days)
+            self._just_read |= set(days)
             self._make_of_read(days)
         return tuple(read)
 
@@ -440,7 +444,7 @@ class _Run:
         )
 
     def _publish_registry(self, days: Sequence[str]) -> None:
-        session = self._session
+        session, self._known = self._session, None
         kept = session.view(
             "kept_records",
             _sql("kept_records"),
@@ -494,20 +498,30 @@ class _Run:
         An engine may have no use for that. A table whose columns have other types now waits until
         all dates were read: then it is made anew.
         """
-        session, mapping = self._session, None
-        misfits: list[exp.Query] = []
-        for table in self._wanted():
-            if not self._is_touched(table):
-                continue
-            mapping = mapping or self._mapping()
+        session = self._session
+        wanted = [table for table in self._wanted() if self._is_touched(table)]
+        if not tables.lay_out(session, wanted):
+            return
+        mapping = self._mapping()
+
+        def make(table: EventTable) -> list[exp.Query]:
+            if not table.rows:
+                tables.publish_empty(session, table)
+                return []
             rows = tables.rows_just_read(session, table, mapping)
-            if rows is None:
-                return
-            misfits += tables.misfits(session, table, rows)
+            misfits = tables.misfits(session, table, rows)
             if self._can_grow(table):
                 tables.publish(session, table, rows, days)
-        tables.publish_discards(session, misfits, days)
+            return misfits
+
+        misfits = list(tables.in_lanes(session, make, wanted))
+        self._publish_discards(misfits, days)
         self._made |= set(days)
+
+    def _publish_discards(self, misfits: Sequence[exp.Query], days: Sequence[str]) -> None:
+        # Of dates just read only times have been published, and nothing of an earlier run is left.
+        if misfits or not self._just_read.issuperset(days):
+            tables.publish_discards(self._session, misfits, days)
 
     def make_tables(self) -> tuple[str, ...]:
         """Make the tables that the dates of this run touch; gives those that were dropped."""
@@ -516,6 +530,9 @@ class _Run:
         self._touched |= self._tables_of(days)
 
         def make(table: EventTable) -> list[exp.Query]:
+            if not table.rows:
+                tables.publish_empty(session, table)
+                return []
             whole = not days or not self._can_grow(table)
             rows = tables.rows_kept(session, table, None if whole else days, mapping)
             tables.publish(session, table, rows, None if whole else days)
@@ -533,7 +550,7 @@ class _Run:
         ]
         misfits = list(tables.in_lanes(session, make, chosen))
         if days:
-            tables.publish_discards(session, misfits, days)
+            self._publish_discards(misfits, days)
         remade = [table for table in wanted if table in chosen or self._is_touched(table)]
         if any(table.name == "identifies" for table in remade):
             session.publish(tables.USERS, tables.users(session))
@@ -541,14 +558,19 @@ class _Run:
         increments.note_unfinished(session, {})
         return tuple(dropped)
 
+    def known(self) -> list[Registered]:
+        """What the registry holds now."""
+        if self._known is None:
+            self._known = fields.registered(self._session)
+        return self._known
+
     def _wanted(self) -> list[EventTable]:
-        self._known = fields.registered(self._session)
-        return tables.event_tables(self._known, self._plans)
+        return tables.event_tables(self.known(), self._plans)
 
     def _mapping(self) -> Table:
         return self._session.rows(
             "mapping",
-            tables.mapping_rows(self._known),
+            tables.mapping_rows(self.known()),
             {"event": VARCHAR, "flat_table": VARCHAR},
         )
 
@@ -603,10 +625,10 @@ def _reconcile(session: Session) -> None:
 def _report(
     session: Session,
     plans: Mapping[str, Mapping[str, str]],
+    known: Sequence[Registered],
     days_read: Sequence[str],
     dropped: Sequence[str],
 ) -> FlattenReport:
-    known = fields.registered(session)
     wanted = tables.event_tables(known, plans)
     counts = session.query(
         f"select (select count(*) from {tables.USERS}) as users, "

@@ -6,6 +6,7 @@ as a whole, from the records' own texts.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -137,6 +138,11 @@ def publish(session: Session, wanted: EventTable, rows: Table, days: Sequence[st
     )
 
 
+def publish_empty(session: Session, wanted: EventTable) -> None:
+    """Make a table that no event goes to."""
+    session.publish_empty(wanted.table, wanted.definition)
+
+
 def rows_kept(
     session: Session, wanted: EventTable, days: Sequence[str] | None, mapping: Table
 ) -> Table:
@@ -146,24 +152,33 @@ def rows_kept(
     dates = [literal(day) for day in sorted(wanted.days.intersection(days or wanted.days))]
     held = exp.column(PARTITION, table="e").isin(*dates) if dates else exp.false()
     query = query.where(held, copy=False)
+    return session.readable(f"rows_{wanted.name}", query, _row_columns(wanted))
+
+
+def _row_columns(wanted: EventTable) -> dict[str, str]:
+    """What :func:`_rows` gives, and the records' texts."""
     columns = {**DEFAULT_COLUMNS, "event": VARCHAR, PARTITION: VARCHAR}
     if wanted.kind in ("track", "tracks"):
         columns["flat_table"] = VARCHAR
-    return session.readable(f"rows_{wanted.name}", query, {**columns, "record": VARCHAR})
+    return {**columns, "record": VARCHAR}
 
 
-def rows_just_read(session: Session, wanted: EventTable, mapping: Table) -> Table | None:
-    """The kept events of a table among those just read; ``None`` where an engine has no such."""
+def rows_just_read(session: Session, wanted: EventTable, mapping: Table) -> Table:
+    """The kept events of a table among those just read, once they were laid out."""
     query = _rows(wanted, Table("work", "kept"), mapping)
     query = query.select(*(exp.column(name, table="e") for name in ("record_number", "shape")))
     query = query.where(exp.column("is_duplicate", table="e").not_(), copy=False)
-    kind, events = "track" if wanted.kind == "tracks" else wanted.kind, set(wanted.events)
+    kind = "track" if wanted.kind == "tracks" else wanted.kind
+    events = [(kind, name) for name in wanted.events]
+    return session.just_read(f"rows_{wanted.name}", query, _row_columns(wanted), events)
 
-    def takes(type_: str, name: str) -> bool:
-        # Only tracks have names; what else stands there is no name.
-        return type_ == kind and (kind != "track" or name in events)
 
-    return session.just_read(f"rows_{wanted.name}", query, takes)
+def lay_out(session: Session, wanted: Sequence[EventTable]) -> bool:
+    """Make ready for some tables to be made of the records just read; False if they cannot be."""
+    asked = Counter(item for table in wanted for item in _Leaves(table).wanted().values())
+    return session.lay_out(
+        len(wanted), [item for item, tables in asked.items() if tables > len(wanted) / 2]
+    )
 
 
 def _rows(wanted: EventTable, source: Table, mapping: Table) -> exp.Select:

@@ -12,7 +12,7 @@ import logging
 import re
 import secrets
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -20,6 +20,7 @@ from datetime import UTC, date, datetime
 from functools import cached_property, partial
 from queue import SimpleQueue
 from typing import Any
+from zlib import crc32
 
 import boto3
 import pandas as pd
@@ -58,7 +59,17 @@ from engagement.warehouse.base import (
     frame,
     with_new_columns,
 )
-from engagement.warehouse.dialect import LOGICAL, WORK, Engine, Q, Table, bind, parse, render
+from engagement.warehouse.dialect import (
+    LOGICAL,
+    WORK,
+    Engine,
+    Q,
+    Table,
+    bind,
+    literal,
+    parse,
+    render,
+)
 from engagement.warehouse.landed_objects import S3Objects
 from engagement.warehouse.s3 import Address, Bucket, problem
 from engagement.warehouse.s3_lease import S3Lease
@@ -76,6 +87,16 @@ _ROWS, _VERSION = "engagement.rows", "engagement.version"
 
 MOST_PARTITIONS = 100
 """A statement writes at most so many partitions."""
+
+_KEPT, _LAID_OUT = Table(WORK, "kept"), Table(WORK, "kept_by_name")
+_PLACE, _PLACES = "__place", 64
+"""What a run keeps is laid out by type and name in so many partitions."""
+
+_USUAL_DEPTH = 4
+"""How many keys lead to a value in most events, at most."""
+
+_MANY_READERS = 5
+"""For fewer tables, laying out costs a statement more than it saves."""
 
 _PARTITIONED = "events"
 """The logical database whose tables are large: their files are kept by received date. Those of the
@@ -246,6 +267,8 @@ class _AthenaSession:
         self._columns: dict[Table, dict[str, str]] = {}
         self._numbering = threading.Lock()
         self._number = 0
+        self._shared: dict[JsonColumn, str] = {}
+        self._ready: dict[str, Mapping[JsonColumn, str]] = {}
 
     def close(self) -> None:
         """Remove what the session worked with; what was published stays.
@@ -347,18 +370,18 @@ class _AthenaSession:
         return _Work(work.physical, work.folder, work.rows, condition, work.hidden, work.columns)
 
     def create(
-        self, name: str, sql: str, label: str | None = None, *, partitioned: bool = False
+        self, name: str, sql: str, label: str | None = None, *, by: str | None = None
     ) -> _Work:
-        """Make a table of the storage database from a query."""
+        """Make a table of the storage database from a query, in partitions of its last column."""
         try:
-            return self._create_as(name, sql, label or name, partitioned)
+            return self._create_as(name, sql, label or name, by)
         except StatementFailedError as error:
             if not _REFUSED_TYPE.search(error.reason):
                 raise
             plain = self._with_plain_types(sql, name)
-            return self._create_as(name, plain, label or name, partitioned)
+            return self._create_as(name, plain, label or name, by)
 
-    def _create_as(self, name: str, sql: str, label: str, partitioned: bool) -> _Work:
+    def _create_as(self, name: str, sql: str, label: str, by: str | None) -> _Work:
         made: list[tuple[str, Address]] = []
 
         def statement() -> str:
@@ -367,10 +390,11 @@ class _AthenaSession:
             made.append((physical, folder))
             target = exp.table_(physical, db=self._warehouse.storage, quoted=True).sql("trino")
             at = exp.Literal.string(str(folder)).sql("trino")
-            by = f", partitioned_by = array['{_PARTITION}']" if partitioned else ""
+            parts = f", partitioned_by = array['{by}']" if by else ""
+            codec = self._warehouse.athena.compression
             return (
-                f"create table {target} with (format = 'PARQUET', write_compression = 'ZSTD', "
-                f"external_location = {at}{by}) as\n{sql}"
+                f"create table {target} with (format = 'PARQUET', write_compression = '{codec}', "
+                f"external_location = {at}{parts}) as\n{sql}"
             )
 
         outcome = self._warehouse.statements.write(statement, label)
@@ -412,7 +436,7 @@ class _AthenaSession:
         """Make rows that are here a working table."""
         physical, folder = self._place(name)
         buffer = pa.BufferOutputStream()
-        pq.write_table(rows, buffer, compression="zstd")
+        pq.write_table(rows, buffer, compression=self._warehouse.athena.compression)
         self._warehouse.bucket.write(folder / "rows.parquet", buffer.getvalue().to_pybytes())
         self._warehouse.catalog.put(
             self._warehouse.storage,
@@ -444,25 +468,21 @@ class _AthenaSession:
         lazy: bool = False,
     ) -> Table:
         through = {n: kind for n, kind in self.columns(source).items() if keep or n != column}
-        texts = {alias: as_text(item.only) for alias, item in wanted.items() if item.kind == "text"}
-        if texts:
-            raw = {**wanted} | {
-                alias: replace(wanted[alias], kind=kind) for alias, (kind, _) in texts.items()
-            }
-            table = self.json_columns(
-                f"raw_{name}", source, column, raw, where=where, keep=keep, lazy=True
-            )
-            given = self.columns(table)
-            query = athena_json.with_texts(
-                table.node(), list(given), {alias: sql for alias, (_, sql) in texts.items()}
-            )
-            as_view = given | dict.fromkeys(texts, "varchar")
-            return self.view(name, query, as_view) if lazy else self.work(name, query)
-        if wanted:
-            query = athena_json.columns_query(source.node(), list(through), column, wanted, where)
-        else:
-            chosen: list[exp.Expr] = [exp.column(n, quoted=True) for n in through]
-            query = exp.Select(expressions=chosen).from_(source.node(), copy=False)
+        there = self._ready.get(source.name, {})
+        raw = {alias: _raw(item) for alias, item in wanted.items()}
+        query = athena_json.columns_query(
+            source.node(),
+            list(through),
+            column,
+            raw,
+            where,
+            ready={alias: there[item] for alias, item in raw.items() if item in there},
+            over={
+                alias: as_text(item.only)[1]
+                for alias, item in wanted.items()
+                if item.kind == "text"
+            },
+        )
         if lazy:
             given = {alias: athena_json.TYPES[item.kind] for alias, item in wanted.items()}
             return self.view(name, self.physical(query), through | given)
@@ -478,7 +498,7 @@ class _AthenaSession:
     ) -> pa.Table:
         found: list[JsonField] = []
         rows: exp.Expr = source.node()
-        depth = 6
+        depth = _USUAL_DEPTH
         while True:
             query = athena_json.fields_query(rows, column, groups, depth)
             table, _ = self._warehouse.statements.query(self.sql(query), "fields of events")
@@ -488,7 +508,7 @@ class _AthenaSession:
                 return fields_table(found, groups)
             # Few events nest so deep: only their groups are looked at again.
             rows = athena_json.rows_of(source.node(), groups, sorted(deeper, key=repr))
-            depth *= 2
+            depth = max(3 * _USUAL_DEPTH, 2 * depth)
 
     def readable(self, name: str, events: exp.Query, columns: Mapping[str, str]) -> Table:
         # Athena's own reader takes the last value of a key given twice.
@@ -511,14 +531,53 @@ class _AthenaSession:
         )
         return records, done
 
+    def lay_out(self, readers: int, shared: Iterable[JsonColumn]) -> bool:
+        """Lay the records out by type and name, so that a table of events reads its own alone."""
+        if readers < _MANY_READERS:
+            return False
+        names = list(self.columns(_KEPT))
+        chosen = [exp.column(name, table="k", quoted=True) for name in names]
+        chosen.append(exp.column("record", table="r"))
+        number = exp.column("record_number", table="k").eq(exp.column("record_number", table="r"))
+        query = exp.Select(expressions=chosen).from_(_KEPT.node().as_("k"), copy=False)
+        query = query.join(Table(WORK, "records").node().as_("r"), on=number, copy=False)
+        query = query.where(exp.column("is_duplicate", table="k").not_(), copy=False)
+        whole = self.view("kept_texts", query, {**self.columns(_KEPT), "record": "varchar"})
+        ready = {item: f"__s{place}" for place, item in enumerate(map(_raw, shared))}
+        values = {name: item for item, name in ready.items()}
+        taken = self.json_columns("kept_values", whole, "record", values, keep=True, lazy=True)
+        key = "crc32(to_utf8(type || '/' || coalesce(event, '')))"
+        rows = self.sql(exp.select("*").from_(taken.node()))
+        sql = f"select *, {key} % {_PLACES} as {_PLACE} from (\n{rows}\n) as kept_values"
+        self._work[_LAID_OUT.name] = self.create("kept_by_name", sql, by=_PLACE)
+        self._shared = ready
+        return True
+
     def just_read(
-        self, name: str, kept: exp.Query, takes: Callable[[str, str], bool]
-    ) -> Table | None:
-        del name, kept, takes  # what the tables hold is quicker to read than to join
-        return None
+        self,
+        name: str,
+        kept: exp.Query,
+        columns: Mapping[str, str],
+        events: Iterable[tuple[str, str]],
+    ) -> Table:
+        source = exp.Select(expressions=[exp.Star()]).from_(_LAID_OUT.node(), copy=False)
+        places = {crc32(f"{kind}/{event}".encode()) % _PLACES for kind, event in events}
+        if len(places) < _PLACES // 2:
+            source = source.where(exp.column(_PLACE).isin(*map(literal, sorted(places))))
+        query = kept.copy()
+        for node in list(query.find_all(exp.Table)):
+            if Table(node.db, node.name) == _KEPT:
+                node.replace(source.subquery(node.alias, copy=False))
+        wanted = [one for one in query.expressions if one.alias_or_name in columns]
+        wanted += [exp.column(n, quoted=True) for n in ("record", *self._shared.values())]
+        query.set("expressions", wanted)
+        self._ready[name] = self._shared
+        return self.view(name, query, columns)
 
     def locate(self, name: str, source: Table, cut: Callable[[str], Sequence[str]]) -> Table:
-        work = LinesReader(self._warehouse, self).locate(source, cut)
+        work = self._work[source.name]
+        if work.rows:
+            work = LinesReader(self._warehouse, self).locate(source, cut)
         self._work[name] = work
         return Table(WORK, name)
 
@@ -651,25 +710,46 @@ class _AthenaSession:
             catalog.put(storage, glue.partitioned(catalog, storage, work.physical, merged))
             catalog.add_partitions(storage, work.physical, merged, kept)
             shown = merged
-        rows = work.rows
         self._warehouse.s3_lease.check(token)
+        self._show(table, work, shown, version)
+        athena_setup.mark_partitions(self._warehouse, before, replaced if partitions else None)
+        return Publication(table, work.rows)
+
+    def _show(
+        self, table: Table, work: _Work, shown: Mapping[str, str], version: str | None
+    ) -> None:
+        """Let a table's name stand for a physical table with partitions, in one call."""
         # Before the view is replaced: whatever happens then, files and physical table stay.
         self._adopted.add(work.folder.key)
         self._made.remove(work.physical)
-        catalog.put(
+        self._warehouse.catalog.put(
             self._database(table),
             glue.view(
                 table.name,
                 f"select {', '.join(_quote(name) for name in shown)} "
-                f"from {_quote(storage)}.{_quote(work.physical)}",
+                f"from {_quote(self._warehouse.storage)}.{_quote(work.physical)}",
                 self._database(table),
                 shown,
-                parameters=self._about(rows, version) | {glue.PHYSICAL: work.physical},
+                parameters=self._about(work.rows, version) | {glue.PHYSICAL: work.physical},
             ),
         )
         self._columns.pop(table, None)
-        athena_setup.mark_partitions(self._warehouse, before, replaced if partitions else None)
-        return Publication(table, rows)
+
+    def publish_empty(self, table: Table, columns: Mapping[str, str]) -> None:
+        """Publish a table of events without a statement: nothing has to be computed."""
+        token = self._writable()
+        old = self._warehouse.catalog.table(self._database(table), table.name)
+        physical, folder = self._place(table.name)
+        own = {name: kind for name, kind in columns.items() if name != _PARTITION}
+        self._warehouse.catalog.put(
+            self._warehouse.storage,
+            glue.external_table(
+                physical, str(folder), own, glue.PARQUET, partition_keys={_PARTITION: "varchar"}
+            ),
+        )
+        self._warehouse.s3_lease.check(token)
+        self._show(table, _Work(physical, folder, 0), columns, None)
+        athena_setup.mark_partitions(self._warehouse, glue.physical(old) if old else "", None)
 
     def _write_partitions(
         self,
@@ -683,6 +763,8 @@ class _AthenaSession:
         order = [*(name for name in names if name != _PARTITION), _PARTITION]
 
         def some(days: Sequence[str] | None) -> str:
+            if days is None and query.named_selects == order:
+                return self.sql(query)
             chosen: list[exp.Expr] = [exp.column(name, quoted=True) for name in order]
             part = exp.Select(expressions=chosen).from_(query.subquery("whole"), copy=False)
             if days is not None:
@@ -691,8 +773,8 @@ class _AthenaSession:
 
         groups = _groups(self._all_days() if partitions is None else sorted(partitions))
         if len(groups) < 2:
-            return self.create(table.name, some(None), str(table), partitioned=True)
-        work = self.create(table.name, some(groups[0]), str(table), partitioned=True)
+            return self.create(table.name, some(None), str(table), by=_PARTITION)
+        work = self.create(table.name, some(groups[0]), str(table), by=_PARTITION)
         for days in groups[1:]:
             target = f"{_quote(self._warehouse.storage)}.{_quote(work.physical)}"
             sql = f"insert into {target}\n{some(days)}"
@@ -840,6 +922,11 @@ class _AthenaSession:
         if work.filter is not None:
             inner = inner.where(work.filter.copy(), copy=False)
         return inner.subquery(exp.to_identifier(alias, quoted=True), copy=False)
+
+
+def _raw(item: JsonColumn) -> JsonColumn:
+    """How a value is read, whatever is made of it then."""
+    return replace(item, kind=as_text(item.only)[0]) if item.kind == "text" else item
 
 
 _ARROW_OF = {

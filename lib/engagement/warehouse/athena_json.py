@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import pyarrow as pa
@@ -26,6 +27,7 @@ _MAP = "map(varchar, json)"
 _RAW = "json_extract_as_sent"
 
 TYPES = {
+    "text": "varchar",
     "string": "varchar",
     "json": "varchar",
     "integer": "decimal(38,0)",
@@ -64,8 +66,13 @@ def columns_query(
     column: str,
     wanted: Mapping[str, JsonColumn],
     where: str | None,
+    *,
+    ready: Mapping[str, str] | None = None,
+    over: Mapping[str, str] | None = None,
 ) -> exp.Select:
     """The query that takes ``wanted`` out of a column of JSON texts.
+
+    Every subquery is planned with all columns that go through it, so there are as few as can be.
 
     Parameters
     ----------
@@ -75,58 +82,141 @@ def columns_query(
         Names of the source's columns that go through.
     where
         A boolean column: only texts for which it is true are parsed.
+    ready
+        Columns of the source that hold some of the wanted values already.
+    over
+        SQL over ``leaf`` that makes of some of the wanted values what is really wanted.
     """
+    ready, over = ready or {}, over or {}
     text = _quoted(column)
-    through = [*kept] if column in kept else [*kept, column]
-    opened: dict[Path, str] = {(): "__m0"}
-    for item in wanted.values():
-        for depth in range(1, len(item.path)):
-            opened.setdefault(item.path[:depth], f"__m{len(opened)}")
+    taken = {alias: item for alias, item in wanted.items() if alias not in ready}
     parsed = _parsed(text)
     if where:
         parsed = f"case when {_quoted(where)} then {parsed} end"
-    query = _select([_quoted(name) for name in through], [f"{parsed} as __m0"], source)
-    deepest = max((len(path) for path in opened), default=0)
-    for depth in range(1, deepest + 1):
-        there = [alias for path, alias in opened.items() if len(path) < depth]
-        new = [
-            f"try_cast(element_at({opened[path[:-1]]}, {_literal(path[-1])}) as {_MAP}) as {alias}"
-            for path, alias in opened.items()
-            if len(path) == depth
-        ]
-        query = _select([*(_quoted(name) for name in through), *there], new, _nested(query))
-    simple, texts = {}, {}
-    for alias, item in wanted.items():
-        value = f"element_at({opened[item.path[:-1]]}, {_literal(item.path[-1])})"
+    levels, value_of = _opened([item.path for item in taken.values()], parsed)
+    values = {alias: _quoted(name) for alias, name in ready.items()}
+    texts: dict[str, str] = {}
+    for alias, item in taken.items():
         cast = _SIMPLY.get((item.kind, item.only))
         if cast:
-            simple[alias] = f"try_cast({value} as {cast}) as {_quoted(alias)}"
+            values[alias] = f"try_cast({value_of[item.path]} as {cast})"
         else:
-            texts[alias] = f"json_format({value}) as {_quoted('__v_' + alias)}"
-    given = [_quoted(name) for name in through]
-    query = _select(given, [*simple.values(), *texts.values()], _nested(query))
-    if not texts:
-        return _select([_quoted(name) for name in (*kept, *wanted)], [], _nested(query))
-    nested = {
-        alias: f"case when {_is_nested(_quoted('__v_' + alias))} "
-        f"then json_format({_RAW}({text}, {_literal(json_path(wanted[alias].path))})) end"
-        for alias in texts
-        if wanted[alias].kind in ("string", "json") and wanted[alias].only & {"array", "object"}
-    }
-    if nested:
-        # Printing numbers anew is a long expression: it stands there once for all columns.
-        printed = f"n -> json_numbers({_once('n')})"
-        whole = f"transform(array[{', '.join(nested.values())}], {printed}) as __nested"
-        given = [*given, *map(_quoted, simple), *(_quoted("__v_" + alias) for alias in texts)]
-        query = _select(given, [whole], _nested(query))
-    places = {alias: place for place, alias in enumerate(nested, start=1)}
+            texts[alias] = f"json_format({value_of[item.path]}) as {_quoted('__v_' + alias)}"
+    through = [_quoted(name) for name in dict.fromkeys([*kept, *ready.values()])]
+    below = [*through] if column in kept else [*through, text]
+    if where and where not in kept and levels:
+        levels[0].append(_quoted(where))
+    query: exp.Expr = source
+    opened: list[str] = []
+    for level in levels:
+        query = _nested(_select([*below, *opened], level, query))
+        opened += [entry.rpartition(" ")[2] for entry in level]
+    if texts:
+        simple = {alias: value for alias, value in values.items() if alias not in ready}
+        given = [f"{value} as {_quoted(alias)}" for alias, value in simple.items()]
+        query = _nested(_select(below, [*given, *texts.values()], query))
+        names = [*map(_quoted, simple), *(_quoted("__v_" + alias) for alias in texts)]
+        nested = {
+            alias: f"case when {_is_nested(_quoted('__v_' + alias))} "
+            f"then json_format({_RAW}({text}, {_literal(json_path(wanted[alias].path))})) end"
+            for alias in texts
+            if wanted[alias].kind in ("string", "json") and wanted[alias].only & _NESTED
+        }
+        if nested:
+            # Printing numbers anew is a long expression: it stands there once for all columns.
+            printed = f"n -> json_numbers({_once('n')})"
+            whole = f"transform(array[{', '.join(nested.values())}], {printed}) as __nested"
+            query = _nested(_select([*through, *names], [whole], query))
+        places = {alias: place for place, alias in enumerate(nested, start=1)}
+        values.update({alias: _quoted(alias) for alias in simple})
+        for alias in texts:
+            values[alias] = _value(wanted[alias], _quoted("__v_" + alias), places.get(alias))
+    long: dict[str, list[str]] = {}
+    for alias, sql in over.items():
+        if _is_long(sql):
+            long.setdefault(sql, []).append(alias)
+    if long:
+        # What is long stands there once, whatever number of values it is for.
+        given = [
+            f"transform(array[{', '.join(values[alias] for alias in aliases)}], leaf -> {sql}) "
+            f"as __over{number}"
+            for number, (sql, aliases) in enumerate(long.items())
+        ]
+        done = {alias for aliases in long.values() for alias in aliases}
+        given += [f"{values[one]} as {_quoted(one)}" for one in values if one not in done]
+        query = _nested(_select([_quoted(name) for name in kept], given, query))
+        values = {alias: _quoted(alias) for alias in values if alias not in done}
+        for number, aliases in enumerate(long.values()):
+            for place, alias in enumerate(aliases, start=1):
+                values[alias] = f"__over{number}[{place}]"
+        over = {alias: sql for alias, sql in over.items() if alias not in done}
     results = [
-        _quoted(alias)
-        if alias in simple
-        else f"{_value(item, _quoted('__v_' + alias), places.get(alias))} as {_quoted(alias)}"
-        for alias, item in wanted.items()
+        exp.alias_(_over(over.get(alias), values[alias]), alias, quoted=True, copy=False)
+        for alias in wanted
     ]
-    return _select([_quoted(name) for name in kept], results, _nested(query))
+    return _select([_quoted(name) for name in kept], results, query)
+
+
+_NESTED = frozenset({"array", "object"})
+
+
+def _opened(paths: Sequence[Path], parsed: str) -> tuple[list[list[str]], dict[Path, str]]:
+    """How the objects are opened that some paths lead through.
+
+    Returns
+    -------
+    tuple
+        Per level, the columns to select of it; and SQL for the value of each path, above all
+        levels. An object that leads to one value alone needs no column of its own.
+    """
+    uses: dict[Path, int] = {}
+    for path in dict.fromkeys(paths):
+        for depth in range(len(path), 0, -1):
+            uses[path[: depth - 1]] = uses.get(path[: depth - 1], 0) + 1
+            if uses[path[: depth - 1]] > 1:
+                break
+    levels: list[list[str]] = []
+    sql: dict[Path, str] = {}
+    above: dict[Path, int] = {}
+    for path in sorted(uses, key=len):
+        before = path[:-1]
+        value = (
+            f"try_cast(element_at({sql[before]}, {_literal(path[-1])}) as {_MAP})"
+            if path
+            else parsed
+        )
+        level = above[before] if path else 0
+        if uses[path] > 1:
+            alias = f"__m{sum(map(len, levels))}"
+            if level == len(levels):
+                levels.append([])
+            levels[level].append(f"{value} as {alias}")
+            value, level = alias, level + 1
+        sql[path], above[path] = value, level
+    found = {path: f"element_at({sql[path[:-1]]}, {_literal(path[-1])})" for path in paths}
+    return levels, found
+
+
+def _is_long(sql: str) -> bool:
+    """Whether SQL over a value would repeat it."""
+    return len(list(_tree(sql).find_all(exp.Column))) > 1
+
+
+def _over(sql: str | None, value: str) -> exp.Expr:
+    tree = _sql(value)
+    if sql is None:
+        return tree
+    whole = _tree(sql).copy()
+    for node in list(whole.find_all(exp.Column)):
+        if node is whole:
+            return tree
+        node.replace(tree.copy())
+    return whole
+
+
+@cache
+def _tree(sql: str) -> exp.Expr:
+    return sqlglot.parse_one(sql, read="athena")
 
 
 _SIMPLY = {
@@ -144,8 +234,10 @@ def _nested(query: exp.Select) -> exp.Expr:
     return query.subquery("parsed", copy=False)
 
 
-def _select(through: Sequence[str], new: Sequence[str], source: exp.Expr) -> exp.Select:
-    chosen = [_sql(text) for text in (*through, *new)]
+def _select(
+    through: Sequence[str], new: Sequence[str] | Sequence[exp.Expr], source: exp.Expr
+) -> exp.Select:
+    chosen = [one if isinstance(one, exp.Expr) else _sql(one) for one in (*through, *new)]
     return exp.Select(expressions=chosen).from_(source, copy=False)
 
 
@@ -276,20 +368,6 @@ def fields(
             JsonField(group, path, integers, doubles, booleans, strings, arrays, objects, values)
         )
     return found, deep
-
-
-def with_texts(source: exp.Expr, columns: Sequence[str], texts: Mapping[str, str]) -> exp.Select:
-    """Columns of a table, some of them with SQL over ``leaf`` that makes texts of their values."""
-    chosen: list[exp.Expr] = []
-    for name in columns:
-        if name not in texts:
-            chosen.append(exp.column(name, quoted=True))
-            continue
-        text = sqlglot.parse_one(texts[name], read="athena")
-        for node in text.find_all(exp.Column):
-            node.set("this", exp.to_identifier(name, quoted=True))
-        chosen.append(exp.alias_(text, name, quoted=True, copy=False))
-    return exp.Select(expressions=chosen).from_(source, copy=False)
 
 
 def rows_of(source: exp.Expr, groups: Sequence[str], wanted: Sequence[tuple[Any, ...]]) -> exp.Expr:

@@ -224,14 +224,30 @@ class Session(Protocol):
         """
         ...
 
-    def just_read(
-        self, name: str, kept: exp.Query, takes: Callable[[str, str], bool]
-    ) -> Table | None:
-        """Let ``work.<name>`` stand for some of the records that were read last.
+    def publish_empty(self, table: Table, columns: Mapping[str, str]) -> None:
+        """Publish a table of these columns, with their Athena types, and no rows."""
+        ...
 
-        ``kept`` gives their ``record_number`` and ``shape``, which :meth:`json_columns` then uses
-        up in the place of their texts; ``takes`` says of an event's type and name whether any of
-        them may be such. ``None`` where an engine rather reads ``events.events``.
+    def lay_out(self, readers: int, shared: Iterable[JsonColumn]) -> bool:
+        """Make ready for tables to be made of the kept ones of the records that were read last.
+
+        ``readers`` tables will be made, of which many ask for the ``shared`` values. False where
+        an engine rather reads ``events.events`` for them.
+        """
+        ...
+
+    def just_read(
+        self,
+        name: str,
+        kept: exp.Query,
+        columns: Mapping[str, str],
+        events: Iterable[tuple[str, str]],
+    ) -> Table:
+        """Let ``work.<name>`` stand for some of the records that were laid out.
+
+        ``kept`` selects ``columns`` from ``work.kept``, with ``record_number`` and ``shape`` before
+        them: :meth:`json_columns` may use them up in the place of the texts in ``record``.
+        ``events`` are the types and names that such records have; those without a name have ``''``.
         """
         ...
 

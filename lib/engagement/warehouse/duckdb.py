@@ -11,7 +11,7 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -349,12 +349,29 @@ class _DuckDBSession:
             raise WarehouseError("no records were read in this session")
         return self._read
 
+    def publish_empty(self, table: Table, columns: Mapping[str, str]) -> None:
+        chosen = [
+            exp.alias_(exp.cast(exp.null(), kind), n, quoted=True) for n, kind in columns.items()
+        ]
+        self.publish(table, exp.select(*chosen).where(exp.false()))
+
+    def lay_out(self, readers: int, shared: Iterable[JsonColumn]) -> bool:
+        del readers, shared  # their values have been found already
+        return True
+
     def just_read(
-        self, name: str, kept: exp.Query, takes: Callable[[str, str], bool]
-    ) -> Table | None:
-        table = self.view(name, kept, {})
+        self,
+        name: str,
+        kept: exp.Query,
+        columns: Mapping[str, str],
+        events: Iterable[tuple[str, str]],
+    ) -> Table:
+        table, wanted = self.view(name, kept, columns), set(events)
         self._just_read[name] = [
-            group for group in self._read_last().groups if takes(group.kind, group.event)
+            group
+            for group in self._read_last().groups
+            # Only tracks have names; what else stands there is no name.
+            if (group.kind, group.event if group.kind == "track" else "") in wanted
         ]
         return table
 

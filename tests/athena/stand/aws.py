@@ -24,11 +24,12 @@ from moto.moto_server.werkzeug_app import (
     MotoRequestHandler,
     create_backend_app,
 )
+from moto.s3.models import s3_backends
 from werkzeug.exceptions import ClientDisconnected
 from werkzeug.serving import BaseWSGIServer, make_server
 from werkzeug.wrappers import Request, Response
 
-from . import glue_rules, lake_formation
+from . import glue_rules, lake_formation, s3_reads
 from .access import ENGINE_AGENT
 from .errors import ServiceError
 from .faults import Call, Client, Failure, Faults
@@ -124,7 +125,7 @@ class AwsApplication:
             with self._moto_lock:
                 if call.service == "glue":
                     return self._answer_glue(request)
-                return self._ask_moto(request)
+                return self._answer_read(request) or self._ask_moto(request)
         except ServiceError as error:
             return _failed(call, Failure(error.code, error.message, error.status))
 
@@ -148,6 +149,21 @@ class AwsApplication:
         if call.operation == "CreateDatabase":
             lake_formation.open_database(request.region, parameters["DatabaseInput"]["Name"])
         return response
+
+    def _answer_read(self, request: "_AwsRequest") -> Response | None:
+        call = request.call
+        if (call.service, call.client) != ("s3", "engine"):
+            return None
+        if call.operation not in ("GetObject", "ListObjectsV2"):
+            return None
+        arguments = parse_qs(request.environ.get("QUERY_STRING", ""), keep_blank_values=True)
+        return s3_reads.quick_answer(
+            s3_backends[DEFAULT_ACCOUNT_ID]["aws"],
+            call.operation,
+            call.resource,
+            {name: values[-1] for name, values in arguments.items()},
+            request.environ.get("HTTP_RANGE"),
+        )
 
     def _ask_moto(self, request: "_AwsRequest") -> Response:
         application = self._services.get(request.call.service, self._moto)

@@ -83,6 +83,7 @@ _CATALOG_PROPERTIES = {
 
 _JVM_OPTIONS = (
     "-Xmx2g",
+    "-Xmn700m",
     "-XX:+UseParallelGC",
     "-XX:+ExitOnOutOfMemoryError",
     # A stand lives for minutes: the second compiler takes more than it gives.
@@ -90,6 +91,8 @@ _JVM_OPTIONS = (
     "-XX:ReservedCodeCacheSize=192M",
     "-XX:-UsePerfData",
     "-XX:+UnlockDiagnosticVMOptions",
+    # What Trino generates for every statement is right.
+    "-XX:-BytecodeVerificationRemote",
     "-Dfile.encoding=UTF-8",
     "-Duser.timezone=UTC",
     "-Djdk.attach.allowAttachSelf=true",
