@@ -20,11 +20,12 @@ import pytest
 from engagement.settings import ROOT, load_settings
 from engagement.warehouse import LeaseHeldError, Table, WarehouseError, open_warehouse
 from engagement.warehouse.athena import AthenaWarehouse
-from engagement.warehouse.base import JsonColumn, fields_of
+from engagement.warehouse.base import JsonColumn
 from tests.athena.compare import frames
 from tests.athena.parameters import settings
 from tests.athena.stand import Stand, fail
 from tests.athena.stand.faults import ENGINE_FAILED
+from tests.warehouse.fields import fields_of
 
 TABLE = Table("marts", "numbers")
 _NAMES = (f"case{number}" for number in itertools.count())

@@ -18,8 +18,8 @@ from engagement.landing.scanned import Scanned
 from engagement.warehouse import Warehouse
 from engagement.warehouse.duckdb import DuckDBWarehouse
 from tests.athena.compare import differences
-from tests.athena.test_conformance import sample_days, spoil
 from tests.flatten.conftest import Shop, event
+from tests.landing.nasty import sample_days, spoil
 
 
 class Odd(Scanned):

@@ -18,8 +18,9 @@ from sqlglot import exp
 
 from engagement.landing.lines import cut_records
 from engagement.warehouse import DialectError, Table, Warehouse, WarehouseError
-from engagement.warehouse.base import JsonColumn, JsonField, JsonValues, Session, fields_of
+from engagement.warehouse.base import JsonColumn, JsonField, JsonValues, Session
 from tests.warehouse.conftest import Land
+from tests.warehouse.fields import fields_of
 
 MART = Table("marts", "things")
 

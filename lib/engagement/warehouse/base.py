@@ -420,22 +420,6 @@ def fields_table(fields: Sequence[JsonField], groups: Sequence[str]) -> pa.Table
     return pa.table(columns)
 
 
-def fields_of(table: pa.Table, groups: Sequence[str]) -> list[JsonField]:
-    """Fields of such a table, one by one."""
-    found = []
-    for row in table.to_pylist():
-        looks = [row[name] for name in FIELD_LOOKS]
-        found.append(
-            JsonField(
-                tuple(row[name] for name in groups),
-                tuple(json.loads(row["path"])),
-                **{name: row[name] for name in FIELD_COUNTS},
-                values=None if looks[0] is None else JsonValues(*looks),
-            )
-        )
-    return found
-
-
 @dataclass(frozen=True)
 class FileLines:
     """How reading one landed file went: its lines, or why it cannot be read."""
