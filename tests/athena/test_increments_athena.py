@@ -40,9 +40,20 @@ def test_late_and_corrected_files_new_events_and_wider_types(
     assert seen(reader) == {("m1", "1"), ("m2", "2"), ("m3", "33"), ("m4", "4")}
 
     # A new date brings an event that there was not, a new column, and a type that is wider.
-    land(stand, name, THIRD, page("m5", x="five", y=True), {**SIGNED_UP, "properties": {"z": 1.5}})
-    report = flatten(AthenaWarehouse(own), own)
+    # So many tables are made of records that were laid out by name, the widened one of all dates.
+    events = (
+        page("m5", x="five", y=True),
+        {**SIGNED_UP, "properties": {"z": 1.5}},
+        {**SIGNED_UP, "event": "Logged In", "messageId": "t2", "properties": {"list": [1, 2.50]}},
+        {**SIGNED_UP, "type": "screen", "messageId": "s1"},
+        {**SIGNED_UP, "type": "identify", "messageId": "i1", "userId": "u1"},
+    )
+    context = {"locale": "de-DE", "screen": {"width": 320}, "traits": {"tags": ["a"], "age": 31}}
+    land(stand, name, THIRD, *({**event, "context": context} for event in events))
+    warehouse = AthenaWarehouse(own)
+    report = flatten(warehouse, own)
     assert report.days_read == (THIRD,)
+    assert "kept_by_name" in [statement.label for statement in warehouse.log.statements]
     assert seen(reader) == {("m1", "1"), ("m2", "2"), ("m3", "33"), ("m4", "4"), ("m5", "five")}
     found = reader.query("select id, z, received_at_utc_date from events.signed_up")
     assert found.to_numpy().tolist() == [["t1", 1.5, THIRD]]

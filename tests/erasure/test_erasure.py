@@ -421,11 +421,11 @@ def test_one_that_is_stopped_anywhere_is_finished_by_the_next(
 def test_a_files_freed_blocks_hold_the_person_until_it_is_written_anew(
     two: tuple[Shop, Shop], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from engagement.warehouse import duckdb_rewrite
+    from engagement.warehouse import duckdb_file
 
     shop, _ = two
     with monkeypatch.context() as patch:
-        patch.setattr(duckdb_rewrite, "rewrite", lambda path: (0, 0))
+        patch.setattr(duckdb_file, "rewrite", lambda path: (0, 0))
         erase_in(shop)
     assert MARKER.encode() in shop.path.read_bytes()
     before = shop.tables()

@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import duckdb
 import pandas as pd
@@ -26,7 +26,7 @@ from engagement.flatten.names import table_name
 from engagement.models.inputs import contracts
 from engagement.models.runner import Built, build, models
 from engagement.settings import Events, Settings, load_settings
-from engagement.warehouse import Session, Table, open_warehouse
+from engagement.warehouse import Session, Table, duckdb_file, open_warehouse
 from engagement.warehouse.dialect import WORK, render
 
 
@@ -167,8 +167,11 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Open]:
     path = folder / "warehouse.duckdb"
     own = {"landing.location": str(folder), "warehouse.duckdb.path": str(path)}
     warehouse = open_warehouse(load_settings("params/local.yaml", own))
-    # Connections of one process share a file.
-    with warehouse.session(write=True) as session, duckdb.connect(str(path)) as connection:
+    with (
+        warehouse.session(write=True) as session,
+        cast(Any, session)._connection.cursor() as connection,  # another one to the same file
+    ):
+        connection.execute(f"use {duckdb_file.FILE}")
         yield Open(session, connection)
 
 

@@ -337,12 +337,7 @@ def time_discards() -> exp.Query:
             )
             .from_(Table("work", "kept").node())
             .where(exp.column("is_duplicate").not_())
-            .where(exp.func("nullif", exp.column(f"raw_{name}"), "''").is_(exp.null()).not_())
-            .where(
-                exp.Anonymous(this="parse_timestamp", expressions=[exp.column(f"raw_{name}")]).is_(
-                    exp.null()
-                )
-            )
+            .where(exp.column(f"is_{name}_unreadable"))
             for name in TIMES
         ]
     )

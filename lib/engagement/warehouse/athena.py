@@ -449,6 +449,7 @@ class _AthenaSession:
 
     def view(self, name: str, select: Select, columns: Mapping[str, str]) -> Table:
         query = self.tree(select, None)
+        self._ready.pop(name, None)
         self._work[name] = _Work("", self._warehouse.files, 0, columns=dict(columns), view=query)
         return Table(WORK, name)
 
@@ -571,8 +572,9 @@ class _AthenaSession:
         wanted = [one for one in query.expressions if one.alias_or_name in columns]
         wanted += [exp.column(n, quoted=True) for n in ("record", *self._shared.values())]
         query.set("expressions", wanted)
+        table = self.view(name, query, columns)
         self._ready[name] = self._shared
-        return self.view(name, query, columns)
+        return table
 
     def locate(self, name: str, source: Table, cut: Callable[[str], Sequence[str]]) -> Table:
         work = self._work[source.name]

@@ -225,7 +225,7 @@ class Session(Protocol):
         ...
 
     def publish_empty(self, table: Table, columns: Mapping[str, str]) -> None:
-        """Publish a table of these columns, with their Athena types, and no rows."""
+        """Publish a table of events with these columns, typed as Athena does, and no rows."""
         ...
 
     def lay_out(self, readers: int, shared: Iterable[JsonColumn]) -> bool:

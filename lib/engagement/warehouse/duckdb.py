@@ -26,10 +26,10 @@ from engagement.landing.records import RecordGroup, Records
 from engagement.settings import Settings
 from engagement.warehouse import (
     duckdb_fields,
+    duckdb_file,
     duckdb_functions,
     duckdb_json,
     duckdb_records,
-    duckdb_rewrite,
     lease,
 )
 from engagement.warehouse.base import (
@@ -152,7 +152,7 @@ class DuckDBWarehouse:
     def forget(self, holds: Callable[[str, bytes], bool]) -> Forgotten:
         """Write the file anew, without the blocks that were freed; a disk keeps no old versions."""
         del holds
-        before, after = duckdb_rewrite.rewrite(self._path)
+        before, after = duckdb_file.rewrite(self._path)
         return Forgotten({"bytes of the warehouse file": max(before - after, 0)})
 
 
@@ -171,7 +171,7 @@ class _Connection:
         pause = 0.02
         while True:
             try:
-                self._connection = duckdb.connect(str(path), read_only=self._read_only)
+                self._connection = duckdb_file.opened(path, read_only=self._read_only)
                 break
             except duckdb.IOException as error:
                 if "lock" not in str(error):
@@ -188,7 +188,7 @@ class _Connection:
                     told = True
                 time.sleep(pause)
                 pause = min(pause * 1.5, 0.5)
-            except duckdb.ConnectionException:
+            except (duckdb.ConnectionException, duckdb.ResourceInUseException):
                 raise WarehouseError(
                     f"{path.name} is open in this process already: leave the block of the other "
                     "session first."

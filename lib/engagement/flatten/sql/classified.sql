@@ -1,6 +1,7 @@
 -- Grain: one record, with its default columns read and, where it cannot be kept, the reason. Its text
 -- stays in work.records: nothing here needs it.
 -- A receivedAt outside the folder's day is moved to the nearest moment within it: the folder rules.
+-- A time that was given and is none is unreadable.
 -- An event time more than a day after the record was received, or before 2000, is not believed.
 with envelope as (
     select * from work.envelope
@@ -76,6 +77,11 @@ select
     raw_sent_at,
     raw_original_timestamp,
     raw_timestamp,
+    coalesce(raw_received_at, '') <> '' and stated_received_at is null as is_received_at_unreadable,
+    coalesce(raw_sent_at, '') <> '' and sent_at is null as is_sent_at_unreadable,
+    coalesce(raw_original_timestamp, '') <> ''
+    and original_timestamp is null as is_original_timestamp_unreadable,
+    coalesce(raw_timestamp, '') <> '' and stated_timestamp is null as is_timestamp_unreadable,
     event_time > cast(date_add('day', 1, received_at) as timestamp(3))
     or event_time < timestamp '2000-01-01 00:00:00.000' as is_timestamp_unbelieved,
     source_file,

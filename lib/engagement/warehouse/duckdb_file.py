@@ -1,0 +1,72 @@
+"""The file of the embedded engine: how it is opened, and how it is written anew."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import duckdb
+
+FILE = "warehouse_file"
+"""What a connection that writes calls the file; nothing that is kept in it has that name."""
+
+_DRAFT = ".rewriting"
+
+_ROW_GROUP = 16_384
+"""Rows of a table that DuckDB compresses together.
+
+A group that is not full is compressed anew with every checkpoint. With DuckDB's own 122,880 rows
+that is most of fifty tables of events, each time.
+"""
+
+
+def opened(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+    """Open the file. How many rows a group has is only told where it is attached.
+
+    Raises
+    ------
+    duckdb.IOException
+        Another process holds it; the message speaks of the lock.
+    duckdb.ConnectionException, duckdb.ResourceInUseException
+        It is open in this process.
+    """
+    if read_only:
+        return duckdb.connect(str(path), read_only=True)
+    connection = duckdb.connect(config={"temp_directory": f"{path}.tmp"})
+    try:
+        connection.execute(f"attach {_quoted(path)} as {FILE} (row_group_size {_ROW_GROUP})")
+        connection.execute(f"use {FILE}")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def rewrite(path: Path) -> tuple[int, int]:
+    """Replace the file by a copy of its tables and views; gives its bytes before and after.
+
+    DuckDB frees the blocks of what was deleted and keeps what they held until they are used again.
+    A copy has no such blocks; it takes the file's place in one step, so that nothing stays of what
+    the tables no longer hold.
+
+    The caller holds the lease, and no connection is open.
+    """
+    draft = path.with_name(path.name + _DRAFT)
+    for left in (draft, draft.with_name(draft.name + ".wal")):
+        left.unlink(missing_ok=True)  # of a rewriting that was killed
+    before = path.stat().st_size
+    with opened(path, read_only=False) as connection:
+        connection.execute("checkpoint")
+        new = "__rewritten"
+        connection.execute(f"attach {_quoted(draft)} as {new} (row_group_size {_ROW_GROUP})")
+        connection.execute(f"copy from database {FILE} to {new}")
+        connection.execute("detach __rewritten")
+    with draft.open("rb") as stream:
+        os.fsync(stream.fileno())
+    draft.replace(path)
+    path.with_name(path.name + ".wal").unlink(missing_ok=True)
+    return before, path.stat().st_size
+
+
+def _quoted(path: Path) -> str:
+    return "'" + str(path).replace("'", "''") + "'"
