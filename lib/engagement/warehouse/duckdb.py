@@ -224,7 +224,8 @@ class _DuckDBSession:
             # A database of its own, gone with the connection.
             connection.execute(f"attach ':memory:' as {WORK}")
         self._read: Records | None = None
-        self._just_read: dict[str, list[RecordGroup]] = {}
+        self._just_read: dict[str, tuple[list[RecordGroup], bool]] = {}
+        self._odd_events: set[tuple[str, str]] = set()
         self._views: set[str] = set()
         duckdb_functions.register(connection)
 
@@ -323,9 +324,10 @@ class _DuckDBSession:
         keep: bool = False,
         lazy: bool = False,
     ) -> Table:
-        groups = self._just_read.get(source.name)
-        if groups is not None and self._read is not None:
-            sql = duckdb_records.values_sql(self._physical(source), self._read, groups, wanted)
+        just_read = self._just_read.get(source.name)
+        if just_read is not None:
+            groups, has_odd = just_read
+            sql = duckdb_records.values_sql(self._physical(source), groups, wanted, has_odd=has_odd)
         else:
             sql = duckdb_json.columns_sql(self._physical(source), column, wanted, where, keep)
         if lazy:
@@ -357,6 +359,10 @@ class _DuckDBSession:
 
     def lay_out(self, readers: int, shared: Iterable[JsonColumn]) -> bool:
         del readers, shared  # their values have been found already
+        self._odd_events = set()
+        if duckdb_records.needs_texts(self._read_last()):
+            sql = duckdb_records.odd_events_sql(self._physical(Table(WORK, "kept")))
+            self._odd_events = set(self._run(sql, "odd events").fetchall())
         return True
 
     def just_read(
@@ -367,12 +373,13 @@ class _DuckDBSession:
         events: Iterable[tuple[str, str]],
     ) -> Table:
         table, wanted = self.view(name, kept, columns), set(events)
-        self._just_read[name] = [
+        groups = [
             group
             for group in self._read_last().groups
             # Only tracks have names; what else stands there is no name.
             if (group.kind, group.event if group.kind == "track" else "") in wanted
         ]
+        self._just_read[name] = groups, not self._odd_events.isdisjoint(wanted)
         return table
 
     def readable(self, name: str, events: exp.Query, columns: Mapping[str, str]) -> Table:

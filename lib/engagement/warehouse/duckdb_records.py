@@ -83,13 +83,15 @@ def _as_text(value: str) -> str:
 
 def values_sql(
     source: str,
-    records: Records,
     groups: Iterable[RecordGroup],
     wanted: Mapping[str, JsonColumn],
+    *,
+    has_odd: bool,
 ) -> str:
     """The query that adds values to ``source``, whose rows have ``record_number`` and ``shape``.
 
-    These two, which only say where to look, are not in what it gives.
+    These two, which only say where to look, are not in what it gives. ``has_odd`` tells whether
+    some rows have no values in columns.
     """
     parts = []
     for group in groups:
@@ -102,7 +104,7 @@ def values_sql(
             f"inner join {group_table(group)} as l on s.record_number = l.record_number "
             f"where s.shape = {group.number}"
         )
-    if not parts or needs_texts(records):
+    if not parts or has_odd:
         rows = (
             "(select s.* exclude (record_number, shape), r.record as __text "
             f"from {source} as s inner join {RECORDS} as r on s.record_number = r.record_number "
@@ -110,6 +112,14 @@ def values_sql(
         )
         parts.append(duckdb_json.columns_sql(rows, "__text", wanted, None, keep=False))
     return " union all ".join(parts)
+
+
+def odd_events_sql(kept: str) -> str:
+    """The query for the types and names of kept events that have no values in columns."""
+    return (
+        f"select distinct type, coalesce(event, '') from {kept} "
+        f"where shape = {NO_GROUP} and not is_duplicate"
+    )
 
 
 def needs_texts(records: Records) -> bool:
