@@ -8,6 +8,7 @@ must be the same.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 MAX_LENGTH = 127
 
@@ -54,6 +55,7 @@ FIXED_TABLES = frozenset(
 """Tables that no event may be named as."""
 
 
+@lru_cache(maxsize=100_000)
 def snake_case(name: str) -> str:
     """Snake-case a raw name; empty where nothing of it is left.
 

@@ -201,7 +201,8 @@ def flatten(
     plans = _plans(settings)
     if plan.is_idle:
         with warehouse.session() as session:
-            return _report(session, plans, fields.registered(session), (), ())
+            wanted = tables.event_tables(fields.registered(session), plans)
+            return _report(session, wanted, (), ())
     before = len(warehouse.log.statements)
     with warehouse.session(write=True) as session:
         # Only who holds the lease knows what is to be done.
@@ -209,7 +210,7 @@ def flatten(
         run = _Run(warehouse, session, settings, plans, plan)
         read = run.read_all()
         dropped = run.make_tables()
-        report = _report(session, plans, run.known(), read, dropped)
+        report = _report(session, run.wanted(), read, dropped)
     scanned = [
         statement.scanned_bytes
         for statement in warehouse.log.statements[before:]
@@ -334,6 +335,7 @@ class _Run:
         self._touched: set[str] = set()
         self._just_read: set[str] = set()
         self._known: list[Registered] | None = None
+        self._tables: list[EventTable] | None = None
 
     def read_all(self) -> tuple[str, ...]:
         """Read the dates that are to be read, in order, in groups that fit into memory."""
@@ -444,7 +446,7 @@ class _Run:
         )
 
     def _publish_registry(self, days: Sequence[str]) -> None:
-        session, self._known = self._session, None
+        session, self._known, self._tables = self._session, None, None
         kept = session.view(
             "kept_records",
             _sql("kept_records"),
@@ -499,7 +501,7 @@ class _Run:
         all dates were read: then it is made anew.
         """
         session = self._session
-        wanted = [table for table in self._wanted() if self._is_touched(table)]
+        wanted = [table for table in self.wanted() if self._is_touched(table)]
         if not tables.lay_out(session, wanted):
             return
         mapping = self._mapping()
@@ -525,7 +527,7 @@ class _Run:
 
     def make_tables(self) -> tuple[str, ...]:
         """Make the tables that the dates of this run touch; gives those that were dropped."""
-        session, wanted, mapping = self._session, self._wanted(), self._mapping()
+        session, wanted, mapping = self._session, self.wanted(), self._mapping()
         days = sorted(self._stages.keys() - self._made)
         self._touched |= self._tables_of(days)
 
@@ -564,8 +566,11 @@ class _Run:
             self._known = fields.registered(self._session)
         return self._known
 
-    def _wanted(self) -> list[EventTable]:
-        return tables.event_tables(self.known(), self._plans)
+    def wanted(self) -> list[EventTable]:
+        """The tables that this asks for."""
+        if self._tables is None:
+            self._tables = tables.event_tables(self.known(), self._plans)
+        return self._tables
 
     def _mapping(self) -> Table:
         return self._session.rows(
@@ -624,12 +629,10 @@ def _reconcile(session: Session) -> None:
 
 def _report(
     session: Session,
-    plans: Mapping[str, Mapping[str, str]],
-    known: Sequence[Registered],
+    wanted: Sequence[EventTable],
     days_read: Sequence[str],
     dropped: Sequence[str],
 ) -> FlattenReport:
-    wanted = tables.event_tables(known, plans)
     counts = session.query(
         f"select (select count(*) from {tables.USERS}) as users, "
         f"(select count(*) from {tables.DISCARDS}) as discards",

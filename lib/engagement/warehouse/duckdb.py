@@ -51,6 +51,7 @@ from engagement.warehouse.base import (
     with_new_columns,
 )
 from engagement.warehouse.dialect import LOGICAL, WORK, Engine, Table, bind, parse, render
+from engagement.warehouse.duckdb_json import name_sql
 from engagement.warehouse.landed_objects import FolderObjects
 
 logger = logging.getLogger("engagement")
@@ -303,7 +304,7 @@ class _DuckDBSession:
     def rows(self, name: str, rows: pa.Table, columns: Mapping[str, str]) -> Table:
         table = Table(WORK, name)
         chosen = ", ".join(
-            f"cast({_name(column)} as {_duckdb_type(kind)}) as {_name(column)}"
+            f"cast({name_sql(column)} as {_duckdb_type(kind)}) as {name_sql(column)}"
             for column, kind in columns.items()
         )
         self._connection.register("__rows", rows)
@@ -570,7 +571,7 @@ class _DuckDBSession:
         self._run(f"insert into {made} by name {kept}", str(table)).fetchall()
         done = self._run(f"insert into {made} by name {sql}", str(table)).fetchall()
         self._run(f"drop table {name}", str(table))
-        self._run(f"alter table {made} rename to {_name(table.name)}", str(table))
+        self._run(f"alter table {made} rename to {name_sql(table.name)}", str(table))
         return int(done[0][0])
 
     def append(
@@ -587,7 +588,7 @@ class _DuckDBSession:
         self._connection.register("__appended", whole)
         try:
             work = Table(WORK, f"{table.name}_rows")
-            self._create(work, f"select * from {_name('__appended')}")
+            self._create(work, f"select * from {name_sql('__appended')}")
         finally:
             self._connection.unregister("__appended")
         return self.publish(
@@ -653,7 +654,7 @@ class _DuckDBSession:
         if table.database not in (*LOGICAL, WORK):
             raise WarehouseError(f"{table}: the databases are {', '.join(LOGICAL)}")
         if table.database == WORK and table.name in self._views:
-            return f"temp.main.{_name(table.name)}"
+            return f"temp.main.{name_sql(table.name)}"
         database = WORK if table.database == WORK else self._schema(table)
         return exp.table_(table.name, db=database, quoted=True).sql("duckdb")
 
@@ -668,7 +669,7 @@ _PUT_ASIDE = f"{_STORAGE}.texts_put_aside"
 def _defined(columns: Mapping[str, str]) -> str:
     """Columns as a table's definition; whole records are compressed as the long texts they are."""
     return ", ".join(
-        f"{_name(column)} {_duckdb_type(kind)}"
+        f"{name_sql(column)} {_duckdb_type(kind)}"
         + (" using compression zstd" if column == "record" else "")
         for column, kind in columns.items()
     )
@@ -701,7 +702,7 @@ def _narrowed(sql: str, types: Mapping[str, str]) -> str:
     if not changed:
         return sql
     replaced = ", ".join(
-        f"cast({_name(name)} as {kind}) as {_name(name)}" for name, kind in changed.items()
+        f"cast({name_sql(name)} as {kind}) as {name_sql(name)}" for name, kind in changed.items()
     )
     return f"select * replace ({replaced}) from ({sql})"
 
@@ -710,10 +711,6 @@ def _duckdb_type(kind: str) -> str:
     return str(exp.DataType.build(kind, dialect="trino").sql("duckdb")).replace(
         "TIMESTAMP_MS", "TIMESTAMP"
     )
-
-
-def _name(identifier: str) -> str:
-    return str(exp.to_identifier(identifier, quoted=True).sql("duckdb"))
 
 
 def _text(value: str) -> str:

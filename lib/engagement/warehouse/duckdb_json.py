@@ -237,7 +237,7 @@ def questions(kinds: frozenset[str]) -> tuple[str, dict[str, str]]:
 
 def name_sql(identifier: str) -> str:
     """A name, quoted."""
-    return str(exp.to_identifier(identifier, quoted=True).sql("duckdb"))
+    return '"' + identifier.replace('"', '""') + '"'
 
 
 def text_sql(value: str) -> str:
