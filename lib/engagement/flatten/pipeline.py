@@ -560,7 +560,7 @@ class _Run:
         increments.note_unfinished(session, {})
         return tuple(dropped)
 
-    def known(self) -> list[Registered]:
+    def _registered(self) -> list[Registered]:
         """What the registry holds now."""
         if self._known is None:
             self._known = fields.registered(self._session)
@@ -569,13 +569,13 @@ class _Run:
     def wanted(self) -> list[EventTable]:
         """The tables that this asks for."""
         if self._tables is None:
-            self._tables = tables.event_tables(self.known(), self._plans)
+            self._tables = tables.event_tables(self._registered(), self._plans)
         return self._tables
 
     def _mapping(self) -> Table:
         return self._session.rows(
             "mapping",
-            tables.mapping_rows(self.known()),
+            tables.mapping_rows(self._registered()),
             {"event": VARCHAR, "flat_table": VARCHAR},
         )
 

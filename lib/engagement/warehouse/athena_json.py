@@ -104,8 +104,6 @@ def columns_query(
             texts[alias] = f"json_format({value_of[item.path]}) as {_quoted('__v_' + alias)}"
     through = [_quoted(name) for name in dict.fromkeys([*kept, *ready.values()])]
     below = [*through] if column in kept else [*through, text]
-    if where and where not in kept and levels:
-        levels[0].append(_quoted(where))
     query: exp.Expr = source
     opened: list[str] = []
     for level in levels:

@@ -51,7 +51,7 @@ from engagement.warehouse.base import (
     with_new_columns,
 )
 from engagement.warehouse.dialect import LOGICAL, WORK, Engine, Table, bind, parse, render
-from engagement.warehouse.duckdb_json import name_sql
+from engagement.warehouse.duckdb_json import name_sql, text_sql
 from engagement.warehouse.landed_objects import FolderObjects
 
 logger = logging.getLogger("engagement")
@@ -399,7 +399,7 @@ class _DuckDBSession:
         if not rows and not self._has_put_aside():
             return
         lease.check(self._warehouse._path, self._writable())
-        marks = ", ".join(_text(day) for day in partitions) or "null"
+        marks = ", ".join(text_sql(day) for day in partitions) or "null"
         columns = f"{_PARTITION} varchar, id varchar, record varchar"
         with self._transaction("texts put aside"):
             for statement in (
@@ -506,7 +506,7 @@ class _DuckDBSession:
                 rows = self._replace(table, sql, old, columns)
             else:
                 rows = self._replace_partitions(table, sql, partitions, old, columns)
-            mark = _text(version or secrets.token_hex(16))
+            mark = text_sql(version or secrets.token_hex(16))
             self._run(f"comment on table {self._physical(table)} is {mark}", str(table))
         self._warehouse.log.add(str(table), sql, rows, started)
         return Publication(table, rows)
@@ -559,7 +559,7 @@ class _DuckDBSession:
                 for column, kind in self._described(sql, str(table)).items()
             }
         merged = with_new_columns(old, columns)
-        marks = ", ".join(_text(day) for day in partitions) or "null"
+        marks = ", ".join(text_sql(day) for day in partitions) or "null"
         if merged == dict(old):
             self._run(f"delete from {name} where {_PARTITION} in ({marks})", str(table)).fetchall()
             done = self._run(f"insert into {name} by name {sql}", str(table)).fetchall()
@@ -598,7 +598,8 @@ class _DuckDBSession:
     def published(self, table: Table) -> Published | None:
         rows = self._run(
             "select comment from duckdb_tables() where database_name = current_database() "
-            f"and schema_name = {_text(self._schema(table))} and table_name = {_text(table.name)}",
+            f"and schema_name = {text_sql(self._schema(table))} "
+            f"and table_name = {text_sql(table.name)}",
             "what is published",
         ).fetchall()
         if not rows or not rows[0][0]:
@@ -711,7 +712,3 @@ def _duckdb_type(kind: str) -> str:
     return str(exp.DataType.build(kind, dialect="trino").sql("duckdb")).replace(
         "TIMESTAMP_MS", "TIMESTAMP"
     )
-
-
-def _text(value: str) -> str:
-    return str(exp.Literal.string(value).sql("duckdb"))

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import duckdb
 
+from engagement.warehouse.duckdb_json import text_sql
+
 FILE = "warehouse_file"
 """What a connection that writes calls the file; nothing that is kept in it has that name."""
 
@@ -34,7 +36,7 @@ def opened(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         return duckdb.connect(str(path), read_only=True)
     connection = duckdb.connect(config={"temp_directory": f"{path}.tmp"})
     try:
-        connection.execute(f"attach {_quoted(path)} as {FILE} (row_group_size {_ROW_GROUP})")
+        connection.execute(f"attach {text_sql(str(path))} as {FILE} (row_group_size {_ROW_GROUP})")
         connection.execute(f"use {FILE}")
     except BaseException:
         connection.close()
@@ -58,7 +60,7 @@ def rewrite(path: Path) -> tuple[int, int]:
     with opened(path, read_only=False) as connection:
         connection.execute("checkpoint")
         new = "__rewritten"
-        connection.execute(f"attach {_quoted(draft)} as {new} (row_group_size {_ROW_GROUP})")
+        connection.execute(f"attach {text_sql(str(draft))} as {new} (row_group_size {_ROW_GROUP})")
         connection.execute(f"copy from database {FILE} to {new}")
         connection.execute("detach __rewritten")
     with draft.open("rb") as stream:
@@ -66,7 +68,3 @@ def rewrite(path: Path) -> tuple[int, int]:
     draft.replace(path)
     path.with_name(path.name + ".wal").unlink(missing_ok=True)
     return before, path.stat().st_size
-
-
-def _quoted(path: Path) -> str:
-    return "'" + str(path).replace("'", "''") + "'"
