@@ -8,7 +8,7 @@ the columns that all records together ask for.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import resources
@@ -512,13 +512,53 @@ class _Run:
                 return []
             rows = tables.rows_just_read(session, table, mapping)
             misfits = tables.misfits(session, table, rows)
-            if self._can_grow(table):
+            if not self._can_grow(table):
+                return misfits
+            if self._is_held(table):
+                held_by, others = self._held(table, days)
+                few = tables.rows_just_read(session, table, mapping, others) if others else None
+                tables.publish_tracks(session, table, few, days, held_by)
+            else:
                 tables.publish(session, table, rows, days)
             return misfits
 
-        misfits = list(tables.in_lanes(session, make, wanted))
+        misfits = self._made_in_turn(make, wanted)
         self._publish_discards(misfits, days)
         self._made |= set(days)
+
+    def _is_held(self, table: EventTable) -> bool:
+        """Whether a table is made of others, which hold most of its rows."""
+        return table.kind == "tracks" and self._warehouse.rereads_tables
+
+    def _held(
+        self, tracks: EventTable, days: Sequence[str] | None
+    ) -> tuple[list[EventTable], list[str]]:
+        """Tables that hold rows of ``tracks`` on some dates, or on all; names of other events."""
+        names = {
+            one.event
+            for one in self._registered()
+            if one.kind == "track" and (days is None or not one.days.isdisjoint(days))
+        }
+        held_by = [
+            own
+            for own in self.wanted()
+            if not names.isdisjoint(own.events)
+            and tables.holds_tracks(own, tracks)
+            # What another type makes wait is not made yet.
+            and self._session.columns(own.table) == own.definition
+        ]
+        others = names.difference(*(own.events for own in held_by))
+        return held_by, sorted(others)
+
+    def _made_in_turn(
+        self, make: Callable[[EventTable], list[exp.Query]], chosen: Sequence[EventTable]
+    ) -> list[exp.Query]:
+        """Make tables, those that are made of others last; gives what did not fit."""
+        last = [table for table in chosen if self._is_held(table)]
+        first = [table for table in chosen if not self._is_held(table)]
+        return [
+            query for turn in (first, last) for query in tables.in_lanes(self._session, make, turn)
+        ]
 
     def _publish_discards(self, misfits: Sequence[exp.Query], days: Sequence[str]) -> None:
         # Of dates just read only times have been published, and nothing of an earlier run is left.
@@ -536,13 +576,19 @@ class _Run:
                 tables.publish_empty(session, table)
                 return []
             whole = not days or not self._can_grow(table)
-            rows = tables.rows_kept(session, table, None if whole else days, mapping)
-            tables.publish(session, table, rows, None if whole else days)
+            of = None if whole else days
+            if self._is_held(table):
+                held_by, others = self._held(table, of)
+                few = tables.rows_kept(session, table, of, mapping, others) if others else None
+                tables.publish_tracks(session, table, few, of, held_by)
+            else:
+                rows = tables.rows_kept(session, table, of, mapping)
+                tables.publish(session, table, rows, of)
+                if days and not whole:
+                    return tables.misfits(session, table, rows)
             if not days:
                 return []
-            if whole:
-                rows = tables.rows_kept(session, table, days, mapping)
-            return tables.misfits(session, table, rows)
+            return tables.misfits(session, table, tables.rows_kept(session, table, days, mapping))
 
         chosen = [
             table
@@ -550,7 +596,7 @@ class _Run:
             if (days and self._is_touched(table))
             or session.columns(table.table) != table.definition
         ]
-        misfits = list(tables.in_lanes(session, make, chosen))
+        misfits = self._made_in_turn(make, chosen)
         if days:
             self._publish_discards(misfits, days)
         remade = [table for table in wanted if table in chosen or self._is_touched(table)]

@@ -121,6 +121,24 @@ def _event_table(
     return EventTable(name, kind, events, days, rows, tuple(typed), tuple(unnamed))
 
 
+def holds_tracks(own: EventTable, tracks: EventTable) -> bool:
+    """Whether the table of an event has all that ``tracks`` has of it, as ``tracks`` has it.
+
+    It has not where a column has another type there, or gets values from other paths. A column
+    that it lacks is NULL for all its events.
+    """
+    if own.kind != "track":
+        return False
+    of_tracks = {column.name: (kind, column) for column, kind in tracks.columns}
+    for column, kind in own.columns:
+        if column.name in of_tracks:
+            wanted, same = of_tracks[column.name]
+            paths = {source.path for source in same.sources}
+            if kind != wanted or any(source.path not in paths for source in column.sources):
+                return False
+    return True
+
+
 # --- making a table -----------------------------------------------------------------------------
 
 
@@ -138,16 +156,58 @@ def publish(session: Session, wanted: EventTable, rows: Table, days: Sequence[st
     )
 
 
+def publish_tracks(
+    session: Session,
+    wanted: EventTable,
+    rows: Table | None,
+    days: Sequence[str] | None,
+    held_by: Sequence[EventTable],
+) -> None:
+    """Make ``tracks`` again of tables that hold its rows already, and of ``rows`` that none holds.
+
+    It takes much less than to find their values once more.
+    """
+    parts: list[exp.Query] = [_held(wanted, own, days) for own in held_by]
+    if rows:
+        leaves = _Leaves(wanted)
+        table = session.json_columns("leaves_tracks", rows, "record", leaves.wanted(), lazy=True)
+        parts.append(_select(wanted, table, leaves))
+    if not parts:
+        nulls = (exp.alias_(exp.cast(exp.null(), k), n) for n, k in wanted.definition.items())
+        parts.append(exp.select(*nulls).where(exp.false()))
+    session.publish(wanted.table, union(parts), partitions=days, columns=wanted.definition)
+
+
+def _held(wanted: EventTable, own: EventTable, days: Sequence[str] | None) -> exp.Select:
+    """Rows of ``tracks`` that the table of an event holds."""
+    has = own.definition
+    chosen = [
+        _quoted(name) if name in has else exp.alias_(exp.cast(exp.null(), kind), name, quoted=True)
+        for name, kind in wanted.definition.items()
+    ]
+    query = exp.Select(expressions=chosen).from_(own.table.node(), copy=False)
+    if days is None:
+        return query
+    return query.where(exp.column(PARTITION).isin(*map(literal, days)), copy=False)
+
+
 def publish_empty(session: Session, wanted: EventTable) -> None:
     """Make a table that no event goes to."""
     session.publish_empty(wanted.table, wanted.definition)
 
 
 def rows_kept(
-    session: Session, wanted: EventTable, days: Sequence[str] | None, mapping: Table
+    session: Session,
+    wanted: EventTable,
+    days: Sequence[str] | None,
+    mapping: Table,
+    events: Sequence[str] | None = None,
 ) -> Table:
-    """The kept events of a table on some dates, or on all (``None``), with their records."""
-    query = _rows(wanted, EVENTS, mapping).select(exp.column("record", table="e"), copy=False)
+    """The kept events of a table on some dates, or on all (``None``), with their records.
+
+    Where ``events`` are given, only those of the table that have one of these names.
+    """
+    query = _rows(wanted, EVENTS, mapping, events).select(exp.column("record", table="e"), copy=False)
     # Other dates hold none of its events: there is no need to look.
     dates = [literal(day) for day in sorted(wanted.days.intersection(days or wanted.days))]
     held = exp.column(PARTITION, table="e").isin(*dates) if dates else exp.false()
@@ -163,14 +223,16 @@ def _row_columns(wanted: EventTable) -> dict[str, str]:
     return {**columns, "record": VARCHAR}
 
 
-def rows_just_read(session: Session, wanted: EventTable, mapping: Table) -> Table:
-    """The kept events of a table among those just read, once they were laid out."""
-    query = _rows(wanted, Table("work", "kept"), mapping)
+def rows_just_read(
+    session: Session, wanted: EventTable, mapping: Table, events: Sequence[str] | None = None
+) -> Table:
+    """The kept events of a table (or some of them) among those just read, once laid out."""
+    query = _rows(wanted, Table("work", "kept"), mapping, events)
     query = query.select(*(exp.column(name, table="e") for name in ("record_number", "shape")))
     query = query.where(exp.column("is_duplicate", table="e").not_(), copy=False)
     kind = "track" if wanted.kind == "tracks" else wanted.kind
-    events = [(kind, name) for name in wanted.events]
-    return session.just_read(f"rows_{wanted.name}", query, _row_columns(wanted), events)
+    named = [(kind, name) for name in (wanted.events if events is None else events)]
+    return session.just_read(f"rows_{wanted.name}", query, _row_columns(wanted), named)
 
 
 def lay_out(session: Session, wanted: Sequence[EventTable]) -> bool:
@@ -181,7 +243,9 @@ def lay_out(session: Session, wanted: Sequence[EventTable]) -> bool:
     )
 
 
-def _rows(wanted: EventTable, source: Table, mapping: Table) -> exp.Select:
+def _rows(
+    wanted: EventTable, source: Table, mapping: Table, events: Sequence[str] | None
+) -> exp.Select:
     """The default columns of a table's events."""
     kind = "track" if wanted.kind == "tracks" else wanted.kind
     chosen: list[exp.Expr] = [
@@ -196,7 +260,9 @@ def _rows(wanted: EventTable, source: Table, mapping: Table) -> exp.Select:
         query = query.join(mapping.node().as_("m"), on=same, copy=False)
     elif wanted.kind == "track":
         query = query.select(exp.alias_(literal(wanted.name), "flat_table"))
-        names = [literal(name) for name in wanted.events]
+        events = wanted.events if events is None else events
+    if events is not None:
+        names = map(literal, events)
         query = query.where(exp.column("event", table="e").isin(*names), copy=False)
     return query
 

@@ -109,6 +109,7 @@ class AthenaWarehouse:
     engine: Engine = "athena"
     batch_bytes: int | None = None
     batch_days: int = MOST_PARTITIONS
+    rereads_tables = False
 
     def __init__(self, settings: Settings) -> None:
         athena = settings.warehouse.athena

@@ -448,6 +448,8 @@ class Warehouse(Protocol):
     batch_bytes: int | None
     batch_days: int
     """How much of the landing is taken in at a time: bytes of events, and dates."""
+    rereads_tables: bool
+    """Whether to read a published table takes less than to find its values in records again."""
 
     def describe(self) -> str:
         """Say in a few words what this is and where, without anything secret."""

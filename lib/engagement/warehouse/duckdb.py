@@ -13,6 +13,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import duckdb
@@ -79,6 +80,7 @@ class DuckDBWarehouse:
     engine: Engine = "duckdb"
     batch_bytes: int | None = 256_000_000
     batch_days: int = 1000
+    rereads_tables = True
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -227,7 +229,7 @@ class _DuckDBSession:
         self._read: Records | None = None
         self._just_read: dict[str, tuple[list[RecordGroup], bool]] = {}
         self._odd_events: set[tuple[str, str]] = set()
-        self._views: set[str] = set()
+        self._views: dict[str, str] = {}
         duckdb_functions.register(connection)
 
     # --- reading
@@ -260,7 +262,7 @@ class _DuckDBSession:
     def _stored(self, table: Table) -> dict[str, str]:
         """Columns of a table with DuckDB's own types; empty where there is no such table."""
         try:
-            rows = self._connection.execute(f"describe {self._physical(table)}").fetchall()
+            rows = self._connection.execute(f"describe from {self._physical(table)}").fetchall()
         except duckdb.CatalogException:
             return {}
         except duckdb.Error as error:
@@ -279,8 +281,8 @@ class _DuckDBSession:
 
     def forget(self, *tables: Table) -> None:
         for table in tables:
-            kind = "view" if table.name in self._views else "table"
-            self._run(f"drop {kind} if exists {self._physical(table)}", table.name)
+            if not self._views.pop(table.name, None):
+                self._run(f"drop table if exists {self._physical(table)}", table.name)
 
     def _create(self, table: Table, sql: str) -> int:
         started = time.perf_counter()
@@ -294,12 +296,10 @@ class _DuckDBSession:
         return self._view(name, self._sql(select, None))
 
     def _view(self, name: str, sql: str) -> Table:
-        # A temporary view: one in the working database would look for tables there.
-        self._views.add(name)
+        # A subquery of whatever reads it: DuckDB would plan a view, too, once more for each of them.
+        self._views[name] = sql
         self._just_read.pop(name, None)
-        table = Table(WORK, name)
-        self._run(f"create or replace temporary view {self._physical(table)} as {sql}", name)
-        return table
+        return Table(WORK, name)
 
     def rows(self, name: str, rows: pa.Table, columns: Mapping[str, str]) -> Table:
         table = Table(WORK, name)
@@ -622,11 +622,17 @@ class _DuckDBSession:
     def _sql(self, select: Select, parameters: Mapping[str, Any] | None) -> str:
         query = parse(select) if isinstance(select, str) else select.copy()
         databases = {**self._warehouse._databases, WORK: WORK}
+        places: dict[str, str] = {}
         for node in query.find_all(exp.Table):
             if node.db == WORK and node.name in self._views:
-                node.set("db", exp.to_identifier("main"))
-                node.set("catalog", exp.to_identifier("temp"))
-        return render(bind(query, parameters or {}, copy=False), "duckdb", databases, copy=False)
+                place = f"__view {len(places)}"
+                places[name_sql(place)] = f"({self._views[node.name]})"
+                node.set("db", None)
+                node.set("this", exp.to_identifier(place, quoted=True))
+        sql = render(bind(query, parameters or {}, copy=False), "duckdb", databases, copy=False)
+        for place, view in places.items():
+            sql = sql.replace(place, view)
+        return sql
 
     def _run(self, sql: str, label: str) -> duckdb.DuckDBPyConnection:
         started = time.perf_counter()
@@ -655,7 +661,7 @@ class _DuckDBSession:
         if table.database not in (*LOGICAL, WORK):
             raise WarehouseError(f"{table}: the databases are {', '.join(LOGICAL)}")
         if table.database == WORK and table.name in self._views:
-            return f"temp.main.{name_sql(table.name)}"
+            return f"({self._views[table.name]})"
         database = WORK if table.database == WORK else self._schema(table)
         return exp.table_(table.name, db=database, quoted=True).sql("duckdb")
 
@@ -708,6 +714,7 @@ def _narrowed(sql: str, types: Mapping[str, str]) -> str:
     return f"select * replace ({replaced}) from ({sql})"
 
 
+@cache
 def _duckdb_type(kind: str) -> str:
     return str(exp.DataType.build(kind, dialect="trino").sql("duckdb")).replace(
         "TIMESTAMP_MS", "TIMESTAMP"

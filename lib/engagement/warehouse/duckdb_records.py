@@ -152,6 +152,8 @@ def value_sql(leaf: Leaf | None, kind: str) -> str:
         return duckdb_json.canonical(printed)
     if kind in ("json", "string"):
         return column
+    if leaf.kinds == INTEGER and kind == "integer":
+        as_type = "bigint"  # a line with an integer of more than 18 digits is odd
     return f"cast({column} as {as_type})"
 
 
