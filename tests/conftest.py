@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import matplotlib as mpl
 import pytest
 
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     from tests.athena.stand import Stand
 
 mpl.use("Agg")
+
+# The first call of a compiled function takes seconds, and nothing here is a test of time.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 _ATHENA = Path(__file__).resolve().parent / "athena"
 _AWSWRANGLER_WARNS = "ignore:The copy keyword is deprecated"

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from engagement.landing import records
+from engagement.landing.memory import Memory
 from engagement.landing.scanned import Path as JsonPath
 from engagement.landing.scanned import Scanned
 from engagement.warehouse import Warehouse
@@ -25,8 +26,8 @@ from tests.landing.nasty import sample_days, spoil
 class Odd(Scanned):
     """A scan that takes every line for odd."""
 
-    def __init__(self, data: bytes, texts: Sequence[JsonPath]) -> None:
-        super().__init__(data, texts)
+    def __init__(self, data: bytes, texts: Sequence[JsonPath], memory: Memory) -> None:
+        super().__init__(data, texts, memory)
         self.what[self.what == 1] = 0
         self.order = np.zeros(0, np.int64)
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from functools import cache
 from typing import Any
 
+import duckdb
 import numpy as np
 import orjson
 import pytest
@@ -19,7 +21,8 @@ from hypothesis import strategies as st
 from engagement.landing import records, scanned, strict_json
 from engagement.landing.json_scan import BLANK, CLEAN, ODD
 from engagement.landing.lines import UnreadableFileError
-from engagement.landing.scanned import COUNTED, Scanned
+from engagement.landing.scanned import COUNTED, LOOKS, Scanned
+from engagement.warehouse.dialect import literal, parse, render
 
 TEXTS = [("type",), ("event",), ("messageId",), ("context", "ip")]
 
@@ -231,6 +234,114 @@ def test_room_grows_with_keys_and_leaves(monkeypatch: pytest.MonkeyPatch) -> Non
         ("type",),
         *((f"key {n} {m}", "x") for n in range(100) for m in range(40)),
     }
+
+
+# --- a look into values ---------------------------------------------------------------------------
+
+
+def looks(value: str) -> dict[str, int]:
+    """What counting tells of one value, given as JSON."""
+    found = scan(b'{"type":"page","v":' + value.encode() + b"}")
+    nodes, _, rows = found.counts(np.array([0]))
+    paths = [found.path(int(node)) for node in nodes]
+    row = rows[paths.index(("v",))].tolist()
+    return dict(zip(LOOKS, row, strict=True))
+
+
+@cache
+def judge() -> duckdb.DuckDBPyConnection:
+    """DuckDB as a warehouse sets it up."""
+    connection = duckdb.connect()
+    connection.execute("set timezone = 'UTC'")
+    return connection
+
+
+def is_timestamp(text: str) -> bool:
+    """What the warehouse says of a text."""
+    query = parse(f"select parse_timestamp({literal(text).sql()}) as t from marts.one")
+    sql = render(query, "duckdb", {"marts": "marts"}).replace('FROM "marts".one', "")
+    return judge().execute(sql).fetchall()[0][0] is not None
+
+
+DIGITS = st.text("0123456789", min_size=1, max_size=2)
+TIMES = st.builds(
+    "{}{}-{}-{}{}{}:{}{}{}".format,
+    DIGITS,
+    DIGITS,
+    DIGITS,
+    DIGITS,
+    st.sampled_from(["T", " ", "t", "x", ""]),
+    DIGITS,
+    DIGITS,
+    st.sampled_from([":59", ":60", ":05.123", ":05.1234", ":05.1x3", ".05", ":0a.123", ""]),
+    st.sampled_from(["Z", "z", "", "+02:00", "-1400", "+25:00", "Zz"]),
+)
+
+
+@given(TIMES | st.text(st.characters(min_codepoint=32, exclude_categories=["Cs"]), max_size=26))
+@example("2026-01-05T10:00:00.000Z")
+@example("2026-02-28T23:59:59Z")
+@example("2026-02-30T10:00:00.000Z")
+@example("0000-01-01T10:00:00.000Z")
+@example("0001-01-01T10:00:00.000Z")
+@example("9999-12-31T10:00:00.000Z")
+@example("2026-13-05T10:00:00.000Z")
+@example("2026-01-05T24:00:00.000Z")
+@example("2026-01-05T10:00:60.000Z")
+@example("2026-01-05 10:00")
+@example("2026-01-05")
+@example("2026-01-05-a-long-name")
+def test_a_string_that_is_surely_a_timestamp_or_none_is_so(text: str) -> None:
+    found = looks(json.dumps(text, ensure_ascii=False))
+    assert found["texts"] == (text != "")
+    if not found["unsure"]:
+        assert found["timestamps"] == is_timestamp(text)
+
+
+@pytest.mark.parametrize(
+    ("value", "is_sure"),
+    [
+        ('"2026-01-05T10:00:00.123Z"', True),
+        ('"2026-01-05T10:00:00Z"', True),
+        ('"blue-suede-shoes-of-1956"', True),
+        ('"2026-01-05"', True),
+        ('"2026-01-31T10:00:00Z"', False),
+        ('"2026-01-05T10:00:00+02:00"', False),
+        ("19.90", True),
+        ("-20.0", True),
+        ("1e3", False),
+        ("0.1234567890123456", False),
+        ("[1]", True),
+        ("[]", True),
+        ('[""]', True),
+        ('["", 1]', True),
+        ("[ ]", False),
+        ('["" ]', False),
+    ],
+)
+def test_usual_values_ask_for_no_closer_look(value: str, is_sure: bool) -> None:
+    assert (looks(value)["unsure"] == 0) == is_sure
+
+
+@given(st.from_regex(r"-?(0|[1-9][0-9]{0,17})\.[0-9]{1,18}([eE][-+]?[0-9]{1,2})?", fullmatch=True))
+@example("-0.0")
+@example("999999999999999.5")
+@example("99999999999999.50")
+@example("0.000000000000001")
+def test_of_a_decimal_number_the_scan_knows_whether_it_is_whole(number: str) -> None:
+    found = looks(number)
+    if not found["unsure"]:
+        is_whole = float(number).is_integer()
+        assert found["fractions"] == (not is_whole)
+        assert found["largest_integer"] == (abs(int(float(number))) if is_whole else 0)
+
+
+@given(st.lists(st.none() | st.sampled_from(["", " ", "a"]) | st.integers(-9, 9), max_size=3))
+def test_of_an_array_the_scan_knows_whether_it_holds_something(items: list[Any]) -> None:
+    for separators in ((",", ":"), (", ", ": ")):
+        found = looks(json.dumps(items, separators=separators))
+        if not found["unsure"]:
+            assert found["lists"] == (items not in ([], [""]))
 
 
 def test_a_group_of_many_different_keys_has_no_columns(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -207,7 +207,9 @@ def rows_kept(
 
     Where ``events`` are given, only those of the table that have one of these names.
     """
-    query = _rows(wanted, EVENTS, mapping, events).select(exp.column("record", table="e"), copy=False)
+    query = _rows(wanted, EVENTS, mapping, events).select(
+        exp.column("record", table="e"), copy=False
+    )
     # Other dates hold none of its events: there is no need to look.
     dates = [literal(day) for day in sorted(wanted.days.intersection(days or wanted.days))]
     held = exp.column(PARTITION, table="e").isin(*dates) if dates else exp.false()

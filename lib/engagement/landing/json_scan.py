@@ -470,12 +470,91 @@ def point_all(data, starts, ends, rows, views):
         _point(data, views, number, starts[row], ends[row] - starts[row])
 
 
+_SURE, _UNSURE, _NONE = 1, 0, -1
+_LATEST_YEAR = 9998
+_EXACT_DIGITS = 15  # of a decimal number that a double tells from any other
+
+
+@_compiled
+def _two_digits(data, at):
+    """Two digits as a number; -1 where they are none."""
+    tens, ones = data[at] - 48, data[at + 1] - 48
+    return tens * 10 + ones if 0 <= tens <= 9 and 0 <= ones <= 9 else -1
+
+
+@_compiled
+def _timestamp(data, at, size):
+    """Whether a string without backslashes is a timestamp: surely, surely not, or only perhaps.
+
+    Sure is the usual form, in UTC by a ``Z``, on a day that every month has.
+    """
+    # A time of day belongs to it: that makes 16 characters at least.
+    if size < 16 or data[at + 4] != 45 or data[at + 7] != 45 or data[at + 13] != 58:
+        return _NONE
+    years, year = _two_digits(data, at), _two_digits(data, at + 2)
+    month, day = _two_digits(data, at + 5), _two_digits(data, at + 8)
+    if years < 0 or year < 0 or month < 0 or day < 0:
+        return _NONE
+    if size != 20 and size != 24:
+        return _UNSURE
+    if data[at + 10] != 84 or data[at + 16] != 58 or data[at + size - 1] != 90:
+        return _UNSURE
+    if size == 24:
+        few, last = _two_digits(data, at + 20), data[at + 22] - 48
+        if data[at + 19] != 46 or few < 0 or last < 0 or last > 9:
+            return _UNSURE
+    hour, minute = _two_digits(data, at + 11), _two_digits(data, at + 14)
+    second = _two_digits(data, at + 17)
+    is_time = 0 <= hour <= 23 and 0 <= minute <= 59 and 0 <= second <= 59
+    is_day = 1 <= month <= 12 and 1 <= day <= 28 and years >= 10 and years < 99
+    return _SURE if is_time and is_day else _UNSURE
+
+
+@_compiled
+def _decimal(data, at, size):
+    """The whole part of a number with a point, and whether it has a fraction.
+
+    The first is -1 where a closer look is needed: it has an exponent, or too many digits.
+    """
+    whole, digits, has_fraction, after_point = 0, 0, False, False
+    for place in range(at, at + size):
+        byte = data[place]
+        if byte == 46:
+            after_point = True
+        elif 48 <= byte <= 57:
+            digits += 1
+            if after_point:
+                has_fraction = has_fraction or byte != 48
+            elif digits <= _EXACT_DIGITS:
+                whole = whole * 10 + (byte - 48)
+        elif byte != 45:
+            return -1, False
+    return (whole if digits <= _EXACT_DIGITS else -1), has_fraction
+
+
+@_compiled
+def _list(data, at, size):
+    """Whether an array holds more than one empty string: surely, surely not, or only perhaps."""
+    if size == 2:
+        return _NONE
+    first, second = data[at + 1], data[at + 2]
+    if first == 34:  # a string
+        if second != 34:
+            return _SURE
+        if size == 4:
+            return _NONE
+        return _SURE if data[at + 3] == 44 else _UNSURE
+    return _UNSURE if first in (32, 9) else _SURE
+
+
 @_compiled
 def count(data, rows, last_leaf, leaves, counts, looks, touched):
-    """Count the leaves of some rows by node and kind, and look into them where that is cheap.
+    """Count the leaves of some rows by node and kind, and look into them.
 
-    ``looks`` gets, by node: strings that are not empty; those of them that may be timestamps; and
-    the size of the largest integer. Gives how many nodes there are, which ``touched`` names.
+    ``looks`` gets, by node: numbers that have a fraction; strings that are not empty; those of them
+    that are timestamps; arrays that hold something; the size of the largest whole number; and how
+    many values are to be looked into more closely: the others are wrong as long as there are any.
+    Gives how many nodes there are, which ``touched`` names.
     """
     leaf_node, leaf_at, leaf_size, leaf_kind = leaves
     nodes = 0
@@ -495,15 +574,30 @@ def count(data, rows, last_leaf, leaves, counts, looks, touched):
                 if bits & (1 << kind):
                     counts[node, kind] += 1
             at, size = leaf_at[leaf], leaf_size[leaf]
-            if bits & STRING and size:
-                looks[node, 0] += 1
-                # A time has a date first, which has a year of four digits; or it is escaped.
-                if bits & ESCAPED or (size > 4 and data[at + 4] == 45):
+            if bits & STRING:
+                if size:
                     looks[node, 1] += 1
+                    if bits & ESCAPED:
+                        looks[node, 5] += 1
+                    else:
+                        found = _timestamp(data, at, size)
+                        looks[node, 2] += found == _SURE
+                        looks[node, 5] += found == _UNSURE
             elif bits & INTEGER:
                 value = 0
                 for place in range(at, at + size):
                     if data[place] != 45:
                         value = value * 10 + (data[place] - 48)
-                looks[node, 2] = max(looks[node, 2], value)
+                looks[node, 4] = max(looks[node, 4], value)
+            elif bits & DOUBLE:
+                whole, has_fraction = _decimal(data, at, size)
+                looks[node, 5] += whole < 0
+                if has_fraction:
+                    looks[node, 0] += 1
+                else:
+                    looks[node, 4] = max(looks[node, 4], whole)
+            elif bits & ARRAY:
+                found = _list(data, at, size)
+                looks[node, 3] += found == _SURE
+                looks[node, 5] += found == _UNSURE
     return nodes

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from engagement.landing import strict_json
 from engagement.landing.lines import UnreadableFileError, cut_records
+from engagement.landing.memory import Memory
 from engagement.landing.scanned import Leaf, Path, Scanned
 
 PARTITION = "received_at_utc_date"
@@ -70,12 +71,12 @@ class RecordGroup:
 
 @dataclass(frozen=True)
 class _Piece:
-    """A file's lines, or a part of them."""
+    """A file's lines, or a part of them, among those that wait: which file, how many."""
 
     file: int
     day: str
     name: str
-    data: bytes
+    lines: int
 
 
 class Records:
@@ -87,11 +88,15 @@ class Records:
         Columns of values that stand at the same path in every record, with that path. The first
         two are the type and the name of an event. They are filled in for the records that were
         scanned, as strings; for others they are NULL.
+    memory
+        Where texts and values are held: what is read can be used until it is cleared.
     """
 
-    def __init__(self, texts: Mapping[str, Path]) -> None:
+    def __init__(self, texts: Mapping[str, Path], memory: Memory | None = None) -> None:
         self._texts = dict(texts)
+        self._memory = memory or Memory()
         self._waiting: list[_Piece] = []
+        self._data = np.zeros(0, np.uint8)
         self._bytes = 0
         self._files: list[list[int]] = []
         self._odd: list[tuple[Any, ...]] = []
@@ -124,8 +129,8 @@ class Records:
         for piece in _pieces(data):
             if self._bytes + len(piece) > _SCANNED_BYTES:
                 self._scan()
-            self._waiting.append(_Piece(number, day, name, piece))
-            self._bytes += len(piece)
+            self._hold(piece)
+            self._waiting.append(_Piece(number, day, name, piece.count(b"\n")))
         return number
 
     def finish(self) -> pa.Table:
@@ -182,12 +187,22 @@ class Records:
 
     # --- inside
 
+    def _hold(self, piece: bytes) -> None:
+        """Put some lines behind those that wait."""
+        after = self._bytes + len(piece)
+        if after > len(self._data):
+            # Only what is written of it takes memory.
+            self._data = self._memory.empty(max(_SCANNED_BYTES, after), np.uint8)
+        self._data[self._bytes : after] = np.frombuffer(piece, np.uint8)
+        self._bytes = after
+
     def _scan(self) -> None:
-        pieces, self._waiting, self._bytes = self._waiting, [], 0
+        pieces, self._waiting = self._waiting, []
         if not pieces:
             return
-        sizes = [piece.data.count(b"\n") for piece in pieces]
-        scanned = Scanned(b"".join(piece.data for piece in pieces), list(self._texts.values()))
+        data, self._data, self._bytes = self._data[: self._bytes], np.zeros(0, np.uint8), 0
+        sizes = [piece.lines for piece in pieces]
+        scanned = Scanned(data, list(self._texts.values()), self._memory)
         of_piece = np.repeat(np.arange(len(pieces)), sizes)
         first_line = []
         at = 0

@@ -33,6 +33,7 @@ from engagement.landing.json_scan import (
     STRING,
     TYPES,
 )
+from engagement.landing.memory import Memory
 
 Path = tuple[str, ...]
 
@@ -47,9 +48,10 @@ KINDS = {
 COUNTED = ("integer", "double", "boolean", "string", "array", "object")
 """Kinds of values, in the order of their bits and of counts."""
 
-LOOKS = ("texts", "maybe_timestamps", "largest_integer")
-"""What counting tells of values besides: strings that are not empty, those that may be timestamps,
-the size of the largest integer."""
+LOOKS = ("fractions", "texts", "timestamps", "lists", "largest_integer", "unsure")
+"""What counting tells of values besides: numbers with a fraction; strings that are not empty; those
+that are timestamps; arrays that hold something; the size of the largest whole number. All that only
+where no value is unsure, which asks for a closer look."""
 
 _NUMBERS = INTEGER | DOUBLE
 _VALUES = STRING | _NUMBERS | BOOLEAN | ARRAY
@@ -102,11 +104,18 @@ class Scanned:
     texts
         Paths of strings, of which the first two are an event's type and name. Lines where one of
         these is anything else are odd, too.
+    memory
+        Where the tables come from: they can be read until it is cleared.
     """
 
-    def __init__(self, data: bytes, texts: Sequence[Path]) -> None:
-        self.data = data
-        self._bytes = np.frombuffer(data, np.uint8)
+    def __init__(
+        self,
+        data: bytes | NDArray[np.uint8],
+        texts: Sequence[Path],
+        memory: Memory | None = None,
+    ) -> None:
+        self._memory = memory or Memory()
+        self._bytes = data if isinstance(data, np.ndarray) else np.frombuffer(data, np.uint8)
         self.ends = _line_ends(self._bytes)
         self.starts = np.concatenate([np.zeros(1, np.int64), self.ends[:-1] + 1])[: len(self.ends)]
         lines = len(self.ends)
@@ -114,7 +123,7 @@ class Scanned:
         self._last_leaf = np.zeros(lines, np.int64)
         self._group = np.full(lines, -1, np.int32)
         self._make_room_for_nodes(_NODES, _KEY_BYTES)
-        self._leaves = _room_for_leaves(lines * _LEAVES_A_LINE + 1024)
+        self._leaves = self._room_for_leaves(lines * _LEAVES_A_LINE + 1024)
         self._name_texts(texts)
         self._scan()
         clean = np.flatnonzero(self.what == CLEAN)
@@ -139,11 +148,11 @@ class Scanned:
 
     def line(self, number: int) -> bytes:
         """A line without its end."""
-        return self.data[self.starts[number] : self.ends[number]]
+        return self._bytes[self.starts[number] : self.ends[number]].tobytes()
 
     def lines(self) -> pa.Array:
         """The clean lines, in order of groups."""
-        views = np.zeros(2 * len(self.order), np.uint64)
+        views = self._memory.empty(2 * len(self.order), np.uint64)
         json_scan.point_all(self._bytes, self.starts, self.ends, self.order, views)
         return self._views(views, None, len(self.order))
 
@@ -271,10 +280,9 @@ class Scanned:
             if row < lines and counts[2]:
                 self._grow_nodes(int(self.ends[row] - self.starts[row]))
             elif row < lines:
-                more = _room_for_leaves(len(self._leaves[0]))
-                self._leaves = tuple(
-                    np.concatenate([old, new]) for old, new in zip(self._leaves, more, strict=True)
-                )
+                old, self._leaves = self._leaves, self._room_for_leaves(2 * len(self._leaves[0]))
+                for before, now in zip(old, self._leaves, strict=True):
+                    now[: len(before)] = before
         self._counts = counts
         self._counters = np.zeros((int(self._sizes[0]), len(COUNTED)), np.int64)
         self._looks = np.zeros((int(self._sizes[0]), len(LOOKS)), np.int64)
@@ -291,6 +299,10 @@ class Scanned:
         self._sizes[:] = sizes
         json_scan.intern_again(self._nodes, self._sizes)
 
+    def _room_for_leaves(self, leaves: int) -> tuple[NDArray[Any], ...]:
+        kinds = (np.int32, np.int32, np.int32, np.uint8)
+        return tuple(self._memory.empty(leaves, kind) for kind in kinds)
+
     def _key(self, node: int) -> bytes:
         _, _, at, size, keys = self._nodes
         return keys[at[node] : at[node] + size[node]].tobytes()
@@ -305,8 +317,8 @@ class Scanned:
         self, rows: NDArray[np.int64], column_of: NDArray[np.int32], quoted: NDArray[np.bool_]
     ) -> list[pa.Array]:
         columns, count = len(quoted), len(rows)
-        views = np.zeros((columns, 2 * count), np.uint64)
-        valid = np.zeros((columns, (count + 7) // 8), np.uint8)
+        views = self._memory.zeros((columns, 2 * count), np.uint64)
+        valid = self._memory.zeros((columns, (count + 7) // 8), np.uint8)
         json_scan.fill(
             self._bytes, rows, self._last_leaf, self._leaves, column_of, quoted, views, valid
         )
@@ -316,7 +328,7 @@ class Scanned:
         self, views: NDArray[np.uint64], valid: NDArray[np.uint8] | None, count: int
     ) -> pa.Array:
         known = None if valid is None else pa.py_buffer(valid)
-        buffers = [known, pa.py_buffer(views), pa.py_buffer(self.data)]
+        buffers = [known, pa.py_buffer(views), pa.py_buffer(self._bytes)]
         return pa.Array.from_buffers(pa.string_view(), count, buffers)
 
 
@@ -331,10 +343,6 @@ def _line_ends(data: NDArray[np.uint8]) -> NDArray[np.int64]:
 
 def _is_mixed(kinds: int) -> bool:
     return bool(kinds & (kinds - 1)) and kinds != _NUMBERS
-
-
-def _room_for_leaves(leaves: int) -> tuple[NDArray[Any], ...]:
-    return tuple(np.empty(leaves, kind) for kind in (np.int32, np.int32, np.int32, np.uint8))
 
 
 def _text(raw: bytes) -> str:

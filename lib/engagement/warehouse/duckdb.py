@@ -23,6 +23,7 @@ from sqlglot import exp
 
 from engagement.landing.files import LandedFile, list_folder, sort_out
 from engagement.landing.lines import UnreadableFileError, read_bytes
+from engagement.landing.memory import Memory
 from engagement.landing.records import RecordGroup, Records
 from engagement.settings import Settings
 from engagement.warehouse import (
@@ -227,6 +228,7 @@ class _DuckDBSession:
             # A database of its own, gone with the connection.
             connection.execute(f"attach ':memory:' as {WORK}")
         self._read: Records | None = None
+        self._memory = Memory()
         self._just_read: dict[str, tuple[list[RecordGroup], bool]] = {}
         self._odd_events: set[tuple[str, str]] = set()
         self._views: dict[str, str] = {}
@@ -296,7 +298,7 @@ class _DuckDBSession:
         return self._view(name, self._sql(select, None))
 
     def _view(self, name: str, sql: str) -> Table:
-        # A subquery of whatever reads it: DuckDB would plan a view, too, once more for each of them.
+        # A subquery of whatever reads it: a view would be planned once more for itself.
         self._views[name] = sql
         self._just_read.pop(name, None)
         return Table(WORK, name)
@@ -424,7 +426,7 @@ class _DuckDBSession:
         self, files: Sequence[LandedFile], envelope: Mapping[str, JsonColumn]
     ) -> tuple[Table, list[FileLines]]:
         self._forget_read()
-        records = Records({name: item.path for name, item in envelope.items()})
+        records = Records({name: item.path for name, item in envelope.items()}, self._memory)
         opened: list[tuple[LandedFile, int]] = []
         failed: dict[str, FileLines] = {}
         for file in files:
@@ -461,6 +463,7 @@ class _DuckDBSession:
             self._connection.unregister(duckdb_records.group_table(group))
         self._connection.unregister(duckdb_records.RECORDS)
         self._read, self._just_read = None, {}
+        self._memory.clear()
 
     def locate(self, name: str, source: Table, cut: Callable[[str], Sequence[str]]) -> Table:
         del cut  # every line has its number already

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from engagement.landing import strict_json
 from engagement.landing.records import NO_GROUP, Records
-from engagement.landing.scanned import COUNTED
+from engagement.landing.scanned import COUNTED, LOOKS
 from engagement.warehouse import duckdb_json, duckdb_records
 from engagement.warehouse.base import FIELD_COUNTS, FIELD_LOOKS, path_text
 from engagement.warehouse.duckdb_json import name_sql
@@ -27,6 +27,7 @@ Path = tuple[str, ...]
 Run = Callable[[str, str], duckdb.DuckDBPyConnection]
 
 _PLACES = {kind: place for place, kind in enumerate(COUNTED)}
+_KNOWN, _UNSURE = [LOOKS.index(name) for name in FIELD_LOOKS], LOOKS.index("unsure")
 
 
 @dataclass
@@ -56,8 +57,7 @@ class _Counts:
         found = np.zeros((len(paths), len(FIELD_LOOKS)), np.uint64)
         is_known = np.zeros(len(paths), np.bool_)
         if looks is not None:
-            found[:, _TEXTS], found[:, _LARGEST] = looks[:, 0], looks[:, 2]
-            is_known = (counts[:, _TO_LOOK_INTO].sum(axis=1) == 0) & (looks[:, 1] == 0)
+            found[:], is_known = looks[:, _KNOWN], looks[:, _UNSURE] == 0
         self._parts.append((np.full(len(paths), group), paths, counts, found, is_known))
 
     def entries(self) -> _Entries:
@@ -74,10 +74,6 @@ class _Entries:
     counts: NDArray[np.int64]
     looks: NDArray[np.uint64]
     is_known: NDArray[np.bool_]
-
-
-_TEXTS, _LARGEST = FIELD_LOOKS.index("texts"), FIELD_LOOKS.index("largest_integer")
-_TO_LOOK_INTO = [COUNTED.index("double"), COUNTED.index("array")]
 
 
 def json_fields(
