@@ -471,7 +471,7 @@ def point_all(data, starts, ends, rows, views):
 
 
 _SURE, _UNSURE, _NONE = 1, 0, -1
-_LATEST_YEAR = 9998
+_DAYS = np.array([0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
 _EXACT_DIGITS = 15  # of a decimal number that a double tells from any other
 
 
@@ -486,28 +486,50 @@ def _two_digits(data, at):
 def _timestamp(data, at, size):
     """Whether a string without backslashes is a timestamp: surely, surely not, or only perhaps.
 
-    Sure is the usual form, in UTC by a ``Z``, on a day that every month has.
+    It has a date, a time of day, and perhaps an offset: see ``TIMESTAMP_PATTERN``. Perhaps is what
+    has a rare form, or a day that its month does not have every year.
     """
-    # A time of day belongs to it: that makes 16 characters at least.
     if size < 16 or data[at + 4] != 45 or data[at + 7] != 45 or data[at + 13] != 58:
         return _NONE
     years, year = _two_digits(data, at), _two_digits(data, at + 2)
     month, day = _two_digits(data, at + 5), _two_digits(data, at + 8)
     if years < 0 or year < 0 or month < 0 or day < 0:
         return _NONE
-    if size != 20 and size != 24:
-        return _UNSURE
-    if data[at + 10] != 84 or data[at + 16] != 58 or data[at + size - 1] != 90:
-        return _UNSURE
-    if size == 24:
-        few, last = _two_digits(data, at + 20), data[at + 22] - 48
-        if data[at + 19] != 46 or few < 0 or last < 0 or last > 9:
-            return _UNSURE
     hour, minute = _two_digits(data, at + 11), _two_digits(data, at + 14)
-    second = _two_digits(data, at + 17)
-    is_time = 0 <= hour <= 23 and 0 <= minute <= 59 and 0 <= second <= 59
-    is_day = 1 <= month <= 12 and 1 <= day <= 28 and years >= 10 and years < 99
-    return _SURE if is_time and is_day else _UNSURE
+    is_day = 10 <= years < 99 and 1 <= month <= 12 and 1 <= day <= _DAYS[month]
+    is_time = 0 <= hour <= 23 and 0 <= minute <= 59
+    if not is_day or not is_time or (data[at + 10] != 84 and data[at + 10] != 32):
+        return _UNSURE
+    end = at + size
+    at += 16
+    if end - at >= 3 and data[at] == 58:
+        if not 0 <= _two_digits(data, at + 1) <= 59:
+            return _UNSURE
+        at += 3
+        if at < end and data[at] == 46:
+            after = _digits_end(data, at + 1, end)
+            if not 2 <= after - at <= 7:
+                return _UNSURE
+            at = after
+    if at == end or (at + 1 == end and data[at] == 90):
+        return _SURE
+    if end - at < 5 or (data[at] != 43 and data[at] != 45):
+        return _UNSURE
+    hours = _two_digits(data, at + 1)
+    at += 4 if data[at + 3] == 58 else 3
+    is_offset = at + 2 == end and 0 <= hours <= 13 and 0 <= _two_digits(data, at) <= 59
+    return _SURE if is_offset else _UNSURE
+
+
+@_compiled
+def _begins_with_year(data, at):
+    """Whether a string in which a backslash stands may begin as a timestamp does."""
+    for place in range(at, at + 5):
+        if data[place] == 92:
+            return data[place + 1] == 117  # u: what is escaped may be a digit
+        if data[place] != 45 if place == at + 4 else not 48 <= data[place] <= 57:
+            return False
+    return True
 
 
 @_compiled
@@ -578,7 +600,7 @@ def count(data, rows, last_leaf, leaves, counts, looks, touched):
                 if size:
                     looks[node, 1] += 1
                     if bits & ESCAPED:
-                        looks[node, 5] += 1
+                        looks[node, 5] += size >= 16 and _begins_with_year(data, at)
                     else:
                         found = _timestamp(data, at, size)
                         looks[node, 2] += found == _SURE
