@@ -24,6 +24,9 @@ INTEGER, DOUBLE, BOOLEAN, STRING, ARRAY, OBJECT = 1, 2, 4, 8, 16, 32
 ESCAPED = 64
 """Bit of a string in which a backslash stands."""
 
+EMPTY = 128
+"""Bit of a column in which an empty string stands."""
+
 MOST_LEVELS = 32
 _MOST_DIGITS = 18  # of an integer: any of them fits into 64 bits
 _LONGEST_NUMBER = 60
@@ -413,8 +416,9 @@ def scan(data, starts, ends, first, texts, nodes, sizes, seen_in, follows, leave
 
 
 @_compiled
-def summary(order, last_leaf, leaf_node, leaf_kind, count, kinds, touched):
+def summary(order, last_leaf, leaves, count, kinds, touched):
     """Count the leaves of some rows by node, with their kinds; gives how many nodes there are."""
+    leaf_node, _, leaf_size, leaf_kind = leaves
     nodes = 0
     for row in order:
         for leaf in range(last_leaf[row - 1] if row else 0, last_leaf[row]):
@@ -424,6 +428,8 @@ def summary(order, last_leaf, leaf_node, leaf_kind, count, kinds, touched):
                 nodes += 1
             count[node] += 1
             kinds[node] |= leaf_kind[leaf]
+            if leaf_size[leaf] == 0:
+                kinds[node] |= EMPTY
     return nodes
 
 

@@ -25,6 +25,7 @@ from engagement.landing.json_scan import (
     BOOLEAN,
     CLEAN,
     DOUBLE,
+    EMPTY,
     ESCAPED,
     INTEGER,
     OBJECT,
@@ -71,12 +72,14 @@ class Leaf:
     """A column of a group: its name there, the kinds of its values, and how they stand there.
 
     ``kinds`` are the bits of :mod:`engagement.landing.json_scan`, empty objects left out. Strings
-    have their quotes where there is more than one kind, and backslashes where ``is_escaped``.
+    have their quotes where there is more than one kind, and backslashes where ``is_escaped``; some
+    may be empty where ``has_empty``.
     """
 
     name: str
     kinds: int
     is_escaped: bool
+    has_empty: bool = True
 
     @property
     def is_mixed(self) -> bool:
@@ -182,16 +185,20 @@ class Scanned:
         """The columns of a group's lines, by path; ``None`` where there are too many keys."""
         known = int(self._sizes[0])
         count, kinds = np.zeros(known, np.int64), np.zeros(known, np.uint8)
-        node, _, _, kind = self._leaves
         found = json_scan.summary(
-            group.rows, self._last_leaf, node, kind, count, kinds, self._touched
+            group.rows, self._last_leaf, self._leaves, count, kinds, self._touched
         )
         nodes = [n for n in self._touched[:found].tolist() if kinds[n] & _VALUES]
         values = int(count[nodes].sum())
         if len(nodes) * len(group.rows) > max(_FEW_CELLS, MOST_EMPTY * values):
             return None
         leaves = {
-            self.path(n): Leaf(f"c{place}", int(kinds[n]) & _VALUES, bool(kinds[n] & ESCAPED))
+            self.path(n): Leaf(
+                f"c{place}",
+                int(kinds[n]) & _VALUES,
+                is_escaped=bool(kinds[n] & ESCAPED),
+                has_empty=bool(kinds[n] & EMPTY),
+            )
             for place, n in enumerate(nodes)
         }
         column_of = np.full(known, -1, np.int32)

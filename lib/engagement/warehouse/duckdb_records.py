@@ -137,7 +137,7 @@ def value_sql(leaf: Leaf | None, kind: str) -> str:
         if kind == "json":
             return f"""'"' || {column} || '"'"""
         value = _unescaped(column, leaf)
-        return _as_text(value) if kind == "text" else value
+        return _as_text(value) if kind == "text" and leaf.has_empty else value
     if leaf.kinds in (INTEGER, BOOLEAN) and kind in ("string", "text", "json"):
         return column
     if leaf.kinds == BOOLEAN and kind == "boolean":
