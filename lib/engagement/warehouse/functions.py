@@ -145,7 +145,7 @@ FUNCTIONS: dict[str, dict[Engine, str]] = {
         "duckdb": f"""
             case when regexp_matches(@1, '{TIMESTAMP_PATTERN}') and {_TIMES}
             then date_trunc(
-                'millisecond', cast(timezone('UTC', try_cast(@1 as timestamptz)) as timestamp)
+                'millisecond', make_timestamp(epoch_us(try_cast(@1 as timestamptz)))
             ) end
         """,
         "athena": f"""
