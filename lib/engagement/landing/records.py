@@ -71,12 +71,12 @@ class RecordGroup:
 
 @dataclass(frozen=True)
 class _Piece:
-    """A file's lines, or a part of them, among those that wait: which file, how many."""
+    """A file's lines, or a part of them, and where they end among those that wait."""
 
     file: int
     day: str
     name: str
-    lines: int
+    end: int
 
 
 class Records:
@@ -130,7 +130,7 @@ class Records:
             if self._bytes + len(piece) > _SCANNED_BYTES:
                 self._scan()
             self._hold(piece)
-            self._waiting.append(_Piece(number, day, name, piece.count(b"\n")))
+            self._waiting.append(_Piece(number, day, name, self._bytes))
         return number
 
     def finish(self) -> pa.Table:
@@ -201,8 +201,9 @@ class Records:
         if not pieces:
             return
         data, self._data, self._bytes = self._data[: self._bytes], np.zeros(0, np.uint8), 0
-        sizes = [piece.lines for piece in pieces]
         scanned = Scanned(data, list(self._texts.values()), self._memory)
+        after = np.searchsorted(scanned.ends, [piece.end for piece in pieces])
+        sizes = np.diff(after, prepend=0).tolist()
         of_piece = np.repeat(np.arange(len(pieces)), sizes)
         first_line = []
         at = 0

@@ -232,6 +232,10 @@ class _DuckDBSession:
         self._just_read: dict[str, tuple[list[RecordGroup], bool]] = {}
         self._odd_events: set[tuple[str, str]] = set()
         self._views: dict[str, str] = {}
+        self._columns: dict[Table, dict[str, str]] = {}
+        self._threads = self._most_threads = int(
+            connection.execute("select current_setting('threads')").fetchall()[0][0]
+        )
         duckdb_functions.register(connection)
 
     # --- reading
@@ -259,7 +263,10 @@ class _DuckDBSession:
         return [row[0] for row in rows]
 
     def columns(self, table: Table) -> dict[str, str]:
-        return {name: athena_type(kind) for name, kind in self._stored(table).items()}
+        if table not in self._columns:
+            kinds = self._stored(table)
+            self._columns[table] = {name: athena_type(kind) for name, kind in kinds.items()}
+        return dict(self._columns[table])
 
     def _stored(self, table: Table) -> dict[str, str]:
         """Columns of a table with DuckDB's own types; empty where there is no such table."""
@@ -288,6 +295,7 @@ class _DuckDBSession:
 
     def _create(self, table: Table, sql: str) -> int:
         started = time.perf_counter()
+        self._columns.pop(table, None)
         done = self._run(f"create or replace table {self._physical(table)} as {sql}", table.name)
         rows = int(done.fetchall()[0][0])
         self._warehouse.log.add(table.name, sql, rows, started)
@@ -299,9 +307,11 @@ class _DuckDBSession:
 
     def _view(self, name: str, sql: str) -> Table:
         # A subquery of whatever reads it: a view would be planned once more for itself.
+        table = Table(WORK, name)
         self._views[name] = sql
         self._just_read.pop(name, None)
-        return Table(WORK, name)
+        self._columns.pop(table, None)
+        return table
 
     def rows(self, name: str, rows: pa.Table, columns: Mapping[str, str]) -> Table:
         table = Table(WORK, name)
@@ -470,6 +480,7 @@ class _DuckDBSession:
         return self.work(name, exp.select("*").from_(source.node()))
 
     def landing_table(self, table: Table, location: str, columns: Mapping[str, str]) -> None:
+        self._columns.pop(table, None)
         pattern = str(self._warehouse._settings.path(location) / f"{_PARTITION}=*" / "**")
         spec = ", ".join(
             f"{exp.Literal.string(name).sql('duckdb')}: 'VARCHAR'" for name in columns.values()
@@ -504,6 +515,7 @@ class _DuckDBSession:
         started = time.perf_counter()
         # Outside: to ask for a table that there is not would end the transaction.
         old = self.columns(table)
+        self._columns.pop(table, None)
         with self._transaction(str(table)):
             if partitions is None or not old:
                 rows = self._replace(table, sql, old, columns)
@@ -613,6 +625,7 @@ class _DuckDBSession:
     def drop(self, table: Table) -> None:
         lease.check(self._warehouse._path, self._writable())
         kind = "view" if self._is_view(table) else "table"
+        self._columns.pop(table, None)
         self._run(f"drop {kind} if exists {self._physical(table)}", str(table)).fetchall()
 
     # --- inside
@@ -639,7 +652,12 @@ class _DuckDBSession:
 
     def _run(self, sql: str, label: str) -> duckdb.DuckDBPyConnection:
         started = time.perf_counter()
+        # What was just read is one piece, which one thread goes through: others would only wait.
+        threads = 1 if duckdb_records.READ in sql else self._most_threads
         try:
+            if threads != self._threads:
+                self._connection.execute(f"set threads = {threads}")
+                self._threads = threads
             return self._connection.execute(sql)
         except duckdb.Error as error:
             self._warehouse.log.add(label, sql, 0, started, failed=True)

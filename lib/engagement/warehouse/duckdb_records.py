@@ -18,7 +18,10 @@ from engagement.warehouse.base import JsonColumn
 from engagement.warehouse.duckdb_json import name_sql
 from engagement.warehouse.values import as_text
 
-RECORDS = "landed_records"
+READ = "__just_read"
+"""Begins the names of what was just read, which is in Python's memory."""
+
+RECORDS = f"{READ}_records"
 """Name under which the connection knows the records as they were read."""
 
 _TYPES = {
@@ -33,7 +36,7 @@ _TYPES = {
 
 def group_table(group: RecordGroup) -> str:
     """Name under which the connection knows a group's columns."""
-    return f"landed_values_{group.number}"
+    return f"{READ}_values_{group.number}"
 
 
 def records_sql(envelope: Iterable[str]) -> str:
