@@ -52,10 +52,11 @@ def leaves(line: bytes) -> Counter[tuple[tuple[str, ...], str]]:
 def values(line: bytes) -> dict[tuple[str, ...], Any]:
     """Values of a clean line by path, read from its columns."""
     found = scan(line)
-    columns = found.columns(found.groups[0])
-    assert columns is not None
+    leaves = found.leaves(found.groups[0])
+    assert leaves is not None
     read = {}
-    for (path, leaf), cells in zip(columns[0].items(), columns[1], strict=True):
+    columns = found.columns(found.groups[0], leaves.values())
+    for (path, leaf), cells in zip(leaves.items(), columns, strict=True):
         text = cells[0].as_py()
         is_string = COUNTED[leaf.kinds.bit_length() - 1] == "string"
         read[path] = orjson.loads(f'"{text}"' if is_string else text)
@@ -356,10 +357,11 @@ def test_a_group_of_many_different_keys_has_no_columns(monkeypatch: pytest.Monke
     rows = [json.dumps({"type": "page", f"key {n}": n}).encode() for n in range(200)]
     found = scan(*rows, *[b'{"type":"screen","x":1}'] * 200)
     pages, screens = found.groups
-    assert found.columns(pages) is None
-    columns = found.columns(screens)
-    assert columns is not None
-    assert columns[1][1].to_pylist() == ["1"] * 200
+    assert found.leaves(pages) is None
+    leaves = found.leaves(screens)
+    assert leaves is not None
+    columns = found.columns(screens, leaves.values())
+    assert columns[1].to_pylist() == ["1"] * 200
 
 
 def test_a_line_that_cannot_be_held_makes_its_file_unreadable(

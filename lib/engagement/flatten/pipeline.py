@@ -393,7 +393,10 @@ class _Run:
         self._publish_registry(days)
         self._publish_ledger(days)
         increments.note_versions(session, days, landed, self._plan.rules)
-        return self._turned(days) if has_others else []
+        turned = self._turned(days) if has_others else []
+        # What comes now needs the room.
+        session.forget(*(Table("work", name) for name in ("classified", "copies", "others")))
+        return turned
 
     def _find_others(self, days: Sequence[str], window: int) -> bool:
         """Collect copies that other dates hold; says whether there may be some after these."""

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from engagement.landing import strict_json
 from engagement.landing.lines import UnreadableFileError, cut_records
 from engagement.landing.memory import Memory
-from engagement.landing.scanned import Leaf, Path, Scanned
+from engagement.landing.scanned import Group, Leaf, Path, Scanned
 
 PARTITION = "received_at_utc_date"
 
@@ -59,14 +59,26 @@ class FileRecords:
 class RecordGroup:
     """Records of one event type and name whose values stand in columns.
 
-    ``number`` is their shape; ``table`` has ``record_number`` and the columns of ``leaves``.
+    ``number`` is their shape, ``first`` the number of the first of them.
     """
 
     number: int
     kind: str
     event: str
     leaves: Mapping[Path, Leaf]
-    table: pa.Table
+    first: int
+    _scanned: Scanned
+    _group: Group
+
+    def table(self) -> pa.Table:
+        """Make a table of ``record_number`` and the columns of ``leaves``.
+
+        It can be read until the memory is cleared that the records were read into.
+        """
+        numbers = pa.array(np.arange(self.first, self.first + len(self._group.rows)))
+        cells = self._scanned.columns(self._group, self.leaves.values())
+        names = ["record_number", *(leaf.name for leaf in self.leaves.values())]
+        return pa.Table.from_arrays([numbers, *cells], names=names)
 
 
 @dataclass(frozen=True)
@@ -236,18 +248,17 @@ class Records:
         self._path_of_node.append(np.full(scanned.nodes, -1, np.int64))
         shape = np.full(count, NO_GROUP, np.int32)
         for group in scanned.groups:
-            columns = scanned.columns(group)
-            if columns is None:
+            leaves = scanned.leaves(group)
+            if leaves is None:
                 self._is_sparse = True
                 continue
-            leaves, cells = columns
             first, after = group.first, group.first + len(group.rows)
             number = len(self.groups)
             shape[first:after] = number
-            numbers = pa.array(np.arange(base + first, base + after))
-            names = ["record_number", *(leaf.name for leaf in leaves.values())]
-            table = pa.Table.from_arrays([numbers, *cells], names=names)
-            self.groups.append(RecordGroup(number, group.kind, group.event or "", leaves, table))
+            event = group.event or ""
+            self.groups.append(
+                RecordGroup(number, group.kind, event, leaves, base + first, scanned, group)
+            )
         piece_of = of_piece[order].astype(np.int32)
         record: list[pa.Array] = [
             pa.array(np.arange(base, self._next)),

@@ -8,7 +8,7 @@ kinds its values are, and holds strings without their quotes, all else as it was
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -73,13 +73,14 @@ class Leaf:
 
     ``kinds`` are the bits of :mod:`engagement.landing.json_scan`, empty objects left out. Strings
     have their quotes where there is more than one kind, and backslashes where ``is_escaped``; some
-    may be empty where ``has_empty``.
+    may be empty where ``has_empty``. ``node`` is the number that the scan gave the path.
     """
 
     name: str
     kinds: int
     is_escaped: bool
     has_empty: bool = True
+    node: int = -1
 
     @property
     def is_mixed(self) -> bool:
@@ -181,8 +182,8 @@ class Scanned:
             for first, after in zip(firsts, [*firsts[1:], len(of)], strict=True)
         ]
 
-    def columns(self, group: Group) -> tuple[dict[Path, Leaf], list[pa.Array]] | None:
-        """The columns of a group's lines, by path; ``None`` where there are too many keys."""
+    def leaves(self, group: Group) -> dict[Path, Leaf] | None:
+        """The columns that a group's lines have, by path; ``None`` where there are too many."""
         known = int(self._sizes[0])
         count, kinds = np.zeros(known, np.int64), np.zeros(known, np.uint8)
         found = json_scan.summary(
@@ -192,19 +193,24 @@ class Scanned:
         values = int(count[nodes].sum())
         if len(nodes) * len(group.rows) > max(_FEW_CELLS, MOST_EMPTY * values):
             return None
-        leaves = {
+        return {
             self.path(n): Leaf(
                 f"c{place}",
                 int(kinds[n]) & _VALUES,
                 is_escaped=bool(kinds[n] & ESCAPED),
                 has_empty=bool(kinds[n] & EMPTY),
+                node=n,
             )
             for place, n in enumerate(nodes)
         }
-        column_of = np.full(known, -1, np.int32)
-        column_of[nodes] = range(len(nodes))
-        quoted = np.array([leaf.is_mixed for leaf in leaves.values()], np.bool_)
-        return leaves, self._columns(group.rows, column_of, quoted)
+
+    def columns(self, group: Group, leaves: Iterable[Leaf]) -> list[pa.Array]:
+        """The values of a group's lines: a column for each of its leaves."""
+        wanted = list(leaves)
+        column_of = np.full(self._sizes[0], -1, np.int32)
+        column_of[[leaf.node for leaf in wanted]] = range(len(wanted))
+        quoted = np.array([leaf.is_mixed for leaf in wanted], np.bool_)
+        return self._columns(group.rows, column_of, quoted)
 
     def counts(
         self, rows: NDArray[np.int64]

@@ -79,7 +79,7 @@ class DuckDBWarehouse:
     """Tables in one local DuckDB file."""
 
     engine: Engine = "duckdb"
-    batch_bytes: int | None = 256_000_000
+    batch_bytes: int | None = 480_000_000
     batch_days: int = 1000
     rereads_tables = True
 
@@ -229,6 +229,8 @@ class _DuckDBSession:
             connection.execute(f"attach ':memory:' as {WORK}")
         self._read: Records | None = None
         self._memory = Memory()
+        self._read_mark = self._memory.mark()
+        self._ready: set[int] = set()
         self._just_read: dict[str, tuple[list[RecordGroup], bool]] = {}
         self._odd_events: set[tuple[str, str]] = set()
         self._views: dict[str, str] = {}
@@ -453,8 +455,7 @@ class _DuckDBSession:
         table = records.finish()
         self._read = records
         self._connection.register(duckdb_records.RECORDS, table)
-        for group in records.groups:
-            self._connection.register(duckdb_records.group_table(group), group.table)
+        self._read_mark = self._memory.mark()
         self._view("records", duckdb_records.records_sql(envelope))
         self._view("envelope", duckdb_records.envelope_sql(records, envelope))
         lines = {file.name: records.lines(number) for file, number in opened}
@@ -469,11 +470,22 @@ class _DuckDBSession:
         """Let go of what was read before: it takes as much memory as its files."""
         if self._read is None:
             return
-        for group in self._read.groups:
-            self._connection.unregister(duckdb_records.group_table(group))
+        self._make_ready(set())
         self._connection.unregister(duckdb_records.RECORDS)
         self._read, self._just_read = None, {}
         self._memory.clear()
+
+    def _make_ready(self, groups: set[int]) -> None:
+        """Let the connection know the columns of some groups just read, in the place of others."""
+        if groups and groups <= self._ready:
+            return
+        for number in self._ready:
+            self._connection.unregister(duckdb_records.group_table(number))
+        self._memory.clear(self._read_mark)
+        self._ready = groups
+        for number in groups:
+            table = self._read_last().groups[number].table()
+            self._connection.register(duckdb_records.group_table(number), table)
 
     def locate(self, name: str, source: Table, cut: Callable[[str], Sequence[str]]) -> Table:
         del cut  # every line has its number already
@@ -652,8 +664,11 @@ class _DuckDBSession:
 
     def _run(self, sql: str, label: str) -> duckdb.DuckDBPyConnection:
         started = time.perf_counter()
-        # What was just read is one piece, which one thread goes through: others would only wait.
-        threads = 1 if duckdb_records.READ in sql else self._most_threads
+        threads = self._most_threads
+        if self._read and duckdb_records.READ in sql:
+            self._make_ready(duckdb_records.groups_named(sql, len(self._read.groups)))
+            # What was just read is one piece, which one thread goes through: others would wait.
+            threads = 1
         try:
             if threads != self._threads:
                 self._connection.execute(f"set threads = {threads}")

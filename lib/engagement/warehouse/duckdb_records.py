@@ -7,6 +7,7 @@ the same values come out.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -34,9 +35,18 @@ _TYPES = {
 }
 
 
-def group_table(group: RecordGroup) -> str:
-    """Name under which the connection knows a group's columns."""
-    return f"{READ}_values_{group.number}"
+def group_table(number: int) -> str:
+    """Name under which the connection knows a group's columns, once a statement asks for them."""
+    return f"{READ}_values_{number}"
+
+
+def groups_named(sql: str, groups: int) -> set[int]:
+    """Numbers of the groups whose columns a statement reads, of so many that there are."""
+    # A text in it may look like one of them.
+    return {int(number) for number in _GROUP.findall(sql) if int(number) < groups}
+
+
+_GROUP = re.compile(rf"\b{group_table(0)[:-1]}(\d+)\b")
 
 
 def records_sql(envelope: Iterable[str]) -> str:
@@ -104,7 +114,7 @@ def values_sql(
         )
         parts.append(
             f"select s.* exclude (record_number, shape){values} from {source} as s "
-            f"inner join {group_table(group)} as l on s.record_number = l.record_number "
+            f"inner join {group_table(group.number)} as l on s.record_number = l.record_number "
             f"where s.shape = {group.number}"
         )
     if not parts or has_odd:
@@ -204,7 +214,7 @@ def look(
         return None
     inner = (
         f"select {', '.join([f's.{key}' for key in keys] + leaves)} from {source} as s "
-        f"inner join {group_table(group)} as l on s.record_number = l.record_number "
+        f"inner join {group_table(group.number)} as l on s.record_number = l.record_number "
         f"where s.shape = {group.number}"
     )
     return Look(f"select {', '.join([*keys, *asked])} from ({inner}) group by all", paths)
