@@ -107,21 +107,22 @@ def id_columns(table: Table, columns: Mapping[str, str]) -> list[str]:
 def held(session: Session, values: Iterable[str]) -> dict[str, int]:
     """Rows of every table in which a column of ids holds one of some values; tables with any."""
     upload(session, "wanted", values)
-    queries: list[tuple[Table, exp.Query]] = []
+    columns: dict[Table, list[str]] = {}
     for database in LOGICAL:
         for name in session.tables(database):
             table = Table(database, name)
-            columns = id_columns(table, session.columns(table))
-            if columns and table != READING_TABLE:
-                queries.append((table, _counting(table, columns, len(queries))))
+            ids = id_columns(table, session.columns(table))
+            if ids and table != READING_TABLE:
+                columns[table] = ids
+    tables = list(columns)
     found: dict[str, int] = {}
-    for start in range(0, len(queries), _COUNTED_AT_ONCE):
-        some = queries[start : start + _COUNTED_AT_ONCE]
-        whole = reduce(lambda a, b: exp.union(a, b, distinct=False), [query for _, query in some])
-        rows: pd.DataFrame = session.query(whole, label="rows that hold the person")
-        for place, count in rows.itertuples(index=False):
-            if count:
-                found[str(queries[int(place)][0])] = int(count)
+    for start in range(0, len(tables), _COUNTED_AT_ONCE):
+        some = tables[start : start + _COUNTED_AT_ONCE]
+        rows: pd.DataFrame = session.query(
+            _counting([(table, columns[table]) for table in some]),
+            label="rows that hold the person",
+        )
+        found.update((str(some[place]), int(n)) for place, n in rows.itertuples(index=False))
     return dict(sorted(found.items()))
 
 
@@ -132,14 +133,27 @@ def _holding(columns: Sequence[str]) -> exp.Condition:
     )
 
 
-def _counting(table: Table, columns: Sequence[str], place: int) -> exp.Select:
+def _counting(tables: Sequence[tuple[Table, Sequence[str]]]) -> exp.Select:
+    """Count rows of tables by their place in the list; those that hold none are left out.
+
+    The values are looked for once, in the ids of all tables: Athena would read them anew for every
+    column that is compared with them.
+    """
+    most = max(len(columns) for _, columns in tables)
+    names = [f"id_{number}" for number in range(most)]
+    parts: list[exp.Query] = []
+    for place, (table, columns) in enumerate(tables):
+        ids: list[exp.Expr] = [exp.column(name, quoted=True) for name in columns]
+        ids += [exp.cast(exp.null(), VARCHAR)] * (most - len(ids))
+        chosen = [exp.alias_(one, name) for one, name in zip(ids, names, strict=True)]
+        number = exp.alias_(exp.Literal.number(place), "place")
+        parts.append(exp.select(number, *chosen).from_(table.node()))
+    whole = reduce(lambda a, b: exp.union(a, b, distinct=False, copy=False), parts)
     return (
-        exp.select(
-            exp.alias_(exp.Literal.number(place), "place"),
-            exp.alias_(exp.Count(this=exp.Star()), "n"),
-        )
-        .from_(table.node())
-        .where(_holding(columns))
+        exp.select("place", exp.alias_(exp.Count(this=exp.Star()), "n"))
+        .from_(whole.subquery("every"))
+        .where(_holding(names))
+        .group_by("place")
     )
 
 
