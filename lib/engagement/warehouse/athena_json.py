@@ -122,8 +122,8 @@ def columns_query(
         }
         if nested:
             # Printing numbers anew is a long expression: it stands there once for all columns.
-            printed = f"n -> json_numbers({_once('n')})"
-            whole = f"transform(array[{', '.join(nested.values())}], {printed}) as __nested"
+            whole = f"transform(array[{', '.join(nested.values())}], n -> {_once('n')})"
+            whole = f"transform({whole}, n -> json_numbers(n)) as __nested"
             query = _nested(_select([*through, *names], [whole], query))
         places = {alias: place for place, alias in enumerate(nested, start=1)}
         values.update({alias: _quoted(alias) for alias in simple})

@@ -2,7 +2,8 @@
 
 They may be called like any other in a SQL text of the dialect; ``@1`` stands for the first
 argument. On Athena what is needed several times is bound as the variable of a lambda over an array
-of one: an argument may be a long text.
+of one: an argument may be a long text. Lambdas within lambdas are few: Athena analyses a lambda
+several times for each call that it stands in, and what stands within it as many times again.
 """
 
 from __future__ import annotations
@@ -80,37 +81,37 @@ _UNSOUND_JSON = rf"""
     )
 """
 
-# The shortest text of the double x that is read as the same number, as 1.5e+16: Java's own is
-# longer than that for some numbers, by its version.
-_SHORTEST = """
-    regexp_replace(
-        element_at(
-            filter(
-                transform(array['%.0e', '%.14e', '%.15e', '%.16e'], f -> format(f, x)),
-                s -> cast(s as double) = x
-            ),
-            1
-        ),
-        '[.]?0*e', 'e'
+
+def _shortest(x: str) -> str:
+    """The shortest text of a double that is read as the same number, as 1.5e+16.
+
+    Java's own is longer than that for some numbers, by its version.
+    """
+    tried = (
+        f"when cast(format('{form}', {x}) as double) = {x} then format('{form}', {x})"
+        for form in ("%.0e", "%.14e", "%.15e", "%.16e")
     )
-"""
+    return f"regexp_replace(case {' '.join(tried)} end, '[.]?0*e', 'e')"
 
 
-def _without_exponent(scale: int) -> str:
-    return (
-        f"regexp_replace(cast(cast(x as decimal(38, {scale})) as varchar), '([.][0-9]+?)0+$', '$1')"
-    )
+def _without_exponent(x: str, scale: int) -> str:
+    digits = f"cast(cast({x} as decimal(38, {scale})) as varchar)"
+    return f"regexp_replace({digits}, '([.][0-9]+?)0+$', '$1')"
 
 
-# The double x as DuckDB prints it in JSON: with an exponent only from 1e21 on and below 1e-6.
-_IN_JSON = f"""
-    case
-        when abs(x) >= 1e21 or abs(x) < 1e-6 then regexp_replace({_SHORTEST}, 'e[+]?(-?)0*', 'e$1')
-        when abs(x) < 1 then {_without_exponent(23)}
-        when abs(x) < 1e16 then {_without_exponent(21)}
-        else cast(cast({_SHORTEST} as decimal(38, 0)) as varchar) || '.0'
-    end
-"""
+def _in_json(x: str) -> str:
+    """A double as DuckDB prints it in JSON: with an exponent only from 1e21 on and below 1e-6."""
+    return f"""
+        case
+            when abs({x}) >= 1e21 or abs({x}) < 1e-6
+                then regexp_replace({_shortest(x)}, 'e[+]?(-?)0*', 'e$1')
+            when abs({x}) < 1 then {_without_exponent(x, 23)}
+            when abs({x}) < 1e16 then {_without_exponent(x, 21)}
+            else cast(cast({_shortest(x)} as decimal(38, 0)) as varchar) || '.0'
+        end
+    """
+
+
 _JAVA_NUMBER = "-?[0-9][.][0-9]+E-?[0-9]+"
 
 _PARAMETER = "nullif(regexp_extract(@1, '[?&]' || @2 || '=([^&#]*)', 1), '')"
@@ -227,7 +228,7 @@ FUNCTIONS: dict[str, dict[Engine, str]] = {
             "json_extract(@1, @2)",
             f"""
             case when regexp_like(json_format(j), '^{_JAVA_NUMBER}$')
-            then {_with("x", "cast(json_format(j) as double)", _IN_JSON)}
+            then {_in_json("cast(json_format(j) as double)")}
             else json_extract_scalar(j, '$') end
             """,
         ),
@@ -236,17 +237,13 @@ FUNCTIONS: dict[str, dict[Engine, str]] = {
     # does: 10000000.0 and 0.0001 for Java's 1.0E7 and 1.0E-4.
     "json_numbers": {
         "duckdb": "@1",
-        "athena": _with(
-            "t",
-            "@1",
-            rf"""
-            case when regexp_like(t, '[0-9]E-?[0-9]') then regexp_replace(
-                t,
+        "athena": rf"""
+            case when regexp_like(@1, '[0-9]E-?[0-9]') then regexp_replace(
+                @1,
                 '({_JSON_STRING})|({_JAVA_NUMBER})',
-                m -> coalesce(m[1], {_with("x", "cast(m[2] as double)", _IN_JSON)})
-            ) else t end
-            """,
-        ),
+                m -> coalesce(m[1], {_in_json("cast(m[2] as double)")})
+            ) else @1 end
+        """,
     },
     # parse_bigint(text): a whole number in decimal digits, with or without a sign; NULL for any
     # other text (a blank, 5.0, 1_000) and for numbers that are no bigint.
@@ -281,8 +278,8 @@ FUNCTIONS: dict[str, dict[Engine, str]] = {
             f"""
             case
                 when x = 0 then '0.0'
-                when abs(x) >= 1e-4 and abs(x) < 1e16 then {_without_exponent(21)}
-                when is_finite(x) then {_SHORTEST}
+                when abs(x) >= 1e-4 and abs(x) < 1e16 then {_without_exponent("x", 21)}
+                when is_finite(x) then {_shortest("x")}
             end
             """,
         ),
