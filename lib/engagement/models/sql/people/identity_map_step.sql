@@ -63,6 +63,17 @@ active as (
     where d.id is null
 ),
 
+-- Both ends of a link, and the parents of both: listed once, since Athena would work out the links
+-- for each part of a union anew.
+offers as (
+    select
+        scope,
+        to_grandparent,
+        from_grandparent,
+        array[from_node, from_parent, to_node, to_parent] as nodes
+    from active
+),
+
 candidates as (
     select
         scope,
@@ -71,28 +82,11 @@ candidates as (
     from grandparents
     union all
     select
-        scope,
-        from_node as node,
-        to_grandparent as candidate
-    from active
-    union all
-    select
-        scope,
-        from_parent as node,
-        to_grandparent as candidate
-    from active
-    union all
-    select
-        scope,
-        to_node as node,
-        from_grandparent as candidate
-    from active
-    union all
-    select
-        scope,
-        to_parent as node,
-        from_grandparent as candidate
-    from active
+        o.scope,
+        n.node,
+        case when n.place <= 2 then o.to_grandparent else o.from_grandparent end as candidate
+    from offers as o
+    cross join unnest(o.nodes) with ordinality as n (node, place)
 ),
 
 smallest as (
