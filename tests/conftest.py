@@ -99,7 +99,27 @@ def make_settings(tmp_path: Path) -> Callable[..., Settings]:
 
 
 @pytest.fixture(scope="session")
-def stand() -> Iterator[Stand]:
+def services_read_once() -> Iterator[None]:
+    """Let all sessions of boto3 read the descriptions of services from one place.
+
+    Each reads and parses some megabytes for its first clients, and most tests make several.
+    """
+    import boto3
+    from botocore.loaders import Loader
+
+    class SharedLoader(Loader):
+        @property
+        def search_paths(self) -> list[str]:
+            return [*super().search_paths]  # every session adds the same to it
+
+    shared = SharedLoader(extra_search_paths=[str(Path(boto3.__file__).parent / "data")])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("botocore.session.create_loader", lambda _: shared)
+        yield
+
+
+@pytest.fixture(scope="session")
+def stand(services_read_once: None) -> Iterator[Stand]:
     """Athena, Glue and S3 on this machine, for the whole test run."""
     from tests.athena.stand import StandError, running
 
