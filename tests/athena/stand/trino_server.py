@@ -53,6 +53,17 @@ _SERVER_PROPERTIES = {
     "redistribute-writes": "false",
     "use-preferred-write-partitioning": "false",
     "task.max-worker-threads": "4",
+    # One part of a stage, not as many as a cluster would share the rows out to.
+    "query.min-hash-partition-count": "1",
+    "query.max-hash-partition-count": "1",
+    "distributed-sort": "false",
+    # Nothing is known of tables that statistics could be worked out from.
+    "enable-stats-calculator": "false",
+    "statistics-precalculation-for-pushdown.enabled": "false",
+    "enable-dynamic-filtering": "false",
+    # Nobody reads who asked for what; the one node knows whether it is there.
+    "http-server.log.enabled": "false",
+    "failure-detector.enabled": "false",
     # Trino looks through all tasks that it remembers, five times a second.
     "task.info.max-age": "30s",
     "node-scheduler.min-candidates": "1",
@@ -84,7 +95,10 @@ _CATALOG_PROPERTIES = {
 _JVM_OPTIONS = (
     "-Xmx2g",
     "-Xmn700m",
-    "-XX:+UseParallelGC",
+    # Two workers keep both cores busy: what collects garbage need not be parallel.
+    "-XX:+UseSerialGC",
+    # Classes are many, and generated for every statement: collecting them early frees nothing.
+    "-XX:MetaspaceSize=300m",
     "-XX:+ExitOnOutOfMemoryError",
     # A stand lives for minutes: the second compiler takes more than it gives.
     "-XX:TieredStopAtLevel=1",
