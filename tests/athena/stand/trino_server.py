@@ -56,6 +56,8 @@ _SERVER_PROPERTIES = {
     # One part of a stage, not as many as a cluster would share the rows out to.
     "query.min-hash-partition-count": "1",
     "query.max-hash-partition-count": "1",
+    # The smaller side of a join comes to the other: a stage less than where both are shared out.
+    "join-distribution-type": "BROADCAST",
     "distributed-sort": "false",
     # Nothing is known of tables that statistics could be worked out from.
     "enable-stats-calculator": "false",
