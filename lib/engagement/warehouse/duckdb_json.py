@@ -12,8 +12,6 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
-from sqlglot import exp
-
 from engagement.warehouse.base import LARGEST, JsonColumn
 from engagement.warehouse.dialect import parse, render
 from engagement.warehouse.values import VARCHAR, as_text, from_json
@@ -242,4 +240,4 @@ def name_sql(identifier: str) -> str:
 
 def text_sql(value: str) -> str:
     """A text, quoted."""
-    return str(exp.Literal.string(value).sql("duckdb"))
+    return "'" + value.replace("'", "''") + "'"
