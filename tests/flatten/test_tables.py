@@ -36,6 +36,85 @@ def test_a_track_goes_to_tracks_and_to_the_table_of_its_name(landing: Landing) -
     ]
 
 
+def _in_context(event: str, context: dict[str, Any], day: int = 1, **more: Any) -> dict[str, Any]:
+    received = f"2026-01-{day:02d}T10:00:00.000Z"
+    return {**track(event, **more), "context": context, "receivedAt": received}
+
+
+def test_tracks_have_one_type_where_their_own_tables_differ(landing: Landing) -> None:
+    # By hand. "Number" and "Text" have n as bigint and as varchar, so tracks have it as varchar;
+    # "Same" has none, "Blank" an empty one; no table is named after the last two.
+    landing.put(
+        [
+            _in_context("Number", {"n": 7, "same": "a"}),
+            _in_context("Text", {"n": "seven", "same": "b"}),
+            _in_context("Same", {"same": "c"}),
+            _in_context("Blank", {"n": "", "same": "d"}),
+            _in_context("検索", {"n": 1.5, "same": "e"}),
+            _in_context("", {"n": True, "same": "f"}),
+        ]
+    )
+    landing.flatten()
+    assert landing.types("events.number", "context_n") == {"context_n": "bigint"}
+    assert landing.types("events.tracks", "context_n", "context_same") == {
+        "context_n": "varchar",
+        "context_same": "varchar",
+    }
+    assert landing.rows("select event, context_n, context_same from events.tracks order by 3") == [
+        ("number", "7", "a"),
+        ("text", "seven", "b"),
+        ("same", None, "c"),
+        ("blank", None, "d"),
+        ("", "1.5", "e"),
+        ("", "true", "f"),
+    ]
+
+
+def test_a_property_named_like_a_column_of_the_context_stays_out_of_tracks(
+    landing: Landing,
+) -> None:
+    landing.put(
+        [
+            _in_context("Twice", {"locale": "en"}, context_locale="of the properties"),
+            _in_context("Property", {"x": "y"}, context_locale="of the properties"),
+            _in_context("Context", {"locale": "fr"}),
+        ]
+    )
+    landing.flatten()
+    # In a table of its own the context wins, where there is one.
+    assert landing.rows("select context_locale from events.twice") == [("en",)]
+    assert landing.rows("select context_locale from events.property") == [("of the properties",)]
+    assert landing.rows("select event, context_locale from events.tracks order by 1") == [
+        ("context", "fr"),
+        ("property", None),
+        ("twice", "en"),
+    ]
+
+
+def test_tracks_follow_when_a_table_gets_another_type_later(landing: Landing) -> None:
+    landing.put([_in_context("Early", {"n": 1, "m": 1}), _in_context("Other", {"n": 2})])
+    landing.flatten()
+    assert landing.rows("select event, context_n from events.tracks order by 1") == [
+        ("early", 1),
+        ("other", 2),
+    ]
+    landing.put([_in_context("Early", {"n": "x", "m": 2.5}, day=2)], day="2026-01-02")
+    landing.flatten()
+    assert landing.rows("select event, context_n, context_m from events.tracks order by 1, 2") == [
+        ("early", "1", 1.0),
+        ("early", "x", 2.5),
+        ("other", "2", None),
+    ]
+    assert landing.rows("select context_n from events.other") == [(2,)]
+
+
+def test_names_of_the_readers_own_tables_are_data(landing: Landing) -> None:
+    names = ["__just_read_values_0", "__just_read_values_99", "__just_read_records", "__view 0"]
+    landing.put([track(name, __just_read_values_1=name) for name in names])
+    landing.flatten()
+    assert landing.rows("select event_text from events.tracks order by id") == [(n,) for n in names]
+
+
 def test_the_type_is_the_narrowest_that_holds_every_value(landing: Landing) -> None:
     landing.put(
         [
