@@ -16,6 +16,7 @@ from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from isal import igzip, isal_zlib
 
 _BOM = b"\xef\xbb\xbf"
 _JSON_SPACE = b" \t"
@@ -58,14 +59,20 @@ def read_bytes(stream: BinaryIO, name: str) -> bytes:
         When the bytes cannot be had, whole: a corrupt or truncated gzip gives no partial result.
     """
     try:
-        if name.endswith(".gz"):
-            with gzip.GzipFile(fileobj=stream) as unzipped:
-                return unzipped.read()
-        return stream.read()
+        data = stream.read()
+        return _gunzipped(data) if name.endswith(".gz") else data
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise UnreadableFileError(f"no valid gzip: {error}") from None
     except OSError as error:
         raise UnreadableFileError(error.strerror or type(error).__name__) from None
+
+
+def _gunzipped(data: bytes) -> bytes:
+    try:
+        unzipped: bytes = igzip.decompress(data)
+    except (gzip.BadGzipFile, EOFError, isal_zlib.error):
+        return gzip.decompress(data)  # which says better what is wrong
+    return unzipped
 
 
 def split_lines(data: bytes) -> Lines:

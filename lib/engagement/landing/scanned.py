@@ -73,13 +73,15 @@ class Leaf:
 
     ``kinds`` are the bits of :mod:`engagement.landing.json_scan`, empty objects left out. Strings
     have their quotes where there is more than one kind, and backslashes where ``is_escaped``; some
-    may be empty where ``has_empty``. ``node`` is the number that the scan gave the path.
+    may be empty where ``has_empty``. Every record has a value where ``is_full``. ``node`` is the
+    number that the scan gave the path.
     """
 
     name: str
     kinds: int
     is_escaped: bool
     has_empty: bool = True
+    is_full: bool = False
     node: int = -1
 
     @property
@@ -164,7 +166,8 @@ class Scanned:
         """Columns of the paths that are strings, of all clean lines in order of groups."""
         column_of = np.full(self._sizes[0], -1, np.int32)
         column_of[self._texts] = range(len(self._texts))
-        return self._columns(self.order, column_of, np.zeros(len(self._texts), np.bool_))
+        none = np.zeros(len(self._texts), np.bool_)
+        return self._columns(self.order, column_of, none, none)
 
     def texts_escaped(self) -> list[bool]:
         """Whether backslashes stand in the strings of these paths."""
@@ -199,6 +202,7 @@ class Scanned:
                 int(kinds[n]) & _VALUES,
                 is_escaped=bool(kinds[n] & ESCAPED),
                 has_empty=bool(kinds[n] & EMPTY),
+                is_full=bool(count[n] == len(group.rows) and not kinds[n] & OBJECT),
                 node=n,
             )
             for place, n in enumerate(nodes)
@@ -210,7 +214,8 @@ class Scanned:
         column_of = np.full(self._sizes[0], -1, np.int32)
         column_of[[leaf.node for leaf in wanted]] = range(len(wanted))
         quoted = np.array([leaf.is_mixed for leaf in wanted], np.bool_)
-        return self._columns(group.rows, column_of, quoted)
+        full = np.array([leaf.is_full for leaf in wanted], np.bool_)
+        return self._columns(group.rows, column_of, quoted, full)
 
     def counts(
         self, rows: NDArray[np.int64]
@@ -327,15 +332,20 @@ class Scanned:
         return _text(self._key(above)).lower(), _text(self._key(node))
 
     def _columns(
-        self, rows: NDArray[np.int64], column_of: NDArray[np.int32], quoted: NDArray[np.bool_]
+        self,
+        rows: NDArray[np.int64],
+        column_of: NDArray[np.int32],
+        quoted: NDArray[np.bool_],
+        full: NDArray[np.bool_],
     ) -> list[pa.Array]:
         columns, count = len(quoted), len(rows)
-        views = self._memory.zeros((columns, 2 * count), np.uint64)
+        views = self._memory.empty((columns, 2 * count), np.uint64)
+        views[~full] = 0
         valid = self._memory.zeros((columns, (count + 7) // 8), np.uint8)
         json_scan.fill(
             self._bytes, rows, self._last_leaf, self._leaves, column_of, quoted, views, valid
         )
-        return [self._views(views[n], valid[n], count) for n in range(columns)]
+        return [self._views(views[n], None if full[n] else valid[n], count) for n in range(columns)]
 
     def _views(
         self, views: NDArray[np.uint64], valid: NDArray[np.uint8] | None, count: int
