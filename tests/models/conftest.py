@@ -30,6 +30,11 @@ from engagement.warehouse import Session, Table, duckdb_file, open_warehouse
 from engagement.warehouse.dialect import WORK, render
 
 
+def forget_columns(session: Session) -> None:
+    """Let a session ask again for what it asked once: tables were made behind its back."""
+    vars(session)["_columns"].clear()
+
+
 @dataclass(frozen=True)
 class Open:
     """A session that may write, and DuckDB's own connection to the same tables."""
@@ -44,6 +49,7 @@ class Open:
             self.connection.execute(f"create schema {schema}")
         self.connection.execute(f"detach {WORK}")
         self.connection.execute(f"attach ':memory:' as {WORK}")
+        forget_columns(self.session)
 
 
 class Bench:
@@ -84,6 +90,7 @@ class Bench:
         name = f"{_quoted(database)}.{_quoted(target.name)}"
         given = [c for c in columns if any(row[c] is not None for row in rows)] or [*columns][:1]
         self._connection.execute(_table_sql(name, columns))
+        forget_columns(self.session)
         # A version of its own, as publishing gives one: models read it to tell what has changed.
         self._connection.execute(f"comment on table {name} is '{secrets.token_hex(16)}'")
         if rows:

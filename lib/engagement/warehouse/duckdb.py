@@ -292,6 +292,7 @@ class _DuckDBSession:
 
     def forget(self, *tables: Table) -> None:
         for table in tables:
+            self._columns.pop(table, None)
             if not self._views.pop(table.name, None):
                 self._run(f"drop table if exists {self._physical(table)}", table.name)
 
@@ -529,12 +530,15 @@ class _DuckDBSession:
         old = self.columns(table)
         self._columns.pop(table, None)
         with self._transaction(str(table)):
+            kept: Mapping[str, str] | None = None
             if partitions is None or not old:
                 rows = self._replace(table, sql, old, columns)
             else:
-                rows = self._replace_partitions(table, sql, partitions, old, columns)
+                rows, kept = self._replace_partitions(table, sql, partitions, old, columns)
             mark = text_sql(version or secrets.token_hex(16))
             self._run(f"comment on table {self._physical(table)} is {mark}", str(table))
+        if kept:
+            self._columns[table] = dict(kept)
         self._warehouse.log.add(str(table), sql, rows, started)
         return Publication(table, rows)
 
@@ -577,7 +581,8 @@ class _DuckDBSession:
         partitions: Sequence[str],
         old: Mapping[str, str],
         columns: Mapping[str, str] | None,
-    ) -> int:
+    ) -> tuple[int, dict[str, str]]:
+        """Replace rows of some dates; gives how many came, and the table's columns."""
         name = self._physical(table)
         if columns is None:
             sql = _narrowed(sql, self._described(sql, str(table)))
@@ -590,7 +595,7 @@ class _DuckDBSession:
         if merged == dict(old):
             self._run(f"delete from {name} where {_PARTITION} in ({marks})", str(table)).fetchall()
             done = self._run(f"insert into {name} by name {sql}", str(table)).fetchall()
-            return int(done[0][0])
+            return int(done[0][0]), merged
         kept = f"select * from {name} where {_PARTITION} not in ({marks})"
         fresh = exp.table_("__fresh_" + table.name, db=self._schema(table), quoted=True)
         made = fresh.sql("duckdb")
@@ -599,7 +604,7 @@ class _DuckDBSession:
         done = self._run(f"insert into {made} by name {sql}", str(table)).fetchall()
         self._run(f"drop table {name}", str(table))
         self._run(f"alter table {made} rename to {name_sql(table.name)}", str(table))
-        return int(done[0][0])
+        return int(done[0][0]), merged
 
     def append(
         self, table: Table, rows: pa.Table, keep: Callable[[pa.Table], pa.Table]
