@@ -109,7 +109,7 @@ def test_tracks_follow_when_a_table_gets_another_type_later(landing: Landing) ->
 
 
 def test_names_of_the_readers_own_tables_are_data(landing: Landing) -> None:
-    names = ["__just_read_values_0", "__just_read_values_99", "__just_read_records", "__view 0"]
+    names = ["__just_read_values_0", "__just_read_values_99", "__just_read_records", '"__view 0"']
     landing.put([track(name, __just_read_values_1=name) for name in names])
     landing.flatten()
     assert landing.rows("select event_text from events.tracks order by id") == [(n,) for n in names]

@@ -234,6 +234,8 @@ class _DuckDBSession:
         self._just_read: dict[str, tuple[list[RecordGroup], bool]] = {}
         self._odd_events: set[tuple[str, str]] = set()
         self._views: dict[str, str] = {}
+        # Stands for a view's text until it is put in: no name or value of an event may be like it.
+        self._secret = secrets.token_hex(8)
         self._columns: dict[Table, dict[str, str]] = {}
         self._threads = self._most_threads = int(
             connection.execute("select current_setting('threads')").fetchall()[0][0]
@@ -658,7 +660,7 @@ class _DuckDBSession:
         places: dict[str, str] = {}
         for node in query.find_all(exp.Table):
             if node.db == WORK and node.name in self._views:
-                place = f"__view {len(places)}"
+                place = f"__view {self._secret} {len(places)}"
                 places[name_sql(place)] = f"({self._views[node.name]})"
                 node.set("db", None)
                 node.set("this", exp.to_identifier(place, quoted=True))
