@@ -32,3 +32,8 @@ def settings(stand: Stand, name: str, **athena: Any) -> Settings:
             },
         },
     )
+
+
+def expire(stand: Stand, name: str) -> None:
+    """Let a dead run's lease be over, without the wait that another test holds."""
+    stand.client("s3").delete_object(Bucket=stand.bucket, Key=f"{name}/data/lease.json")

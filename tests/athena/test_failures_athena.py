@@ -10,7 +10,7 @@ import pytest
 
 from engagement.warehouse import WarehouseError
 from engagement.warehouse.athena import AthenaWarehouse
-from tests.athena.parameters import settings
+from tests.athena.parameters import expire, settings
 from tests.athena.stand import Call, Failure, Stand, fail
 from tests.athena.stand.faults import (
     EXPIRED_CREDENTIALS,
@@ -132,8 +132,7 @@ def test_credentials_that_expire_are_told_in_one_sentence(
     assert numbers(warehouse) in ([1], [2])
     if service == "s3":
         # Nor could it let go of its lease: that ends by itself, which is not waited for here.
-        lease = {"Bucket": aws_environment.bucket, "Key": f"{name}/data/lease.json"}
-        aws_environment.client("s3").delete_object(**lease)
+        expire(aws_environment, name)
     publish(warehouse, "select 3 as n")
     assert numbers(warehouse) == [3]
 

@@ -23,7 +23,7 @@ from engagement.settings import load_settings
 from engagement.warehouse import Table, Warehouse, WarehouseError, open_warehouse
 from engagement.warehouse.athena import AthenaWarehouse
 from tests.athena.compare import differences
-from tests.athena.parameters import settings
+from tests.athena.parameters import expire, settings
 from tests.athena.stand import Stand
 from tests.athena.stand.faults import ACCESS_DENIED, SLOW_DOWN, Call, Failure, Rule
 
@@ -85,11 +85,6 @@ _READ = "select id, cast(x as varchar) as x from events.pages"
 def seen(warehouse: AthenaWarehouse) -> set[tuple[str, str | None]]:
     found = warehouse.query(_READ)
     return {(row.id, None if row.x != row.x else row.x) for row in found.itertuples(index=False)}
-
-
-def expire(stand: Stand, name: str) -> None:
-    """Let a dead run's lease be over, without the wait that another test holds."""
-    stand.client("s3").delete_object(Bucket=stand.bucket, Key=f"{name}/data/lease.json")
 
 
 @contextmanager

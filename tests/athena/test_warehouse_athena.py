@@ -22,7 +22,7 @@ from engagement.warehouse import LeaseHeldError, Table, WarehouseError, open_war
 from engagement.warehouse.athena import AthenaWarehouse
 from engagement.warehouse.base import JsonColumn
 from tests.athena.compare import frames
-from tests.athena.parameters import settings
+from tests.athena.parameters import expire, settings
 from tests.athena.stand import Stand, fail
 from tests.athena.stand.faults import ENGINE_FAILED
 from tests.warehouse.fields import fields_of
@@ -364,9 +364,7 @@ def test_a_killed_run_leaves_whole_tables_and_a_rerun_puts_them_right(
         found = reader.query(f"select run, count(*) as n from marts.{table} group by run")
         assert len(found) == 1
         assert found["n"].iloc[0] == found["run"].iloc[0]
-    # The dead run's lease, whose end another test waits for.
-    lease = {"Bucket": aws_environment.bucket, "Key": f"{name}/data/lease.json"}
-    aws_environment.client("s3").delete_object(**lease)
+    expire(aws_environment, name)
     publish(reader, "select 1 as n", Table("marts", "one"))
     assert reader.query("select n from marts.one")["n"].tolist() == [1]
     reader.clean(keep_days=0)

@@ -22,7 +22,7 @@ from engagement.landing import records, scanned, strict_json
 from engagement.landing.json_scan import BLANK, CLEAN, ODD
 from engagement.landing.lines import UnreadableFileError
 from engagement.landing.scanned import COUNTED, LOOKS, Scanned
-from engagement.warehouse.dialect import literal, parse, render
+from engagement.warehouse.duckdb_json import rendered, text_sql
 
 TEXTS = [("type",), ("event",), ("messageId",), ("context", "ip")]
 
@@ -259,9 +259,8 @@ def judge() -> duckdb.DuckDBPyConnection:
 
 def is_timestamp(text: str) -> bool:
     """What the warehouse says of a text."""
-    query = parse(f"select parse_timestamp({literal(text).sql()}) as t from marts.one")
-    sql = render(query, "duckdb", {"marts": "marts"}).replace('FROM "marts".one', "")
-    return judge().execute(sql).fetchall()[0][0] is not None
+    sql = rendered(f"parse_timestamp({text_sql(text)})")
+    return judge().execute(f"select {sql}").fetchall()[0][0] is not None
 
 
 DIGITS = st.integers(0, 31).map("{:02}".format) | st.text("0123456789", min_size=1, max_size=2)

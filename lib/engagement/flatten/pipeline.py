@@ -515,14 +515,11 @@ class _Run:
                 return []
             rows = tables.rows_just_read(session, table, mapping)
             misfits = tables.misfits(session, table, rows)
-            if not self._can_grow(table):
-                return misfits
-            if self._is_held(table):
+            if self._can_grow(table):
                 held_by, others = self._held(table, days)
-                few = tables.rows_just_read(session, table, mapping, others) if others else None
-                tables.publish_tracks(session, table, few, days, held_by)
-            else:
-                tables.publish(session, table, rows, days)
+                if others:
+                    rows = tables.rows_just_read(session, table, mapping, others)
+                tables.publish(session, table, None if others == [] else rows, days, held_by)
             return misfits
 
         misfits = self._made_in_turn(make, wanted)
@@ -534,9 +531,14 @@ class _Run:
         return table.kind == "tracks" and self._warehouse.rereads_tables
 
     def _held(
-        self, tracks: EventTable, days: Sequence[str] | None
-    ) -> tuple[list[EventTable], list[str]]:
-        """Tables that hold rows of ``tracks`` on some dates, or on all; names of other events."""
+        self, table: EventTable, days: Sequence[str] | None
+    ) -> tuple[list[EventTable], list[str] | None]:
+        """Tables that hold rows of one on some dates, or on all, and names of its other events.
+
+        ``None`` in the place of names is all of its events: no table holds any.
+        """
+        if not self._is_held(table):
+            return [], None
         names = {
             one.event
             for one in self._registered()
@@ -546,12 +548,12 @@ class _Run:
             own
             for own in self.wanted()
             if not names.isdisjoint(own.events)
-            and tables.holds_tracks(own, tracks)
+            and tables.holds_tracks(own, table)
             # What another type makes wait is not made yet.
             and self._session.columns(own.table) == own.definition
         ]
         others = names.difference(*(own.events for own in held_by))
-        return held_by, sorted(others)
+        return held_by, sorted(others) if held_by else None
 
     def _made_in_turn(
         self, make: Callable[[EventTable], list[exp.Query]], chosen: Sequence[EventTable]
@@ -580,15 +582,11 @@ class _Run:
                 return []
             whole = not days or not self._can_grow(table)
             of = None if whole else days
-            if self._is_held(table):
-                held_by, others = self._held(table, of)
-                few = tables.rows_kept(session, table, of, mapping, others) if others else None
-                tables.publish_tracks(session, table, few, of, held_by)
-            else:
-                rows = tables.rows_kept(session, table, of, mapping)
-                tables.publish(session, table, rows, of)
-                if days and not whole:
-                    return tables.misfits(session, table, rows)
+            held_by, others = self._held(table, of)
+            rows = None
+            if others != []:
+                rows = tables.rows_kept(session, table, of, mapping, others)
+            tables.publish(session, table, rows, of, held_by)
             if not days:
                 return []
             return tables.misfits(session, table, tables.rows_kept(session, table, days, mapping))

@@ -142,39 +142,24 @@ def holds_tracks(own: EventTable, tracks: EventTable) -> bool:
 # --- making a table -----------------------------------------------------------------------------
 
 
-def publish(session: Session, wanted: EventTable, rows: Table, days: Sequence[str] | None) -> None:
-    """Make a table's rows of some dates again, or all of them (``None``)."""
-    leaves = _Leaves(wanted)
-    table = session.json_columns(
-        f"leaves_{wanted.name}", rows, "record", leaves.wanted(), lazy=True
-    )
-    session.publish(
-        wanted.table,
-        _select(wanted, table, leaves),
-        partitions=days,
-        columns=wanted.definition,
-    )
-
-
-def publish_tracks(
+def publish(
     session: Session,
     wanted: EventTable,
     rows: Table | None,
     days: Sequence[str] | None,
-    held_by: Sequence[EventTable],
+    held_by: Sequence[EventTable] = (),
 ) -> None:
-    """Make ``tracks`` again of tables that hold its rows already, and of ``rows`` that none holds.
+    """Make a table's rows of some dates again, or all of them (``None``).
 
-    It takes much less than to find their values once more.
+    They are made of ``rows``, and taken from other tables that hold them already.
     """
     parts: list[exp.Query] = [_held(wanted, own, days) for own in held_by]
     if rows:
         leaves = _Leaves(wanted)
-        table = session.json_columns("leaves_tracks", rows, "record", leaves.wanted(), lazy=True)
+        table = session.json_columns(
+            f"leaves_{wanted.name}", rows, "record", leaves.wanted(), lazy=True
+        )
         parts.append(_select(wanted, table, leaves))
-    if not parts:
-        nulls = (exp.alias_(exp.cast(exp.null(), k), n) for n, k in wanted.definition.items())
-        parts.append(exp.select(*nulls).where(exp.false()))
     session.publish(wanted.table, union(parts), partitions=days, columns=wanted.definition)
 
 

@@ -267,10 +267,12 @@ class _DuckDBSession:
         return [row[0] for row in rows]
 
     def columns(self, table: Table) -> dict[str, str]:
-        if table not in self._columns:
-            kinds = self._stored(table)
-            self._columns[table] = {name: athena_type(kind) for name, kind in kinds.items()}
-        return dict(self._columns[table])
+        if table in self._columns:
+            return dict(self._columns[table])
+        columns = {name: athena_type(kind) for name, kind in self._stored(table).items()}
+        if table.database != WORK:
+            self._columns[table] = dict(columns)
+        return columns
 
     def _stored(self, table: Table) -> dict[str, str]:
         """Columns of a table with DuckDB's own types; empty where there is no such table."""
@@ -294,13 +296,11 @@ class _DuckDBSession:
 
     def forget(self, *tables: Table) -> None:
         for table in tables:
-            self._columns.pop(table, None)
             if not self._views.pop(table.name, None):
                 self._run(f"drop table if exists {self._physical(table)}", table.name)
 
     def _create(self, table: Table, sql: str) -> int:
         started = time.perf_counter()
-        self._columns.pop(table, None)
         done = self._run(f"create or replace table {self._physical(table)} as {sql}", table.name)
         rows = int(done.fetchall()[0][0])
         self._warehouse.log.add(table.name, sql, rows, started)
@@ -312,11 +312,9 @@ class _DuckDBSession:
 
     def _view(self, name: str, sql: str) -> Table:
         # A subquery of whatever reads it: a view would be planned once more for itself.
-        table = Table(WORK, name)
         self._views[name] = sql
         self._just_read.pop(name, None)
-        self._columns.pop(table, None)
-        return table
+        return Table(WORK, name)
 
     def rows(self, name: str, rows: pa.Table, columns: Mapping[str, str]) -> Table:
         table = Table(WORK, name)
@@ -530,17 +528,13 @@ class _DuckDBSession:
         started = time.perf_counter()
         # Outside: to ask for a table that there is not would end the transaction.
         old = self.columns(table)
-        self._columns.pop(table, None)
         with self._transaction(str(table)):
-            kept: Mapping[str, str] | None = None
             if partitions is None or not old:
                 rows = self._replace(table, sql, old, columns)
             else:
-                rows, kept = self._replace_partitions(table, sql, partitions, old, columns)
+                rows = self._replace_partitions(table, sql, partitions, old, columns)
             mark = text_sql(version or secrets.token_hex(16))
             self._run(f"comment on table {self._physical(table)} is {mark}", str(table))
-        if kept:
-            self._columns[table] = dict(kept)
         self._warehouse.log.add(str(table), sql, rows, started)
         return Publication(table, rows)
 
@@ -562,6 +556,7 @@ class _DuckDBSession:
         columns: Mapping[str, str] | None,
     ) -> int:
         name = self._physical(table)
+        self._columns.pop(table, None)
         # To look among the views takes longer than to make a small table.
         if old and self._is_view(table):
             self._run(f"drop view {name}", str(table))
@@ -583,8 +578,7 @@ class _DuckDBSession:
         partitions: Sequence[str],
         old: Mapping[str, str],
         columns: Mapping[str, str] | None,
-    ) -> tuple[int, dict[str, str]]:
-        """Replace rows of some dates; gives how many came, and the table's columns."""
+    ) -> int:
         name = self._physical(table)
         if columns is None:
             sql = _narrowed(sql, self._described(sql, str(table)))
@@ -597,7 +591,8 @@ class _DuckDBSession:
         if merged == dict(old):
             self._run(f"delete from {name} where {_PARTITION} in ({marks})", str(table)).fetchall()
             done = self._run(f"insert into {name} by name {sql}", str(table)).fetchall()
-            return int(done[0][0]), merged
+            return int(done[0][0])
+        self._columns.pop(table, None)
         kept = f"select * from {name} where {_PARTITION} not in ({marks})"
         fresh = exp.table_("__fresh_" + table.name, db=self._schema(table), quoted=True)
         made = fresh.sql("duckdb")
@@ -606,7 +601,7 @@ class _DuckDBSession:
         done = self._run(f"insert into {made} by name {sql}", str(table)).fetchall()
         self._run(f"drop table {name}", str(table))
         self._run(f"alter table {made} rename to {name_sql(table.name)}", str(table))
-        return int(done[0][0]), merged
+        return int(done[0][0])
 
     def append(
         self, table: Table, rows: pa.Table, keep: Callable[[pa.Table], pa.Table]
