@@ -31,6 +31,7 @@ from pyathena.pandas.cursor import PandasCursor
 
 from tests.athena.stand import Call, Stand, StandError, assemble, fail
 from tests.athena.stand.access import AwsAccess
+from tests.athena.stand.assemble import LAUNCHER_CLASS
 from tests.athena.stand.faults import (
     ENGINE_FAILED,
     EXPIRED_CREDENTIALS,
@@ -638,6 +639,48 @@ class TestWriting:
         assert "Iceberg" in workspace.reason("create table u (n int)")
 
 
+class TestPlans:
+    """One node needs one stage, however many tables a statement reads and joins."""
+
+    ROWS = "(values (1, 'one'), (2, 'two'), (2, 'zwei'))"
+
+    @pytest.fixture
+    def tables(self, workspace: Workspace) -> Workspace:
+        workspace.run("create table t as select * from unnest(sequence(1, 3)) as s(k)")
+        workspace.run("create table u as select * from unnest(sequence(2, 4)) as s(k)")
+        workspace.run(f"create table names as select * from {self.ROWS} as v (k, name)")
+        return workspace
+
+    @staticmethod
+    def query(names: str) -> str:
+        """Joins, groups, a subquery and a union; ``names`` is a table, or rows that stand there."""
+        return (
+            "select t.k, count(*) as n, array_agg(v.name order by v.name) as names "
+            f"from {names} as v (k, name) right join t on v.k = t.k "
+            "where t.k in (select k from u) or t.k = 1 group by t.k "
+            "union all select 0, count(*), null from u where k > 5"
+        )
+
+    def test_what_is_read_is_one_stage(self, tables: Workspace) -> None:
+        plan = tables.rows(f"explain (type distributed) {self.query('names')}")
+        fragments = [line for (line,) in plan if line.startswith("Fragment ")]
+        assert [line.split()[2] for line in fragments] == ["[SOURCE]"]
+
+    @pytest.mark.parametrize("names", ["names", ROWS])
+    def test_and_gives_the_same_rows(self, tables: Workspace, names: str) -> None:
+        query = self.query(names)
+        wanted = [(0, 0, None), (1, 1, ["one"]), (2, 2, ["two", "zwei"]), (3, 1, [None])]
+        assert sorted(tables.rows(query)) == wanted
+        tables.run(f"create table w as {query}")
+        assert sorted(tables.rows("select * from w")) == wanted
+
+    def test_a_table_without_rows_is_read_too(self, tables: Workspace) -> None:
+        tables.run("create table none_at_all as select * from t where k > 9")
+        assert tables.rows("select count(*), max(n.k) from none_at_all as n") == [(0, None)]
+        both = "select count(*) from none_at_all as n full join u on u.k = n.k"
+        assert tables.rows(both) == [(3,)]
+
+
 class TestViews:
     def test_view_over_a_physical_table_can_be_replaced(self, workspace: Workspace) -> None:
         for number in (1, 2):
@@ -1106,7 +1149,16 @@ def fake_java(tmp_path: Path) -> Path:
     """A JDK 17 of which only the version is real, so far as it goes."""
     home = tmp_path / "jdk" / "bin"
     home.mkdir(parents=True)
-    write_script(home / "javac", "exit 0")
+    write_script(
+        home / "javac",
+        """
+        test ! -e "$(dirname "$0")/broken" || { echo "cannot find symbol" >&2; exit 1; }
+        while [ $# -gt 1 ]; do
+            if [ "$1" = -d ]; then mkdir -p "$2"; echo class > "$2/TrinoServer.class"; fi
+            shift
+        done
+        """,
+    )
     return write_script(home / "java", "echo 'openjdk version \"17.0.9\"' >&2")
 
 
@@ -1141,17 +1193,24 @@ class TestAssembly:
             assembly = assemble.ensure_assembled(directory)
         assert runs.read_text() == "run\n"
         assert (assembly.plugins / "hive").is_dir()
-        assert assembly.launcher.is_file()
+        assert (directory / "launcher" / f"{LAUNCHER_CLASS}.class").is_file()
+        assert assembly.class_path.split(os.pathsep)[0] == str(directory / "launcher")
 
         monkeypatch.setattr(assemble, "_stamp", lambda: "another pom")
         assemble.ensure_assembled(directory)
         assert runs.read_text() == "run\nrun\n"
 
-    def test_failure_leaves_nothing_half_made(self, fake_maven: Path, tmp_path: Path) -> None:
+    @pytest.mark.parametrize(
+        ("broken", "reason"),
+        [("mvn", "Could not resolve dependencies"), ("jdk/bin/javac", "cannot find symbol")],
+    )
+    def test_failure_leaves_nothing_half_made(
+        self, fake_maven: Path, tmp_path: Path, broken: str, reason: str
+    ) -> None:
         directory = tmp_path / "cache" / "trino"
-        fake_maven.with_name("broken").touch()
+        (tmp_path / broken).with_name("broken").touch()
 
-        with pytest.raises(StandError, match="Could not resolve dependencies"):
+        with pytest.raises(StandError, match=reason):
             assemble.ensure_assembled(directory)
 
         assert [path.name for path in directory.parent.iterdir()] == ["trino.lock"]

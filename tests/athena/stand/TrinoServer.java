@@ -1,10 +1,141 @@
-// Starts Trino, and ends it when whoever holds the other end of its standard input goes away.
+import com.google.inject.Module;
+import com.google.inject.matcher.Matchers;
+import io.trino.Session;
+import io.trino.cost.TableStatsProvider;
+import io.trino.execution.querystats.PlanOptimizersStatsCollector;
+import io.trino.execution.warnings.WarningCollector;
+import io.trino.server.Server;
+import io.trino.sql.planner.PlanNodeIdAllocator;
+import io.trino.sql.planner.PlanOptimizersFactory;
+import io.trino.sql.planner.SymbolAllocator;
+import io.trino.sql.planner.TypeProvider;
+import io.trino.sql.planner.optimizations.AddExchanges;
+import io.trino.sql.planner.optimizations.PlanOptimizer;
+import io.trino.sql.planner.optimizations.StatsRecordingPlanOptimizer;
+import io.trino.sql.planner.plan.ExchangeNode;
+import io.trino.sql.planner.plan.PlanNode;
+import io.trino.sql.planner.plan.SimplePlanRewriter;
+import io.trino.sql.planner.plan.TableFinishNode;
+import io.trino.sql.planner.plan.TableScanNode;
+import io.trino.sql.planner.plan.ValuesNode;
+import org.aopalliance.intercept.MethodInterceptor;
+import org.aopalliance.intercept.MethodInvocation;
+
+import java.io.IOException;
+import java.lang.reflect.Field;
+import java.util.ArrayList;
+import java.util.List;
+
+import static io.trino.sql.planner.optimizations.PlanNodeSearcher.searchFrom;
+import static io.trino.sql.planner.plan.ExchangeNode.Scope.REMOTE;
+import static io.trino.sql.planner.plan.ExchangeNode.gatheringExchange;
+
+/**
+ * Starts Trino, and ends it when whoever holds the other end of its standard input goes away.
+ *
+ * <p>There is one node, so plans are not cut into stages for many: rows that stay where they are need
+ * not be handed on through HTTP. Only what a coordinator has to do itself is a stage of its own.
+ */
 public class TrinoServer
+        extends Server
 {
     public static void main(String[] arguments)
     {
-        new io.trino.server.Server().start(arguments[0]);
-        try { while (System.in.read() >= 0) { } } catch (java.io.IOException closed) { }
+        new TrinoServer().start(arguments[0]);
+        try {
+            while (System.in.read() >= 0) {
+                // Nothing is ever sent.
+            }
+        }
+        catch (IOException closed) {
+            // It went away.
+        }
         Runtime.getRuntime().halt(0);
+    }
+
+    @Override
+    protected Iterable<? extends Module> getAdditionalModules()
+    {
+        return List.of(binder -> binder.bindInterceptor(
+                Matchers.subclassesOf(PlanOptimizersFactory.class),
+                Matchers.returns(Matchers.subclassesOf(List.class)),
+                new OneNode()));
+    }
+
+    /** Answers with the optimizers of plans, but for the one that shares work out to nodes. */
+    private static class OneNode
+            implements MethodInterceptor
+    {
+        private volatile List<PlanOptimizer> optimizers;
+
+        @Override
+        public Object invoke(MethodInvocation invocation)
+                throws Throwable
+        {
+            if (optimizers == null) {
+                List<PlanOptimizer> chosen = new ArrayList<>();
+                for (Object optimizer : (List<?>) invocation.proceed()) {
+                    chosen.add(isAddExchanges(optimizer)
+                            ? onlyForRowsInStatements((PlanOptimizer) optimizer)
+                            : (PlanOptimizer) optimizer);
+                }
+                chosen.add(OneNode::endOnCoordinator);
+                optimizers = List.copyOf(chosen);
+            }
+            return optimizers;
+        }
+
+        private static boolean isAddExchanges(Object optimizer)
+                throws ReflectiveOperationException
+        {
+            if (optimizer instanceof StatsRecordingPlanOptimizer) {
+                Field wrapped = StatsRecordingPlanOptimizer.class.getDeclaredField("delegate");
+                wrapped.setAccessible(true);
+                return wrapped.get(optimizer) instanceof AddExchanges;
+            }
+            return optimizer instanceof AddExchanges;
+        }
+
+        /** Rows that stand in a statement have no splits: beside tables, they need a stage of their own. */
+        private static PlanOptimizer onlyForRowsInStatements(PlanOptimizer addExchanges)
+        {
+            return (plan, session, types, symbols, ids, warnings, statistics, tables) ->
+                    has(plan, TableScanNode.class) && has(plan, ValuesNode.class)
+                            ? addExchanges.optimize(plan, session, types, symbols, ids, warnings, statistics, tables)
+                            : plan;
+        }
+
+        private static PlanNode endOnCoordinator(
+                PlanNode plan,
+                Session session,
+                TypeProvider types,
+                SymbolAllocator symbols,
+                PlanNodeIdAllocator ids,
+                WarningCollector warnings,
+                PlanOptimizersStatsCollector statistics,
+                TableStatsProvider tables)
+        {
+            if (searchFrom(plan).where(OneNode::isRemoteExchange).matches()) {
+                return plan;
+            }
+            return SimplePlanRewriter.rewriteWith(new SimplePlanRewriter<Void>()
+            {
+                @Override
+                public PlanNode visitTableFinish(TableFinishNode node, RewriteContext<Void> context)
+                {
+                    return node.replaceChildren(List.of(gatheringExchange(ids.getNextId(), REMOTE, node.getSource())));
+                }
+            }, plan);
+        }
+
+        private static boolean isRemoteExchange(PlanNode node)
+        {
+            return node instanceof ExchangeNode && ((ExchangeNode) node).getScope() == REMOTE;
+        }
+
+        private static boolean has(PlanNode plan, Class<? extends PlanNode> kind)
+        {
+            return searchFrom(plan).where(kind::isInstance).matches();
+        }
     }
 }

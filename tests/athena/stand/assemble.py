@@ -21,6 +21,7 @@ from .errors import StandError
 
 TRINO_VERSION = "435"
 JAVA_VERSION = 17
+LAUNCHER_CLASS = "TrinoServer"
 CACHE_VARIABLE = "ENGAGEMENT_STAND_CACHE"
 INSTALL_HINT = (
     "Install a JDK 17 and Maven (Debian: apt-get install openjdk-17-jdk-headless maven), "
@@ -30,7 +31,7 @@ INSTALL_HINT = (
 _HERE = Path(__file__).resolve().parent
 _PROJECT_ROOT = _HERE.parents[2]
 _POM = _HERE / "pom.xml"
-_LAUNCHER = _HERE / "TrinoServer.java"
+_LAUNCHER = _HERE / f"{LAUNCHER_CLASS}.java"
 _STAMP = "stamp.txt"
 _MAVEN_SECONDS = 1800.0
 
@@ -42,7 +43,7 @@ class Assembly:
     Attributes
     ----------
     directory : Path
-        Holds ``lib/`` (the server's jars), ``plugin/`` and the launcher class.
+        Holds ``lib/`` (the server's jars), ``plugin/`` and ``launcher/`` (what starts it).
     java : Path
         The ``java`` of a JDK 17.
     """
@@ -51,14 +52,11 @@ class Assembly:
     java: Path
 
     @property
-    def launcher(self) -> Path:
-        """The source file that ``java`` compiles and runs."""
-        return self.directory / _LAUNCHER.name
-
-    @property
     def class_path(self) -> str:
-        """The server's jars, in the form that ``java -cp`` takes."""
-        return str(self.directory / "lib" / "*")
+        """The class that starts it and the server's jars, in the form that ``java -cp`` takes."""
+        return os.pathsep.join(
+            (str(self.directory / "launcher"), str(self.directory / "lib" / "*"))
+        )
 
     @property
     def plugins(self) -> Path:
@@ -174,7 +172,7 @@ def _assemble(directory: Path, maven: Path, java: Path) -> None:
         for plugin in (partial / "plugin").glob("trino-hive-*"):
             plugin.rename(partial / "plugin" / "hive")
         shutil.rmtree(partial / "dependency-maven-plugin-markers", ignore_errors=True)
-        shutil.copy(_LAUNCHER, partial)
+        _compile_launcher(java, partial)
         seconds = f"{time.monotonic() - started:.0f}"
         (partial / "assembled-in-seconds.txt").write_text(f"{seconds}\n")
         (partial / _STAMP).write_text(f"{_stamp()}\n")
@@ -188,6 +186,17 @@ def _assemble(directory: Path, maven: Path, java: Path) -> None:
             partial.rename(directory)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _compile_launcher(java: Path, partial: Path) -> None:
+    """Compile the class that starts Trino, against the jars that Maven fetched."""
+    compiler = java.with_name("javac")
+    options = ["-cp", str(partial / "lib" / "*"), "-d", str(partial / "launcher")]
+    answer = subprocess.run(
+        [compiler, *options, str(_LAUNCHER)], capture_output=True, text=True, check=False
+    )
+    if answer.returncode != 0:
+        raise StandError(f"{_LAUNCHER.name} does not compile:\n{answer.stdout}{answer.stderr}")
 
 
 def _run_maven(maven: Path, java: Path, target: Path) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import trino
 
 from .access import AwsAccess
-from .assemble import TRINO_VERSION, Assembly
+from .assemble import LAUNCHER_CLASS, TRINO_VERSION, Assembly
 from .errors import StandError
 
 HOST = "127.0.0.1"
@@ -59,6 +59,10 @@ _SERVER_PROPERTIES = {
     # The smaller side of a join comes to the other: a stage less than where both are shared out.
     "join-distribution-type": "BROADCAST",
     "distributed-sort": "false",
+    # With a stage for all that a statement reads (see the launcher), groups meet in one place.
+    "optimizer.force-single-node-output": "false",
+    "optimizer.prefer-partial-aggregation": "false",
+    "optimizer.optimize-hash-generation": "false",
     # Nothing is known of tables that statistics could be worked out from.
     "enable-stats-calculator": "false",
     "statistics-precalculation-for-pushdown.enabled": "false",
@@ -95,8 +99,8 @@ _CATALOG_PROPERTIES = {
 }
 
 _JVM_OPTIONS = (
-    "-Xmx2g",
-    "-Xmn700m",
+    "-Xmx2600m",
+    "-Xmn1500m",
     # Two workers keep both cores busy: what collects garbage need not be parallel.
     "-XX:+UseSerialGC",
     # Classes are many, and generated for every statement: collecting them early frees nothing.
@@ -233,7 +237,7 @@ def _launch(assembly: Assembly, aws: AwsAccess, port: int) -> TrinoServer:
         *(f"-D{name}={value}" for name, value in system_properties.items()),
         "-cp",
         assembly.class_path,
-        assembly.launcher,
+        LAUNCHER_CLASS,
         TRINO_VERSION,
     ]
     # Trino ends when its standard input closes, so it does not outlive a killed test run.
