@@ -8,7 +8,7 @@ over all dates: so they do not depend on the order of arrival, and a date can be
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -120,12 +120,40 @@ def registered(session: Session) -> list[Registered]:
         f"as days from {NAMES} group by 1, 2 order by 1, 2",
         label="event names",
     )
+    found = _summed(session)
+    return [
+        Registered(
+            kind,
+            event,
+            int(events),
+            frozenset(days.split()),
+            *found.get((kind, event), ((), {}, {})),
+        )
+        for kind, event, events, days in counts.itertuples(index=False)
+    ]
+
+
+def registered_on(session: Session, days: Sequence[str]) -> list[Registered]:
+    """What the registry holds of the fields of some dates; their events are not counted."""
+    return [
+        Registered(kind, event, 0, frozenset(days), *found)
+        for (kind, event), found in _summed(session, days).items()
+    ]
+
+
+_Fields = tuple[tuple[Source, ...], dict[Path, int], dict[Path, str]]
+
+
+def _summed(session: Session, days: Sequence[str] | None = None) -> dict[tuple[str, str], _Fields]:
+    """By event type and name: sources, how many values each has, and where it was first seen."""
     names = (*FIELD_COUNTS, *FIELD_LOOKS)
     sums = ", ".join(f"coalesce(sum({name}), 0) as {name}" for name in names[:-1])
+    where = "" if days is None else f"where {PARTITION} in (:days) "
     rows = session.query(
         f"select type, event, path, min({PARTITION}) as first_seen, {sums}, "
-        f"coalesce(max(largest_integer), 0) as largest_integer from {FIELDS} "
+        f"coalesce(max(largest_integer), 0) as largest_integer from {FIELDS} {where}"
         "group by 1, 2, 3 order by 1, 2, 3",
+        None if days is None else {"days": tuple(days)},
         label="fields of events",
     )
     sources: dict[tuple[str, str], list[Source]] = {}
@@ -137,18 +165,7 @@ def registered(session: Session) -> list[Registered]:
         sources.setdefault(key, []).append(_source(path, numbers))
         given.setdefault(key, {})[path] = sum(numbers[name] for name in FIELD_COUNTS)
         first_seen.setdefault(key, {})[path] = first
-    return [
-        Registered(
-            kind,
-            event,
-            int(events),
-            frozenset(days.split()),
-            tuple(sources.get((kind, event), ())),
-            given.get((kind, event), {}),
-            first_seen.get((kind, event), {}),
-        )
-        for kind, event, events, days in counts.itertuples(index=False)
-    ]
+    return {key: (tuple(sources[key]), given[key], first_seen[key]) for key in sources}
 
 
 def _source(path: Path, numbers: Mapping[str, int]) -> Source:

@@ -507,14 +507,16 @@ class _Run:
         wanted = [table for table in self.wanted() if self._is_touched(table)]
         if not tables.lay_out(session, wanted):
             return
-        mapping = self._mapping()
+        mapping, suspect = self._mapping(), self._suspect(wanted, days)
 
         def make(table: EventTable) -> list[exp.Query]:
             if not table.rows:
                 tables.publish_empty(session, table)
                 return []
             rows = tables.rows_just_read(session, table, mapping)
-            misfits = tables.misfits(session, table, rows)
+            misfits = []
+            if table.name in suspect:
+                misfits = tables.misfits(session, suspect[table.name], rows)
             if self._can_grow(table):
                 held_by, others = self._held(table, days)
                 if others:
@@ -565,6 +567,20 @@ class _Run:
             query for turn in (first, last) for query in tables.in_lanes(self._session, make, turn)
         ]
 
+    def _suspect(self, chosen: Sequence[EventTable], days: Sequence[str]) -> dict[str, EventTable]:
+        """Tables, by name, with columns that some value of these dates may not fit.
+
+        They are those that the fields of these dates ask for.
+        """
+        if not any(map(tables.suspects, chosen)):
+            return {}
+        if {day for one in self._registered() for day in one.days} <= set(days):
+            found = self.wanted()
+        else:
+            known = fields.registered_on(self._session, days)
+            found = tables.event_tables(known, self._plans)
+        return {table.name: table for table in found if tables.suspects(table)}
+
     def _publish_discards(self, misfits: Sequence[exp.Query], days: Sequence[str]) -> None:
         # Of dates just read only times have been published, and nothing of an earlier run is left.
         if misfits or not self._just_read.issuperset(days):
@@ -587,9 +603,10 @@ class _Run:
             if others != []:
                 rows = tables.rows_kept(session, table, of, mapping, others)
             tables.publish(session, table, rows, of, held_by)
-            if not days:
+            if not days or table.name not in suspect:
                 return []
-            return tables.misfits(session, table, tables.rows_kept(session, table, days, mapping))
+            rows = tables.rows_kept(session, table, days, mapping)
+            return tables.misfits(session, suspect[table.name], rows)
 
         chosen = [
             table
@@ -597,6 +614,7 @@ class _Run:
             if (days and self._is_touched(table))
             or session.columns(table.table) != table.definition
         ]
+        suspect = self._suspect(chosen, days) if days else {}
         misfits = self._made_in_turn(make, chosen)
         if days:
             self._publish_discards(misfits, days)

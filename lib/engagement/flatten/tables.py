@@ -320,14 +320,23 @@ def _may_misfit(column: Column, source: Source) -> bool:
     return not source.kinds <= _FITTING[column.declared]
 
 
-def misfits(session: Session, wanted: EventTable, rows: Table) -> list[exp.Query]:
-    """Queries for the values that were given and do not fit their declared column."""
-    suspect = [
+def suspects(wanted: EventTable) -> list[tuple[Column, str]]:
+    """Declared columns, by each source that may hold what does not fit, with their types."""
+    return [
         (Column(column.name, column.declared, [one]), kind)
         for column, kind in wanted.columns
         for one in column.sources
         if _may_misfit(column, one)
     ]
+
+
+def misfits(session: Session, wanted: EventTable, rows: Table) -> list[exp.Query]:
+    """Queries for the values that were given and do not fit their declared column.
+
+    ``wanted`` may be the table by what is registered of the dates of ``rows`` alone: then it is not
+    looked for what other dates hold.
+    """
+    suspect = suspects(wanted)
     if not suspect:
         return []
     few = replace(wanted, columns=tuple(suspect))
