@@ -7,7 +7,7 @@ their size, and rows are compared as a multiset, since a table has no order.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,41 +36,58 @@ class Difference:
         return f"{self.table}: {self.what}"
 
 
+@dataclass(frozen=True)
+class Contents:
+    """What the tables of a warehouse hold: each one's columns with their types, and its rows."""
+
+    where: str
+    tables: Mapping[Table, tuple[dict[str, str], pd.DataFrame]]
+
+
+def contents(
+    warehouse: Warehouse,
+    *,
+    databases: Sequence[str] = LOGICAL,
+    without: Collection[Table] = ABOUT_RUNS | READ_LOSSILY,
+) -> Contents:
+    """Read every table of some logical databases, except those ``without``.
+
+    Left out unless asked for: what is about runs themselves, and what is read lossily.
+    """
+
+    with warehouse.session() as session:
+
+        def read(_: int, table: Table) -> tuple[dict[str, str], pd.DataFrame]:
+            rows = session.query(f'select * from {table.database}."{table.name}"')
+            return session.columns(table), rows
+
+        there = [Table(base, name) for base in databases for name in session.tables(base)]
+        chosen = [table for table in there if table not in without]
+        found = dict(zip(chosen, session.each(read, chosen), strict=True))
+    return Contents(warehouse.describe(), found)
+
+
 def differences(
-    one: Warehouse,
-    other: Warehouse,
+    one: Warehouse | Contents,
+    other: Warehouse | Contents,
     *,
     databases: Sequence[str] = LOGICAL,
     without: Collection[Table] = ABOUT_RUNS | READ_LOSSILY,
 ) -> list[Difference]:
-    """Compare every table of some logical databases, except those ``without``.
-
-    Left out unless asked for: what is about runs themselves, and what is read lossily.
-    """
-    found: list[Difference] = []
-    with one.session() as left, other.session() as right:
-        names = {
-            database: (set(left.tables(database)), set(right.tables(database)))
-            for database in databases
-        }
-        for database, (ours, theirs) in names.items():
-            for name in sorted(ours ^ theirs):
-                if Table(database, name) in without:
-                    continue
-                where = one.describe() if name in ours else other.describe()
-                found.append(Difference(Table(database, name), f"only on {where}"))
-        tables = [Table(database, n) for database, (a, b) in names.items() for n in sorted(a & b)]
-        for table in tables:
-            if table in without:
-                continue
-            kinds = (left.columns(table), right.columns(table))
-            if kinds[0] != kinds[1]:
-                found.append(Difference(table, _columns(*kinds)))
-                continue
-            query = f'select * from {table.database}."{table.name}"'
-            what = frames(left.query(query), right.query(query))
-            if what:
-                found.append(Difference(table, what))
+    """Compare every table of two warehouses, or of what was read of them: see `contents`."""
+    left, right = (
+        side if isinstance(side, Contents) else contents(side, databases=databases, without=without)
+        for side in (one, other)
+    )
+    found = [
+        Difference(table, f"only on {(left if table in left.tables else right).where}")
+        for table in sorted(left.tables.keys() ^ right.tables.keys())
+    ]
+    for table in sorted(left.tables.keys() & right.tables.keys()):
+        (ours, our_rows), (theirs, their_rows) = left.tables[table], right.tables[table]
+        what = _columns(ours, theirs) if ours != theirs else frames(our_rows, their_rows)
+        if what:
+            found.append(Difference(table, what))
     return found
 
 
@@ -94,12 +111,14 @@ def frames(left: pd.DataFrame, right: pd.DataFrame) -> str | None:
 
 
 def _same_when_sorted(left: pd.DataFrame, right: pd.DataFrame) -> bool:
-    """Whether the first plain columns bring both into one order, in which every value is the same.
+    """Whether some plain columns bring both into one order, in which every value is the same.
 
     If so, the frames are the same, and it is found out column by column. If not, the rows have to
     be looked at: the order may just not be clear.
     """
-    plain = [name for name, kind in left.dtypes.items() if str(kind) in _PLAIN][:_SORTED_BY]
+    kinds = {name: str(kind) for name, kind in left.dtypes.items() if str(kind) in _PLAIN}
+    # Texts first: ids and dates are among them.
+    plain = sorted(kinds, key=lambda name: kinds[name] != "str")[:_SORTED_BY]
     if not plain or left.columns.has_duplicates:
         return False
     ours, theirs = (

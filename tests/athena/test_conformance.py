@@ -7,6 +7,7 @@ landing is the samples, and files that are wrong in every way known.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,13 +79,19 @@ def both(stand: Stand, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bot
         }
         settings = load_settings(PARAMS, overrides)
         warehouses = (open_warehouse(local), open_warehouse(settings))
-        flatten(warehouses[0], local)
-        layers = sorted({model.layer for model in models().values()})
-        build(warehouses[0], local, resolve_as_of(warehouses[0], local.timezone), layers)
         before = len(stand.statements)
-        record, _ = run(settings, ROOT / PARAMS, overrides, choose())
+        with ThreadPoolExecutor(max_workers=1) as beside:
+            done = beside.submit(_all_the_way, warehouses[0], local)
+            record, _ = run(settings, ROOT / PARAMS, overrides, choose())
+            done.result()
         scans = [s for s in stand.statements[before:] if '"landing_lines"' in s.sql]
         yield Both(*warehouses, settings, record, len(scans))
+
+
+def _all_the_way(warehouse: Warehouse, settings: Settings) -> None:
+    flatten(warehouse, settings)
+    layers = sorted({model.layer for model in models().values()})
+    build(warehouse, settings, resolve_as_of(warehouse, settings.timezone), layers)
 
 
 @pytest.mark.parametrize("database", ["landing", "events", "marts"])

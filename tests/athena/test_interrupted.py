@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +23,18 @@ from engagement.flatten.pipeline import flatten
 from engagement.settings import load_settings
 from engagement.warehouse import Table, Warehouse, WarehouseError, open_warehouse
 from engagement.warehouse.athena import AthenaWarehouse
-from tests.athena.compare import differences
+from tests.athena.compare import contents, differences
 from tests.athena.parameters import expire, settings
 from tests.athena.stand import Stand
 from tests.athena.stand.faults import ACCESS_DENIED, SLOW_DOWN, Call, Failure, Rule
+from tests.athena.stand.snapshots import Snapshot
+
+pytestmark = pytest.mark.slow
 
 FIRST, SECOND = "2026-01-05", "2026-01-06"
 KILLS_OF_RUNS, KILLS_OF_PUBLICATIONS = 10, 20
 PATIENT = {"attempts": 4, "lease_seconds": 60}
+NAME = "interrupted"
 
 
 class Killed(BaseException):
@@ -108,24 +113,78 @@ def dying(warehouse: AthenaWarehouse, at: int) -> Iterator[list[int]]:
         events.unregister("before-call", hook)
 
 
-@pytest.mark.slow
+def from_the_nth(failure: Failure, nth: int, times: int) -> Rule:
+    """Fail some calls on S3, whatever they are, from the n-th on."""
+    seen_so_far = itertools.count(1)
+
+    def rule(call: Call) -> Failure | None:
+        if (call.service, call.client) != ("s3", "client"):
+            return None
+        return failure if nth <= next(seen_so_far) < nth + times else None
+
+    return rule
+
+
+THROTTLED_FROM, THROTTLED_TIMES = (1, 7, 20, 45), 2
+
+
+@dataclass(frozen=True)
+class TakenIn:
+    """The landing of before, taken in by a run that S3 throttled: what other runs begin with."""
+
+    snapshot: Snapshot
+    throttled: Sequence[Call]
+
+
+@pytest.fixture(scope="module")
+def taken_in(stand: Stand) -> TakenIn:
+    throttled: list[Call] = []
+
+    def noted(rule: Rule) -> Rule:
+        def noting(call: Call) -> Failure | None:
+            failure = rule(call)
+            if failure is not None:
+                throttled.append(call)
+            return failure
+
+        return noting
+
+    before(stand, NAME)
+    with pytest.MonkeyPatch.context() as patch, ExitStack() as rules:
+        for variable, value in stand.environment().items():
+            patch.setenv(variable, value)
+        for nth in THROTTLED_FROM:
+            rule = noted(from_the_nth(SLOW_DOWN, nth, THROTTLED_TIMES))
+            rules.enter_context(stand.faults.injected(rule))
+        own = settings(stand, NAME, **PATIENT)
+        flatten(AthenaWarehouse(own), own)
+    return TakenIn(stand.snapshots.take(NAME), throttled)
+
+
+def test_calls_on_s3_that_are_throttled_are_made_again(
+    aws_environment: Stand, taken_in: TakenIn
+) -> None:
+    aws_environment.snapshots.restore(taken_in.snapshot)
+    assert len(taken_in.throttled) == len(THROTTLED_FROM) * THROTTLED_TIMES
+    assert seen(AthenaWarehouse(settings(aws_environment, NAME, **PATIENT))) == OLD
+
+
 def test_a_run_that_dies_at_any_call_leaves_whole_tables_that_a_rerun_finishes(
-    aws_environment: Stand, tmp_path: Path
+    aws_environment: Stand, taken_in: TakenIn, tmp_path: Path
 ) -> None:
     stand, chance = aws_environment, random.Random(20261101)
-    undisturbed = AthenaWarehouse(settings(stand, "calm", **PATIENT))
-    before(stand, "calm")
-    flatten(undisturbed, undisturbed.settings)
-    after(stand, "calm")
-    counting = AthenaWarehouse(settings(stand, "calm", **PATIENT))
-    with dying(counting, 10**9) as made:
-        flatten(counting, counting.settings)
+    own = settings(stand, NAME, **PATIENT)
+    stand.snapshots.restore(taken_in.snapshot)
+    after(stand, NAME)
+    undisturbed = AthenaWarehouse(own)
+    with dying(undisturbed, 10**9) as made:
+        flatten(undisturbed, own)
     calls = made[0]
     assert seen(undisturbed) == NEW
+    wanted = contents(undisturbed)
 
-    own = settings(stand, "dies", **PATIENT)
-    before(stand, "dies")
-    flatten(AthenaWarehouse(own), own)
+    stand.snapshots.restore(taken_in.snapshot)
+    after(stand, NAME)
     reader, wrong, over = AthenaWarehouse(own), [], threading.Event()
 
     def poll() -> None:
@@ -135,7 +194,6 @@ def test_a_run_that_dies_at_any_call_leaves_whole_tables_that_a_rerun_finishes(
                 wrong.append(found)
             over.wait(1.5)
 
-    after(stand, "dies")
     polling = threading.Thread(target=poll)
     polling.start()
     try:
@@ -145,7 +203,7 @@ def test_a_run_that_dies_at_any_call_leaves_whole_tables_that_a_rerun_finishes(
             with dying(victim, at), suppress(Killed):
                 flatten(victim, own)
                 ended += 1  # what earlier runs had done already left too little to do
-            expire(stand, "dies")
+            expire(stand, NAME)
         flatten(AthenaWarehouse(own), own)
     finally:
         over.set()
@@ -153,12 +211,12 @@ def test_a_run_that_dies_at_any_call_leaves_whole_tables_that_a_rerun_finishes(
     assert not wrong
     assert ended < KILLS_OF_RUNS
     assert seen(reader) == NEW
-    for other in (undisturbed, on_duckdb(stand, "dies", tmp_path)):
-        found = differences(other, open_warehouse(own))
+    there = contents(open_warehouse(own))
+    for other in (wanted, on_duckdb(stand, NAME, tmp_path)):
+        found = differences(other, there)
         assert not found, "\n".join(map(str, found))
 
 
-@pytest.mark.slow
 def test_a_publication_that_dies_at_any_call_is_whole_or_was_not(aws_environment: Stand) -> None:
     stand, chance = aws_environment, random.Random(20261102)
     own = settings(stand, "publishes", **PATIENT)
@@ -177,62 +235,52 @@ def test_a_publication_that_dies_at_any_call_is_whole_or_was_not(aws_environment
             session.publish(partitioned, rows(n, days), partitions=days, columns=kinds)
             session.publish(plain, rows(n, days))
 
-    def found(table: Table) -> list[tuple[int, str]]:
-        rows_ = AthenaWarehouse(own).query(
-            f"select n, received_at_utc_date from {table} order by 2"
+    reader = AthenaWarehouse(own)
+
+    def found() -> dict[Table, list[tuple[int, str]]]:
+        rows_ = reader.query(
+            " union all ".join(
+                f"select '{table}' as name, n, received_at_utc_date from {table}"
+                for table in (partitioned, plain)
+            )
+            + " order by 3"
         )
-        return [(int(n), day) for n, day in rows_.itertuples(index=False)]
+        return {
+            table: [
+                (int(n), day)
+                for name, n, day in rows_.itertuples(index=False)
+                if name == str(table)
+            ]
+            for table in (partitioned, plain)
+        }
 
     at = 10**9
     publish(1)
-    seen_before = {table: found(table) for table in (partitioned, plain)}
+    seen_before = found()
     for n in range(2, 2 + KILLS_OF_PUBLICATIONS):
         at = chance.randint(1, 60)
         with suppress(Killed):
             publish(n)
         expire(stand, "publishes")
+        seen_now = found()
         for table, old in seen_before.items():
-            now = found(table)
+            now = seen_now[table]
             kept = [(m, day) for m, day in old if day == SECOND and table == partitioned]
             fresh = [(n, FIRST), *([(n, SECOND)] if n % 3 else kept)]
             assert now in (old, fresh), (n, at, str(table))
-            seen_before[table] = now
+        seen_before = seen_now
     at = 10**9
     publish(100)
-    assert found(partitioned) == found(plain) == [(100, FIRST), (100, SECOND)]
-
-
-def from_the_nth(failure: Failure, nth: int, times: int) -> Rule:
-    """Fail some calls on S3, whatever they are, from the n-th on."""
-    seen_so_far = itertools.count(1)
-
-    def rule(call: Call) -> Failure | None:
-        if (call.service, call.client) != ("s3", "client"):
-            return None
-        return failure if nth <= next(seen_so_far) < nth + times else None
-
-    return rule
-
-
-def test_calls_on_s3_that_are_throttled_are_made_again(aws_environment: Stand) -> None:
-    stand, name = aws_environment, "s3slow"
-    own = settings(stand, name, **PATIENT)
-    before(stand, name)
-    with ExitStack() as rules:
-        for nth in (1, 7, 20, 45):
-            rules.enter_context(stand.faults.injected(from_the_nth(SLOW_DOWN, nth, 2)))
-        flatten(AthenaWarehouse(own), own)
-    assert seen(AthenaWarehouse(own)) == OLD
+    assert set(map(tuple, found().values())) == {((100, FIRST), (100, SECOND))}
 
 
 def test_calls_on_s3_that_fail_for_good_end_the_run_with_whole_tables(
-    aws_environment: Stand,
+    aws_environment: Stand, taken_in: TakenIn
 ) -> None:
-    stand, name = aws_environment, "s3fails"
-    own = settings(stand, name, **PATIENT)
-    before(stand, name)
-    flatten(AthenaWarehouse(own), own)
-    after(stand, name)
+    stand = aws_environment
+    own = settings(stand, NAME, **PATIENT)
+    stand.snapshots.restore(taken_in.snapshot)
+    after(stand, NAME)
     for nth in (3, 12, 25):
         with (
             stand.faults.injected(from_the_nth(ACCESS_DENIED, nth, 10**6)),
@@ -240,6 +288,6 @@ def test_calls_on_s3_that_fail_for_good_end_the_run_with_whole_tables(
         ):
             flatten(AthenaWarehouse(own), own)
         assert seen(AthenaWarehouse(own)) in (OLD, NEW)
-        expire(stand, name)  # it could not be let go of either
+        expire(stand, NAME)  # it could not be let go of either
     flatten(AthenaWarehouse(own), own)
     assert seen(AthenaWarehouse(own)) == NEW

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -174,6 +175,20 @@ def test_a_published_working_table_costs_no_statement(warehouse: AthenaWarehouse
         assert len(warehouse.log.statements) == before
     assert done.rows == 1
     assert numbers(warehouse) == [1]
+
+
+def test_rows_that_are_here_replace_partitions_without_a_statement(
+    warehouse: AthenaWarehouse,
+) -> None:
+    table, kinds = Table("landing", "registry"), {"n": "bigint", "received_at_utc_date": "varchar"}
+    with warehouse.session(write=True) as session:
+        for n, day in ((1, "2026-01-05"), (2, "2026-01-06"), (3, "2026-01-06")):
+            here = session.rows("here", pa.table({"n": [n], "received_at_utc_date": [day]}), kinds)
+            session.publish(table, f"select * from {here}", partitions=[day], columns=kinds)
+        found = session.small(table, label="whole")
+    assert len(warehouse.log.statements) == 0
+    assert sorted(found["n"]) == [1, 3]
+    assert sorted(warehouse.query(f"select n from {table}")["n"]) == [1, 3]
 
 
 def test_a_session_leaves_nothing_but_what_it_published(

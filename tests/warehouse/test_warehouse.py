@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 from sqlglot import exp
 
@@ -23,6 +24,8 @@ from tests.warehouse.conftest import Land
 from tests.warehouse.fields import fields_of
 
 MART = Table("marts", "things")
+REGISTRY = Table("landing", "registry")
+DAY = "received_at_utc_date"
 
 
 def rows(frame: pd.DataFrame) -> list[tuple[Any, ...]]:
@@ -288,6 +291,52 @@ def test_a_partition_may_bring_a_column_or_widen_one(warehouse: Warehouse) -> No
         }
         found = session.query(f"select received_at_utc_date, a, b from {MART} order by 1")
     assert rows(found) == [("2026-01-05", 1.0, None), ("2026-01-06", 2.5, "x")]
+
+
+def test_rows_that_are_here_replace_partitions(warehouse: Warehouse) -> None:
+    kinds = {"n": "bigint", "large": "decimal(38, 0)", DAY: "varchar"}
+
+    def put(session: Session, kinds: dict[str, str], *rows_: tuple[Any, ...]) -> int:
+        columns = zip(*rows_, strict=True)
+        types = {"bigint": pa.int64(), "varchar": pa.string()}
+        arrow = pa.table(
+            {
+                name: pa.array(cells, types.get(kind, pa.decimal128(38, 0)))
+                for (name, kind), cells in zip(kinds.items(), columns, strict=True)
+            }
+        )
+        work = session.rows("here", arrow, kinds)
+        return session.publish(
+            REGISTRY,
+            f"select * from {work}",
+            partitions=sorted({row[-1] for row in rows_}),
+            columns=kinds,
+        ).rows
+
+    with warehouse.session(write=True) as session:
+        put(session, kinds, (1, Decimal(10**37), "2026-01-05"), (2, None, "2026-01-06"))
+        assert put(session, kinds, (3, None, "2026-01-06"), (4, None, "2026-01-07")) == 2
+        # A column that is new, and one whose type is another.
+        put(session, {"n": "bigint", "new": "varchar", DAY: "varchar"}, (5, "x", "2026-01-07"))
+        put(session, {"n": "varchar", DAY: "varchar"}, ("six", "2026-01-08"))
+    with warehouse.session() as session:
+        kinds_now = session.columns(REGISTRY)
+        assert {name: kind.replace(" ", "") for name, kind in kinds_now.items()} == {
+            "n": "varchar",
+            "new": "varchar",
+            "large": "decimal(38,0)",
+            "received_at_utc_date": "varchar",
+        }
+        found = session.small(REGISTRY, label="whole")
+        same = session.query(f"select * from {REGISTRY}")
+    assert found.dtypes.to_dict() == same.dtypes.to_dict()
+    wanted = [
+        ("1", None, Decimal(10**37), "2026-01-05"),
+        ("3", None, None, "2026-01-06"),
+        ("5", "x", None, "2026-01-07"),
+        ("six", None, None, "2026-01-08"),
+    ]
+    assert rows(found) == rows(same) == wanted
 
 
 def test_a_rerun_of_a_partition_changes_nothing(warehouse: Warehouse) -> None:

@@ -79,21 +79,23 @@ def joined_ids(session: Session, who: Person) -> dict[str, set[str]]:
 def addresses(session: Session, person_ids: Iterable[str]) -> set[str]:
     """E-mail addresses and phone numbers that models know of some people, and of nobody else."""
     table = Table("marts", "profiles")
-    columns = [name for name in session.columns(table) if name.endswith(_ADDRESSES)]
+    columns = [
+        name
+        for name, kind in session.columns(table).items()
+        if name.endswith(_ADDRESSES) and kind == VARCHAR  # consent_email says yes or no
+    ]
     if not columns:
         return set()
     upload(session, "people", person_ids)
-    found: set[str] = set()
-    for name in columns:
-        rows = session.query(
-            f"select distinct {name} as address from {table} "
-            f"where person_id in (select value from work.people) and {name} is not null "
-            f"and {name} not in (select {name} from {table} where {name} is not null "
-            "and person_id not in (select value from work.people))",
-            label="addresses of the person",
-        )
-        found |= set(rows["address"])
-    return found
+    of_columns = (
+        f"select {name} as address from {table} "
+        f"where person_id in (select value from work.people) and {name} is not null "
+        f"and {name} not in (select {name} from {table} where {name} is not null "
+        "and person_id not in (select value from work.people))"
+        for name in columns
+    )
+    rows = session.query(" union ".join(of_columns), label="addresses of the person")
+    return set(rows["address"])
 
 
 def id_columns(table: Table, columns: Mapping[str, str]) -> list[str]:

@@ -86,6 +86,14 @@ _OTHER_COLUMNS = {
     PARTITION: VARCHAR,
     "was_duplicate": BOOLEAN,
 }
+_QUARANTINE_COLUMNS = {
+    PARTITION: VARCHAR,
+    "file": VARCHAR,
+    "line_number": BIGINT,
+    "reason": VARCHAR,
+    "record": VARCHAR,
+    "record_encoding": VARCHAR,
+}
 REASONS = Table("landing", "quarantine_reasons")
 REASON_COLUMNS = {"reason": VARCHAR, "records": BIGINT, PARTITION: VARCHAR}
 _LEDGER_COLUMNS = {
@@ -357,6 +365,7 @@ class _Run:
             self._stages.update(dict.fromkeys(days, TABLES))
             if self._unread:
                 increments.note_unfinished(self._session, self._stages)
+            self._registered()
             self._touched |= self._tables_of(days)
             self._just_read |= set(days)
             self._make_of_read(days)
@@ -364,7 +373,15 @@ class _Run:
 
     def _tables_of(self, days: Sequence[str]) -> set[str]:
         """Tables that hold rows of some dates, by the registry."""
-        if not days or not self._session.columns(fields.NAMES):
+        if not days:
+            return set()
+        if self._known is not None:
+            return {
+                fields.table_of(one.kind, one.event)
+                for one in self._known
+                if not one.days.isdisjoint(days)
+            }
+        if not self._session.columns(fields.NAMES):
             return set()
         names = self._session.query(
             f"select distinct type, event from {fields.NAMES} where {PARTITION} in (:days)",
@@ -443,7 +460,12 @@ class _Run:
         )
         set_aside = session.work("set_aside", _sql("set_aside"))
         session.locate("located", set_aside, cut_line)
-        session.publish(Table("landing", "quarantine"), _sql("quarantine"), partitions=days)
+        session.publish(
+            Table("landing", "quarantine"),
+            _sql("quarantine"),
+            partitions=days,
+            columns=_QUARANTINE_COLUMNS,
+        )
         session.publish(
             REASONS, _sql("quarantine_reasons"), partitions=days, columns=REASON_COLUMNS
         )

@@ -25,6 +25,7 @@ from zlib import crc32
 import boto3
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from botocore.exceptions import BotoCoreError
 from sqlglot import exp
@@ -98,6 +99,9 @@ _USUAL_DEPTH = 4
 _MANY_READERS = 5
 """For fewer tables, laying out costs a statement more than it saves."""
 
+_MOST_ROWS_HERE = 500_000
+"""A table of so many rows is read and written here where that saves a statement."""
+
 _PARTITIONED = "events"
 """The logical database whose tables are large: their files are kept by received date. Those of the
 others are small: they are made again as a whole."""
@@ -125,6 +129,7 @@ class AthenaWarehouse:
         self.files = self.data / _FILES
         self.output = athena.output_location or str(self.data / _RESULTS)
         self.log = StatementLog()
+        self._clients: dict[str, Any] = {}
 
     @cached_property
     def _boto(self) -> boto3.session.Session:
@@ -134,8 +139,12 @@ class AthenaWarehouse:
             raise problem("AWS cannot be reached", error) from error
 
     def client(self, service: str) -> Any:
-        """A boto3 client that retries what AWS throttles."""
-        return self._boto.client(service, config=client_config(self.athena))  # type: ignore[call-overload]
+        """A boto3 client that retries what AWS throttles; to make one takes a while."""
+        made = self._clients.get(service)
+        if made is None:
+            config = client_config(self.athena)
+            made = self._boto.client(service, config=config)  # type: ignore[call-overload]
+        return self._clients.setdefault(service, made)
 
     @cached_property
     def bucket(self) -> Bucket:
@@ -242,7 +251,8 @@ class _Work:
     """What ``work.<name>`` stands for: a table of the storage database, or a part of one.
 
     ``filter`` selects rows, or ``view`` is a query that is run wherever the table is read;
-    ``columns`` are filled in when they are first asked for.
+    ``columns`` are filled in when they are first asked for; ``uploaded`` are its rows where they
+    came from here and are few.
     """
 
     physical: str
@@ -252,6 +262,7 @@ class _Work:
     hidden: frozenset[str] = frozenset()
     columns: dict[str, str] = field(default_factory=dict)
     view: exp.Query | None = None
+    uploaded: pa.Table | None = None
 
 
 class _AthenaSession:
@@ -323,6 +334,19 @@ class _AthenaSession:
                     place, names[place], pa.array(values, type=_list_type(values))
                 )
         return frame(table)
+
+    def small(self, table: Table, *, label: str) -> pd.DataFrame:
+        del label  # no statement is kept
+        found = self._warehouse.catalog.table(self._database(table), table.name)
+        if found is None:
+            raise WarehouseError(f"{table} is gone; was it dropped meanwhile?")
+        return frame(self._rows_of_files(found))
+
+    def _rows_of_files(self, found: Mapping[str, Any]) -> pa.Table:
+        """All rows of a small table without partitions, from its files."""
+        rows = self._warehouse.bucket.parquet(Address.parse(glue.location(found), folder=True))
+        schema = _schema(glue.columns(found))
+        return schema.empty_table() if rows is None else rows.select(schema.names).cast(schema)
 
     def tables(self, database: str) -> list[str]:
         return list(self._warehouse.catalog.tables(self._warehouse.databases[database]))
@@ -442,6 +466,7 @@ class _AthenaSession:
         self._warehouse.catalog.put(
             self._warehouse.storage,
             glue.external_table(physical, str(folder), columns, glue.PARQUET),
+            is_new=True,
         )
         self._work[name] = _Work(physical, folder, rows.num_rows, columns=dict(columns))
         return Table(WORK, name)
@@ -455,8 +480,10 @@ class _AthenaSession:
         return Table(WORK, name)
 
     def rows(self, name: str, rows: pa.Table, columns: Mapping[str, str]) -> Table:
-        schema = pa.schema([(column, _ARROW_OF[kind]) for column, kind in columns.items()])
-        return self.upload(name, rows.select(list(columns)).cast(schema), columns)
+        fitted = rows.select(list(columns)).cast(_schema(columns))
+        table = self.upload(name, fitted, columns)
+        self._work[name].uploaded = fitted
+        return table
 
     def json_columns(
         self,
@@ -637,9 +664,8 @@ class _AthenaSession:
         old = self._warehouse.catalog.table(self._database(table), table.name)
         if table.database == _PARTITIONED and _PARTITION in self._given(query, columns):
             return self._publish_partitions(table, query, old, partitions, columns, version)
-        there = glue.columns(old) if old else {}
-        if partitions is not None and there:
-            work, rows = self._with_other_partitions(table, query, there, partitions, columns)
+        if partitions is not None and old is not None:
+            work, rows = self._with_other_partitions(table, query, old, partitions, columns)
             shown = list(self._columns_of(work))
         elif adopted := self._adoptable(query):
             # The working table's files are the result already: no statement is needed.
@@ -749,6 +775,7 @@ class _AthenaSession:
             glue.external_table(
                 physical, str(folder), own, glue.PARQUET, partition_keys={_PARTITION: "varchar"}
             ),
+            is_new=True,
         )
         self._warehouse.s3_lease.check(token)
         self._show(table, _Work(physical, folder, 0), columns, None)
@@ -821,13 +848,18 @@ class _AthenaSession:
         self,
         table: Table,
         query: exp.Query,
-        old: dict[str, str],
+        before: Mapping[str, Any],
         partitions: Sequence[str],
         columns: Mapping[str, str] | None,
     ) -> tuple[_Work, int]:
         """Make the whole table again: new rows of some partitions, the old ones of the others."""
-        own = f"__fresh_{table.name}"
+        own, old = f"__fresh_{table.name}", glue.columns(before)
         fresh = self._adoptable(query)
+        if fresh is not None and fresh.uploaded is not None and _is_small(before):
+            kinds = _schema(self._columns_of(fresh))
+            # Where a type changes, the engine is to say what becomes of the old values.
+            if all(field in kinds for field in _schema(old) if field.name in kinds.names):
+                return self._with_uploaded(table, fresh.uploaded, fresh, before, partitions)
         if fresh is None and columns is not None:
             self.view(own, query, columns)
         else:
@@ -852,6 +884,23 @@ class _AthenaSession:
         whole = exp.union(side(new, Table(WORK, own).node()), kept, distinct=False)
         work = self.create(table.name, self.sql(whole), str(table))
         return work, fresh.rows if fresh is not None else work.rows
+
+    def _with_uploaded(
+        self,
+        table: Table,
+        rows: pa.Table,
+        fresh: _Work,
+        before: Mapping[str, Any],
+        partitions: Sequence[str],
+    ) -> tuple[_Work, int]:
+        """Do so here, without a statement: new rows that came from here, and few old ones."""
+        kinds = with_new_columns(glue.columns(before), self._columns_of(fresh))
+        old = self._rows_of_files(before)
+        replaced = pc.is_in(old.column(_PARTITION), pa.array(partitions, pa.string()))
+        schema = _schema(kinds)
+        sides = [_fitted(side, schema) for side in (rows, old.filter(pc.invert(replaced)))]
+        whole = self.upload(f"{table.name}_whole", pa.concat_tables(sides), kinds)
+        return self._work[whole.name], fresh.rows
 
     def append(
         self, table: Table, rows: pa.Table, keep: Callable[[pa.Table], pa.Table]
@@ -938,8 +987,36 @@ _ARROW_OF = {
     "double": pa.float64(),
     "boolean": pa.bool_(),
     "timestamp(3)": pa.timestamp("ms"),
-    "decimal(38, 0)": pa.decimal128(38, 0),
+    "decimal(38,0)": pa.decimal128(38, 0),
 }
+
+
+def _schema(columns: Mapping[str, str]) -> pa.Schema:
+    """Arrow's types of columns, by their Athena types."""
+    return pa.schema([(name, _ARROW_OF[kind.replace(" ", "")]) for name, kind in columns.items()])
+
+
+def _fitted(rows: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Rows with the columns and types of a schema, NULL where they have none."""
+    columns = [
+        rows.column(field.name).cast(field.type)
+        if field.name in rows.column_names
+        else pa.nulls(rows.num_rows, field.type)
+        for field in schema
+    ]
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+def _is_small(table: Mapping[str, Any]) -> bool:
+    """Whether a table is of this project, without partitions, and small enough to be read here."""
+    rows = table.get("Parameters", {}).get(_ROWS)
+    return (
+        rows is not None
+        and int(rows) <= _MOST_ROWS_HERE
+        and not table.get("PartitionKeys")
+        and bool(glue.location(table))
+        and all(kind.replace(" ", "") in _ARROW_OF for kind in glue.columns(table).values())
+    )
 
 
 def _quote(name: str) -> str:

@@ -187,7 +187,8 @@ class Statements:
         def started(query_id: str) -> None:
             attempt.query_id = query_id
 
-        cursor = self._connection.cursor(on_poll=noted)
+        # The rows are read from the result's file: of its pages only the columns are wanted.
+        cursor = self._connection.cursor(on_poll=noted, arraysize=1)
         try:
             cursor.execute(attempt.sql, on_start_query_execution=started)
         except (DatabaseError, ClientError, BotoCoreError) as error:

@@ -150,6 +150,13 @@ class Session(Protocol):
         """Column names and Athena types of a table, in order; empty where there is none."""
         ...
 
+    def small(self, table: Table, *, label: str) -> pd.DataFrame:
+        """Fetch a small table of ``landing`` whole.
+
+        Where its files can be read as they are, that takes no statement.
+        """
+        ...
+
     def tables(self, database: str) -> list[str]:
         """Names of the tables of a logical database, sorted."""
         ...

@@ -257,6 +257,9 @@ class _DuckDBSession:
         self._warehouse.log.add(label, sql, len(result), started)
         return result
 
+    def small(self, table: Table, *, label: str) -> pd.DataFrame:
+        return self.query(f"select * from {table}", label=label)
+
     def tables(self, database: str) -> list[str]:
         schema = self._warehouse._databases[database]
         rows = self._connection.execute(

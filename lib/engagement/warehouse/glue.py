@@ -126,7 +126,10 @@ class Catalog:
             raise problem(f"the table {database}.{name} cannot be looked up", error) from error
 
     def partitions(self, database: str, name: str) -> list[tuple[list[str], str]]:
-        """The partitions that a table has in the catalog: their values, and where each lies."""
+        """The partitions that a table has in the catalog: their values, and where each lies.
+
+        None where there is no table.
+        """
         try:
             pages = self._client.get_paginator("get_partitions").paginate(
                 DatabaseName=database, TableName=name, ExcludeColumnSchema=True
@@ -137,27 +140,46 @@ class Catalog:
                 for found in page["Partitions"]
             ]
         except (ClientError, BotoCoreError) as error:
+            if error_code(error) == "EntityNotFoundException":
+                return []
             raise problem(f"the partitions of {database}.{name} cannot be listed", error) from error
 
-    def put(self, database: str, table: Mapping[str, Any]) -> None:
-        """Create a table, or make it what is given, in one call."""
+    def put(self, database: str, table: Mapping[str, Any], *, is_new: bool = False) -> None:
+        """Create a table, or make it what is given, in one call that takes effect.
+
+        Parameters
+        ----------
+        is_new
+            There should be none of this name, which is then tried first.
+        """
         wanted: Any = table_input(table)
         name = wanted["Name"]
+
+        def create() -> None:
+            self._client.create_table(DatabaseName=database, TableInput=wanted)
+
+        def update() -> None:
+            self._client.update_table(DatabaseName=database, TableInput=wanted, SkipArchive=True)
+
+        # Where an answer was lost, the same call is made again: then there is one.
+        first, second, otherwise = (
+            (create, update, "AlreadyExistsException")
+            if is_new
+            else (update, create, "EntityNotFoundException")
+        )
         try:
             try:
-                self._client.update_table(
-                    DatabaseName=database, TableInput=wanted, SkipArchive=True
-                )
+                first()
             except ClientError as error:
-                if error_code(error) != "EntityNotFoundException":
+                if error_code(error) != otherwise:
                     raise
-                self._client.create_table(DatabaseName=database, TableInput=wanted)
+                second()
         except (ClientError, BotoCoreError) as error:
             raise problem(f"the table {database}.{name} cannot be made", error) from error
 
     def dates(self, database: str, name: str) -> dict[str, str]:
         """Partitions of a table by received date, with where each one's files are."""
-        if not name or self.table(database, name) is None:
+        if not name:
             return {}
         return {values[0]: at for values, at in self.partitions(database, name)}
 

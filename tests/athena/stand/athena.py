@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from moto.athena.models import AthenaBackend, athena_backends
 from moto.core.models import DEFAULT_ACCOUNT_ID
 
 from .access import AwsAccess
+from .engine_storage import EngineStorage
 from .errors import ServiceError, StatementError
 from .executions import FINAL_STATES, Execution, Outcome, StatementRecord
 from .faults import Call, Failure, Faults
@@ -32,6 +33,7 @@ from .statements import (
     read_statement,
     translate_table_as,
 )
+from .trino_http import TrinoSession
 from .trino_server import (
     CATALOG,
     HOST,
@@ -48,9 +50,10 @@ _DEFAULT_DATABASE = "default"
 _DEFAULT_WORKGROUP = "primary"
 _CONCURRENT_STATEMENTS = 4
 _LARGEST_PAGE = 1000
+_TRINO_SECONDS = 120
 # A question about a running statement is answered when it ends, or after this long: pollers
 # then need not wait for their next turn.
-_HOLD_SECONDS = 0.25
+_HOLD_SECONDS = 5.0
 
 Parameters = Mapping[str, Any]
 Answer = dict[str, Any]
@@ -77,6 +80,8 @@ class AthenaService:
         What runs the statements.
     faults : Faults
         Asked before a statement runs and when it has run.
+    storage : EngineStorage
+        Where folders are looked at and results are stored.
 
     Attributes
     ----------
@@ -86,11 +91,13 @@ class AthenaService:
         Trino's own ids of the queries that were stopped: Glue takes no table from them any more.
     """
 
-    def __init__(self, access: AwsAccess, engine: TrinoServer, faults: Faults) -> None:
+    def __init__(
+        self, access: AwsAccess, engine: TrinoServer, faults: Faults, storage: EngineStorage
+    ) -> None:
         self._engine = engine
         self._faults = faults
+        self._storage = storage
         self._region = access.region
-        self._s3 = access.engine_client("s3")
         self._glue = access.engine_client("glue")
         self._unload_glue = access.engine_client("glue", UNLOAD_REGION)
         self._ddl = HiveDdl(self._glue, self._call_engine)
@@ -455,16 +462,16 @@ class AthenaService:
             timezone="UTC",
             properties=dict(statement.session),
         )
-        request = trino.client.TrinoRequest(
-            HOST, self._engine.port, session, http_scheme="http", request_timeout=120
-        )
-        query = trino.client.TrinoQuery(
-            request,
-            sql,
-            legacy_primitive_types=True,
-            stats_callback=lambda stats: self._watch(execution, stats),
-        )
-        rows = list(query.execute())
+        with closing(TrinoSession(HOST, self._engine.port, _TRINO_SECONDS)) as connection:
+            query = trino.client.TrinoQuery(
+                trino.client.TrinoRequest(
+                    HOST, self._engine.port, session, http_session=connection, http_scheme="http"
+                ),
+                sql,
+                legacy_primitive_types=True,
+                stats_callback=lambda stats: self._watch(execution, stats),
+            )
+            rows = list(query.execute())
         with execution.changed:
             execution.is_done = execution.stop_reason is None
         columns = [Column(one["name"], one["typeSignature"]) for one in query.columns or []]
@@ -538,26 +545,17 @@ class AthenaService:
         return execution
 
     def _require_bucket(self, location: str) -> None:
-        bucket, _ = _split_location(location)
-        try:
-            self._s3.head_bucket(Bucket=bucket)
-        except ClientError as error:
+        if not self._storage.has_bucket(location):
+            bucket = location.removeprefix("s3://").partition("/")[0]
             raise ServiceError(
                 "InvalidRequestException", f"Unable to verify/create output bucket {bucket}"
-            ) from error
+            )
 
     def _table(self, name: Name) -> dict[str, Any] | None:
-        try:
-            return self._glue.get_table(DatabaseName=name.database, Name=name.table)["Table"]
-        except ClientError as error:
-            if error.response["Error"]["Code"] == "EntityNotFoundException":
-                return None
-            raise
+        return self._storage.table(name.database, name.table)
 
     def _require_empty(self, location: str, table: str) -> None:
-        bucket, key = _split_location(location)
-        found = self._s3.list_objects_v2(Bucket=bucket, Prefix=key.rstrip("/") + "/", MaxKeys=1)
-        if found.get("KeyCount"):
+        if self._storage.files(location):
             raise StatementError(
                 "HIVE_PATH_ALREADY_EXISTS",
                 f"Target directory for table '{table}' already exists: {location}. You may need "
@@ -567,22 +565,12 @@ class AthenaService:
 
     def _files(self, location: str, query_id: str) -> list[str]:
         """The files under a location that one of Trino's queries wrote."""
-        bucket, key = _split_location(location)
-        pages = self._s3.get_paginator("list_objects_v2").paginate(
-            Bucket=bucket, Prefix=key.rstrip("/") + "/"
-        )
         return [
-            f"s3://{bucket}/{found['Key']}"
-            for page in pages
-            for found in page.get("Contents", [])
-            if query_id in found["Key"].rsplit("/", 1)[-1]
+            file for file in self._storage.files(location) if query_id in file.rpartition("/")[2]
         ]
 
     def _put(self, location: str, body: bytes | str) -> None:
-        bucket, key = _split_location(location)
-        self._s3.put_object(
-            Bucket=bucket, Key=key, Body=body.encode() if isinstance(body, str) else body
-        )
+        self._storage.put(location, body.encode() if isinstance(body, str) else body)
 
 
 def _output_prefix(request: Parameters, configuration: Parameters) -> tuple[str, bool]:
@@ -648,11 +636,6 @@ def _page(outcome: Outcome, *, offset: int, size: int) -> Answer:
     if offset + size < total:
         answer["NextToken"] = str(offset + size)
     return answer
-
-
-def _split_location(location: str) -> tuple[str, str]:
-    bucket, _, key = location.removeprefix("s3://").partition("/")
-    return bucket, key
 
 
 def _category(failure: Failure) -> int:

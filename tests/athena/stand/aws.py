@@ -80,6 +80,11 @@ class AwsApplication:
     ----------
     faults : Faults
         Asked about every call.
+
+    Attributes
+    ----------
+    moto_lock : RLock
+        Held by whoever reads or changes moto's state.
     """
 
     def __init__(self, faults: Faults) -> None:
@@ -91,7 +96,7 @@ class AwsApplication:
         self._stopped_queries: Collection[str] = ()
         # Moto's state is plain dictionaries: one call at a time keeps what is read whole, and
         # makes conditional writes conditional.
-        self._moto_lock = threading.RLock()
+        self.moto_lock = threading.RLock()
 
     def serve_athena(
         self, operations: Mapping[str, Operation], stopped_queries: Collection[str]
@@ -122,7 +127,7 @@ class AwsApplication:
                 return _json(self._athena[call.operation](call.parameters))
             if call.service == "glue" and call.operation in glue_rules.FIXED_ANSWERS:
                 return _json(glue_rules.FIXED_ANSWERS[call.operation])
-            with self._moto_lock:
+            with self.moto_lock:
                 if call.service == "glue":
                     return self._answer_glue(request)
                 return self._answer_read(request) or self._ask_moto(request)

@@ -12,6 +12,8 @@ from xml.sax.saxutils import escape
 from moto.s3.models import FakeBucket, FakeKey, S3Backend
 from werkzeug.wrappers import Response
 
+from .engine_storage import live_keys
+
 _RANGE = re.compile(r"bytes=(?:(?P<first>\d+)-(?P<last>\d*)|-(?P<suffix>\d+))")
 _MOST_KEYS = 1000
 _LISTED = {"list-type", "prefix"}
@@ -74,11 +76,7 @@ def _object(bucket: FakeBucket, name: str, range_header: str | None) -> Response
 
 
 def _listing(bucket: FakeBucket, prefix: str, encoding: str | None) -> Response | None:
-    found = [
-        versions[-1]
-        for name, versions in dict.items(bucket.keys)
-        if name.startswith(prefix) and isinstance(versions[-1], FakeKey)
-    ]
+    found = live_keys(bucket, prefix)
     if len(found) > _MOST_KEYS:
         return None
     contents = "".join(
@@ -86,7 +84,7 @@ def _listing(bucket: FakeBucket, prefix: str, encoding: str | None) -> Response 
         f"<LastModified>{one.last_modified_ISO8601}</LastModified>"
         f"<ETag>{escape(one.etag)}</ETag><Size>{one.size}</Size>"
         f"<StorageClass>{one.storage_class}</StorageClass>{_checksum(one)}</Contents>"
-        for one in sorted(found, key=lambda one: one.name)
+        for one in found
     )
     written = quote(prefix) if encoding else escape(prefix)
     said = f"<EncodingType>{encoding}</EncodingType>" if encoding else ""

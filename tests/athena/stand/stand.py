@@ -17,10 +17,12 @@ from .access import AwsAccess, AwsClient
 from .assemble import ensure_assembled
 from .athena import AthenaService
 from .aws import AwsApplication, AwsServer
+from .engine_storage import EngineStorage
 from .errors import StandError
 from .executions import StatementRecord
 from .faults import Faults
 from .listings import quick_listings
+from .snapshots import Snapshots
 from .trino_server import (
     HOST,
     UNLOAD_CATALOG,
@@ -47,11 +49,14 @@ class Stand:
         A bucket that is there from the start; every test keeps to a prefix of its own.
     faults : Faults
         Which calls go wrong.
+    snapshots : Snapshots
+        Copies of what lies in the bucket and in Glue, for tests that begin with the same.
     """
 
     access: AwsAccess
     bucket: str
     faults: Faults
+    snapshots: Snapshots
     _engine: TrinoServer = field(repr=False)
     _athena: AthenaService = field(repr=False)
 
@@ -161,11 +166,13 @@ def running() -> Iterator[Stand]:
         with _probe(access) as probe:
             engine = start_trino(assembly, access, probe)
         stack.callback(engine.stop)
-        athena = AthenaService(access, engine, faults)
+        storage = EngineStorage(REGION, faults, application.moto_lock)
+        athena = AthenaService(access, engine, faults, storage)
         stack.callback(athena.stop)
         application.serve_athena(athena.operations, athena.stopped_queries)
         faults.clear()
-        yield Stand(access, BUCKET, faults, engine, athena)
+        snapshots = Snapshots(REGION, BUCKET, application.moto_lock)
+        yield Stand(access, BUCKET, faults, snapshots, engine, athena)
 
 
 def _forget_everything(access: AwsAccess) -> None:
