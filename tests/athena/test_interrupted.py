@@ -228,12 +228,14 @@ def test_a_publication_that_dies_at_any_call_is_whole_or_was_not(aws_environment
             f"select cast({n} as bigint) as n, '{day}' as received_at_utc_date" for day in days
         )
 
-    def publish(n: int) -> None:
+    def publish(n: int, at: int = 10**9) -> int:
+        """Publish both tables, or die at a call; gives the calls that were made."""
         warehouse = AthenaWarehouse(own)
         days = [FIRST, SECOND] if n % 3 else [FIRST]
-        with dying(warehouse, at), warehouse.session(write=True) as session:
+        with dying(warehouse, at) as made, warehouse.session(write=True) as session:
             session.publish(partitioned, rows(n, days), partitions=days, columns=kinds)
             session.publish(plain, rows(n, days))
+        return made[0]
 
     reader = AthenaWarehouse(own)
 
@@ -254,13 +256,12 @@ def test_a_publication_that_dies_at_any_call_is_whole_or_was_not(aws_environment
             for table in (partitioned, plain)
         }
 
-    at = 10**9
-    publish(1)
+    calls = publish(1)
     seen_before = found()
     for n in range(2, 2 + KILLS_OF_PUBLICATIONS):
-        at = chance.randint(1, 60)
-        with suppress(Killed):
-            publish(n)
+        at = chance.randint(1, calls)
+        with pytest.raises(Killed):
+            publish(n, at)
         expire(stand, "publishes")
         seen_now = found()
         for table, old in seen_before.items():
@@ -269,7 +270,6 @@ def test_a_publication_that_dies_at_any_call_is_whole_or_was_not(aws_environment
             fresh = [(n, FIRST), *([(n, SECOND)] if n % 3 else kept)]
             assert now in (old, fresh), (n, at, str(table))
         seen_before = seen_now
-    at = 10**9
     publish(100)
     assert set(map(tuple, found().values())) == {((100, FIRST), (100, SECOND))}
 
