@@ -25,7 +25,7 @@ from engagement.warehouse.base import JsonColumn
 from tests.athena.compare import frames
 from tests.athena.parameters import expire, settings
 from tests.athena.stand import Stand, fail
-from tests.athena.stand.faults import ENGINE_FAILED
+from tests.athena.stand.faults import ACCESS_DENIED, ENGINE_FAILED
 from tests.warehouse.fields import fields_of
 
 TABLE = Table("marts", "numbers")
@@ -382,10 +382,25 @@ def test_a_killed_run_leaves_whole_tables_and_a_rerun_puts_them_right(
     expire(aws_environment, name)
     publish(reader, "select 1 as n", Table("marts", "one"))
     assert reader.query("select n from marts.one")["n"].tolist() == [1]
+    # What the dead run had asked for goes on without it.
+    while any(sent.state in ("QUEUED", "RUNNING") for sent in aws_environment.statements):
+        time.sleep(0.1)
     reader.clean(keep_days=0)
     left = aws_environment.client("glue").get_tables(DatabaseName=f"{name}_storage")
     assert left["TableList"] == []
     assert reader.query("select count(*) as n from marts.two")["n"].iloc[0] >= 100
+
+
+def test_clean_removes_what_a_dead_run_worked_with_though_its_files_were_published(
+    aws_environment: Stand, warehouse: AthenaWarehouse, name: str
+) -> None:
+    glue = aws_environment.client("glue")
+    with aws_environment.faults.injected(fail("glue", "BatchDeleteTable", ACCESS_DENIED, times=99)):
+        publish(warehouse, "select 1 as n")  # as if it had died right after
+    assert glue.get_tables(DatabaseName=f"{name}_storage")["TableList"]
+    warehouse.clean(keep_days=0)
+    assert not glue.get_tables(DatabaseName=f"{name}_storage")["TableList"]
+    assert numbers(warehouse) == [1]
 
 
 # --- around it ----------------------------------------------------------------------------------

@@ -215,10 +215,15 @@ def clean(warehouse: AthenaWarehouse, keep_days: float, *, dry_run: bool = False
         left: list[str] = []
         for name, table in warehouse.catalog.tables(warehouse.storage).items():
             at = glue.location(table).rstrip("/")
-            if name.startswith("w_") and name not in behind and at not in used:
-                marks.setdefault(at, None)
-                if _is_over(marks[at], keep_days):
-                    left.append(name)
+            if not name.startswith("w_") or name in behind:
+                continue
+            if at in used:
+                # A dead run published its files, and they stay: nobody reads them by this name.
+                left.append(name)
+                continue
+            marks.setdefault(at, None)
+            if _is_over(marks[at], keep_days):
+                left.append(name)
         removed += [f"{warehouse.storage}.{name}" for name in left]
         if not dry_run:
             warehouse.s3_lease.check(token)
