@@ -365,7 +365,7 @@ class _Run:
             self._stages.update(dict.fromkeys(days, TABLES))
             if self._unread:
                 increments.note_unfinished(self._session, self._stages)
-            self._registered()
+            self._registered()  # with what was just read: it answers what tables that touches
             self._touched |= self._tables_of(days)
             self._just_read |= set(days)
             self._make_of_read(days)

@@ -57,6 +57,7 @@ from engagement.warehouse.base import (
     WarehouseError,
     appended,
     fields_table,
+    fitted,
     frame,
     with_new_columns,
 )
@@ -480,9 +481,9 @@ class _AthenaSession:
         return Table(WORK, name)
 
     def rows(self, name: str, rows: pa.Table, columns: Mapping[str, str]) -> Table:
-        fitted = rows.select(list(columns)).cast(_schema(columns))
-        table = self.upload(name, fitted, columns)
-        self._work[name].uploaded = fitted
+        own = rows.select(list(columns)).cast(_schema(columns))
+        table = self.upload(name, own, columns)
+        self._work[name].uploaded = own
         return table
 
     def json_columns(
@@ -898,7 +899,7 @@ class _AthenaSession:
         old = self._rows_of_files(before)
         replaced = pc.is_in(old.column(_PARTITION), pa.array(partitions, pa.string()))
         schema = _schema(kinds)
-        sides = [_fitted(side, schema) for side in (rows, old.filter(pc.invert(replaced)))]
+        sides = [fitted(side, schema) for side in (rows, old.filter(pc.invert(replaced)))]
         whole = self.upload(f"{table.name}_whole", pa.concat_tables(sides), kinds)
         return self._work[whole.name], fresh.rows
 
@@ -994,17 +995,6 @@ _ARROW_OF = {
 def _schema(columns: Mapping[str, str]) -> pa.Schema:
     """Arrow's types of columns, by their Athena types."""
     return pa.schema([(name, _ARROW_OF[kind.replace(" ", "")]) for name, kind in columns.items()])
-
-
-def _fitted(rows: pa.Table, schema: pa.Schema) -> pa.Table:
-    """Rows with the columns and types of a schema, NULL where they have none."""
-    columns = [
-        rows.column(field.name).cast(field.type)
-        if field.name in rows.column_names
-        else pa.nulls(rows.num_rows, field.type)
-        for field in schema
-    ]
-    return pa.Table.from_arrays(columns, schema=schema)
 
 
 def _is_small(table: Mapping[str, Any]) -> bool:

@@ -586,13 +586,18 @@ def appended(old: pa.Table | None, rows: pa.Table) -> tuple[pa.Table, dict[str, 
     kinds = {column.name: _APPENDED[column.type] for column in rows.schema}
     if old is None:
         return rows.slice(0, 0), kinds
-    fitted = [
-        old.column(column.name).cast(column.type)
-        if column.name in old.column_names
-        else pa.nulls(old.num_rows, column.type)
-        for column in rows.schema
+    return fitted(old, rows.schema), kinds
+
+
+def fitted(rows: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Rows with the columns and types of a schema, NULL where they have none."""
+    columns = [
+        rows.column(column.name).cast(column.type)
+        if column.name in rows.column_names
+        else pa.nulls(rows.num_rows, column.type)
+        for column in schema
     ]
-    return pa.Table.from_arrays(fitted, schema=rows.schema), kinds
+    return pa.Table.from_arrays(columns, schema=schema)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from moto.athena.models import AthenaBackend, athena_backends
 from moto.core.models import DEFAULT_ACCOUNT_ID
 
 from .access import AwsAccess
-from .engine_storage import EngineStorage
+from .engine_storage import EngineStorage, split_location
 from .errors import ServiceError, StatementError
 from .executions import FINAL_STATES, Execution, Outcome, StatementRecord
 from .faults import Call, Failure, Faults
@@ -546,7 +546,7 @@ class AthenaService:
 
     def _require_bucket(self, location: str) -> None:
         if not self._storage.has_bucket(location):
-            bucket = location.removeprefix("s3://").partition("/")[0]
+            bucket, _ = split_location(location)
             raise ServiceError(
                 "InvalidRequestException", f"Unable to verify/create output bucket {bucket}"
             )

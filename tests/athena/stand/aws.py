@@ -17,19 +17,16 @@ from typing import Any
 from urllib.parse import parse_qs, unquote
 from xml.sax.saxutils import escape
 
-from moto.core.models import DEFAULT_ACCOUNT_ID
-from moto.glue.models import glue_backends
 from moto.moto_server.werkzeug_app import (
     DomainDispatcherApplication,
     MotoRequestHandler,
     create_backend_app,
 )
-from moto.s3.models import s3_backends
 from werkzeug.exceptions import ClientDisconnected
 from werkzeug.serving import BaseWSGIServer, make_server
 from werkzeug.wrappers import Request, Response
 
-from . import glue_rules, lake_formation, s3_reads
+from . import glue_rules, lake_formation, moto_state, s3_reads
 from .access import ENGINE_AGENT
 from .errors import ServiceError
 from .faults import Call, Client, Failure, Faults
@@ -136,7 +133,7 @@ class AwsApplication:
 
     def _answer_glue(self, request: "_AwsRequest") -> Response:
         call = request.call
-        backend = glue_backends[DEFAULT_ACCOUNT_ID][request.region]
+        backend = moto_state.glue(request.region)
         if call.client == "engine" and call.operation == "CreateTable":
             query_id = call.parameters["TableInput"].get("Parameters", {}).get("trino_query_id")
             if query_id in self._stopped_queries:
@@ -163,7 +160,7 @@ class AwsApplication:
             return None
         arguments = parse_qs(request.environ.get("QUERY_STRING", ""), keep_blank_values=True)
         return s3_reads.quick_answer(
-            s3_backends[DEFAULT_ACCOUNT_ID]["aws"],
+            moto_state.s3(),
             call.operation,
             call.resource,
             {name: values[-1] for name, values in arguments.items()},

@@ -10,10 +10,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 from moto.core.exceptions import JsonRESTError
-from moto.core.models import DEFAULT_ACCOUNT_ID
-from moto.glue.models import glue_backends
-from moto.s3.models import FakeBucket, FakeKey, S3Backend, s3_backends
 
+from . import moto_state
 from .access import ENGINE_AGENT
 from .faults import Call, Faults
 
@@ -41,14 +39,14 @@ class EngineStorage:
         bucket, _ = split_location(location)
         self._call("s3", "HeadBucket", bucket)
         with self._lock:
-            return bucket in self._s3.buckets
+            return bucket in moto_state.s3().buckets
 
     def files(self, location: str) -> list[str]:
         """Addresses of the objects in a folder."""
         bucket, key = split_location(location)
         self._call("s3", "ListObjectsV2", bucket)
         with self._lock:
-            found = live_keys(self._s3.get_bucket(bucket), key.rstrip("/") + "/")
+            found = moto_state.live_keys(moto_state.s3().get_bucket(bucket), key.rstrip("/") + "/")
         return [f"s3://{bucket}/{one.name}" for one in found]
 
     def put(self, location: str, body: bytes) -> None:
@@ -56,22 +54,18 @@ class EngineStorage:
         bucket, key = split_location(location)
         self._call("s3", "PutObject", f"{bucket}/{key}")
         with self._lock:
-            self._s3.put_object(bucket, key, body)
+            moto_state.s3().put_object(bucket, key, body)
 
     def table(self, database: str, name: str) -> dict[str, Any] | None:
         """A table as Glue keeps it; ``None`` where there is none."""
         self._call("glue", "GetTable", parameters={"DatabaseName": database, "Name": name})
-        backend = glue_backends[DEFAULT_ACCOUNT_ID][self._region]
         with self._lock:
             try:
-                found: dict[str, Any] = backend.get_table(database, name).as_dict()
+                table = moto_state.glue(self._region).get_table(database, name)
             except JsonRESTError:  # neither table nor database
                 return None
+            found: dict[str, Any] = table.as_dict()
         return found
-
-    @property
-    def _s3(self) -> S3Backend:
-        return s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
 
     def _call(
         self,
@@ -87,16 +81,6 @@ class EngineStorage:
         if failure is not None:
             error = {"Code": failure.code, "Message": failure.message}
             raise ClientError({"Error": error}, operation)
-
-
-def live_keys(bucket: FakeBucket, prefix: str) -> list[FakeKey]:
-    """Objects whose names begin with a prefix, in order; not their older versions."""
-    found = [
-        versions[-1]
-        for name, versions in dict.items(bucket.keys)
-        if name.startswith(prefix) and isinstance(versions[-1], FakeKey)
-    ]
-    return sorted(found, key=lambda one: one.name)
 
 
 def split_location(location: str) -> tuple[str, str]:

@@ -12,7 +12,7 @@ from xml.sax.saxutils import escape
 from moto.s3.models import FakeBucket, FakeKey, S3Backend
 from werkzeug.wrappers import Response
 
-from .engine_storage import live_keys
+from .moto_state import live_keys
 
 _RANGE = re.compile(r"bytes=(?:(?P<first>\d+)-(?P<last>\d*)|-(?P<suffix>\d+))")
 _MOST_KEYS = 1000

@@ -9,11 +9,9 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from moto.core.models import DEFAULT_ACCOUNT_ID
-from moto.glue.models import FakeDatabase, GlueBackend, glue_backends
-from moto.s3.models import S3Backend, s3_backends
+from moto.glue.models import FakeDatabase
 
-from .engine_storage import live_keys
+from . import moto_state
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,7 @@ class Snapshots:
     def take(self, name: str) -> Snapshot:
         """Copy what there is under a name."""
         with self._lock:
-            found = live_keys(self._s3.get_bucket(self._bucket), f"{name}/")
+            found = moto_state.live_keys(moto_state.s3().get_bucket(self._bucket), f"{name}/")
             return Snapshot(
                 name, {one.name: one.value for one in found}, copy.deepcopy(self._databases(name))
             )
@@ -64,25 +62,19 @@ class Snapshots:
     def restore(self, snapshot: Snapshot) -> None:
         """Let there be what the snapshot holds, and nothing else, under its name."""
         with self._lock:
-            for one in live_keys(self._s3.get_bucket(self._bucket), f"{snapshot.name}/"):
-                self._s3.delete_object(self._bucket, one.name)
+            for one in moto_state.live_keys(
+                moto_state.s3().get_bucket(self._bucket), f"{snapshot.name}/"
+            ):
+                moto_state.s3().delete_object(self._bucket, one.name)
             for key, body in snapshot.objects.items():
-                self._s3.put_object(self._bucket, key, body)
+                moto_state.s3().put_object(self._bucket, key, body)
             for database in self._databases(snapshot.name):
-                del self._glue.databases[database]
-            self._glue.databases.update(copy.deepcopy(dict(snapshot.databases)))
+                del moto_state.glue(self._region).databases[database]
+            moto_state.glue(self._region).databases.update(copy.deepcopy(dict(snapshot.databases)))
 
     def _databases(self, name: str) -> dict[str, FakeDatabase]:
         return {
             database: kept
-            for database, kept in self._glue.databases.items()
+            for database, kept in moto_state.glue(self._region).databases.items()
             if database.startswith(f"{name}_")
         }
-
-    @property
-    def _s3(self) -> S3Backend:
-        return s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
-
-    @property
-    def _glue(self) -> GlueBackend:
-        return glue_backends[DEFAULT_ACCOUNT_ID][self._region]
