@@ -1,3 +1,4 @@
+import com.google.common.collect.MapMaker;
 import com.google.inject.Module;
 import com.google.inject.matcher.Matchers;
 import io.trino.Session;
@@ -9,6 +10,10 @@ import io.trino.sql.planner.PlanNodeIdAllocator;
 import io.trino.sql.planner.PlanOptimizersFactory;
 import io.trino.sql.planner.SymbolAllocator;
 import io.trino.sql.planner.TypeProvider;
+import io.trino.sql.planner.iterative.IterativeOptimizer;
+import io.trino.sql.planner.iterative.Rule;
+import io.trino.sql.planner.iterative.rule.ExpressionRewriteRuleSet;
+import io.trino.sql.planner.iterative.rule.ExpressionRewriteRuleSet.ExpressionRewriter;
 import io.trino.sql.planner.optimizations.AddExchanges;
 import io.trino.sql.planner.optimizations.PlanOptimizer;
 import io.trino.sql.planner.optimizations.StatsRecordingPlanOptimizer;
@@ -18,13 +23,18 @@ import io.trino.sql.planner.plan.SimplePlanRewriter;
 import io.trino.sql.planner.plan.TableFinishNode;
 import io.trino.sql.planner.plan.TableScanNode;
 import io.trino.sql.planner.plan.ValuesNode;
+import io.trino.sql.tree.Expression;
 import org.aopalliance.intercept.MethodInterceptor;
 import org.aopalliance.intercept.MethodInvocation;
 
 import java.io.IOException;
 import java.lang.reflect.Field;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 
 import static io.trino.sql.planner.optimizations.PlanNodeSearcher.searchFrom;
 import static io.trino.sql.planner.plan.ExchangeNode.Scope.REMOTE;
@@ -75,6 +85,11 @@ public class TrinoServer
             if (optimizers == null) {
                 List<PlanOptimizer> chosen = new ArrayList<>();
                 for (Object optimizer : (List<?>) invocation.proceed()) {
+                    if (optimizer instanceof IterativeOptimizer) {
+                        for (Rule<?> rule : ((IterativeOptimizer) optimizer).getRules()) {
+                            rewriteOnce(rule);
+                        }
+                    }
                     chosen.add(isAddExchanges(optimizer)
                             ? onlyForRowsInStatements((PlanOptimizer) optimizer)
                             : (PlanOptimizer) optimizer);
@@ -83,6 +98,20 @@ public class TrinoServer
                 optimizers = List.copyOf(chosen);
             }
             return optimizers;
+        }
+
+        private static void rewriteOnce(Rule<?> rule)
+                throws ReflectiveOperationException
+        {
+            if (rule.getClass().getEnclosingClass() != ExpressionRewriteRuleSet.class) {
+                return;
+            }
+            Field field = rule.getClass().getDeclaredField("rewriter");
+            field.setAccessible(true);
+            ExpressionRewriter rewriter = (ExpressionRewriter) field.get(rule);
+            if (!(rewriter instanceof Once)) {
+                field.set(rule, new Once(rewriter));
+            }
         }
 
         private static boolean isAddExchanges(Object optimizer)
@@ -136,6 +165,43 @@ public class TrinoServer
         private static boolean has(PlanNode plan, Class<? extends PlanNode> kind)
         {
             return searchFrom(plan).where(kind::isInstance).matches();
+        }
+    }
+
+    /**
+     * A way to rewrite expressions that is not asked again what it left as it was.
+     *
+     * <p>Trino rewrites the expressions of a plan some eight times in several ways, mostly to find that
+     * nothing is left to rewrite, and looks up the types of all their parts each time.
+     */
+    private static class Once
+            implements ExpressionRewriter
+    {
+        /** By query: within one, a symbol has one type. */
+        private static final Map<SymbolAllocator, Map<Class<?>, Set<Expression>>> SETTLED =
+                new MapMaker().weakKeys().makeMap();
+
+        private final ExpressionRewriter rewriter;
+
+        Once(ExpressionRewriter rewriter)
+        {
+            this.rewriter = rewriter;
+        }
+
+        @Override
+        public Expression rewrite(Expression expression, Rule.Context context)
+        {
+            Set<Expression> settled = SETTLED
+                    .computeIfAbsent(context.getSymbolAllocator(), query -> new ConcurrentHashMap<>())
+                    .computeIfAbsent(rewriter.getClass(), way -> new HashSet<>());
+            if (settled.contains(expression)) {
+                return expression;
+            }
+            Expression rewritten = rewriter.rewrite(expression, context);
+            if (rewritten.equals(expression)) {
+                settled.add(expression);
+            }
+            return rewritten;
         }
     }
 }
