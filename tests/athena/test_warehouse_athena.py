@@ -185,7 +185,7 @@ def test_rows_that_are_here_replace_partitions_without_a_statement(
         for n, day in ((1, "2026-01-05"), (2, "2026-01-06"), (3, "2026-01-06")):
             here = session.rows("here", pa.table({"n": [n], "received_at_utc_date": [day]}), kinds)
             session.publish(table, f"select * from {here}", partitions=[day], columns=kinds)
-        found = session.small(table, label="whole")
+        found = session.fetch(table, label="whole")
     assert len(warehouse.log.statements) == 0
     assert sorted(found["n"]) == [1, 3]
     assert sorted(warehouse.query(f"select n from {table}")["n"]) == [1, 3]

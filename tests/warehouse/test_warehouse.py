@@ -327,7 +327,7 @@ def test_rows_that_are_here_replace_partitions(warehouse: Warehouse) -> None:
             "large": "decimal(38,0)",
             "received_at_utc_date": "varchar",
         }
-        found = session.small(REGISTRY, label="whole")
+        found = session.fetch(REGISTRY, label="whole")
         same = session.query(f"select * from {REGISTRY}")
     assert found.dtypes.to_dict() == same.dtypes.to_dict()
     wanted = [

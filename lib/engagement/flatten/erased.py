@@ -38,7 +38,7 @@ _SCHEMA = pa.schema(
 def secret(session: Session, *, make: bool = False) -> str:
     """The warehouse's key; empty where there is none, unless one is to be made."""
     if session.columns(KEY):
-        found = session.small(KEY, label="key of erasures")
+        found = session.fetch(KEY, label="key of erasures")
         return str(found["secret"].iloc[0])
     if not make:
         return ""
@@ -52,7 +52,7 @@ def listed(session: Session) -> dict[str, dict[str, datetime]]:
     """What is on the list: hashes by the kind of id, and when each was erased."""
     found: dict[str, dict[str, datetime]] = {}
     if session.columns(ERASED):
-        rows = session.small(ERASED, label="the do-not-reload list")[_SCHEMA.names]
+        rows = session.fetch(ERASED, _SCHEMA.names, label="the do-not-reload list")
         for kind, hashed, at in rows.itertuples(index=False):
             found.setdefault(kind, {})[hashed] = at.to_pydatetime().replace(tzinfo=UTC)
     return found

@@ -13,10 +13,12 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 
 from engagement.flatten.names import table_name
 from engagement.flatten.schema import (
+    FLATTENED,
     PARTITION,
     Path,
     Source,
@@ -82,6 +84,7 @@ def count_fields(session: Session, kept: Table, plans: Plans) -> pa.Table:
         "record",
         [PARTITION, "type", "event"],
         lambda group, path: decides(group[1], group[2], path),
+        FLATTENED,
     )
     columns = {VARCHAR: pa.string(), BIGINT: pa.int64(), _LARGEST: pa.decimal128(38, 0)}
     schema = pa.schema([(name, columns[kind]) for name, kind in FIELD_COLUMNS.items()])
@@ -115,22 +118,18 @@ class Registered:
 
 def registered(session: Session) -> list[Registered]:
     """Sum the registry up over all dates."""
-    counts = session.query(
-        f"select type, event, sum(events) as events, array_join(array_agg({PARTITION}), ' ') "
-        f"as days from {NAMES} group by 1, 2 order by 1, 2",
-        label="event names",
-    )
     found = _summed(session)
-    return [
-        Registered(
-            kind,
-            event,
-            int(events),
-            frozenset(days.split()),
-            *found.get((kind, event), ((), {}, {})),
-        )
-        for kind, event, events, days in counts.itertuples(index=False)
-    ]
+    known = []
+    for (kind, event), rows in event_names(session).groupby(["type", "event"], sort=True):
+        own = found.get((kind, event), ((), {}, {}))
+        days = frozenset(rows[PARTITION])
+        known.append(Registered(kind, event, int(rows["events"].sum()), days, *own))
+    return known
+
+
+def event_names(session: Session) -> pd.DataFrame:
+    """How many events of each type and name every received date has: :data:`NAME_COLUMNS`."""
+    return session.fetch(NAMES, list(NAME_COLUMNS), label="event names")
 
 
 def registered_on(session: Session, days: Sequence[str]) -> list[Registered]:

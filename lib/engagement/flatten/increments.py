@@ -174,7 +174,7 @@ def _held(session: Session | None) -> tuple[Versions, dict[str, set[str]]]:
     held: dict[str, set[tuple[str, int, str]]] = {}
     rules: dict[str, set[str]] = {}
     if session is not None and session.columns(VERSIONS):
-        rows = session.small(VERSIONS, label="what was read")[list(_VERSION_COLUMNS)]
+        rows = session.fetch(VERSIONS, list(_VERSION_COLUMNS), label="what was read")
         for day, file, size, tag, read_by in rows.itertuples(index=False):
             held.setdefault(day, set()).add((file, int(size), tag))
             rules.setdefault(day, set()).add(read_by)
@@ -184,7 +184,7 @@ def _held(session: Session | None) -> tuple[Versions, dict[str, set[str]]]:
 def _unfinished(session: Session | None) -> list[tuple[str, str]]:
     if session is None or not session.columns(UNFINISHED):
         return []
-    rows = session.small(UNFINISHED, label="what was left unfinished")[list(_UNFINISHED_COLUMNS)]
+    rows = session.fetch(UNFINISHED, list(_UNFINISHED_COLUMNS), label="what was left unfinished")
     return [(day, stage) for day, stage in rows.itertuples(index=False)]
 
 

@@ -66,6 +66,7 @@ _EVENT_COLUMNS = {
     "record": VARCHAR,
     PARTITION: VARCHAR,
 }
+_FILES = Table("landing", "files")
 _FILE_COLUMNS = {
     "file": VARCHAR,
     "bytes": BIGINT,
@@ -383,11 +384,8 @@ class _Run:
             }
         if not self._session.columns(fields.NAMES):
             return set()
-        names = self._session.query(
-            f"select distinct type, event from {fields.NAMES} where {PARTITION} in (:days)",
-            {"days": tuple(days)},
-            label="tables of these dates",
-        )
+        found = fields.event_names(self._session)
+        names = found[found[PARTITION].isin(days)][["type", "event"]].drop_duplicates()
         return {fields.table_of(kind, event) for kind, event in names.itertuples(index=False)}
 
     def _read(self, days: Sequence[str]) -> list[str]:
@@ -505,7 +503,7 @@ class _Run:
     def _publish_ledger(self, days: Sequence[str]) -> None:
         session = self._session
         session.publish(
-            Table("landing", "files"),
+            _FILES,
             "select * from work.files",
             partitions=days,
             columns=_FILE_COLUMNS,
@@ -697,11 +695,10 @@ def _file_rows(files: Sequence[FileLines]) -> pa.Table:
 
 
 def _reconcile(session: Session) -> None:
-    wrong = session.query(
-        "select received_at_utc_date, records, events, duplicates, quarantined from work.ledger "
-        "where records <> events + duplicates + quarantined order by 1",
-        label="reconciliation",
-    )
+    columns = [PARTITION, "records", "events", "duplicates", "quarantined"]
+    ledger = session.fetch(Table("work", "ledger"), columns, label="reconciliation")
+    parts = ledger["events"] + ledger["duplicates"] + ledger["quarantined"]
+    wrong = ledger[ledger["records"] != parts].sort_values(PARTITION)
     if not wrong.empty:
         day = wrong.iloc[0]
         raise LandingError(
@@ -725,10 +722,8 @@ def _report(
         f"(select count(*) from {tables.DISCARDS}) as discards",
         label="users and discards",
     ).iloc[0]
-    unreadable = session.query(
-        "select file, error from landing.files where error is not null order by file",
-        label="unreadable files",
-    )
+    files = session.fetch(_FILES, ["file", "error"], label="unreadable files")
+    unreadable = files[files["error"].notna()].sort_values("file")
     flat = [FlatTable(table.table, table.rows, table.definition) for table in wanted]
     columns = session.columns(tables.USERS)
     flat.append(FlatTable(tables.USERS, int(counts["users"]), columns))

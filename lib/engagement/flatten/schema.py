@@ -268,6 +268,13 @@ def homes(kind: str, path: Path) -> tuple[str, ...]:
     return tuple(names)
 
 
+FLATTENED = frozenset(
+    {root.path[0] for roots in ROOTS.values() for root in roots}
+    | {path[0] for paths in EXTRA.values() for path in paths.values()}
+)
+"""Keys of a record at which something lies that becomes columns, in whatever type of event."""
+
+
 def is_flattened(kind: str, path: Path) -> bool:
     """Whether a path is in a part of the record that becomes columns."""
     return bool(homes(kind, path))

@@ -12,7 +12,7 @@ import logging
 import re
 import secrets
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -56,6 +56,7 @@ from engagement.warehouse.base import (
     T,
     WarehouseError,
     appended,
+    columns_of,
     fields_table,
     fitted,
     frame,
@@ -336,17 +337,29 @@ class _AthenaSession:
                 )
         return frame(table)
 
-    def small(self, table: Table, *, label: str) -> pd.DataFrame:
-        del label  # no statement is kept
-        found = self._warehouse.catalog.table(self._database(table), table.name)
-        if found is None:
-            raise WarehouseError(f"{table} is gone; was it dropped meanwhile?")
-        return frame(self._rows_of_files(found))
+    def fetch(
+        self, table: Table, columns: Sequence[str] | None = None, *, label: str
+    ) -> pd.DataFrame:
+        if table.database == WORK:
+            work = self._work[table.name]
+            if work.view is not None or work.filter is not None:
+                chosen = columns_of(table, columns or self.columns(table))
+                return self.query(chosen, label=label)
+            rows = self._rows_of_files(work.folder, self.columns(table), columns)
+        else:
+            found = self._warehouse.catalog.table(self._database(table), table.name)
+            if found is None:
+                raise WarehouseError(f"{table} is gone; was it dropped meanwhile?")
+            at = Address.parse(glue.location(found), folder=True)
+            rows = self._rows_of_files(at, glue.columns(found), columns)
+        return frame(rows)
 
-    def _rows_of_files(self, found: Mapping[str, Any]) -> pa.Table:
+    def _rows_of_files(
+        self, folder: Address, kinds: Mapping[str, str], columns: Sequence[str] | None = None
+    ) -> pa.Table:
         """All rows of a small table without partitions, from its files."""
-        rows = self._warehouse.bucket.parquet(Address.parse(glue.location(found), folder=True))
-        schema = _schema(glue.columns(found))
+        schema = _schema({name: kinds[name] for name in columns or kinds})
+        rows = self._warehouse.bucket.parquet(folder, schema.names)
         return schema.empty_table() if rows is None else rows.select(schema.names).cast(schema)
 
     def tables(self, database: str) -> list[str]:
@@ -525,12 +538,13 @@ class _AthenaSession:
         column: str,
         groups: Sequence[str],
         looked_into: Callable[[tuple[Any, ...], tuple[str, ...]], bool],
+        within: Collection[str] | None = None,
     ) -> pa.Table:
         found: list[JsonField] = []
         rows: exp.Expr = source.node()
         depth = _USUAL_DEPTH
         while True:
-            query = athena_json.fields_query(rows, column, groups, depth)
+            query = athena_json.fields_query(rows, column, groups, depth, within)
             table, _ = self._warehouse.statements.query(self.sql(query), "fields of events")
             fields, deeper = athena_json.fields(table, len(groups), looked_into)
             found += [one for one in fields if one.group not in deeper]
@@ -896,7 +910,8 @@ class _AthenaSession:
     ) -> tuple[_Work, int]:
         """Do so here, without a statement: new rows that came from here, and few old ones."""
         kinds = with_new_columns(glue.columns(before), self._columns_of(fresh))
-        old = self._rows_of_files(before)
+        at = Address.parse(glue.location(before), folder=True)
+        old = self._rows_of_files(at, glue.columns(before))
         replaced = pc.is_in(old.column(_PARTITION), pa.array(partitions, pa.string()))
         schema = _schema(kinds)
         sides = [fitted(side, schema) for side in (rows, old.filter(pc.invert(replaced)))]
@@ -911,8 +926,7 @@ class _AthenaSession:
         at = Address.parse(glue.location(found), folder=True) if found else None
         old, kinds = appended(self._warehouse.bucket.parquet(at) if at else None, rows)
         work = self.upload(f"{table.name}_rows", pa.concat_tables([keep(old), rows]), kinds)
-        columns = [exp.column(name, quoted=True) for name in kinds]
-        return self.publish(table, exp.select(*columns).from_(work.node()))
+        return self.publish(table, columns_of(work, kinds))
 
     def published(self, table: Table) -> Published | None:
         found = self._warehouse.catalog.table(self._database(table), table.name)

@@ -8,7 +8,7 @@ was sent, and their numbers printed as the embedded engine does.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -239,9 +239,9 @@ def _select(
     return exp.Select(expressions=chosen).from_(source, copy=False)
 
 
-def _unnest(*expressions: str) -> exp.Unnest:
+def _unnest(key: str, *expressions: str) -> exp.Unnest:
     """The members of an object, as rows: of a map, or of its keys and its values."""
-    columns = [exp.to_identifier("__key"), exp.to_identifier("__member")]
+    columns = [exp.to_identifier(key), exp.to_identifier("__member")]
     alias = exp.TableAlias(this=exp.to_identifier("members"), columns=columns)
     return exp.Unnest(expressions=[_sql(text) for text in expressions], alias=alias)
 
@@ -287,30 +287,37 @@ def _value(item: JsonColumn, value: str, place: int | None) -> str:
     return f"case {' '.join(whens)} else {other} end" if whens else other
 
 
-def fields_query(source: exp.Expr, column: str, groups: Sequence[str], depth: int) -> exp.Select:
+def fields_query(
+    source: exp.Expr, column: str, groups: Sequence[str], depth: int, within: Collection[str] | None
+) -> exp.Select:
     """The query that counts the values of every path down to a depth, by group and path.
 
-    A path comes as a JSON array of keys; ``deeper`` counts objects that stand deeper than was
-    looked.
+    A path comes as a JSON array of keys, the first of them ``within``; ``deeper`` counts objects
+    that stand deeper than was looked.
     """
     keys = [_quoted(group) for group in groups]
+    # A column for each key on the way: as one array, the way is put together for every value.
+    way = [f"__key{level}" for level in range(1, depth + 1)]
     query = _select(keys, [f"{_parsed(_quoted(column))} as __map"], source)
-    query = _select(keys, ["array[__key] as __path", "__member as __json"], _nested(query))
-    query = query.join(_unnest("__map"), join_type="cross", copy=False)
+    query = _select([*keys, way[0]], ["__member as __json"], _nested(query))
+    query = query.join(_unnest(way[0], "__map"), join_type="cross", copy=False)
+    if within is not None:
+        query = query.where(exp.column(way[0]).isin(*map(literal, sorted(within))), copy=False)
     opened = f"case when starts_with(json_format(__json), '{{\"') then cast(__json as {_MAP}) end"
-    for _ in range(1, depth):
-        query = _select([*keys, "__path", "__json"], [f"{opened} as __map"], _nested(query))
+    for level in range(1, depth):
+        above = [*keys, *way[:level]]
+        query = _select([*above, "__json"], [f"{opened} as __map"], _nested(query))
         # What is no object, or one with nothing in it, goes through as its own only member.
-        steps = [
-            "case when __map is null then __path else __path || __key end as __path",
-            "case when __map is null then __json else __member end as __json",
-        ]
         members = _unnest(
+            way[level],
             "coalesce(map_keys(__map), array[cast(null as varchar)])",
             "coalesce(map_values(__map), array[cast(null as json)])",
         )
-        query = _select(keys, steps, _nested(query)).join(members, join_type="cross", copy=False)
-    query = _select([*keys, "__path"], ["json_format(__json) as __value"], _nested(query))
+        member = "case when __map is null then __json else __member end as __json"
+        query = _select([*above, way[level]], [member], _nested(query))
+        query = query.join(members, join_type="cross", copy=False)
+    by = [*keys, *way]
+    query = _select(by, ["json_format(__json) as __value"], _nested(query))
     kind = (
         "case when __value = 'null' then null when __value = '{}' then 'object' "
         "when starts_with(__value, '\"') then 'string' "
@@ -320,13 +327,13 @@ def fields_query(source: exp.Expr, column: str, groups: Sequence[str], depth: in
         "cast('-9223372036854775808' as decimal(38, 0)) and "
         "cast('18446744073709551615' as decimal(38, 0)) then 'integer' else 'double' end"
     )
-    query = _select([*keys, "__path", "__value"], [f"{kind} as __kind"], _nested(query))
+    query = _select([*by, "__value"], [f"{kind} as __kind"], _nested(query))
     number = "case when __kind = 'double' then try_cast(__value as double) end as __number"
     date = (
         "case when __kind = 'string' and substr(__value, 6, 1) = '-' "
         "then json_extract_scalar(__value, '$') end as __date"
     )
-    query = _select([*keys, "__path", "__value", "__kind"], [number, date], _nested(query))
+    query = _select([*by, "__value", "__kind"], [number, date], _nested(query))
     limit = f"cast('{LARGEST}' as decimal(38, 0))"
     largest = (
         "max(case when __kind = 'integer' "
@@ -342,10 +349,11 @@ def fields_query(source: exp.Expr, column: str, groups: Sequence[str], depth: in
         "count_if(__kind = 'array' and __value not in ('[]', '[\"\"]')) as lists",
         f"coalesce({largest}, cast(0 as decimal(38, 0))) as largest",
     ]
+    path = f"filter(array[{', '.join(way)}], key -> key is not null)"
     grouped = _select(
-        keys, ["json_format(cast(__path as json)) as __path", *counts], _nested(query)
+        keys, [f"json_format(cast({path} as json)) as __path", *counts], _nested(query)
     ).where(_sql("__kind is not null"))
-    return grouped.group_by(*keys, "__path", dialect="trino")
+    return grouped.group_by(*by, dialect="trino")
 
 
 def fields(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -150,8 +150,10 @@ class Session(Protocol):
         """Column names and Athena types of a table, in order; empty where there is none."""
         ...
 
-    def small(self, table: Table, *, label: str) -> pd.DataFrame:
-        """Fetch a small table of ``landing`` whole.
+    def fetch(
+        self, table: Table, columns: Sequence[str] | None = None, *, label: str
+    ) -> pd.DataFrame:
+        """Fetch all rows of a small table of ``landing`` or ``work``, of all its columns or some.
 
         Where its files can be read as they are, that takes no statement.
         """
@@ -215,12 +217,14 @@ class Session(Protocol):
         column: str,
         groups: Sequence[str],
         looked_into: Callable[[tuple[Any, ...], tuple[str, ...]], bool],
+        within: Collection[str] | None = None,
     ) -> pa.Table:
         """Find every path of scalars and arrays in a column of JSON objects, and count its values.
 
         ``source`` selects from the records that were read last, and keeps their ``record_number``
         and ``shape``. The values themselves are looked at where ``looked_into``, asked with the
-        group and the path, says so; it says the same of all dates.
+        group and the path, says so; it says the same of all dates. Paths that begin with none of
+        the keys ``within`` may be left out.
 
         Returns
         -------
@@ -528,6 +532,11 @@ class Landing:
     location: str
     files: tuple[LandedFile, ...]
     strays: tuple[str, ...]
+
+
+def columns_of(table: Table, names: Iterable[str]) -> exp.Select:
+    """The query for some columns of a table."""
+    return exp.select(*(exp.column(name, quoted=True) for name in names)).from_(table.node())
 
 
 def with_new_columns(old: Mapping[str, str], new: Mapping[str, str]) -> dict[str, str]:

@@ -11,7 +11,7 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -49,6 +49,7 @@ from engagement.warehouse.base import (
     T,
     WarehouseError,
     appended,
+    columns_of,
     frame,
     with_new_columns,
 )
@@ -257,8 +258,10 @@ class _DuckDBSession:
         self._warehouse.log.add(label, sql, len(result), started)
         return result
 
-    def small(self, table: Table, *, label: str) -> pd.DataFrame:
-        return self.query(f"select * from {table}", label=label)
+    def fetch(
+        self, table: Table, columns: Sequence[str] | None = None, *, label: str
+    ) -> pd.DataFrame:
+        return self.query(columns_of(table, columns or self.columns(table)), label=label)
 
     def tables(self, database: str) -> list[str]:
         schema = self._warehouse._databases[database]
@@ -361,7 +364,9 @@ class _DuckDBSession:
         column: str,
         groups: Sequence[str],
         looked_into: Callable[[tuple[Any, ...], tuple[str, ...]], bool],
+        within: Collection[str] | None = None,
     ) -> pa.Table:
+        del within  # all paths have been found already
         rows, read = self._physical(source), self._read_last()
         return duckdb_fields.json_fields(self._run, rows, column, groups, read, looked_into)
 
@@ -623,9 +628,7 @@ class _DuckDBSession:
             self._create(work, f"select * from {name_sql('__appended')}")
         finally:
             self._connection.unregister("__appended")
-        return self.publish(
-            table, exp.select(*(exp.column(name, quoted=True) for name in kinds)).from_(work.node())
-        )
+        return self.publish(table, columns_of(work, kinds))
 
     def published(self, table: Table) -> Published | None:
         rows = self._run(

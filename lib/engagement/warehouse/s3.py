@@ -118,10 +118,13 @@ class Bucket:
                 raise problem(f"{address} cannot be read", error) from error
         raise AssertionError("unreachable")
 
-    def parquet(self, folder: Address) -> pa.Table | None:
+    def parquet(self, folder: Address, columns: list[str] | None = None) -> pa.Table | None:
         """All rows of the Parquet files of a small folder; ``None`` where there is no file."""
         files = [found.name for found in self.listing(folder) if found.size]
-        tables = [pq.read_table(pa.BufferReader(self.read(folder / name))) for name in files]
+        tables = [
+            pq.read_table(pa.BufferReader(self.read(folder / name)), columns=columns)
+            for name in files
+        ]
         return pa.concat_tables(tables, promote_options="default") if tables else None
 
     def write(self, address: Address, content: bytes) -> None:
