@@ -21,7 +21,8 @@ from engagement.warehouse.dialect import LOGICAL
 
 TOLERANCE = 1e-9
 _SHOWN_ROWS = 3
-_PLAIN = ("str", "Int64", "boolean", "datetime64[ms]")
+# What tells rows apart comes first: an event's copies of other dates have its id, not its times.
+_PLAIN = ("datetime64[ms]", "str", "Int64", "boolean")
 _SORTED_BY = 12
 
 
@@ -117,8 +118,7 @@ def _same_when_sorted(left: pd.DataFrame, right: pd.DataFrame) -> bool:
     be looked at: the order may just not be clear.
     """
     kinds = {name: str(kind) for name, kind in left.dtypes.items() if str(kind) in _PLAIN}
-    # Texts first: ids and dates are among them.
-    plain = sorted(kinds, key=lambda name: kinds[name] != "str")[:_SORTED_BY]
+    plain = sorted(kinds, key=lambda name: _PLAIN.index(kinds[name]))[:_SORTED_BY]
     if not plain or left.columns.has_duplicates:
         return False
     ours, theirs = (

@@ -14,6 +14,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -1113,6 +1114,35 @@ class TestFaults:
 
         assert execution["Status"]["State"] == "SUCCEEDED"
         assert len(workspace.stand.statements) == before + 1
+
+
+class TestShortcut:
+    """Calls of this process go past the network, and what is answered is the same."""
+
+    KEY = "odd/a b+%25=ü?&.txt"
+
+    @pytest.mark.parametrize("way", ["short", "long"])
+    def test_both_ways_answer_alike(self, stand: Stand, way: str) -> None:
+        with ExitStack() as rules:
+            if way == "long":  # any rule leads calls over the network
+                rules.enter_context(stand.faults.injected(lambda call: None))
+            client = stand.client("s3")
+            where = {"Bucket": stand.bucket, "Key": self.KEY}
+            put = client.put_object(**where, Body=b"one\ntwo", Metadata={"who": "x"})
+            head, got = client.head_object(**where), client.get_object(**where)
+            listed = client.list_objects_v2(Bucket=stand.bucket, Prefix="odd/a b+")
+            part = client.get_object(**where, Range="bytes=4-")
+            with pytest.raises(ClientError, match="NoSuchKey"):
+                client.get_object(Bucket=stand.bucket, Key="odd/none")
+            with pytest.raises(ClientError, match="EntityNotFoundException"):
+                stand.client("glue").get_table(DatabaseName="none", Name="none")
+            client.delete_object(**where)
+        assert got["Body"].read() == b"one\ntwo"
+        assert part["Body"].read() == b"two"
+        assert head["ETag"] == got["ETag"] == put["ETag"]
+        assert (head["ContentLength"], head["Metadata"]) == (7, {"who": "x"})
+        assert [(item["Key"], item["Size"]) for item in listed["Contents"]] == [(self.KEY, 7)]
+        assert got["ResponseMetadata"]["HTTPHeaders"]["date"].endswith("GMT")
 
 
 class TestOtherProcesses:

@@ -329,7 +329,10 @@ def test_rows_that_are_here_replace_partitions(warehouse: Warehouse) -> None:
         }
         found = session.fetch(REGISTRY, label="whole")
         same = session.query(f"select * from {REGISTRY}")
+        some = session.fetch(REGISTRY, [DAY, "new"], label="some columns")
     assert found.dtypes.to_dict() == same.dtypes.to_dict()
+    assert list(some.columns) == [DAY, "new"]
+    assert some.dropna().to_dict("list") == {DAY: ["2026-01-07"], "new": ["x"]}
     wanted = [
         ("1", None, Decimal(10**37), "2026-01-05"),
         ("3", None, None, "2026-01-06"),
@@ -337,6 +340,22 @@ def test_rows_that_are_here_replace_partitions(warehouse: Warehouse) -> None:
         ("six", None, None, "2026-01-08"),
     ]
     assert rows(found) == rows(same) == wanted
+
+
+def test_working_tables_are_fetched_whole_or_in_part(warehouse: Warehouse) -> None:
+    rows_ = "select * from (values (1, 'a', true), (2, null, false)) as v (n, t, b)"
+    with warehouse.session(write=True) as session:
+        other = session.work("other", "select cast(n as integer) as n from (values (1)) as v (n)")
+        assert session.fetch(other, label="a type that is seldom")["n"].tolist() == [1]
+        made = session.work("made", f"select cast(n as bigint) as n, t, b from ({rows_}) as v")
+        part = session.work("part", "select * from work.made where b")
+        none = session.work("none", "select * from work.made where n > 2")
+        whole = session.fetch(made, label="whole").sort_values("n", ignore_index=True)
+        assert whole.equals(session.query("select * from work.made order by n"))
+        assert session.fetch(part, ["t"], label="part").to_dict("list") == {"t": ["a"]}
+        assert session.fetch(none, ["t", "n"], label="none").dtypes.to_dict() == {
+            name: whole.dtypes[name] for name in ("t", "n")
+        }
 
 
 def test_a_rerun_of_a_partition_changes_nothing(warehouse: Warehouse) -> None:

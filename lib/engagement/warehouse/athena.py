@@ -342,23 +342,21 @@ class _AthenaSession:
     ) -> pd.DataFrame:
         if table.database == WORK:
             work = self._work[table.name]
-            if work.view is not None or work.filter is not None:
-                chosen = columns_of(table, columns or self.columns(table))
-                return self.query(chosen, label=label)
-            rows = self._rows_of_files(work.folder, self.columns(table), columns)
+            is_whole = work.view is None and work.filter is None
+            kinds, files = self.columns(table), str(work.folder) if is_whole else ""
         else:
             found = self._warehouse.catalog.table(self._database(table), table.name)
             if found is None:
                 raise WarehouseError(f"{table} is gone; was it dropped meanwhile?")
-            at = Address.parse(glue.location(found), folder=True)
-            rows = self._rows_of_files(at, glue.columns(found), columns)
-        return frame(rows)
+            kinds, files = glue.columns(found), glue.location(found)
+        chosen = {name: kinds[name] for name in columns or kinds}
+        if not files or not _are_plain(chosen.values()):
+            return self.query(columns_of(table, chosen), label=label)
+        return frame(self._rows_of_files(Address.parse(files, folder=True), chosen))
 
-    def _rows_of_files(
-        self, folder: Address, kinds: Mapping[str, str], columns: Sequence[str] | None = None
-    ) -> pa.Table:
+    def _rows_of_files(self, folder: Address, kinds: Mapping[str, str]) -> pa.Table:
         """All rows of a small table without partitions, from its files."""
-        schema = _schema({name: kinds[name] for name in columns or kinds})
+        schema = _schema(kinds)
         rows = self._warehouse.bucket.parquet(folder, schema.names)
         return schema.empty_table() if rows is None else rows.select(schema.names).cast(schema)
 
@@ -1019,8 +1017,13 @@ def _is_small(table: Mapping[str, Any]) -> bool:
         and int(rows) <= _MOST_ROWS_HERE
         and not table.get("PartitionKeys")
         and bool(glue.location(table))
-        and all(kind.replace(" ", "") in _ARROW_OF for kind in glue.columns(table).values())
+        and _are_plain(glue.columns(table).values())
     )
+
+
+def _are_plain(kinds: Iterable[str]) -> bool:
+    """Whether columns of these types can be read and written here."""
+    return all(kind.replace(" ", "") in _ARROW_OF for kind in kinds)
 
 
 def _quote(name: str) -> str:

@@ -97,6 +97,11 @@ class Faults:
         self._called: set[tuple[str, str, str]] = set()
         self._lock = threading.Lock()
 
+    @property
+    def are_injected(self) -> bool:
+        """Whether a rule is in force."""
+        return bool(self._rules)
+
     def add(self, rule: Rule) -> Rule:
         """Put a rule in force, after those already there; the first that fails a call counts."""
         with self._lock:

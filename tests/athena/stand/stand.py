@@ -13,6 +13,7 @@ import boto3
 from moto.athena.models import athena_backends
 from moto.core.models import DEFAULT_ACCOUNT_ID
 
+from . import shortcut
 from .access import AwsAccess, AwsClient
 from .assemble import ensure_assembled
 from .athena import AthenaService
@@ -157,6 +158,7 @@ def running() -> Iterator[Stand]:
         application = AwsApplication(faults)
         server = AwsServer(application)
         stack.callback(server.stop)
+        stack.enter_context(shortcut.taken(server.url, application, faults))
         access = AwsAccess(server.url, REGION)
         _forget_everything(access)
         access.client("s3").create_bucket(Bucket=BUCKET)

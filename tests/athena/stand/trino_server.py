@@ -96,6 +96,9 @@ _CATALOG_PROPERTIES = {
     "hive.allow-drop-table": "true",
     "hive.timestamp-precision": "MILLISECONDS",
     "hive.hive-views.enabled": "false",
+    # Working tables of the default project: their files are there before them, and do not change.
+    "hive.file-status-cache-tables": "engagement_storage.*",
+    "hive.file-status-cache-expire-time": "1h",
 }
 
 _JVM_OPTIONS = (
