@@ -7,9 +7,9 @@ their size, and rows are compared as a multiset, since a table has no order.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,8 @@ from engagement.landing.tables import READ_LOSSILY
 from engagement.warehouse import Table, Warehouse
 from engagement.warehouse.costs import ABOUT_RUNS
 from engagement.warehouse.dialect import LOGICAL
+
+R = TypeVar("R")
 
 TOLERANCE = 1e-9
 _SHOWN_ROWS = 3
@@ -55,16 +57,7 @@ def contents(
 
     Left out unless asked for: what is about runs themselves, and what is read lossily.
     """
-
-    with warehouse.session() as session:
-
-        def read(_: int, table: Table) -> tuple[dict[str, str], pd.DataFrame]:
-            rows = session.query(f'select * from {table.database}."{table.name}"')
-            return session.columns(table), rows
-
-        there = [Table(base, name) for base in databases for name in session.tables(base)]
-        chosen = [table for table in there if table not in without]
-        found = dict(zip(chosen, session.each(read, chosen), strict=True))
+    found = _of_each(warehouse, databases, without, lambda table, columns, rows: (columns, rows))
     return Contents(warehouse.describe(), found)
 
 
@@ -75,21 +68,45 @@ def differences(
     databases: Sequence[str] = LOGICAL,
     without: Collection[Table] = ABOUT_RUNS | READ_LOSSILY,
 ) -> list[Difference]:
-    """Compare every table of two warehouses, or of what was read of them: see `contents`."""
-    left, right = (
-        side if isinstance(side, Contents) else contents(side, databases=databases, without=without)
-        for side in (one, other)
-    )
-    found = [
-        Difference(table, f"only on {(left if table in left.tables else right).where}")
-        for table in sorted(left.tables.keys() ^ right.tables.keys())
+    """Compare every table of two warehouses, or of what was read of them: see `contents`.
+
+    While a table of the other warehouse is compared, further ones are read.
+    """
+    left = one if isinstance(one, Contents) else contents(one, databases=databases, without=without)
+
+    def compared(table: Table, theirs: dict[str, str], rows: pd.DataFrame) -> str | None:
+        if table not in left.tables:
+            return None
+        ours, our_rows = left.tables[table]
+        return _columns(ours, theirs) if ours != theirs else frames(our_rows, rows)
+
+    if isinstance(other, Contents):
+        where, found = other.where, {t: compared(t, *other.tables[t]) for t in other.tables}
+    else:
+        where, found = other.describe(), _of_each(other, databases, without, compared)
+    alone = [
+        Difference(table, f"only on {left.where if table in left.tables else where}")
+        for table in sorted(left.tables.keys() ^ found.keys())
     ]
-    for table in sorted(left.tables.keys() & right.tables.keys()):
-        (ours, our_rows), (theirs, their_rows) = left.tables[table], right.tables[table]
-        what = _columns(ours, theirs) if ours != theirs else frames(our_rows, their_rows)
-        if what:
-            found.append(Difference(table, what))
-    return found
+    return alone + [Difference(table, what) for table, what in sorted(found.items()) if what]
+
+
+def _of_each(
+    warehouse: Warehouse,
+    databases: Sequence[str],
+    without: Collection[Table],
+    function: Callable[[Table, dict[str, str], pd.DataFrame], R],
+) -> dict[Table, R]:
+    """What a function gives for the columns and rows of each table, several at once."""
+    with warehouse.session() as session:
+
+        def read(_: int, table: Table) -> R:
+            rows = session.query(f'select * from {table.database}."{table.name}"')
+            return function(table, session.columns(table), rows)
+
+        there = [Table(base, name) for base in databases for name in session.tables(base)]
+        chosen = [table for table in there if table not in without]
+        return dict(zip(chosen, session.each(read, chosen), strict=True))
 
 
 def frames(left: pd.DataFrame, right: pd.DataFrame) -> str | None:

@@ -102,8 +102,8 @@ _CATALOG_PROPERTIES = {
 }
 
 _JVM_OPTIONS = (
-    "-Xmx2600m",
-    "-Xmn1500m",
+    "-Xmx3200m",
+    "-Xmn2100m",
     # Two workers keep both cores busy: what collects garbage need not be parallel.
     "-XX:+UseSerialGC",
     # Classes are many, and generated for every statement: collecting them early frees nothing.
