@@ -366,7 +366,6 @@ class _Run:
             self._stages.update(dict.fromkeys(days, TABLES))
             if self._unread:
                 increments.note_unfinished(self._session, self._stages)
-            self._registered()  # with what was just read: it answers what tables that touches
             self._touched |= self._tables_of(days)
             self._just_read |= set(days)
             self._make_of_read(days)
@@ -374,15 +373,7 @@ class _Run:
 
     def _tables_of(self, days: Sequence[str]) -> set[str]:
         """Tables that hold rows of some dates, by the registry."""
-        if not days:
-            return set()
-        if self._known is not None:
-            return {
-                fields.table_of(one.kind, one.event)
-                for one in self._known
-                if not one.days.isdisjoint(days)
-            }
-        if not self._session.columns(fields.NAMES):
+        if not days or not self._session.columns(fields.NAMES):
             return set()
         found = fields.event_names(self._session)
         names = found[found[PARTITION].isin(days)][["type", "event"]].drop_duplicates()

@@ -119,6 +119,12 @@ EXTRA: dict[str, dict[str, Path]] = {
 }
 """Top-level fields that have a column of their own, per event type; they win over properties."""
 
+FLATTENED = frozenset(
+    {root.path[0] for roots in ROOTS.values() for root in roots}
+    | {path[0] for paths in EXTRA.values() for path in paths.values()}
+)
+"""Keys of a record at which something lies that becomes columns, in whatever type of event."""
+
 
 @dataclass(frozen=True)
 class Values:
@@ -266,13 +272,6 @@ def homes(kind: str, path: Path) -> tuple[str, ...]:
     if any(path == root.path for root in ROOTS[kind]):
         names.append("")
     return tuple(names)
-
-
-FLATTENED = frozenset(
-    {root.path[0] for roots in ROOTS.values() for root in roots}
-    | {path[0] for paths in EXTRA.values() for path in paths.values()}
-)
-"""Keys of a record at which something lies that becomes columns, in whatever type of event."""
 
 
 def is_flattened(kind: str, path: Path) -> bool:

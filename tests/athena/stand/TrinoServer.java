@@ -72,7 +72,10 @@ public class TrinoServer
                 new OneNode()));
     }
 
-    /** Answers with the optimizers of plans, but for the one that shares work out to nodes. */
+    /**
+     * Answers with the optimizers of plans, but for the one that shares work out to nodes, and with what
+     * they rewrite expressions by wrapped (see Once).
+     */
     private static class OneNode
             implements MethodInterceptor
     {

@@ -10,10 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from email.utils import formatdate
 from typing import Any, cast
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 import botocore.handlers
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from werkzeug.test import create_environ
+from werkzeug.wrappers import Response
 
 from .aws import AwsApplication
 from .faults import Faults
@@ -44,41 +46,24 @@ def taken(url: str, application: AwsApplication, faults: Faults) -> Iterator[Non
 
 def _answer(application: AwsApplication, request: AWSPreparedRequest, body: bytes) -> AWSResponse:
     parts = urlsplit(request.url)
-    environ: dict[str, Any] = {
-        "REQUEST_METHOD": request.method,
-        "SCRIPT_NAME": "",
-        "PATH_INFO": unquote(parts.path).encode().decode("latin-1"),
-        "QUERY_STRING": parts.query,
-        "REQUEST_URI": f"{parts.path}?{parts.query}" if parts.query else parts.path,
-        "RAW_URI": f"{parts.path}?{parts.query}" if parts.query else parts.path,
-        "SERVER_NAME": parts.hostname,
-        "SERVER_PORT": str(parts.port),
-        "SERVER_PROTOCOL": "HTTP/1.1",
-        "HTTP_HOST": parts.netloc,
-        "REMOTE_ADDR": parts.hostname,
-        "wsgi.version": (1, 0),
-        "wsgi.url_scheme": parts.scheme,
-        "wsgi.input": io.BytesIO(body),
-        "wsgi.errors": io.StringIO(),
-        "wsgi.multithread": True,
-        "wsgi.multiprocess": False,
-        "wsgi.run_once": False,
-    }
-    for name, value in request.headers.items():
-        text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
-        title = name.upper().replace("-", "_")
-        environ[title if title in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{title}"] = text
-    environ["CONTENT_LENGTH"] = str(len(body))
-    answered: list[tuple[int, dict[str, str]]] = []
-
-    def start_response(status: str, headers: list[tuple[str, str]], *_: Any) -> None:
-        answered[:] = [(int(status.split()[0]), dict(headers))]
-
-    content = b"".join(application(environ, cast(Any, start_response)))
-    [(code, headers)] = answered
-    headers = {"Date": formatdate(usegmt=True), "Content-Length": str(len(content)), **headers}
+    environ = create_environ(
+        request.url.removeprefix(f"{parts.scheme}://{parts.netloc}"),
+        f"{parts.scheme}://{parts.netloc}",
+        method=request.method,
+        headers=[
+            (name, value.decode("latin-1") if isinstance(value, bytes) else str(value))
+            for name, value in request.headers.items()
+        ],
+        data=body,
+    )
+    answer = Response.from_app(application, environ, buffered=True)
+    content = answer.get_data()
+    headers = {"Date": formatdate(usegmt=True), "Content-Length": str(len(content))}
     return AWSResponse(
-        request.url, code, headers, _Raw(b"" if request.method == "HEAD" else content)
+        request.url,
+        answer.status_code,
+        {**headers, **answer.headers},
+        _Raw(b"" if request.method == "HEAD" else content),
     )
 
 
