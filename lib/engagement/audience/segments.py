@@ -24,6 +24,7 @@ from sqlglot.schema import MappingSchema
 
 from engagement.settings import SettingsError, read_yaml
 from engagement.warehouse import Session, Table, Warehouse
+from engagement.warehouse.base import columns_of
 from engagement.warehouse.dialect import DialectError, check
 
 Channel = Literal["email", "sms"]
@@ -257,8 +258,7 @@ def _unwanted(tree: exp.Expr) -> Iterator[str]:
 def query(segment: Segment) -> exp.Select:
     """The query for a segment's people, one row each, in the order of ``person_id``."""
     return (
-        exp.select(*(exp.column(name, quoted=True) for name in columns(segment)))
-        .from_(CUSTOMERS.node())
+        columns_of(CUSTOMERS, columns(segment))
         .where(condition(segment.where), copy=False)
         .order_by(exp.column("person_id", quoted=True))
     )
