@@ -33,6 +33,7 @@ hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
 _ATHENA = Path(__file__).resolve().parent / "athena"
+_HOST = pytest.StashKey[str]()
 _AWSWRANGLER_WARNS = "ignore:The copy keyword is deprecated"
 
 
@@ -67,13 +68,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _is_asked_for(item: pytest.Item, config: pytest.Config) -> bool:
-    if re.search(r"\bathena\b", config.option.markexpr or ""):
+    if _speaks_of_athena(config):
         return True
     named = [
         (config.invocation_params.dir / argument.partition("::")[0]).resolve()
         for argument in config.args
     ]
     return _ATHENA in item.path.parents and any(_ATHENA in (path, *path.parents) for path in named)
+
+
+def _speaks_of_athena(config: pytest.Config) -> bool:
+    return re.search(r"\bathena\b", config.option.markexpr or "") is not None
 
 
 @pytest.fixture
@@ -118,12 +123,47 @@ def services_read_once() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session")
-def stand(services_read_once: None) -> Iterator[Stand]:
-    """Athena, Glue and S3 on this machine, for the whole test run."""
-    from tests.athena.stand import StandError, running
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Start the process that Trino runs in, where several workers will share it."""
+    from tests.athena.stand import StandError, shared_host
 
-    started, missing = running(), ""
+    config: pytest.Config = node.config
+    if not _speaks_of_athena(config):
+        return
+    if _HOST not in config.stash:
+        started = shared_host()
+        try:
+            config.stash[_HOST] = str(started.__enter__().directory)
+        except StandError:  # each worker finds out as well, and says so where it is seen
+            config.stash[_HOST] = ""
+        else:
+            config.add_cleanup(lambda: started.__exit__(None, None, None))
+    node.workerinput["trino_host"] = config.stash[_HOST]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Hand out the files of ``tests/athena`` whole, whose tests share what was made for them.
+
+    The others come last and one by one, so that the workers end together.
+    """
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return super()._split_scope(nodeid) if nodeid.startswith("tests/athena/") else nodeid
+
+    return Scheduling(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
+@pytest.fixture(scope="session")
+def stand(services_read_once: None, pytestconfig: pytest.Config) -> Iterator[Stand]:
+    """Athena, Glue and S3 on this machine, for the whole test run."""
+    from tests.athena.stand import StandError, TrinoHost, running
+
+    host = getattr(pytestconfig, "workerinput", {}).get("trino_host")
+    started, missing = running(TrinoHost(Path(host)) if host else None), ""
     try:
         stand = started.__enter__()
     except StandError as error:

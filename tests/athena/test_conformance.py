@@ -54,10 +54,13 @@ class Both:
 
 
 @pytest.fixture(scope="module")
-def both(stand: Stand, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
+def both(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Both]:
     """The samples and a folder of nasty files, taken all the way on both engines.
 
-    On the stand the notebooks do it, unchanged and in a batch run; on DuckDB what they call does.
+    On the stand the notebooks do it, unchanged and in a batch run; on DuckDB what they call does,
+    while the stand starts.
     """
     folder = tmp_path_factory.mktemp("conformance")
     landing = sample_days(folder / "landing", DAYS)
@@ -69,7 +72,10 @@ def both(stand: Stand, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bot
             "warehouse.duckdb.path": str(folder / "warehouse.duckdb"),
         },
     )
-    with pytest.MonkeyPatch.context() as patch:
+    with ThreadPoolExecutor(max_workers=1) as beside, pytest.MonkeyPatch.context() as patch:
+        here = open_warehouse(local)
+        done = beside.submit(_all_the_way, here, local)
+        stand: Stand = request.getfixturevalue("stand")
         for name, value in stand.environment().items():
             patch.setenv(name, value)
         overrides = {
@@ -78,14 +84,11 @@ def both(stand: Stand, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bot
             "run.directory": str(folder / "runs"),
         }
         settings = load_settings(PARAMS, overrides)
-        warehouses = (open_warehouse(local), open_warehouse(settings))
         before = len(stand.statements)
-        with ThreadPoolExecutor(max_workers=1) as beside:
-            done = beside.submit(_all_the_way, warehouses[0], local)
-            record, _ = run(settings, ROOT / PARAMS, overrides, choose())
-            done.result()
+        record, _ = run(settings, ROOT / PARAMS, overrides, choose())
+        done.result()
         scans = [s for s in stand.statements[before:] if '"landing_lines"' in s.sql]
-        yield Both(*warehouses, settings, record, len(scans))
+        yield Both(here, open_warehouse(settings), settings, record, len(scans))
 
 
 def _all_the_way(warehouse: Warehouse, settings: Settings) -> None:

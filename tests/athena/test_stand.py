@@ -30,7 +30,7 @@ from botocore.exceptions import ClientError
 from pyathena.arrow.cursor import ArrowCursor
 from pyathena.pandas.cursor import PandasCursor
 
-from tests.athena.stand import Call, Stand, StandError, assemble, fail
+from tests.athena.stand import Call, Stand, StandError, assemble, fail, trino_server
 from tests.athena.stand.access import AwsAccess
 from tests.athena.stand.assemble import LAUNCHER_CLASS
 from tests.athena.stand.faults import (
@@ -40,6 +40,7 @@ from tests.athena.stand.faults import (
     LOST_ANSWER,
     THROTTLED,
 )
+from tests.athena.stand.trino_host import trino_host
 from tests.athena.stand.trino_server import start_trino
 
 TEXT_INPUT = "org.apache.hadoop.mapred.TextInputFormat"
@@ -1184,7 +1185,7 @@ def fake_java(tmp_path: Path) -> Path:
         """
         test ! -e "$(dirname "$0")/broken" || { echo "cannot find symbol" >&2; exit 1; }
         while [ $# -gt 1 ]; do
-            if [ "$1" = -d ]; then mkdir -p "$2"; echo class > "$2/TrinoServer.class"; fi
+            if [ "$1" = -d ]; then mkdir -p "$2"; echo class > "$2/TrinoHost.class"; fi
             shift
         done
         """,
@@ -1288,8 +1289,11 @@ class TestStart:
         def start(script: str, seconds: float = 30) -> str:
             java = write_script(tmp_path / "java", script)
             assembly = assemble.Assembly(tmp_path / "trino", java)
-            with pytest.raises(StandError) as caught:
-                start_trino(assembly, self.NOWHERE, "SELECT 1", deadline_seconds=seconds)
+            with trino_host(assembly) as host, pytest.raises(StandError) as caught:
+                start_trino(
+                    host, assembly.plugins, self.NOWHERE, "SELECT 1", deadline_seconds=seconds
+                )
+            assert [path.name for path in tmp_path.glob("stand-*")] == []
             return str(caught.value)
 
         return start
@@ -1300,13 +1304,24 @@ class TestStart:
         assert "it ended with exit code 3" in message
         assert message.endswith("Configuration is invalid")
 
-    def test_port_conflict_is_tried_again_and_then_told(
-        self, start: Callable[..., str], tmp_path: Path
-    ) -> None:
-        message = start('echo run >> "$(dirname "$0")/runs"; echo Address already in use; exit 1')
-
-        assert "was taken by another program, 3 times in a row" in message
-        assert (tmp_path / "runs").read_text() == "run\n" * 3
-
     def test_deadline(self, start: Callable[..., str]) -> None:
-        assert "did not answer within 1 s" in start("exec cat", seconds=1)
+        assert "it did not answer in time" in start("exec cat", seconds=1)
+
+    def test_port_conflict_is_tried_again_and_then_told(
+        self, stand: Stand, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked = []
+
+        def taken() -> int:
+            asked.append(stand.trino_port)
+            return stand.trino_port
+
+        monkeypatch.setattr(trino_server, "_free_port", taken)
+        with pytest.raises(StandError, match="was taken by another program, 3 times in a row"):
+            start_trino(stand.host, assemble.ensure_assembled().plugins, self.NOWHERE, "SELECT 1")
+        assert len(asked) == 3
+
+    def test_what_the_launcher_cannot_read_is_told(self, stand: Stand) -> None:
+        nothing = stand.host.make_folder()
+        with pytest.raises(StandError, match=r"it answered 500: .*config\.properties"):
+            stand.host.start(nothing, time.monotonic() + 30)

@@ -1,15 +1,15 @@
 import com.google.common.collect.MapMaker;
 import com.google.inject.Module;
 import com.google.inject.matcher.Matchers;
-import io.trino.Session;
-import io.trino.cost.TableStatsProvider;
-import io.trino.execution.querystats.PlanOptimizersStatsCollector;
-import io.trino.execution.warnings.WarningCollector;
+import io.trino.server.PluginClassLoader;
+import io.trino.server.PluginManager.PluginsProvider;
+import io.trino.server.PluginManager.PluginsProvider.ClassLoaderFactory;
 import io.trino.server.Server;
-import io.trino.sql.planner.PlanNodeIdAllocator;
+import io.trino.sql.planner.PlanFragment;
+import io.trino.sql.planner.PlanFragmenter;
 import io.trino.sql.planner.PlanOptimizersFactory;
+import io.trino.sql.planner.SubPlan;
 import io.trino.sql.planner.SymbolAllocator;
-import io.trino.sql.planner.TypeProvider;
 import io.trino.sql.planner.iterative.IterativeOptimizer;
 import io.trino.sql.planner.iterative.Rule;
 import io.trino.sql.planner.iterative.rule.ExpressionRewriteRuleSet;
@@ -17,9 +17,7 @@ import io.trino.sql.planner.iterative.rule.ExpressionRewriteRuleSet.ExpressionRe
 import io.trino.sql.planner.optimizations.AddExchanges;
 import io.trino.sql.planner.optimizations.PlanOptimizer;
 import io.trino.sql.planner.optimizations.StatsRecordingPlanOptimizer;
-import io.trino.sql.planner.plan.ExchangeNode;
 import io.trino.sql.planner.plan.PlanNode;
-import io.trino.sql.planner.plan.SimplePlanRewriter;
 import io.trino.sql.planner.plan.TableFinishNode;
 import io.trino.sql.planner.plan.TableScanNode;
 import io.trino.sql.planner.plan.ValuesNode;
@@ -27,7 +25,6 @@ import io.trino.sql.tree.Expression;
 import org.aopalliance.intercept.MethodInterceptor;
 import org.aopalliance.intercept.MethodInvocation;
 
-import java.io.IOException;
 import java.lang.reflect.Field;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -36,40 +33,79 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 
+import static io.trino.sql.planner.SystemPartitioningHandle.SINGLE_DISTRIBUTION;
+import static io.trino.sql.planner.SystemPartitioningHandle.SOURCE_DISTRIBUTION;
 import static io.trino.sql.planner.optimizations.PlanNodeSearcher.searchFrom;
-import static io.trino.sql.planner.plan.ExchangeNode.Scope.REMOTE;
-import static io.trino.sql.planner.plan.ExchangeNode.gatheringExchange;
 
 /**
- * Starts Trino, and ends it when whoever holds the other end of its standard input goes away.
+ * A Trino of one node.
  *
- * <p>There is one node, so plans are not cut into stages for many: rows that stay where they are need
- * not be handed on through HTTP. Only what a coordinator has to do itself is a stage of its own.
+ * <p>Its plans are not cut into stages for many: rows that stay where they are need not be handed on
+ * through HTTP.
  */
 public class TrinoServer
         extends Server
 {
-    public static void main(String[] arguments)
-    {
-        new TrinoServer().start(arguments[0]);
-        try {
-            while (System.in.read() >= 0) {
-                // Nothing is ever sent.
-            }
-        }
-        catch (IOException closed) {
-            // It went away.
-        }
-        Runtime.getRuntime().halt(0);
-    }
+    /** By name. Servers of one process share what connectors make Java load and compile. */
+    private static final Map<String, PluginClassLoader> PLUGINS = new ConcurrentHashMap<>();
 
     @Override
     protected Iterable<? extends Module> getAdditionalModules()
     {
-        return List.of(binder -> binder.bindInterceptor(
-                Matchers.subclassesOf(PlanOptimizersFactory.class),
-                Matchers.returns(Matchers.subclassesOf(List.class)),
-                new OneNode()));
+        return List.of(binder -> {
+            binder.bindInterceptor(
+                    Matchers.subclassesOf(PlanOptimizersFactory.class),
+                    Matchers.returns(Matchers.subclassesOf(List.class)),
+                    new OneNode());
+            binder.bindInterceptor(
+                    Matchers.only(PlanFragmenter.class),
+                    Matchers.returns(Matchers.only(SubPlan.class)),
+                    TrinoServer::inOneStage);
+            binder.bindInterceptor(
+                    Matchers.subclassesOf(PluginsProvider.class),
+                    Matchers.any(),
+                    TrinoServer::loadPluginsOnce);
+        });
+    }
+
+    private static Object loadPluginsOnce(MethodInvocation invocation)
+            throws Throwable
+    {
+        Object[] arguments = invocation.getArguments();
+        for (int i = 0; i < arguments.length; i++) {
+            if (arguments[i] instanceof ClassLoaderFactory) {
+                ClassLoaderFactory factory = (ClassLoaderFactory) arguments[i];
+                ClassLoaderFactory once = (name, urls) ->
+                        PLUGINS.computeIfAbsent(name, missing -> factory.create(missing, urls));
+                arguments[i] = once;
+            }
+        }
+        return invocation.proceed();
+    }
+
+    /** Writing ends where it happens, not in a stage for coordinators: the one node is one. */
+    private static SubPlan inOneStage(MethodInvocation invocation)
+            throws Throwable
+    {
+        SubPlan plan = (SubPlan) invocation.proceed();
+        PlanFragment all = plan.getFragment();
+        if (!plan.getChildren().isEmpty() || !searchFrom(all.getRoot()).where(TableFinishNode.class::isInstance).matches()) {
+            return plan;
+        }
+        return new SubPlan(
+                new PlanFragment(
+                        all.getId(),
+                        all.getRoot(),
+                        all.getSymbols(),
+                        all.getPartitionedSources().isEmpty() ? SINGLE_DISTRIBUTION : SOURCE_DISTRIBUTION,
+                        all.getPartitionCount(),
+                        all.getPartitionedSources(),
+                        all.getOutputPartitioningScheme(),
+                        all.getStatsAndCosts(),
+                        all.getActiveCatalogs(),
+                        all.getLanguageFunctions(),
+                        all.getJsonRepresentation()),
+                List.of());
     }
 
     /**
@@ -97,7 +133,6 @@ public class TrinoServer
                             ? onlyForRowsInStatements((PlanOptimizer) optimizer)
                             : (PlanOptimizer) optimizer);
                 }
-                chosen.add(OneNode::endOnCoordinator);
                 optimizers = List.copyOf(chosen);
             }
             return optimizers;
@@ -135,34 +170,6 @@ public class TrinoServer
                     has(plan, TableScanNode.class) && has(plan, ValuesNode.class)
                             ? addExchanges.optimize(plan, session, types, symbols, ids, warnings, statistics, tables)
                             : plan;
-        }
-
-        private static PlanNode endOnCoordinator(
-                PlanNode plan,
-                Session session,
-                TypeProvider types,
-                SymbolAllocator symbols,
-                PlanNodeIdAllocator ids,
-                WarningCollector warnings,
-                PlanOptimizersStatsCollector statistics,
-                TableStatsProvider tables)
-        {
-            if (searchFrom(plan).where(OneNode::isRemoteExchange).matches()) {
-                return plan;
-            }
-            return SimplePlanRewriter.rewriteWith(new SimplePlanRewriter<Void>()
-            {
-                @Override
-                public PlanNode visitTableFinish(TableFinishNode node, RewriteContext<Void> context)
-                {
-                    return node.replaceChildren(List.of(gatheringExchange(ids.getNextId(), REMOTE, node.getSource())));
-                }
-            }, plan);
-        }
-
-        private static boolean isRemoteExchange(PlanNode node)
-        {
-            return node instanceof ExchangeNode && ((ExchangeNode) node).getScope() == REMOTE;
         }
 
         private static boolean has(PlanNode plan, Class<? extends PlanNode> kind)

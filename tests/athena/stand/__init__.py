@@ -1,6 +1,7 @@
 """Athena's engine on one machine, for tests: a real Trino over moto's Glue and S3.
 
-`running` starts it; `Stand` is what tests use; `fail` makes calls go wrong. From a shell,
+`running` starts it; `Stand` is what tests use; `shared_host` lets stands of several processes run
+their Trinos in one; `fail` makes calls go wrong. From a shell,
 ``python -m tests.athena.stand`` starts it for a person, and prints the variables to export.
 
 What it does not do, or does otherwise than Athena:
@@ -19,7 +20,8 @@ What it does not do, or does otherwise than Athena:
 from .errors import ServiceError, StandError
 from .executions import StatementRecord
 from .faults import Call, Failure, Faults, fail
-from .stand import Stand, running
+from .stand import Stand, running, shared_host
+from .trino_host import TrinoHost
 
 __all__ = [
     "Call",
@@ -29,6 +31,8 @@ __all__ = [
     "Stand",
     "StandError",
     "StatementRecord",
+    "TrinoHost",
     "fail",
     "running",
+    "shared_host",
 ]

@@ -21,7 +21,7 @@ from .errors import StandError
 
 TRINO_VERSION = "435"
 JAVA_VERSION = 17
-LAUNCHER_CLASS = "TrinoServer"
+LAUNCHER_CLASS = "TrinoHost"
 CACHE_VARIABLE = "ENGAGEMENT_STAND_CACHE"
 INSTALL_HINT = (
     "Install a JDK 17 and Maven (Debian: apt-get install openjdk-17-jdk-headless maven), "
@@ -31,7 +31,7 @@ INSTALL_HINT = (
 _HERE = Path(__file__).resolve().parent
 _PROJECT_ROOT = _HERE.parents[2]
 _POM = _HERE / "pom.xml"
-_LAUNCHER = _HERE / f"{LAUNCHER_CLASS}.java"
+_LAUNCHER = (_HERE / f"{LAUNCHER_CLASS}.java", _HERE / "TrinoServer.java")
 _STAMP = "stamp.txt"
 _MAVEN_SECONDS = 1800.0
 
@@ -53,7 +53,7 @@ class Assembly:
 
     @property
     def class_path(self) -> str:
-        """The class that starts it and the server's jars, in the form that ``java -cp`` takes."""
+        """The classes that start it and the server's jars, in the form that ``java -cp`` takes."""
         return os.pathsep.join(
             (str(self.directory / "launcher"), str(self.directory / "lib" / "*"))
         )
@@ -151,7 +151,7 @@ def _java_version(java: Path) -> int | None:
 def _stamp() -> str:
     """Identify what an assembly is made from, so that a change of it makes a new one."""
     digest = hashlib.sha256()
-    for source in (_POM, _LAUNCHER):
+    for source in (_POM, *_LAUNCHER):
         digest.update(source.read_bytes())
     return digest.hexdigest()
 
@@ -189,14 +189,14 @@ def _assemble(directory: Path, maven: Path, java: Path) -> None:
 
 
 def _compile_launcher(java: Path, partial: Path) -> None:
-    """Compile the class that starts Trino, against the jars that Maven fetched."""
+    """Compile the classes that start Trino, against the jars that Maven fetched."""
     compiler = java.with_name("javac")
     options = ["-cp", str(partial / "lib" / "*"), "-d", str(partial / "launcher")]
     answer = subprocess.run(
-        [compiler, *options, str(_LAUNCHER)], capture_output=True, text=True, check=False
+        [compiler, *options, *_LAUNCHER], capture_output=True, text=True, check=False
     )
     if answer.returncode != 0:
-        raise StandError(f"{_LAUNCHER.name} does not compile:\n{answer.stdout}{answer.stderr}")
+        raise StandError(f"Trino's launcher does not compile:\n{answer.stdout}{answer.stderr}")
 
 
 def _run_maven(maven: Path, java: Path, target: Path) -> None:

@@ -33,10 +33,10 @@ from .statements import (
     read_statement,
     translate_table_as,
 )
+from .trino_host import HOST
 from .trino_http import TrinoSession
 from .trino_server import (
     CATALOG,
-    HOST,
     UNLOAD_CATALOG,
     UNLOAD_DATABASE,
     UNLOAD_REGION,

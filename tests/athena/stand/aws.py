@@ -30,7 +30,7 @@ from . import glue_rules, lake_formation, moto_state, s3_reads
 from .access import ENGINE_AGENT
 from .errors import ServiceError
 from .faults import Call, Client, Failure, Faults
-from .trino_server import HOST
+from .trino_host import HOST
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]

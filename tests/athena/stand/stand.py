@@ -24,8 +24,8 @@ from .executions import StatementRecord
 from .faults import Faults
 from .listings import quick_listings
 from .snapshots import Snapshots
+from .trino_host import HOST, TrinoHost, trino_host
 from .trino_server import (
-    HOST,
     UNLOAD_CATALOG,
     UNLOAD_DATABASE,
     UNLOAD_REGION,
@@ -82,9 +82,14 @@ class Stand:
         return self._engine.port
 
     @property
+    def host(self) -> TrinoHost:
+        """The process that Trino runs in."""
+        return self._engine.host
+
+    @property
     def log_path(self) -> Path:
-        """Trino's log."""
-        return self._engine.log_path
+        """The log of the process that Trino runs in."""
+        return self.host.log_path
 
     @property
     def started_in_seconds(self) -> float:
@@ -133,13 +138,31 @@ class Stand:
             groups[workgroup].configuration["BytesScannedCutoffPerQuery"] = limit
 
     def resident_megabytes(self) -> float:
-        """Trino's resident memory."""
-        return self._engine.resident_megabytes()
+        """Resident memory of the process that Trino runs in."""
+        return self.host.resident_megabytes()
 
 
 @contextmanager
-def running() -> Iterator[Stand]:
+def shared_host() -> Iterator[TrinoHost]:
+    """Start the process that Trino runs in, for stands of several processes (`running`).
+
+    Raises
+    ------
+    StandError
+        Something is missing.
+    """
+    with trino_host(ensure_assembled()) as host:
+        yield host
+
+
+@contextmanager
+def running(host: TrinoHost | None = None) -> Iterator[Stand]:
     """Start the stand, and stop it at the end of the ``with`` block.
+
+    Parameters
+    ----------
+    host : TrinoHost, optional
+        The process that Trino runs in; without it, one that ends with the block.
 
     Raises
     ------
@@ -153,6 +176,7 @@ def running() -> Iterator[Stand]:
     with ExitStack() as stack:
         stack.callback(_ONE_IN_A_PROCESS.release)
         assembly = ensure_assembled()
+        host = host or stack.enter_context(trino_host(assembly))
         stack.enter_context(quick_listings())
         faults = Faults()
         application = AwsApplication(faults)
@@ -166,8 +190,7 @@ def running() -> Iterator[Stand]:
         unload_glue.create_database(DatabaseInput={"Name": UNLOAD_DATABASE})
         access.client("glue").create_database(DatabaseInput={"Name": "default"})
         with _probe(access) as probe:
-            engine = start_trino(assembly, access, probe)
-        stack.callback(engine.stop)
+            engine = start_trino(host, assembly.plugins, access, probe)
         storage = EngineStorage(REGION, faults, application.moto_lock)
         athena = AthenaService(access, engine, faults, storage)
         stack.callback(athena.stop)

@@ -1,24 +1,19 @@
-"""Starts and stops the Trino that stands in for Athena's engine."""
+"""Starts the Trino that stands in for Athena's engine."""
 
-import json
-import os
-import shutil
+import random
 import socket
-import subprocess
-import tempfile
 import time
 import urllib.error
 import urllib.request
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import trino
 
 from .access import AwsAccess
-from .assemble import LAUNCHER_CLASS, TRINO_VERSION, Assembly
-from .errors import StandError
+from .trino_host import HOST, TrinoHost
 
-HOST = "127.0.0.1"
 CATALOG = "awsdatacatalog"
 USER = "athena"
 
@@ -28,10 +23,8 @@ UNLOAD_DATABASE = "unload"
 UNLOAD_REGION = "eu-north-1"
 
 _START_SECONDS = 240.0
-_STOP_SECONDS = 10.0
 _START_ATTEMPTS = 3
-_LOG_LINES = 25
-_PORT_TAKEN = ("Address already in use", "Failed to bind")
+_PORTS = (20_000, 30_000)
 
 # One writer per statement: Athena counts the open partitions of a statement, Trino those of each
 # of its writers.
@@ -42,8 +35,8 @@ _SERVER_PROPERTIES = {
     "query.max-memory": "400MB",
     "query.max-memory-per-node": "400MB",
     "memory.heap-headroom-per-node": "200MB",
-    "query.max-history": "20",
-    "query.min-expire-age": "30s",
+    "query.max-history": "5",
+    "query.min-expire-age": "2s",
     "task.concurrency": "1",
     "task.min-writer-count": "1",
     "task.max-writer-count": "1",
@@ -71,7 +64,7 @@ _SERVER_PROPERTIES = {
     "http-server.log.enabled": "false",
     "failure-detector.enabled": "false",
     # Trino looks through all tasks that it remembers, five times a second.
-    "task.info.max-age": "30s",
+    "task.info.max-age": "2s",
     "node-scheduler.min-candidates": "1",
     "catalog.management": "static",
     "sql.default-catalog": CATALOG,
@@ -101,29 +94,8 @@ _CATALOG_PROPERTIES = {
     "hive.file-status-cache-expire-time": "1h",
 }
 
-_JVM_OPTIONS = (
-    "-Xmx3200m",
-    "-Xmn2100m",
-    # Two workers keep both cores busy: what collects garbage need not be parallel.
-    "-XX:+UseSerialGC",
-    # Classes are many, and generated for every statement: collecting them early frees nothing.
-    "-XX:MetaspaceSize=300m",
-    "-XX:+ExitOnOutOfMemoryError",
-    # A stand lives for minutes: the second compiler takes more than it gives.
-    "-XX:TieredStopAtLevel=1",
-    "-XX:ReservedCodeCacheSize=192M",
-    "-XX:-UsePerfData",
-    "-XX:+UnlockDiagnosticVMOptions",
-    # What Trino generates for every statement is right.
-    "-XX:-BytecodeVerificationRemote",
-    "-Dfile.encoding=UTF-8",
-    "-Duser.timezone=UTC",
-    "-Djdk.attach.allowAttachSelf=true",
-    "--add-opens=java.base/java.nio=ALL-UNNAMED",
-)
 
-
-@dataclass
+@dataclass(frozen=True)
 class TrinoServer:
     """A running Trino.
 
@@ -131,32 +103,19 @@ class TrinoServer:
     ----------
     port : int
         Of its HTTP interface, on 127.0.0.1 only.
-    log_path : Path
-        What it has written so far; kept after it stopped as ``kept_log``.
+    host : TrinoHost
+        The process that it runs in; it ends with that.
+    started_in_seconds : float
+        How long it took to answer.
     """
 
     port: int
-    directory: Path
-    kept_log: Path
-    process: "subprocess.Popen[bytes]" = field(repr=False)
+    host: TrinoHost
     started_in_seconds: float
-
-    @property
-    def log_path(self) -> Path:
-        """The log of this run."""
-        return self.directory / "server.log"
-
-    def resident_megabytes(self) -> float:
-        """Resident memory of the process, where the system tells (Linux)."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        kilobytes = next(line.split()[1] for line in status.splitlines() if "VmRSS" in line)
-        return int(kilobytes) / 1024
 
     def connect(self, schema: str | None = None) -> trino.dbapi.Connection:
         """Open a connection of the ``trino`` client."""
-        return trino.dbapi.connect(
-            host=HOST, port=self.port, user=USER, catalog=CATALOG, schema=schema, timezone="UTC"
-        )
+        return _connect(self.port, schema)
 
     def kill_query(self, query_id: str) -> None:
         """Cancel one of Trino's queries; one that has ended already is left alone."""
@@ -172,23 +131,23 @@ class TrinoServer:
             if error.code not in (404, 410):
                 raise
 
-    def stop(self) -> None:
-        """End the process, keep its log and remove its folder."""
-        _end(self.process)
-        self.kept_log.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(self.log_path, self.kept_log)
-        shutil.rmtree(self.directory, ignore_errors=True)
-
 
 def start_trino(
-    assembly: Assembly, aws: AwsAccess, probe: str, *, deadline_seconds: float = _START_SECONDS
+    host: TrinoHost,
+    plugins: Path,
+    aws: AwsAccess,
+    probe: str,
+    *,
+    deadline_seconds: float = _START_SECONDS,
 ) -> TrinoServer:
     """Start Trino on a free port and wait until it answers a query.
 
     Parameters
     ----------
-    assembly : Assembly
-        What to run.
+    host : TrinoHost
+        The process to start it in.
+    plugins : Path
+        The folder of connectors.
     aws : AwsAccess
         The Glue and S3 that the catalog ``awsdatacatalog`` reads.
     probe : str
@@ -200,65 +159,28 @@ def start_trino(
     Raises
     ------
     StandError
-        It ended, or did not answer in time; the message ends with the last lines of its log.
+        The process ended, or did not answer in time; the message ends with the last lines of its
+        log.
     """
-    for attempt in range(1, _START_ATTEMPTS + 1):
-        server = _launch(assembly, aws, _free_port())
-        problem = _wait_until_ready(server, probe, deadline_seconds)
-        if problem is None:
-            return server
-        _end(server.process)
-        log = server.log_path.read_text(errors="replace")
-        if any(sign in log for sign in _PORT_TAKEN):
-            if attempt < _START_ATTEMPTS:
-                shutil.rmtree(server.directory, ignore_errors=True)
-                continue
-            problem = f"port {server.port} was taken by another program, {attempt} times in a row"
-        last_lines = "\n".join(log.splitlines()[-_LOG_LINES:])
-        raise StandError(
-            f"Trino did not start: {problem}. Its log is {server.log_path}, and ends with:\n"
-            f"{last_lines}"
+    started = time.monotonic()
+    deadline = started + deadline_seconds
+    for _ in range(_START_ATTEMPTS):
+        port = _free_port()
+        directory = host.make_folder()
+        _write_configuration(directory, plugins, aws, port)
+        if host.start(directory, deadline):
+            break
+    else:
+        raise host.problem(
+            f"port {port} was taken by another program, {_START_ATTEMPTS} times in a row"
         )
-    raise AssertionError("the loop returns or raises")
+    while not _answers(port, probe):
+        host.still_runs(deadline)
+        time.sleep(0.2)
+    return TrinoServer(port, host, time.monotonic() - started)
 
 
-def _launch(assembly: Assembly, aws: AwsAccess, port: int) -> TrinoServer:
-    directory = Path(tempfile.mkdtemp(prefix="stand-trino-"))
-    _write_configuration(directory, assembly, aws, port)
-    system_properties = {
-        "config": directory / "config.properties",
-        "log.levels-file": directory / "log.properties",
-        "node.environment": "stand",
-        "node.id": "stand",
-        "node.data-dir": directory / "data",
-        "node.bind-ip": HOST,
-        "node.internal-address": HOST,
-    }
-    command: list[str | Path] = [
-        assembly.java,
-        *_JVM_OPTIONS,
-        *(f"-D{name}={value}" for name, value in system_properties.items()),
-        "-cp",
-        assembly.class_path,
-        LAUNCHER_CLASS,
-        TRINO_VERSION,
-    ]
-    # Trino ends when its standard input closes, so it does not outlive a killed test run.
-    with (directory / "server.log").open("wb") as log:
-        process = subprocess.Popen(
-            command,
-            cwd=directory,
-            stdin=subprocess.PIPE,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            env={**os.environ, "TZ": "UTC"},
-        )
-    kept_log = assembly.directory.with_name(f"{assembly.directory.name}-last-run.log")
-    return TrinoServer(port, directory, kept_log, process, started_in_seconds=0.0)
-
-
-def _write_configuration(directory: Path, assembly: Assembly, aws: AwsAccess, port: int) -> None:
+def _write_configuration(directory: Path, plugins: Path, aws: AwsAccess, port: int) -> None:
     catalogs = directory / "catalog"
     for folder in (catalogs, directory / "data"):
         folder.mkdir()
@@ -267,7 +189,7 @@ def _write_configuration(directory: Path, assembly: Assembly, aws: AwsAccess, po
         "http-server.http.port": port,
         "discovery.uri": f"http://{HOST}:{port}",
         "catalog.config-dir": catalogs,
-        "plugin.dir": assembly.plugins,
+        "plugin.dir": plugins,
     }
     _write_properties(directory / "config.properties", server)
     _write_properties(directory / "log.properties", {"io.trino": "INFO", "io.airlift": "WARN"})
@@ -294,47 +216,23 @@ def _write_properties(path: Path, properties: dict[str, object]) -> None:
 
 
 def _free_port() -> int:
-    with socket.socket() as candidate:
-        candidate.bind((HOST, 0))
-        return int(candidate.getsockname()[1])
+    """Choose a port below those that systems give to whoever connects to something."""
+    while True:
+        port = random.randrange(*_PORTS)
+        with socket.socket() as candidate, suppress(OSError):
+            candidate.bind((HOST, port))
+            return port
 
 
-def _wait_until_ready(server: TrinoServer, probe: str, deadline_seconds: float) -> str | None:
-    """Return None once Trino answers a query, or what is wrong."""
-    started = time.monotonic()
-    while time.monotonic() - started < deadline_seconds:
-        code = server.process.poll()
-        if code is not None:
-            return f"it ended with exit code {code}"
-        if _has_started(server.port) and _answers(server, probe):
-            server.started_in_seconds = time.monotonic() - started
-            return None
-        time.sleep(0.2)
-    return f"it did not answer within {deadline_seconds:.0f} s"
+def _connect(port: int, schema: str | None = None) -> trino.dbapi.Connection:
+    return trino.dbapi.connect(
+        host=HOST, port=port, user=USER, catalog=CATALOG, schema=schema, timezone="UTC"
+    )
 
 
-def _has_started(port: int) -> bool:
+def _answers(port: int, probe: str) -> bool:
     try:
-        with urllib.request.urlopen(f"http://{HOST}:{port}/v1/info", timeout=5) as answer:
-            return json.load(answer)["starting"] is False
-    except (OSError, ValueError, KeyError):
-        return False
-
-
-def _answers(server: TrinoServer, probe: str) -> bool:
-    try:
-        with server.connect() as connection:
+        with _connect(port) as connection:
             return bool(connection.cursor().execute(probe).fetchall())
     except (trino.exceptions.Error, OSError):
         return False
-
-
-def _end(process: "subprocess.Popen[bytes]") -> None:
-    """End the process: first by closing its input, then with force."""
-    if process.stdin is not None:
-        process.stdin.close()
-    try:
-        process.wait(_STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
