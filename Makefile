@@ -29,7 +29,7 @@ test: $(READY)  ## every test that needs no Java
 	@$(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-athena: $(READY) ## the tests against a real Trino (Java 17 and Maven)
-	@$(BIN)/python -m pytest -m athena -n 2 --dist loadfile --no-loadscope-reorder tests/athena tests/warehouse
+	@$(BIN)/python -m pytest -m athena -n 3 --dist loadfile --no-loadscope-reorder tests/athena tests/warehouse
 
 test-clone: $(READY) ## the README's `make run`, twice, in a fresh clone
 	@$(BIN)/python tests/project/clone.py

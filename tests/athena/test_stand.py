@@ -646,13 +646,6 @@ class TestPlans:
 
     ROWS = "(values (1, 'one'), (2, 'two'), (2, 'zwei'))"
 
-    @pytest.fixture
-    def tables(self, workspace: Workspace) -> Workspace:
-        workspace.run("create table t as select * from unnest(sequence(1, 3)) as s(k)")
-        workspace.run("create table u as select * from unnest(sequence(2, 4)) as s(k)")
-        workspace.run(f"create table names as select * from {self.ROWS} as v (k, name)")
-        return workspace
-
     @staticmethod
     def query(names: str) -> str:
         """Joins, groups, a subquery and a union; ``names`` is a table, or rows that stand there."""
@@ -663,10 +656,27 @@ class TestPlans:
             "union all select 0, count(*), null from u where k > 5"
         )
 
-    def test_what_is_read_is_one_stage(self, tables: Workspace) -> None:
-        plan = tables.rows(f"explain (type distributed) {self.query('names')}")
-        fragments = [line for (line,) in plan if line.startswith("Fragment ")]
-        assert [line.split()[2] for line in fragments] == ["[SOURCE]"]
+    @pytest.fixture
+    def tables(self, workspace: Workspace) -> Workspace:
+        workspace.run("create table t as select * from unnest(sequence(1, 3)) as s(k)")
+        workspace.run("create table u as select * from unnest(sequence(2, 4)) as s(k)")
+        workspace.run(f"create table names as select * from {self.ROWS} as v (k, name)")
+        return workspace
+
+    @pytest.mark.parametrize(
+        ("statement", "stage"),
+        [
+            (query("names"), "SOURCE"),
+            (f"insert into t select cast(n as integer) from ({query('names')})", "SOURCE"),
+            ("insert into t values 7", "SINGLE"),
+        ],
+        ids=["reading", "writing what is read", "writing rows"],
+    )
+    def test_are_of_one_stage(self, tables: Workspace, statement: str, stage: str) -> None:
+        database = tables.database
+        plan = tables.stand.trino_query(f"explain (type distributed) {statement}", database)
+        fragments = [line for [text] in plan for line in text.splitlines() if "Fragment " in line]
+        assert fragments == [f"Fragment 0 [{stage}]"]
 
     @pytest.mark.parametrize("names", ["names", ROWS])
     def test_and_gives_the_same_rows(self, tables: Workspace, names: str) -> None:

@@ -26,9 +26,10 @@ _STOP_SECONDS = 10.0
 _LOG_LINES = 25
 
 _JVM_OPTIONS = (
+    "-Xms4g",
     "-Xmx4g",
     "-Xmn2600m",
-    # Two workers keep both cores busy: what collects garbage need not be parallel.
+    # The workers keep both cores busy: what collects garbage need not be parallel.
     "-XX:+UseSerialGC",
     # Classes are many, and generated for every statement: collecting them early frees nothing.
     "-XX:MetaspaceSize=300m",
