@@ -107,13 +107,12 @@ class TrinoHost:
             connection.request("POST", "/", str(server).encode())
             answer = connection.getresponse()
             status, text = answer.status, answer.read().decode()
-        except TimeoutError:
-            self.still_runs(deadline)
-            raise
-        except (OSError, http.client.HTTPException):
+        except TimeoutError as error:
+            raise self.problem("it did not answer in time") from error
+        except (OSError, http.client.HTTPException) as error:
             self._await_end()
             self.still_runs(deadline)
-            raise
+            raise self.problem(f"it does not answer: {error}") from error
         finally:
             connection.close()
         if status not in (200, 409):
@@ -133,7 +132,8 @@ class TrinoHost:
         log = self.log_path.read_text(errors="replace")
         last_lines = "\n".join(log.splitlines()[-_LOG_LINES:])
         return StandError(
-            f"Trino did not start: {what}. Its log is {self.log_path}, and ends with:\n{last_lines}"
+            f"Trino did not start: {what}. Its log, which is kept beside the assembled Trino, "
+            f"ends with:\n{last_lines}"
         )
 
     def _await_end(self) -> None:
