@@ -126,11 +126,11 @@ def services_read_once() -> Iterator[None]:
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """Start the process that Trino runs in, where several workers will share it."""
-    from tests.athena.stand import StandError, shared_host
-
     config: pytest.Config = node.config
     if not _speaks_of_athena(config):
         return
+    from tests.athena.stand import StandError, shared_host
+
     if _HOST not in config.stash:
         started = shared_host()
         try:

@@ -89,7 +89,8 @@ public class TrinoServer
     {
         SubPlan plan = (SubPlan) invocation.proceed();
         PlanFragment all = plan.getFragment();
-        if (!plan.getChildren().isEmpty() || !searchFrom(all.getRoot()).where(TableFinishNode.class::isInstance).matches()) {
+        boolean writes = searchFrom(all.getRoot()).where(TableFinishNode.class::isInstance).matches();
+        if (!writes || !plan.getChildren().isEmpty()) {
             return plan;
         }
         return new SubPlan(
