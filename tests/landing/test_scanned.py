@@ -55,7 +55,7 @@ def values(line: bytes) -> dict[tuple[str, ...], Any]:
     leaves = found.leaves(found.groups[0])
     assert leaves is not None
     read = {}
-    columns = found.columns(found.groups[0], leaves.values())
+    columns = found.columns(found.groups[0].rows, leaves.values())
     for (path, leaf), cells in zip(leaves.items(), columns, strict=True):
         text = cells[0].as_py()
         is_string = COUNTED[leaf.kinds.bit_length() - 1] == "string"
@@ -306,7 +306,10 @@ def test_a_string_that_is_surely_a_timestamp_or_none_is_so(text: str) -> None:
         ('"blue-suede-shoes-of-1956"', True),
         ('"2026-01-05"', True),
         ('"2026-01-31T10:00:00Z"', True),
-        ('"2028-02-29T10:00:00Z"', False),
+        ('"2028-02-29T10:00:00Z"', True),
+        ('"2000-02-29T10:00:00Z"', True),
+        ('"2100-02-29T10:00:00Z"', False),
+        ('"2027-02-29T10:00:00Z"', False),
         ('"2026-04-31T10:00:00Z"', False),
         ('"2026-01-05T10:00:00+02:00"', True),
         ('"2026-01-05 10:00-0930"', True),
@@ -359,7 +362,7 @@ def test_a_group_of_many_different_keys_has_no_columns(monkeypatch: pytest.Monke
     assert found.leaves(pages) is None
     leaves = found.leaves(screens)
     assert leaves is not None
-    columns = found.columns(screens, leaves.values())
+    columns = found.columns(screens.rows, leaves.values())
     assert columns[1].to_pylist() == ["1"] * 200
 
 
@@ -370,8 +373,8 @@ def test_a_line_that_cannot_be_held_makes_its_file_unreadable(
     monkeypatch.setattr(records, "_SCANNED_BYTES", 30)
     read = records.Records({"type": ("type",), "event": ("event",)})
     with pytest.raises(UnreadableFileError, match="a line of more than"):
-        read.read(b'{"type":"page"}\n{"type":"page","a":"much too long"}', "2026-01-05", "a")
-    read.read(b'{"type":"page"}\n{"type":"track","event":"E"}\n\n{bad', "2026-01-05", "b")
+        read.read([b'{"type":"page"}\n{"type":"page","a":"much too long"}'], "2026-01-05", "a")
+    read.read([b'{"type":"page"}\n{"type":"track","event":"E"}\n\n{bad'], "2026-01-05", "b")
     table = read.finish()
     assert table.column("line_number").to_pylist() == [1, 2, 4]
     assert table.column("source_file").to_pylist() == ["b"] * 3

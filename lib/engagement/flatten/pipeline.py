@@ -66,6 +66,16 @@ _EVENT_COLUMNS = {
     "record": VARCHAR,
     PARTITION: VARCHAR,
 }
+_KEPT_COLUMNS = {
+    "record_number": BIGINT,
+    **DEFAULT_COLUMNS,
+    "type": VARCHAR,
+    "event": VARCHAR,
+    "write_key": VARCHAR,
+    "source_file": VARCHAR,
+    "shape": BIGINT,
+    PARTITION: VARCHAR,
+}
 _FILES = Table("landing", "files")
 _FILE_COLUMNS = {
     "file": VARCHAR,
@@ -395,6 +405,7 @@ class _Run:
         session.work("kept", _sql("kept"), sources)
         session.work("ledger", _sql("ledger"), sources)
         _reconcile(session)
+        session.with_texts("kept_texts", _sql("kept_texts"), _KEPT_COLUMNS)
         self._publish_records(days)
         self._publish_registry(days)
         self._publish_ledger(days)
@@ -516,7 +527,9 @@ class _Run:
         """
         session = self._session
         wanted = [table for table in self.wanted() if self._is_touched(table)]
-        if not tables.lay_out(session, wanted):
+        can_be_made = tables.lay_out(session, wanted)
+        session.forget(Table("work", "kept"))
+        if not can_be_made:
             return
         mapping, suspect = self._mapping(), self._suspect(wanted, days)
 

@@ -41,6 +41,7 @@ from engagement.warehouse.values import (
 DISCARDS = Table("events", "discards")
 EVENTS = Table("events", "events")
 USERS = Table("events", "users")
+KEPT_TEXTS = Table("work", "kept_texts")
 
 TIMES = ("received_at", "sent_at", "original_timestamp", "timestamp")
 """Default columns whose values may not fit."""
@@ -214,9 +215,7 @@ def rows_just_read(
     session: Session, wanted: EventTable, mapping: Table, events: Sequence[str] | None = None
 ) -> Table:
     """The kept events of a table (or some of them) among those just read, once laid out."""
-    query = _rows(wanted, Table("work", "kept"), mapping, events)
-    query = query.select(*(exp.column(name, table="e") for name in ("record_number", "shape")))
-    query = query.where(exp.column("is_duplicate", table="e").not_(), copy=False)
+    query = _rows(wanted, KEPT_TEXTS, mapping, events)
     kind = "track" if wanted.kind == "tracks" else wanted.kind
     named = [(kind, name) for name in (wanted.events if events is None else events)]
     return session.just_read(f"rows_{wanted.name}", query, _row_columns(wanted), named)

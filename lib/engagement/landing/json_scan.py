@@ -493,7 +493,7 @@ def _timestamp(data, at, size):
     """Whether a string without backslashes is a timestamp: surely, surely not, or only perhaps.
 
     It has a date, a time of day, and perhaps an offset: see ``TIMESTAMP_PATTERN``. Perhaps is what
-    has a rare form, or a day that its month does not have every year.
+    has a rare form.
     """
     if size < 16 or data[at + 4] != 45 or data[at + 7] != 45 or data[at + 13] != 58:
         return _NONE
@@ -502,7 +502,8 @@ def _timestamp(data, at, size):
     if years < 0 or year < 0 or month < 0 or day < 0:
         return _NONE
     hour, minute = _two_digits(data, at + 11), _two_digits(data, at + 14)
-    is_day = 10 <= years < 99 and 1 <= month <= 12 and 1 <= day <= _DAYS[month]
+    is_leap = month == 2 and year % 4 == 0 and (year > 0 or years % 4 == 0)
+    is_day = 10 <= years < 99 and 1 <= month <= 12 and 1 <= day <= _DAYS[month] + is_leap
     is_time = 0 <= hour <= 23 and 0 <= minute <= 59
     if not is_day or not is_time or (data[at + 10] != 84 and data[at + 10] != 32):
         return _UNSURE

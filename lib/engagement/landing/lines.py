@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import base64
 import gzip
+import io
 import re
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -20,6 +22,7 @@ from isal import igzip, isal_zlib
 
 _BOM = b"\xef\xbb\xbf"
 _JSON_SPACE = b" \t"
+_PART = 1 << 18  # stays in the processor's cache until it is copied
 _TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|[}][ \t]*[{]|[^"}]+|[}]', re.DOTALL)
 
 
@@ -58,21 +61,32 @@ def read_bytes(stream: BinaryIO, name: str) -> bytes:
     UnreadableFileError
         When the bytes cannot be had, whole: a corrupt or truncated gzip gives no partial result.
     """
+    return b"".join(read_parts(stream, name))
+
+
+def read_parts(stream: BinaryIO, name: str) -> Iterator[bytes]:
+    """The bytes of a file, as :func:`read_bytes` reads them, part after part.
+
+    Whether all can be had is known when the last part was: see there.
+    """
     try:
         data = stream.read()
-        return _gunzipped(data) if name.endswith(".gz") else data
+        yield from _gunzipped(data) if name.endswith(".gz") else [data]
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise UnreadableFileError(f"no valid gzip: {error}") from None
     except OSError as error:
         raise UnreadableFileError(error.strerror or type(error).__name__) from None
 
 
-def _gunzipped(data: bytes) -> bytes:
+def _gunzipped(data: bytes) -> Iterator[bytes]:
+    given = 0
     try:
-        unzipped: bytes = igzip.decompress(data)
+        with igzip.open(io.BytesIO(data)) as unzipped:
+            while part := unzipped.read(_PART):
+                given += len(part)
+                yield part
     except (gzip.BadGzipFile, EOFError, isal_zlib.error):
-        return gzip.decompress(data)  # which says better what is wrong
-    return unzipped
+        yield gzip.decompress(data)[given:]  # which says better what is wrong
 
 
 def split_lines(data: bytes) -> Lines:

@@ -7,6 +7,7 @@ page fault for every 4 kB when it is touched for the first time: a tenth of what
 from __future__ import annotations
 
 import math
+import mmap
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,9 @@ class Memory:
                 break
             self._block, self._at = self._block + 1, 0
         else:
-            block = np.empty(max(size, _BLOCK_BYTES), np.uint8)
+            # Not NumPy's own, which asks for huge pages: where the system has none at hand, one
+            # costs more than the small ones it stands for.
+            block = np.frombuffer(mmap.mmap(-1, max(size, _BLOCK_BYTES)), np.uint8)
             self._blocks.append(block)
         taken = block[self._at : self._at + size]
         self._at += -(-size // _ALIGNED) * _ALIGNED

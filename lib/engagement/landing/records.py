@@ -9,7 +9,7 @@ line is cut into its records, and each is judged with care (:mod:`engagement.lan
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,15 +70,21 @@ class RecordGroup:
     _scanned: Scanned
     _group: Group
 
-    def table(self) -> pa.Table:
-        """Make a table of ``record_number`` and the columns of ``leaves``.
+    def table(self, kept: pa.Table) -> pa.Table:
+        """Put the columns of ``leaves`` beside the rows of a table that belong to this group.
 
-        It can be read until the memory is cleared that the records were read into.
+        That table is what :meth:`Records.with_texts` made. What comes out can be read until the
+        memory is cleared that the records were read into.
         """
-        numbers = pa.array(np.arange(self.first, self.first + len(self._group.rows)))
-        cells = self._scanned.columns(self._group, self.leaves.values())
-        names = ["record_number", *(leaf.name for leaf in self.leaves.values())]
-        return pa.Table.from_arrays([numbers, *cells], names=names)
+        rows = self._group.rows
+        numbers = _numbers(kept)
+        start, after = np.searchsorted(numbers, [self.first, self.first + len(rows)]).tolist()
+        own = kept.slice(start, after - start)
+        if len(own) < len(rows):
+            rows = rows[numbers[start:after] - self.first]
+        cells = self._scanned.columns(rows, self.leaves.values())
+        names = [*own.column_names, *(leaf.name for leaf in self.leaves.values())]
+        return pa.Table.from_arrays([*own.columns, *cells], names=names)
 
 
 @dataclass(frozen=True)
@@ -113,6 +119,7 @@ class Records:
         self._files: list[list[int]] = []
         self._odd: list[tuple[Any, ...]] = []
         self._batches: list[pa.RecordBatch] = []
+        self._table = pa.table({})
         self._scans: list[tuple[int, Scanned]] = []
         self.paths: list[Path] = []
         self._path_numbers: dict[Path, int] = {}
@@ -122,22 +129,41 @@ class Records:
         self.groups: list[RecordGroup] = []
         self.escaped: set[str] = set()
 
-    def read(self, data: bytes, day: str, name: str) -> int:
-        """Take in the bytes of one file; gives its number.
+    def read(self, parts: Iterable[bytes], day: str, name: str) -> int:
+        """Take in the bytes of one file, part after part; gives its number.
+
+        Nothing of it is taken in when reading a part fails.
 
         Raises
         ------
         UnreadableFileError
             When a line is too long to be held.
         """
-        if data.startswith(_BOM):
-            data = data[len(_BOM) :]
-        if b"\r" in data:
-            data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        start, left = self._bytes, iter(parts)
+        try:
+            for place, part in enumerate(left):
+                if place == 0 and part.startswith(_BOM):
+                    part = part[len(_BOM) :]
+                if b"\r" in part or self._bytes + len(part) >= _SCANNED_BYTES:
+                    held = self._data[start : self._bytes].tobytes()
+                    self._bytes = start
+                    return self._read_whole(b"".join([held, part, *left]), day, name)
+                self._hold(part)
+        except BaseException:
+            self._bytes = start
+            raise
+        if self._bytes > start and self._data[self._bytes - 1] != ord("\n"):
+            self._hold(b"\n")
+        number = self._number_of_file()
+        if self._bytes > start:
+            self._waiting.append(_Piece(number, day, name, self._bytes))
+        return number
+
+    def _read_whole(self, data: bytes, day: str, name: str) -> int:
+        data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         if len(data) > _LONGEST_LINE and max(map(len, data.split(b"\n"))) > _LONGEST_LINE:
             raise UnreadableFileError(f"a line of more than {_LONGEST_LINE / 1e9:g} GB")
-        number = len(self._files)
-        self._files.append([0, 0])
+        number = self._number_of_file()
         for piece in _pieces(data):
             if self._bytes + len(piece) > _SCANNED_BYTES:
                 self._scan()
@@ -145,12 +171,33 @@ class Records:
             self._waiting.append(_Piece(number, day, name, self._bytes))
         return number
 
+    def _number_of_file(self) -> int:
+        self._files.append([0, 0])
+        return len(self._files) - 1
+
     def finish(self) -> pa.Table:
         """Scan what waits; gives all records, those of a group together."""
         self._scan()
         if self._odd or not self._batches:
             self._batches.append(self._odd_batch())
-        return pa.Table.from_batches(self._batches)
+        self._table = pa.Table.from_batches(self._batches)
+        return self._table
+
+    def with_texts(self, rows: pa.Table) -> pa.Table:
+        """Put the texts of some records beside what is known of them, in order of their numbers.
+
+        ``rows`` has a ``record_number``, each at most once, and gets ``record`` and
+        ``record_as_sent``, after :meth:`finish`.
+        """
+        numbers = _numbers(rows)
+        if np.any(numbers[1:] < numbers[:-1]):
+            order = np.argsort(numbers, kind="stable")
+            rows, numbers = rows.take(pa.array(order)), numbers[order]
+        names = ["record", "record_as_sent"]
+        texts = [self._table[name] for name in names]
+        if len(numbers) < len(self._table):
+            texts = [_taken(column, numbers) for column in texts]
+        return pa.Table.from_arrays([*rows.columns, *texts], names=[*rows.column_names, *names])
 
     def lines(self, number: int) -> FileRecords:
         """Count the lines of a file, after :meth:`finish`."""
@@ -289,6 +336,26 @@ class Records:
 
     def _schema(self) -> pa.Schema:
         return pa.schema([*_RECORD, *((name, pa.string_view()) for name in self._texts)])
+
+
+def _numbers(rows: pa.Table) -> NDArray[np.int64]:
+    numbers: NDArray[np.int64] = rows["record_number"].to_numpy()
+    return numbers
+
+
+def _taken(texts: pa.ChunkedArray, places: NDArray[np.int64]) -> pa.ChunkedArray:
+    """Some texts, by their places in ascending order: Arrow cannot pick string views yet."""
+    chunks, first = [], 0
+    for chunk in texts.chunks:
+        start, after = np.searchsorted(places, [first, first + len(chunk)]).tolist()
+        own = places[start:after] - first
+        first += len(chunk)
+        _, views, *data = chunk.buffers()
+        picked = np.frombuffer(views, np.uint64).reshape(-1, 2)[own + chunk.offset]
+        known = pa.array(chunk.is_valid().to_numpy(zero_copy_only=False)[own]).buffers()[1]
+        buffers = [known, pa.py_buffer(picked), *data]
+        chunks.append(pa.Array.from_buffers(pa.string_view(), len(own), buffers))
+    return pa.chunked_array(chunks, pa.string_view())
 
 
 def _named(numbers: NDArray[np.int32], names: Sequence[str]) -> pa.Array:

@@ -208,14 +208,14 @@ class Scanned:
             for place, n in enumerate(nodes)
         }
 
-    def columns(self, group: Group, leaves: Iterable[Leaf]) -> list[pa.Array]:
-        """The values of a group's lines: a column for each of its leaves."""
+    def columns(self, rows: NDArray[np.int64], leaves: Iterable[Leaf]) -> list[pa.Array]:
+        """The values of some of a group's lines: a column for each of its leaves."""
         wanted = list(leaves)
         column_of = np.full(self._sizes[0], -1, np.int32)
         column_of[[leaf.node for leaf in wanted]] = range(len(wanted))
         quoted = np.array([leaf.is_mixed for leaf in wanted], np.bool_)
         full = np.array([leaf.is_full for leaf in wanted], np.bool_)
-        return self._columns(group.rows, column_of, quoted, full)
+        return self._columns(rows, column_of, quoted, full)
 
     def counts(
         self, rows: NDArray[np.int64]

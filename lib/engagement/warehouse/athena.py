@@ -91,7 +91,8 @@ _ROWS, _VERSION = "engagement.rows", "engagement.version"
 MOST_PARTITIONS = 100
 """A statement writes at most so many partitions."""
 
-_KEPT, _LAID_OUT = Table(WORK, "kept"), Table(WORK, "kept_by_name")
+_LAID_OUT = Table(WORK, "kept_by_name")
+_TEXTS = ("record", "record_as_sent")
 _PLACE, _PLACES = "__place", 64
 """What a run keeps is laid out by type and name in so many partitions."""
 
@@ -282,6 +283,7 @@ class _AthenaSession:
         self._numbering = threading.Lock()
         self._number = 0
         self._shared: dict[JsonColumn, str] = {}
+        self._texts: Table | None = None
         self._ready: dict[str, Mapping[JsonColumn, str]] = {}
 
     def close(self) -> None:
@@ -573,20 +575,30 @@ class _AthenaSession:
         )
         return records, done
 
+    def with_texts(self, name: str, rows: Select, columns: Mapping[str, str]) -> Table:
+        own = self.tree(rows, None).subquery("k", copy=False)
+        number = exp.column("record_number", table="k").eq(exp.column("record_number", table="r"))
+        chosen = [exp.column(column, table="k", quoted=True) for column in columns]
+        chosen += [exp.column(column, table="r") for column in _TEXTS]
+        query = exp.Select(expressions=chosen).from_(own, copy=False)
+        query = query.join(Table(WORK, "records").node().as_("r"), on=number, copy=False)
+        self._texts = self.view(name, query, {**columns, **dict.fromkeys(_TEXTS, "varchar")})
+        return self._texts
+
+    def _texts_as_read(self) -> Table:
+        """What was given its texts, without those that were sent otherwise."""
+        if self._texts is None:
+            raise WarehouseError("no records were given their texts in this session")
+        columns = {n: kind for n, kind in self.columns(self._texts).items() if n != _TEXTS[1]}
+        return self.view("texts_as_read", columns_of(self._texts, columns), columns)
+
     def lay_out(self, readers: int, shared: Iterable[JsonColumn]) -> bool:
         """Lay the records out by type and name, so that a table of events reads its own alone."""
         if readers < _MANY_READERS:
             return False
-        names = list(self.columns(_KEPT))
-        chosen = [exp.column(name, table="k", quoted=True) for name in names]
-        chosen.append(exp.column("record", table="r"))
-        number = exp.column("record_number", table="k").eq(exp.column("record_number", table="r"))
-        query = exp.Select(expressions=chosen).from_(_KEPT.node().as_("k"), copy=False)
-        query = query.join(Table(WORK, "records").node().as_("r"), on=number, copy=False)
-        query = query.where(exp.column("is_duplicate", table="k").not_(), copy=False)
-        whole = self.view("kept_texts", query, {**self.columns(_KEPT), "record": "varchar"})
         ready = {item: f"__s{place}" for place, item in enumerate(map(_raw, shared))}
         values = {name: item for item, name in ready.items()}
+        whole = self._texts_as_read()
         taken = self.json_columns("kept_values", whole, "record", values, keep=True, lazy=True)
         key = "crc32(to_utf8(type || '/' || coalesce(event, '')))"
         rows = self.sql(exp.select("*").from_(taken.node()))
@@ -608,7 +620,7 @@ class _AthenaSession:
             source = source.where(exp.column(_PLACE).isin(*map(literal, sorted(places))))
         query = kept.copy()
         for node in list(query.find_all(exp.Table)):
-            if Table(node.db, node.name) == _KEPT:
+            if Table(node.db, node.name) == self._texts:
                 node.replace(source.subquery(node.alias, copy=False))
         wanted = [one for one in query.expressions if one.alias_or_name in columns]
         wanted += [exp.column(n, quoted=True) for n in ("record", *self._shared.values())]

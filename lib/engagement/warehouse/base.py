@@ -239,8 +239,16 @@ class Session(Protocol):
         """Publish a table of events with these columns, typed as Athena does, and no rows."""
         ...
 
+    def with_texts(self, name: str, rows: Select, columns: Mapping[str, str]) -> Table:
+        """Let ``work.<name>`` stand for some of the records that were read last, with their texts.
+
+        ``rows`` selects ``columns`` from working tables, ``record_number`` and ``shape`` among them;
+        beside these there are ``record`` and ``record_as_sent`` then.
+        """
+        ...
+
     def lay_out(self, readers: int, shared: Iterable[JsonColumn]) -> bool:
-        """Make ready for tables to be made of the kept ones of the records that were read last.
+        """Make ready for tables to be made of what :meth:`with_texts` made last.
 
         ``readers`` tables will be made, of which many ask for the ``shared`` values. False where
         an engine rather reads ``events.events`` for them.
@@ -256,8 +264,8 @@ class Session(Protocol):
     ) -> Table:
         """Let ``work.<name>`` stand for some of the records that were laid out.
 
-        ``kept`` selects ``columns`` from ``work.kept``, with ``record_number`` and ``shape`` before
-        them: :meth:`json_columns` may use them up in the place of the texts in ``record``.
+        ``kept`` selects ``columns``, but for ``record``, from what :meth:`with_texts` made: nothing
+        but :meth:`json_columns` reads it, and takes values out of the texts in ``record``.
         ``events`` are the types and names that such records have; those without a name have ``''``.
         """
         ...

@@ -13,6 +13,7 @@ import secrets
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -22,7 +23,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 from engagement.landing.files import LandedFile, list_folder, sort_out
-from engagement.landing.lines import UnreadableFileError, read_bytes
+from engagement.landing.lines import UnreadableFileError, read_parts
 from engagement.landing.memory import Memory
 from engagement.landing.records import RecordGroup, Records
 from engagement.settings import Settings
@@ -206,6 +207,8 @@ class _Connection:
         if not self._read_only:
             # By itself DuckDB would write the last rows of every table anew with each small one.
             self._connection.execute(f"set checkpoint_threshold = '{_CHECKPOINT_AFTER}'")
+            for name, value in _ALLOCATION.items():
+                self._connection.execute(f"set {name} = '{value}'")
         if settings.memory_limit:
             self._connection.execute(f"set memory_limit = '{settings.memory_limit}'")
         if settings.threads:
@@ -214,6 +217,18 @@ class _Connection:
 
     def __exit__(self, *_: object) -> None:
         self._connection.close()
+
+
+@dataclass(frozen=True)
+class _JustRead:
+    """Rows of what :meth:`_DuckDBSession.with_texts` made: a query for them, and where they are.
+
+    They are in ``groups``, and, where ``has_odd``, among the records that are in none.
+    """
+
+    query: exp.Query
+    groups: Sequence[RecordGroup]
+    has_odd: bool
 
 
 class _DuckDBSession:
@@ -232,7 +247,9 @@ class _DuckDBSession:
         self._memory = Memory()
         self._read_mark = self._memory.mark()
         self._ready: set[int] = set()
-        self._just_read: dict[str, tuple[list[RecordGroup], bool]] = {}
+        self._kept: pa.Table | None = None
+        self._texts = Table(WORK, "")
+        self._just_read: dict[str, _JustRead] = {}
         self._odd_events: set[tuple[str, str]] = set()
         self._views: dict[str, str] = {}
         # Stands for a view's text until it is put in: no name or value of an event may be like it.
@@ -248,15 +265,17 @@ class _DuckDBSession:
     def query(
         self, select: Select, parameters: Mapping[str, Any] | None = None, *, label: str = "query"
     ) -> pd.DataFrame:
-        sql = self._sql(select, parameters)
+        return frame(self._arrow(self._sql(select, parameters), label))
+
+    def _arrow(self, sql: str, label: str) -> pa.Table:
         started = time.perf_counter()
         try:
-            result = frame(self._connection.sql(sql).to_arrow_table())
+            found = self._connection.sql(sql).to_arrow_table()
         except duckdb.Error as error:
             self._warehouse.log.add(label, sql, 0, started, failed=True)
             raise WarehouseError(f"{label}: {_first_line(error)}") from error
-        self._warehouse.log.add(label, sql, len(result), started)
-        return result
+        self._warehouse.log.add(label, sql, len(found), started)
+        return found
 
     def fetch(
         self, table: Table, columns: Sequence[str] | None = None, *, label: str
@@ -348,8 +367,7 @@ class _DuckDBSession:
     ) -> Table:
         just_read = self._just_read.get(source.name)
         if just_read is not None:
-            groups, has_odd = just_read
-            sql = duckdb_records.values_sql(self._physical(source), groups, wanted, has_odd=has_odd)
+            sql = self._values_sql(just_read, wanted)
         else:
             sql = duckdb_json.columns_sql(self._physical(source), column, wanted, where, keep)
         if lazy:
@@ -385,9 +403,15 @@ class _DuckDBSession:
         del readers, shared  # their values have been found already
         self._odd_events = set()
         if duckdb_records.needs_texts(self._read_last()):
-            sql = duckdb_records.odd_events_sql(self._physical(Table(WORK, "kept")))
-            self._odd_events = set(self._run(sql, "odd events").fetchall())
+            found = self._run(duckdb_records.odd_events_sql(), "odd events")
+            self._odd_events = set(found.fetchall())
         return True
+
+    def with_texts(self, name: str, rows: Select, columns: Mapping[str, str]) -> Table:
+        found = self._arrow(self._sql(rows, None), name).select(list(columns))
+        self._kept, self._texts = self._read_last().with_texts(found), Table(WORK, name)
+        self._connection.register(duckdb_records.KEPT, self._kept)
+        return self._view(name, f"select * from {duckdb_records.KEPT}")
 
     def just_read(
         self,
@@ -396,15 +420,38 @@ class _DuckDBSession:
         columns: Mapping[str, str],
         events: Iterable[tuple[str, str]],
     ) -> Table:
-        table, wanted = self.view(name, kept, columns), set(events)
+        del columns
+        wanted = set(events)
         groups = [
             group
             for group in self._read_last().groups
             # Only tracks have names; what else stands there is no name.
             if (group.kind, group.event if group.kind == "track" else "") in wanted
         ]
-        self._just_read[name] = groups, not self._odd_events.isdisjoint(wanted)
-        return table
+        self._views.pop(name, None)
+        self._just_read[name] = _JustRead(kept, groups, not self._odd_events.isdisjoint(wanted))
+        return Table(WORK, name)
+
+    def _values_sql(self, rows: _JustRead, wanted: Mapping[str, JsonColumn]) -> str:
+        """The query for rows just read and values that their texts hold."""
+        parts = [
+            self._with(rows.query, duckdb_records.group_table(group.number), values)
+            for group in rows.groups
+            for values in [duckdb_records.values_of(group, wanted)]
+        ]
+        if rows.has_odd or not parts:
+            odd = self._with(rows.query, duckdb_records.ODD, ["record as __text"])
+            parts.append(duckdb_json.columns_sql(f"({odd})", "__text", wanted, None, keep=False))
+        return " union all ".join(parts)
+
+    def _with(self, kept: exp.Query, source: str, values: Sequence[str]) -> str:
+        """A query for what was kept, from a part of it, and with more columns."""
+        views = {**self._views, self._texts.name: f"select * from {source}"}
+        if not values:
+            return self._sql(kept, None, views)
+        more = f"__more {self._secret}"
+        sql = self._sql(kept.select(exp.column(more, quoted=True)), None, views)
+        return sql.replace(name_sql(more), ", ".join(values))
 
     def readable(self, name: str, events: exp.Query, columns: Mapping[str, str]) -> Table:
         if not self._has_put_aside():
@@ -453,9 +500,9 @@ class _DuckDBSession:
         for file in files:
             try:
                 with (self._warehouse._landing / file.name).open("rb") as stream:
-                    data = read_bytes(stream, file.name)
-                opened.append((file, records.read(data, file.received_at_utc_date, file.name)))
-                del data
+                    parts = read_parts(stream, file.name)
+                    number = records.read(parts, file.received_at_utc_date, file.name)
+                opened.append((file, number))
             except UnreadableFileError as error:
                 failed[file.name] = FileLines(file, error=str(error))
             except OSError as error:
@@ -481,7 +528,9 @@ class _DuckDBSession:
             return
         self._make_ready(set())
         self._connection.unregister(duckdb_records.RECORDS)
-        self._read, self._just_read = None, {}
+        if self._kept is not None:
+            self._connection.unregister(duckdb_records.KEPT)
+        self._read, self._kept, self._just_read = None, None, {}
         self._memory.clear()
 
     def _make_ready(self, groups: set[int]) -> None:
@@ -493,7 +542,7 @@ class _DuckDBSession:
         self._memory.clear(self._read_mark)
         self._ready = groups
         for number in groups:
-            table = self._read_last().groups[number].table()
+            table = self._read_last().groups[number].table(self._kept)
             self._connection.register(duckdb_records.group_table(number), table)
 
     def locate(self, name: str, source: Table, cut: Callable[[str], Sequence[str]]) -> Table:
@@ -655,14 +704,20 @@ class _DuckDBSession:
             raise WarehouseError("this session only reads: open it with session(write=True)")
         return self._token
 
-    def _sql(self, select: Select, parameters: Mapping[str, Any] | None) -> str:
+    def _sql(
+        self,
+        select: Select,
+        parameters: Mapping[str, Any] | None,
+        views: Mapping[str, str] | None = None,
+    ) -> str:
         query = parse(select) if isinstance(select, str) else select.copy()
+        views = self._views if views is None else views
         databases = {**self._warehouse._databases, WORK: WORK}
         places: dict[str, str] = {}
         for node in query.find_all(exp.Table):
-            if node.db == WORK and node.name in self._views:
+            if node.db == WORK and node.name in views:
                 place = f"__view {self._secret} {len(places)}"
-                places[name_sql(place)] = f"({self._views[node.name]})"
+                places[name_sql(place)] = f"({views[node.name]})"
                 node.set("db", None)
                 node.set("this", exp.to_identifier(place, quoted=True))
         sql = render(bind(query, parameters or {}, copy=False), "duckdb", databases, copy=False)
@@ -711,6 +766,15 @@ class _DuckDBSession:
 
 
 _CHECKPOINT_AFTER = "1GB"
+
+_ALLOCATION = {
+    "block_allocator_memory": "2GB",
+    "allocator_flush_threshold": "100GB",
+    "allocator_bulk_deallocation_flush_threshold": "100GB",
+}
+"""A connection that writes uses the memory of a block again, where DuckDB would give it back to the
+system each time, and pay a page fault for every 4 kB of the next. It is no more memory in all: only
+addresses are reserved."""
 
 _STORAGE = "storage"
 _PUT_ASIDE = f"{_STORAGE}.texts_put_aside"

@@ -25,6 +25,12 @@ READ = "__just_read"
 RECORDS = f"{READ}_records"
 """Name under which the connection knows the records as they were read."""
 
+KEPT = f"{READ}_kept"
+"""Name under which it knows those that were kept, with their default columns."""
+
+ODD = f"(select * from {KEPT} where shape = {NO_GROUP})"
+"""Those of them that have no values in columns."""
+
 _TYPES = {
     "string": "varchar",
     "integer": "hugeint",
@@ -94,45 +100,17 @@ def _as_text(value: str) -> str:
 # --- values of groups ---------------------------------------------------------------------------
 
 
-def values_sql(
-    source: str,
-    groups: Iterable[RecordGroup],
-    wanted: Mapping[str, JsonColumn],
-    *,
-    has_odd: bool,
-) -> str:
-    """The query that adds values to ``source``, whose rows have ``record_number`` and ``shape``.
-
-    These two, which only say where to look, are not in what it gives. ``has_odd`` tells whether
-    some rows have no values in columns.
-    """
-    parts = []
-    for group in groups:
-        values = "".join(
-            f", {value_sql(group.leaves.get(item.path), item.kind)} as {name_sql(alias)}"
-            for alias, item in wanted.items()
-        )
-        parts.append(
-            f"select s.* exclude (record_number, shape){values} from {source} as s "
-            f"inner join {group_table(group.number)} as l on s.record_number = l.record_number "
-            f"where s.shape = {group.number}"
-        )
-    if not parts or has_odd:
-        rows = (
-            "(select s.* exclude (record_number, shape), r.record as __text "
-            f"from {source} as s inner join {RECORDS} as r on s.record_number = r.record_number "
-            f"where s.shape = {NO_GROUP})"
-        )
-        parts.append(duckdb_json.columns_sql(rows, "__text", wanted, None, keep=False))
-    return " union all ".join(parts)
+def values_of(group: RecordGroup, wanted: Mapping[str, JsonColumn]) -> list[str]:
+    """Columns for values that a group's records hold."""
+    return [
+        f"{value_sql(group.leaves.get(item.path), item.kind)} as {name_sql(alias)}"
+        for alias, item in wanted.items()
+    ]
 
 
-def odd_events_sql(kept: str) -> str:
+def odd_events_sql() -> str:
     """The query for the types and names of kept events that have no values in columns."""
-    return (
-        f"select distinct type, coalesce(event, '') from {kept} "
-        f"where shape = {NO_GROUP} and not is_duplicate"
-    )
+    return f"select distinct type, coalesce(event, '') from {ODD}"
 
 
 def needs_texts(records: Records) -> bool:
@@ -145,7 +123,7 @@ def value_sql(leaf: Leaf | None, kind: str) -> str:
     as_type = _TYPES[kind]
     if leaf is None:
         return f"cast(null as {as_type})"
-    column = f"l.{leaf.name}"
+    column = leaf.name
     if leaf.kinds == STRING:
         if kind == "json":
             return f"""'"' || {column} || '"'"""
