@@ -15,6 +15,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from engagement.landing.intrinsics import eight_bytes, prefetch
+
 ODD, CLEAN, BLANK = 0, 1, 2
 """What a line is."""
 
@@ -49,6 +51,52 @@ def _compiled(function):
         return njit(function)
 
 
+_ONES = np.uint64(0x0101010101010101)
+_HIGHS = np.uint64(0x8080808080808080)
+_SPACES = np.uint64(0x2020202020202020)
+_QUOTES = np.uint64(0x2222222222222222)
+_BACKSLASHES = np.uint64(0x5C5C5C5C5C5C5C5C)
+_WORD = 8
+_LINE = 64  # of the processor's cache, in bytes
+_AHEAD = 3  # rows between asking for a text and reading it
+_ROWS_AHEAD = 16  # and between asking for a cell and writing it
+_VIEWS_A_LINE = 4
+_FIRST = np.array([(1 << 8 * size) - 1 for size in range(9)], np.uint64)
+
+
+@_compiled
+def _plain_bytes(word):
+    """How many bytes of eight come before the first that a string may not just pass over.
+
+    Such are quotes, backslashes, control characters, and parts of characters of several bytes.
+    """
+    # A byte less n has its highest bit set where it was less than n. Bytes after the first of
+    # those may be marked by mistake: a lower one borrows from them.
+    quote, backslash = word ^ _QUOTES, word ^ _BACKSLASHES
+    marks = word | ((word - _SPACES) & ~word)
+    marks |= ((quote - _ONES) & ~quote) | ((backslash - _ONES) & ~backslash)
+    marks &= _HIGHS
+    if marks == 0:
+        return _WORD
+    first = (marks & (~marks + np.uint64(1))) >> np.uint64(7)
+    return np.int64((((first - np.uint64(1)) & _ONES) * _ONES) >> np.uint64(56))
+
+
+@_compiled
+def _same(one, at, other, place, size):
+    """Whether two texts have the same bytes."""
+    done = 0
+    while done + _WORD <= size:
+        if eight_bytes(one, at + done) != eight_bytes(other, place + done):
+            return False
+        done += _WORD
+    while done < size:
+        if one[at + done] != other[place + done]:
+            return False
+        done += 1
+    return True
+
+
 @_compiled
 def intern(data, start, end, parent, nodes, sizes):
     """Number of the node of a key below another; -1 where there is no room for a new one."""
@@ -62,15 +110,9 @@ def intern(data, start, end, parent, nodes, sizes):
     at = np.int64(hashed & np.uint64(mask))
     while table[at] >= 0:
         node = table[at]
-        if parents[node] == parent and key_size[node] == size:
-            first = key_at[node]
-            same = True
-            for place in range(size):
-                if keys[first + place] != data[start + place]:
-                    same = False
-                    break
-            if same:
-                return node
+        is_same = parents[node] == parent and key_size[node] == size
+        if is_same and _same(keys, key_at[node], data, start, size):
+            return node
         at = (at + 1) & mask
     node = sizes[0]
     if node >= len(parents) or sizes[1] + size > len(keys):
@@ -163,6 +205,11 @@ def _string_end(data, at, end):
     """Place of the quote that ends a string, and whether a backslash stands in it; -1 if none."""
     escaped = 0
     while at < end:
+        if at + _WORD <= end:
+            plain = _plain_bytes(eight_bytes(data, at))
+            at += plain
+            if plain == _WORD:
+                continue
         byte = data[at]
         if _PLAIN[byte]:
             at += 1
@@ -302,21 +349,19 @@ def scan(data, starts, ends, first, texts, nodes, sizes, seen_in, follows, leave
                 else:
                     if byte != 34:
                         break
-                    quote, escaped = _string_end(data, at + 1, end)
-                    if quote < 0 or escaped:
-                        break
                     above = in_node[depth - 1]
-                    size = quote - at - 1
                     # Keys mostly follow each other as they did before.
                     node = follows[before]
-                    is_known = parents[node] == above and key_size[node] == size
-                    if is_known:
-                        known_at = key_at[node]
-                        for place in range(size):
-                            if keys[known_at + place] != data[at + 1 + place]:
-                                is_known = False
-                                break
-                    if not is_known:
+                    quote = at + 1 + key_size[node]
+                    if (
+                        parents[node] != above
+                        or quote >= end
+                        or data[quote] != 34
+                        or not _same(keys, key_at[node], data, at + 1, quote - at - 1)
+                    ):
+                        quote, escaped = _string_end(data, at + 1, end)
+                        if quote < 0 or escaped:
+                            break
                         node = intern(data, at + 1, quote, above, nodes, sizes)
                         if node < 0:
                             counts[0], counts[1], counts[2] = begin, objects, 1
@@ -416,6 +461,25 @@ def scan(data, starts, ends, first, texts, nodes, sizes, seen_in, follows, leave
 
 
 @_compiled
+def _come_near(data, order, number, last_leaf, leaves):
+    """Ask for the leaves and the text of rows that come soon: rows of a group lie far apart."""
+    leaf_node, leaf_at, leaf_size, leaf_kind = leaves
+    if number + 2 * _AHEAD >= len(order):
+        return
+    row = order[number + 2 * _AHEAD]
+    for leaf in range(last_leaf[row - 1] if row else 0, last_leaf[row], _LINE // 4):
+        prefetch(leaf_node, leaf)
+        prefetch(leaf_at, leaf)
+        prefetch(leaf_size, leaf)
+        prefetch(leaf_kind, leaf)
+    row = order[number + _AHEAD]
+    first, after = (last_leaf[row - 1] if row else 0), last_leaf[row]
+    if first < after:
+        for at in range(leaf_at[first], leaf_at[after - 1] + 1, _LINE):
+            prefetch(data, at)
+
+
+@_compiled
 def summary(order, last_leaf, leaves, count, kinds, touched):
     """Count the leaves of some rows by node, with their kinds; gives how many nodes there are."""
     leaf_node, _, leaf_size, leaf_kind = leaves
@@ -437,7 +501,12 @@ def summary(order, last_leaf, leaves, count, kinds, touched):
 def fill(data, order, last_leaf, leaves, column_of, quoted, views, valid):
     """Let the cells of some rows point to where their leaves stand, as Arrow's string views do."""
     leaf_node, leaf_at, leaf_size, leaf_kind = leaves
+    flat = views.ravel()
     for number, row in enumerate(order):
+        _come_near(data, order, number, last_leaf, leaves)
+        if number % _VIEWS_A_LINE == 0 and number + _ROWS_AHEAD < len(order):
+            for column in range(len(views)):
+                prefetch(flat, 2 * (column * len(order) + number + _ROWS_AHEAD))
         for leaf in range(last_leaf[row - 1] if row else 0, last_leaf[row]):
             column = column_of[leaf_node[leaf]]
             kind = leaf_kind[leaf] & ~ESCAPED
@@ -452,19 +521,28 @@ def fill(data, order, last_leaf, leaves, column_of, quoted, views, valid):
 
 
 @_compiled
+def _first_bytes(word, size):
+    """Some of eight bytes, the others as zeros."""
+    return word & _FIRST[size]
+
+
+@_compiled
 def _point(data, views, number, at, size):
     """Write one string view: 16 bytes that hold a short text, or lead to a longer one."""
     low = np.uint64(size)
     high = np.uint64(0)
-    if size <= 12:
+    if at + 12 <= len(data):
+        low |= _first_bytes(eight_bytes(data, at), min(size, 4)) << np.uint64(32)
+        short = _first_bytes(eight_bytes(data, at + 4), min(max(size - 4, 0), 8))
+        high = np.uint64(at) << np.uint64(32) if size > 12 else short
+    elif size > 12:
+        low |= eight_bytes(data, at) << np.uint64(32)
+        high = np.uint64(at) << np.uint64(32)
+    else:
         for place in range(min(size, 4)):
             low |= np.uint64(data[at + place]) << np.uint64(32 + 8 * place)
         for place in range(4, size):
             high |= np.uint64(data[at + place]) << np.uint64(8 * (place - 4))
-    else:
-        for place in range(4):
-            low |= np.uint64(data[at + place]) << np.uint64(32 + 8 * place)
-        high = np.uint64(at) << np.uint64(32)
     views[2 * number] = low
     views[2 * number + 1] = high
 
@@ -587,7 +665,8 @@ def count(data, rows, last_leaf, leaves, counts, looks, touched):
     """
     leaf_node, leaf_at, leaf_size, leaf_kind = leaves
     nodes = 0
-    for row in rows:
+    for number, row in enumerate(rows):
+        _come_near(data, rows, number, last_leaf, leaves)
         for leaf in range(last_leaf[row - 1] if row else 0, last_leaf[row]):
             node = leaf_node[leaf]
             is_new = True

@@ -242,8 +242,8 @@ class Session(Protocol):
     def with_texts(self, name: str, rows: Select, columns: Mapping[str, str]) -> Table:
         """Let ``work.<name>`` stand for some of the records that were read last, with their texts.
 
-        ``rows`` selects ``columns`` from working tables, ``record_number`` and ``shape`` among them;
-        beside these there are ``record`` and ``record_as_sent`` then.
+        ``rows`` selects ``columns`` from working tables, among them ``record_number`` and
+        ``shape``; beside these there are ``record`` and ``record_as_sent`` then.
         """
         ...
 

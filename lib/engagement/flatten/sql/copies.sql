@@ -1,4 +1,5 @@
--- Grain: one copy of an event: of the dates being read, or (record_number NULL) of others nearby.
+-- Grain: one copy of an event that has several, of the dates being read, or (record_number NULL) any
+-- copy of others nearby. An event with one copy alone is no duplicate.
 -- Copies of an id are ordered by the time received, then by the text's hash. A copy is a duplicate if
 -- an earlier copy, kept or not, was received within the window before it: the nearest one decides.
 -- Parameters: window_days, every_source, write_keys.
@@ -14,20 +15,17 @@ with events as (
     where reason is null and (:every_source or write_key in (:write_keys))
 ),
 
-repeated as (
-    select id
-    from events
-    group by id
-    having count(*) > 1
+ids as (
+    select id from events
+    union all
+    select id from work.others
 ),
 
-hashed as (
-    select
-        e.record_number,
-        sha256_hex(coalesce(r.record_as_sent, r.record)) as record_sha256
-    from events as e
-    inner join repeated as i on e.id = i.id
-    inner join work.records as r on e.record_number = r.record_number
+repeated as (
+    select id
+    from ids
+    group by id
+    having count(*) > 1
 ),
 
 copies as (
@@ -35,13 +33,14 @@ copies as (
         e.record_number,
         e.id,
         e.received_at,
-        h.record_sha256,
+        sha256_hex(coalesce(r.record_as_sent, r.record)) as record_sha256,
         e.source_file,
         e.line_number,
         cast(null as boolean) as was_duplicate,
         e.received_at_utc_date
     from events as e
-    left join hashed as h on e.record_number = h.record_number
+    inner join repeated as i on e.id = i.id
+    inner join work.records as r on e.record_number = r.record_number
     union all
     select
         cast(null as bigint) as record_number,

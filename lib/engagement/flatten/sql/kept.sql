@@ -1,4 +1,4 @@
--- Grain: one event of the wanted sources, kept or a duplicate.
+-- Grain: one event of the wanted sources, kept or a duplicate: what has no second copy is kept.
 -- Parameters: every_source, write_keys.
 with classified as (
     select *
@@ -43,6 +43,6 @@ select
     e.source_file,
     e.shape,
     e.received_at_utc_date,
-    c.is_duplicate
+    coalesce(c.is_duplicate, false) as is_duplicate
 from classified as e
-inner join copies as c on e.record_number = c.record_number
+left join copies as c on e.record_number = c.record_number
