@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -15,7 +16,7 @@ import duckdb
 import numpy as np
 import orjson
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from engagement.landing import records, scanned, strict_json
@@ -380,3 +381,44 @@ def test_a_line_that_cannot_be_held_makes_its_file_unreadable(
     assert table.column("source_file").to_pylist() == ["b"] * 3
     assert table.column("event").to_pylist() == [None, "E", None]
     assert (read.lines(0).lines, read.lines(0).blank_lines) == (4, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2026-01-05T10:00:00.123Z", "2026-01-05T10:00:00.123"),
+        ("2026-01-05T10:00:00.1Z", "2026-01-05T10:00:00.100"),
+        ("2026-01-05 10:00:00", "2026-01-05T10:00:00.000"),
+        ("2026-01-05T10:00Z", "2026-01-05T10:00:00.000"),
+        ("2024-02-29T23:59:59.999Z", "2024-02-29T23:59:59.999"),
+        ("2024-03-01T00:00:00Z", "2024-03-01T00:00:00.000"),
+        ("1969-12-31T23:59:59.999Z", "1969-12-31T23:59:59.999"),
+        ("1000-01-01T00:00:00Z", "1000-01-01T00:00:00.000"),
+        ("9899-12-31T23:59:59Z", "9899-12-31T23:59:59.000"),
+        ("2026-01-05T10:00:00.1234Z", None),
+        ("2026-01-05T10:00:00+02:00", None),
+        ("2026-01-05T10:00+02:00", None),
+        ("2026-01-05T10:00-0230", None),
+        ("2023-02-29T10:00:00Z", None),
+        ("2026-01-05", None),
+        ("2026-01-05T10:00:00.Z", None),
+        ("2026-01-05T10:00:00z", None),
+        ("", None),
+    ],
+)
+def test_usual_times_are_read_and_others_are_left(text: str, moment: str | None) -> None:
+    lines = json.dumps({"type": "page", "at": text}) + "\n" + json.dumps({"type": "page"}) + "\n"
+    found = Scanned(lines.encode(), [("type",), ("event",), ("at",)])
+    (times,) = found.times([("at",)])
+    expected = [np.datetime64(moment) if moment else None, None]
+    assert times.to_pylist() == [one and one.astype("datetime64[us]").item() for one in expected]
+
+
+@given(st.datetimes(datetime(1000, 1, 1), datetime(9898, 12, 31)))
+@settings(deadline=None)
+def test_usual_times_are_what_python_reads(moment: datetime) -> None:
+    moment = moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+    text = moment.isoformat(timespec="milliseconds") + "Z"
+    lines = json.dumps({"type": "page", "at": text}) + "\n"
+    found = Scanned(lines.encode(), [("type",), ("event",), ("at",)])
+    assert found.times([("at",)])[0].to_pylist() == [moment]

@@ -542,7 +542,7 @@ ENVELOPE = {
 def records(warehouse: Warehouse, session: Session, land: Land, *lines: str) -> Table:
     """Lines read as records, by the reader of the engine."""
     land("records.json", "\n".join(lines).encode())
-    table, _ = session.landing_records(warehouse.landing_files().files, ENVELOPE)
+    table, _ = session.landing_records(warehouse.landing_files().files, ENVELOPE, {})
     return table
 
 
@@ -632,7 +632,7 @@ def test_landed_records_are_read_with_their_place(warehouse: Warehouse, land: La
     land("x.gz", b"no gzip")
     files = warehouse.landing_files().files
     with warehouse.session(write=True) as session:
-        table, done = session.landing_records(files, ENVELOPE)
+        table, done = session.landing_records(files, ENVELOPE, {})
         found = session.query(
             "select source_file, line_number, record, record_encoding, verdict, is_object, "
             f"received_at_utc_date from {table} order by source_file, record desc"
@@ -679,7 +679,7 @@ def test_of_a_key_given_twice_the_last_value_is_read(warehouse: Warehouse, land:
 
 def test_no_files_are_no_records(warehouse: Warehouse) -> None:
     with warehouse.session(write=True) as session:
-        table, done = session.landing_records([], ENVELOPE)
+        table, done = session.landing_records([], ENVELOPE, {})
         assert done == []
         assert session.query(f"select record from {table}").empty
 
@@ -687,7 +687,7 @@ def test_no_files_are_no_records(warehouse: Warehouse) -> None:
 def test_records_have_the_number_of_their_line(warehouse: Warehouse, land: Land) -> None:
     land("a", b'{"a":1}{"b":\n\nbad\nbad')
     with warehouse.session(write=True) as session:
-        session.landing_records(warehouse.landing_files().files, ENVELOPE)
+        session.landing_records(warehouse.landing_files().files, ENVELOPE, {})
         source = session.work(
             "wanted",
             "select source_file, line_number, record, record_encoding from work.records "

@@ -59,6 +59,14 @@ _ENVELOPE = {
 }
 """What every record is asked for; ids and names may be anything, and are texts then."""
 
+_TIMES = {
+    "stated_received_at": "raw_received_at",
+    "sent_at": "raw_sent_at",
+    "original_timestamp": "raw_original_timestamp",
+    "stated_timestamp": "raw_timestamp",
+}
+"""Which of these are times; the others are taken as they stand."""
+
 _EVENT_COLUMNS = {
     **DEFAULT_COLUMNS,
     "type": VARCHAR,
@@ -251,16 +259,20 @@ def _flatten(warehouse: Warehouse, settings: Settings, only: Set[str] | None) ->
 
 @contextmanager
 def _only_new_garbage() -> Iterator[None]:
-    """Let the collector leave alone what is there before.
+    """Let garbage be collected after each group of dates, and what is there before be left alone.
 
-    Trees of SQL have cycles and are made by the thousand. Each time that some are collected all
-    objects would be looked at, most of which belong to what was imported.
+    Trees of SQL have cycles and are made by the thousand. Left to itself, the collector would come
+    every few statements, and look at all that was imported, too.
     """
+    was_on = gc.isenabled()
+    gc.disable()
     gc.freeze()
     try:
         yield
     finally:
         gc.unfreeze()
+        if was_on:
+            gc.enable()
 
 
 def plan_run(warehouse: Warehouse, settings: Settings, *, some: bool = False) -> Plan:
@@ -400,6 +412,7 @@ class _Run:
             self._touched |= self._tables_of(days)
             self._just_read |= set(days)
             self._make_of_read(days)
+            gc.collect()
         return tuple(read)
 
     def _tables_of(self, days: Sequence[str]) -> set[str]:
@@ -414,7 +427,7 @@ class _Run:
         """Read the files of some dates; gives other dates that hold copies judged otherwise now."""
         session, settings = self._session, self._settings
         landed = [file for day in days for file in self._plan.files.get(day, ())]
-        _, files = session.landing_records(landed, _ENVELOPE)
+        _, files = session.landing_records(landed, _ENVELOPE, _TIMES)
         session.rows("files", _file_rows(files), _FILE_COLUMNS)
         session.work("classified", _sql("classified"))
         erased.refuse(session, settings)

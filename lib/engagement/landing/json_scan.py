@@ -547,6 +547,57 @@ def _point(data, views, number, at, size):
     views[2 * number + 1] = high
 
 
+_NO_TIME = -(1 << 63)
+_DAY = 86_400_000_000  # in microseconds
+
+
+@_compiled
+def _moment(data, at, size):
+    """Microseconds since 1970 of a usual timestamp in UTC, of whole milliseconds; or no time."""
+    if not 16 <= size <= 24 or _timestamp(data, at, size) != _SURE:
+        return _NO_TIME
+    end = at + size
+    year = _two_digits(data, at) * 100 + _two_digits(data, at + 2)
+    month, day = _two_digits(data, at + 5), _two_digits(data, at + 8)
+    minutes = _two_digits(data, at + 11) * 60 + _two_digits(data, at + 14)
+    at += 16
+    micros = 0
+    if at < end and data[at] == 58:
+        micros = _two_digits(data, at + 1) * 1_000_000
+        at += 3
+        if at < end and data[at] == 46:
+            unit = 100_000
+            at += 1
+            while at < end and 48 <= data[at] <= 57:
+                micros += (data[at] - 48) * unit
+                unit //= 10
+                at += 1
+            if unit < 100:
+                return _NO_TIME
+    if at < end and data[at] != 90:
+        return _NO_TIME
+    # Days since 1970, of years that begin with March.
+    year -= month <= 2
+    of_year = (153 * ((month + 9) % 12) + 2) // 5 + day - 1
+    days = year * 365 + year // 4 - year // 100 + year // 400 + of_year - 719_468
+    return days * _DAY + minutes * 60_000_000 + micros
+
+
+@_compiled
+def times(data, order, last_leaf, leaves, column_of, moments, valid):
+    """Read the timestamps of some rows where they have a usual form."""
+    leaf_node, leaf_at, leaf_size, leaf_kind = leaves
+    for number, row in enumerate(order):
+        _come_near(data, order, number, last_leaf, leaves)
+        for leaf in range(last_leaf[row - 1] if row else 0, last_leaf[row]):
+            column = column_of[leaf_node[leaf]]
+            if column >= 0 and leaf_kind[leaf] == STRING:
+                moment = _moment(data, leaf_at[leaf], leaf_size[leaf])
+                if moment != _NO_TIME:
+                    moments[column, number] = moment
+                    valid[column, number >> 3] |= np.uint8(1 << (number & 7))
+
+
 @_compiled
 def point_all(data, starts, ends, rows, views):
     """Let string views point to whole lines."""

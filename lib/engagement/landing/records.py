@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from engagement.landing import strict_json
 from engagement.landing.lines import UnreadableFileError, cut_records
 from engagement.landing.memory import Memory
-from engagement.landing.scanned import Group, Leaf, Path, Scanned
+from engagement.landing.scanned import TIME, Group, Leaf, Path, Scanned
 
 PARTITION = "received_at_utc_date"
 
@@ -108,10 +108,19 @@ class Records:
         scanned, as strings; for others they are NULL.
     memory
         Where texts and values are held: what is read can be used until it is cleared.
+    times
+        Columns, by name, of the times that stand in one of ``texts``. They are filled in where
+        they have a usual form.
     """
 
-    def __init__(self, texts: Mapping[str, Path], memory: Memory | None = None) -> None:
+    def __init__(
+        self,
+        texts: Mapping[str, Path],
+        memory: Memory | None = None,
+        times: Mapping[str, str] | None = None,
+    ) -> None:
         self._texts = dict(texts)
+        self._times = dict(times or {})
         self._memory = memory or Memory()
         self._waiting: list[_Piece] = []
         self._data = np.zeros(0, np.uint8)
@@ -319,6 +328,7 @@ class Records:
             pa.repeat(pa.scalar(True), count),
             pa.array(shape),
             *scanned.texts(),
+            *scanned.times(self._texts[text] for text in self._times.values()),
         ]
         escaped = zip(self._texts, scanned.texts_escaped(), strict=True)
         self.escaped |= {name for name, is_escaped in escaped if is_escaped}
@@ -332,10 +342,12 @@ class Records:
             columns.append(pa.array([row[place] for row in rows], kind))
         columns.append(pa.array([NO_GROUP] * len(rows), pa.int32()))
         columns += [pa.nulls(len(rows), pa.string_view()) for _ in self._texts]
+        columns += [pa.nulls(len(rows), TIME) for _ in self._times]
         return pa.RecordBatch.from_arrays(columns, schema=self._schema())
 
     def _schema(self) -> pa.Schema:
-        return pa.schema([*_RECORD, *((name, pa.string_view()) for name in self._texts)])
+        texts = ((name, pa.string_view()) for name in self._texts)
+        return pa.schema([*_RECORD, *texts, *((name, TIME) for name in self._times)])
 
 
 def _numbers(rows: pa.Table) -> NDArray[np.int64]:

@@ -54,6 +54,8 @@ LOOKS = ("fractions", "texts", "timestamps", "lists", "largest_integer", "unsure
 that are timestamps; arrays that hold something; the size of the largest whole number. All that only
 where no value is unsure, which asks for a closer look."""
 
+TIME = pa.timestamp("us")
+
 _NUMBERS = INTEGER | DOUBLE
 _VALUES = STRING | _NUMBERS | BOOLEAN | ARRAY
 
@@ -169,6 +171,22 @@ class Scanned:
         none = np.zeros(len(self._texts), np.bool_)
         return self._columns(self.order, column_of, none, none)
 
+    def times(self, texts: Iterable[Path]) -> list[pa.Array]:
+        """Columns of the times that stand in some of these strings; NULL where the form is rare."""
+        nodes = [self._text_of[text] for text in texts]
+        column_of = np.full(self._sizes[0], -1, np.int32)
+        column_of[nodes] = range(len(nodes))
+        count = len(self.order)
+        moments = self._memory.zeros((len(nodes), count), np.int64)
+        valid = self._memory.zeros((len(nodes), (count + 7) // 8), np.uint8)
+        json_scan.times(
+            self._bytes, self.order, self._last_leaf, self._leaves, column_of, moments, valid
+        )
+        return [
+            pa.Array.from_buffers(TIME, count, [pa.py_buffer(valid[n]), pa.py_buffer(moments[n])])
+            for n in range(len(nodes))
+        ]
+
     def texts_escaped(self) -> list[bool]:
         """Whether backslashes stand in the strings of these paths."""
         node, _, _, kind = self._leaves
@@ -269,12 +287,14 @@ class Scanned:
         nothing = np.zeros(0, np.uint8)
         json_scan.intern(nothing, 0, 0, -9, self._nodes, self._sizes)
         self._texts = []
+        self._text_of: dict[Path, int] = {}
         for path in texts:
             node = ROOT
             for name in path:
                 key = np.frombuffer(name.encode(), np.uint8)
                 node = json_scan.intern(key, 0, len(key), node, self._nodes, self._sizes)
             self._texts.append(node)
+            self._text_of[path] = node
         self._is_text[self._texts] = True
 
     def _scan(self) -> None:

@@ -564,15 +564,25 @@ class _AthenaSession:
     # --- the landing
 
     def landing_records(
-        self, files: Sequence[LandedFile], envelope: Mapping[str, JsonColumn]
+        self,
+        files: Sequence[LandedFile],
+        envelope: Mapping[str, JsonColumn],
+        times: Mapping[str, str],
     ) -> tuple[Table, list[FileLines]]:
         work, done = LinesReader(self._warehouse, self).read(files)
         self._work["lines"] = work
         self._work["records"] = self.create("records", self.sql(records_query()))
         records = Table(WORK, "records")
-        self.json_columns(
-            "envelope", records, "record", envelope, where="is_object", keep=True, lazy=True
+        texts = self.json_columns(
+            "envelope_texts", records, "record", envelope, where="is_object", keep=True, lazy=True
         )
+        read = [
+            exp.alias_(exp.func("parse_timestamp", exp.column(text)), name)
+            for name, text in times.items()
+        ]
+        query = exp.select("*", *read).from_(texts.node())
+        columns = {**self.columns(texts), **dict.fromkeys(times, "timestamp(3)")}
+        self.view("envelope", query, columns)
         return records, done
 
     def with_texts(self, name: str, rows: Select, columns: Mapping[str, str]) -> Table:

@@ -287,7 +287,10 @@ class Session(Protocol):
         ...
 
     def landing_records(
-        self, files: Sequence[LandedFile], envelope: Mapping[str, JsonColumn]
+        self,
+        files: Sequence[LandedFile],
+        envelope: Mapping[str, JsonColumn],
+        times: Mapping[str, str],
     ) -> tuple[Table, list[FileLines]]:
         """Read files record by record, losing nothing.
 
@@ -297,7 +300,8 @@ class Session(Protocol):
         ``record_encoding`` (``base64`` where it is no UTF-8), ``verdict`` (``object``, ``twice``,
         ``value``, ``too_deep``, ``not_json``, ``not_utf8``), ``is_object`` and ``shape`` (the
         engine's own). ``work.envelope`` has the same rows with the values of ``envelope``, of which
-        the first two are the type and the name of an event, and all are ``string`` or ``text``. A
+        the first two are the type and the name of an event, and all are ``string`` or ``text``;
+        and with ``times``, each by the name of the text that ``parse_timestamp`` reads for it. A
         file that cannot be read gives no record, and says why. What was read before is gone.
         """
         ...

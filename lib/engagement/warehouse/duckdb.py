@@ -491,10 +491,14 @@ class _DuckDBSession:
     # --- the landing
 
     def landing_records(
-        self, files: Sequence[LandedFile], envelope: Mapping[str, JsonColumn]
+        self,
+        files: Sequence[LandedFile],
+        envelope: Mapping[str, JsonColumn],
+        times: Mapping[str, str],
     ) -> tuple[Table, list[FileLines]]:
         self._forget_read()
-        records = Records({name: item.path for name, item in envelope.items()}, self._memory)
+        paths = {name: item.path for name, item in envelope.items()}
+        records = Records(paths, self._memory, times)
         opened: list[tuple[LandedFile, int]] = []
         failed: dict[str, FileLines] = {}
         for file in files:
@@ -512,8 +516,9 @@ class _DuckDBSession:
         self._read = records
         self._connection.register(duckdb_records.RECORDS, table)
         self._read_mark = self._memory.mark()
-        self._view("records", duckdb_records.records_sql(envelope))
-        self._view("envelope", duckdb_records.envelope_sql(records, envelope))
+        self._view("records", duckdb_records.records_sql([*envelope, *times]))
+        texts = duckdb_records.envelope_sql(records, envelope)
+        self._view("envelope", duckdb_records.times_sql(texts, times))
         lines = {file.name: records.lines(number) for file, number in opened}
         done = [
             failed.get(file.name)

@@ -93,6 +93,19 @@ def envelope_sql(records: Records, wanted: Mapping[str, JsonColumn]) -> str:
     )
 
 
+def times_sql(envelope: str, times: Mapping[str, str]) -> str:
+    """The query for an envelope with its times: those in a rare form are yet to be read."""
+    read = [
+        f"coalesce({name_sql(name)}, {duckdb_json.rendered_of(_TIME, name_sql(text))})"
+        f" as {name_sql(name)}"
+        for name, text in times.items()
+    ]
+    return f"select * replace ({', '.join(read)}) from ({envelope})" if read else envelope
+
+
+_TIME = "parse_timestamp(leaf)"
+
+
 def _as_text(value: str) -> str:
     return f"nullif({value}, '')"
 

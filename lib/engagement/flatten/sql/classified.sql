@@ -12,11 +12,7 @@ typed as (
         *,
         lower(type) as event_type,
         cast(received_at_utc_date || ' 00:00:00.000' as timestamp(3)) as day_start,
-        cast(received_at_utc_date || ' 23:59:59.999' as timestamp(3)) as day_end,
-        parse_timestamp(raw_received_at) as stated_received_at,
-        parse_timestamp(raw_sent_at) as sent_at,
-        parse_timestamp(raw_original_timestamp) as original_timestamp,
-        parse_timestamp(raw_timestamp) as stated_timestamp
+        cast(received_at_utc_date || ' 23:59:59.999' as timestamp(3)) as day_end
     from envelope
 ),
 
