@@ -55,6 +55,7 @@ _ONES = np.uint64(0x0101010101010101)
 _HIGHS = np.uint64(0x8080808080808080)
 _SPACES = np.uint64(0x2020202020202020)
 _QUOTES = np.uint64(0x2222222222222222)
+_LINE_ENDS = np.uint64(0x0A0A0A0A0A0A0A0A)
 _BACKSLASHES = np.uint64(0x5C5C5C5C5C5C5C5C)
 _WORD = 8
 _LINE = 64  # of the processor's cache, in bytes
@@ -80,6 +81,29 @@ def _plain_bytes(word):
         return _WORD
     first = (marks & (~marks + np.uint64(1))) >> np.uint64(7)
     return np.int64((((first - np.uint64(1)) & _ONES) * _ONES) >> np.uint64(56))
+
+
+@_compiled
+def line_ends(data, at, ends, count):
+    """Find the line ends from ``at`` on, as far as there is room for them.
+
+    Gives how many there are then, with ``count`` before, and how far it came.
+    """
+    while at < len(data):
+        if at + _WORD <= len(data):
+            word = eight_bytes(data, at) ^ _LINE_ENDS
+            if (word - _ONES) & ~word & _HIGHS == 0:
+                at += _WORD
+                continue
+        after = min(at + _WORD, len(data))
+        if count + _WORD > len(ends):
+            return count, at
+        while at < after:
+            if data[at] == 10:
+                ends[count] = at
+                count += 1
+            at += 1
+    return count, at
 
 
 @_compiled
@@ -461,17 +485,26 @@ def scan(data, starts, ends, first, texts, nodes, sizes, seen_in, follows, leave
 
 
 @_compiled
-def _come_near(data, order, number, last_leaf, leaves):
-    """Ask for the leaves and the text of rows that come soon: rows of a group lie far apart."""
+def _leaves_come_near(order, number, last_leaf, leaves):
+    """Ask for the leaves of a row that comes soon: rows of a group lie far apart."""
     leaf_node, leaf_at, leaf_size, leaf_kind = leaves
-    if number + 2 * _AHEAD >= len(order):
+    if number >= len(order):
         return
-    row = order[number + 2 * _AHEAD]
+    row = order[number]
     for leaf in range(last_leaf[row - 1] if row else 0, last_leaf[row], _LINE // 4):
         prefetch(leaf_node, leaf)
         prefetch(leaf_at, leaf)
         prefetch(leaf_size, leaf)
         prefetch(leaf_kind, leaf)
+
+
+@_compiled
+def _come_near(data, order, number, last_leaf, leaves):
+    """Ask for the leaves of a row that comes soon, and for the text of one that comes sooner."""
+    _leaves_come_near(order, number + 2 * _AHEAD, last_leaf, leaves)
+    if number + _AHEAD >= len(order):
+        return
+    leaf_at = leaves[1]
     row = order[number + _AHEAD]
     first, after = (last_leaf[row - 1] if row else 0), last_leaf[row]
     if first < after:
@@ -484,7 +517,8 @@ def summary(order, last_leaf, leaves, count, kinds, touched):
     """Count the leaves of some rows by node, with their kinds; gives how many nodes there are."""
     leaf_node, _, leaf_size, leaf_kind = leaves
     nodes = 0
-    for row in order:
+    for number, row in enumerate(order):
+        _leaves_come_near(order, number + _AHEAD, last_leaf, leaves)
         for leaf in range(last_leaf[row - 1] if row else 0, last_leaf[row]):
             node = leaf_node[leaf]
             if count[node] == 0:

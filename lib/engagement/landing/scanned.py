@@ -66,7 +66,7 @@ _FEW_CELLS = 1_000_000
 _NODES = 1 << 12
 _KEY_BYTES = 1 << 16
 _LEAVES_A_LINE = 64
-_PART = 1 << 18
+_BYTES_A_LINE = 400  # at least, mostly: there is more room for shorter ones when they come
 
 
 @dataclass(frozen=True)
@@ -360,7 +360,8 @@ class Scanned:
     ) -> list[pa.Array]:
         columns, count = len(quoted), len(rows)
         views = self._memory.empty((columns, 2 * count), np.uint64)
-        views[~full] = 0
+        for column in np.flatnonzero(~full).tolist():
+            views[column].fill(0)
         valid = self._memory.zeros((columns, (count + 7) // 8), np.uint8)
         json_scan.fill(
             self._bytes, rows, self._last_leaf, self._leaves, column_of, quoted, views, valid
@@ -376,12 +377,13 @@ class Scanned:
 
 
 def _line_ends(data: NDArray[np.uint8]) -> NDArray[np.int64]:
-    # In parts that stay in the processor's cache.
-    ends = [
-        np.flatnonzero(data[start : start + _PART] == ord("\n")) + start
-        for start in range(0, len(data), _PART)
-    ]
-    return np.concatenate([np.zeros(0, np.int64), *ends])
+    ends = np.empty(len(data) // _BYTES_A_LINE + 1, np.int64)
+    count, at = 0, 0
+    while at < len(data):
+        count, at = json_scan.line_ends(data, at, ends, count)
+        if at < len(data):
+            ends = np.concatenate([ends, np.empty_like(ends)])
+    return ends[:count]
 
 
 def _is_mixed(kinds: int) -> bool:

@@ -386,7 +386,9 @@ class _DuckDBSession:
     ) -> pa.Table:
         del within  # all paths have been found already
         rows, read = self._physical(source), self._read_last()
-        return duckdb_fields.json_fields(self._run, rows, column, groups, read, looked_into)
+        return duckdb_fields.json_fields(
+            self._run, self._arrow, rows, column, groups, read, looked_into
+        )
 
     def _read_last(self) -> Records:
         if self._read is None:

@@ -14,6 +14,7 @@ from typing import Any
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from engagement.landing import strict_json
@@ -25,6 +26,7 @@ from engagement.warehouse.duckdb_json import name_sql
 
 Path = tuple[str, ...]
 Run = Callable[[str, str], duckdb.DuckDBPyConnection]
+Fetch = Callable[[str, str], pa.Table]
 
 _PLACES = {kind: place for place, kind in enumerate(COUNTED)}
 _KNOWN, _UNSURE = [LOOKS.index(name) for name in FIELD_LOOKS], LOOKS.index("unsure")
@@ -78,6 +80,7 @@ class _Entries:
 
 def json_fields(
     run: Run,
+    fetch: Fetch,
     rows: str,
     column: str,
     groups: Sequence[str],
@@ -86,7 +89,7 @@ def json_fields(
 ) -> pa.Table:
     """See :meth:`engagement.warehouse.base.Session.json_fields`."""
     keys = [name_sql(group) for group in groups]
-    found = _counted(run, rows, column, keys, read)
+    found = _counted(run, fetch, rows, column, keys, read)
     entries = found.entries()
     decides = _decisions(found, entries, read.paths, looked_into)
     entry: dict[tuple[int, int], int] = {}
@@ -112,18 +115,24 @@ def json_fields(
 _LOOK_PLACES = {name.split("_")[0]: place for place, name in enumerate(FIELD_LOOKS)}
 
 
-def _counted(run: Run, rows: str, column: str, keys: Sequence[str], read: Records) -> _Counts:
+def _counted(
+    run: Run, fetch: Fetch, rows: str, column: str, keys: Sequence[str], read: Records
+) -> _Counts:
     found = _Counts()
     in_texts: dict[tuple[Any, ...], int] = {}
-    for *group, shape, numbers in run(
-        f"select {', '.join([*keys, 'shape'])}, list(record_number) from {rows} "
+    grouped = fetch(
+        f"select {', '.join([*keys, 'shape'])}, list(record_number) as numbers from {rows} "
         f"where record_number < {read.first_odd} group by all",
         "counts",
-    ).fetchall():
+    )
+    *groups, shapes, lists = grouped.combine_chunks().columns
+    for *group, shape, numbers in zip(
+        *(column.to_pylist() for column in groups), shapes.to_pylist(), _arrays(lists), strict=True
+    ):
         at = found.number(tuple(group), shape)
         if shape == NO_GROUP:
             in_texts[tuple(group)] = at
-        for paths, counts, looks in read.counts(np.array(numbers)):
+        for paths, counts, looks in read.counts(numbers):
             found.add(at, paths, counts, looks if shape != NO_GROUP else None)
     texts = ", ".join([*keys, name_sql(column)])
     odd: dict[tuple[Any, ...], Counter[tuple[Path, str]]] = {}
@@ -139,6 +148,13 @@ def _counted(run: Run, rows: str, column: str, keys: Sequence[str], read: Record
         numbers = np.array([read.number_of(path) for path in by_path])
         found.add(at, numbers, np.array(list(by_path.values())))
     return found
+
+
+def _arrays(lists: pa.ChunkedArray) -> Iterator[NDArray[np.int64]]:
+    for chunk in lists.chunks:
+        values = chunk.flatten().to_numpy()
+        ends = np.cumsum(pc.list_value_length(chunk).to_numpy()).tolist()
+        yield from (values[start:end] for start, end in zip([0, *ends], ends, strict=False))
 
 
 def _decisions(
