@@ -412,7 +412,8 @@ class _Run:
             self._touched |= self._tables_of(days)
             self._just_read |= set(days)
             self._make_of_read(days)
-            gc.collect()
+            if self._unread:
+                gc.collect()
         return tuple(read)
 
     def _tables_of(self, days: Sequence[str]) -> set[str]:
@@ -630,13 +631,15 @@ class _Run:
 
         They are those that the fields of these dates ask for.
         """
-        if not any(map(tables.suspects, chosen)):
+        maybe = [table for table in chosen if tables.suspects(table)]
+        if not maybe:
             return {}
         if {day for one in self._registered() for day in one.days} <= set(days):
             found = self.wanted()
         else:
             known = fields.registered_on(self._session, days)
-            found = tables.event_tables(known, self._plans)
+            of_them = [one for one in known if any(table.takes(one) for table in maybe)]
+            found = tables.event_tables(of_them, self._plans)
         return {table.name: table for table in found if tables.suspects(table)}
 
     def _publish_discards(self, misfits: Sequence[exp.Query], days: Sequence[str]) -> None:

@@ -513,7 +513,11 @@ def drop_others(session: Session, wanted: set[str]) -> list[str]:
 
 @cache
 def _tree(sql: str) -> exp.Expr:
-    return exp.maybe_parse(sql, dialect="athena")
+    tree: exp.Expr = exp.maybe_parse(sql, dialect="athena")
+    for node in tree.walk():
+        # Where it stood in the text, which each copy would take along.
+        node.meta.clear()
+    return tree
 
 
 def parsed(sql: str, leaf: str) -> exp.Expr:

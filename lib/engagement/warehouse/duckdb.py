@@ -437,9 +437,8 @@ class _DuckDBSession:
     def _values_sql(self, rows: _JustRead, wanted: Mapping[str, JsonColumn]) -> str:
         """The query for rows just read and values that their texts hold."""
         parts = [
-            self._with(rows.query, duckdb_records.group_table(group.number), values)
+            self._with(rows.query, *duckdb_records.values_of(group, wanted))
             for group in rows.groups
-            for values in [duckdb_records.values_of(group, wanted)]
         ]
         if rows.has_odd or not parts:
             odd = self._with(rows.query, duckdb_records.ODD, ["record as __text"])

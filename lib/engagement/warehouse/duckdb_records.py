@@ -113,12 +113,25 @@ def _as_text(value: str) -> str:
 # --- values of groups ---------------------------------------------------------------------------
 
 
-def values_of(group: RecordGroup, wanted: Mapping[str, JsonColumn]) -> list[str]:
-    """Columns for values that a group's records hold."""
-    return [
-        f"{value_sql(group.leaves.get(item.path), item.kind)} as {name_sql(alias)}"
-        for alias, item in wanted.items()
-    ]
+def values_of(group: RecordGroup, wanted: Mapping[str, JsonColumn]) -> tuple[str, list[str]]:
+    """Where a group's records are, and columns for values that they hold.
+
+    Values that are to be printed are columns of the first already: a text reads them many times.
+    """
+    printed: dict[str, str] = {}
+    values = []
+    for alias, item in wanted.items():
+        leaf = group.leaves.get(item.path)
+        as_printed = None
+        if leaf and _is_printed(leaf, item.kind):
+            as_printed = f"{leaf.name}_printed"
+            printed[as_printed] = _printed(leaf)
+        values.append(f"{value_sql(leaf, item.kind, as_printed)} as {name_sql(alias)}")
+    source = group_table(group.number)
+    if printed:
+        more = ", ".join(f"{sql} as {name}" for name, sql in printed.items())
+        source = f"(select *, {more} from {source})"
+    return source, values
 
 
 def odd_events_sql() -> str:
@@ -131,8 +144,11 @@ def needs_texts(records: Records) -> bool:
     return records.has_odd or records.has_groups_without_columns
 
 
-def value_sql(leaf: Leaf | None, kind: str) -> str:
-    """A group's value of one path, read as :class:`~.base.JsonColumn` says."""
+def value_sql(leaf: Leaf | None, kind: str, printed: str | None = None) -> str:
+    """A group's value of one path, read as :class:`~.base.JsonColumn` says.
+
+    ``printed`` is the column that has it as :func:`_printed` says, where there is one.
+    """
     as_type = _TYPES[kind]
     if leaf is None:
         return f"cast(null as {as_type})"
@@ -146,9 +162,8 @@ def value_sql(leaf: Leaf | None, kind: str) -> str:
         return column
     if leaf.kinds == BOOLEAN and kind == "boolean":
         return f"{column} = 'true'"
-    if leaf.kinds == ARRAY or leaf.is_mixed or kind == "text":
-        # As the engine prints them: blanks, escapes and numbers are not as they were sent.
-        printed = duckdb_json.printed(f"""json_transform({column}, '"JSON"')""")
+    if _is_printed(leaf, kind):
+        printed = printed or _printed(leaf)
         if kind != "text":
             return printed
         if leaf.kinds == ARRAY:
@@ -159,6 +174,17 @@ def value_sql(leaf: Leaf | None, kind: str) -> str:
     if leaf.kinds == INTEGER and kind == "integer":
         as_type = "bigint"  # a line with an integer of more than 18 digits is odd
     return f"cast({column} as {as_type})"
+
+
+def _is_printed(leaf: Leaf, kind: str) -> bool:
+    if leaf.kinds in (STRING, INTEGER, BOOLEAN):
+        return False
+    return leaf.kinds == ARRAY or leaf.is_mixed or kind == "text"
+
+
+def _printed(leaf: Leaf) -> str:
+    """A value as the engine prints it: blanks, escapes and numbers are not as they were sent."""
+    return duckdb_json.printed(f"""json_transform({leaf.name}, '"JSON"')""")
 
 
 def _unescaped(column: str, leaf: Leaf) -> str:
