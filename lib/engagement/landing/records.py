@@ -148,19 +148,22 @@ class Records:
         UnreadableFileError
             When a line is too long to be held.
         """
-        start, left = self._bytes, iter(parts)
+        start, left, whole = self._bytes, iter(parts), None
         try:
             for place, part in enumerate(left):
                 if place == 0 and part.startswith(_BOM):
                     part = part[len(_BOM) :]
                 if b"\r" in part or self._bytes + len(part) >= _SCANNED_BYTES:
                     held = self._data[start : self._bytes].tobytes()
-                    self._bytes = start
-                    return self._read_whole(b"".join([held, part, *left]), day, name)
+                    whole = b"".join([held, part, *left])
+                    break
                 self._hold(part)
         except BaseException:
             self._bytes = start
             raise
+        if whole is not None:
+            self._bytes = start
+            return self._read_whole(whole, day, name)
         if self._bytes > start and self._data[self._bytes - 1] != ord("\n"):
             self._hold(b"\n")
         number = self._number_of_file()
@@ -169,6 +172,7 @@ class Records:
         return number
 
     def _read_whole(self, data: bytes, day: str, name: str) -> int:
+        """Take in a file that has other line ends, or that what waits leaves no room for."""
         data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         if len(data) > _LONGEST_LINE and max(map(len, data.split(b"\n"))) > _LONGEST_LINE:
             raise UnreadableFileError(f"a line of more than {_LONGEST_LINE / 1e9:g} GB")

@@ -1,22 +1,22 @@
 -- Grain: one event that was kept, without its text: the engine puts that beside it.
 select
-    record_number,
-    id,
-    anonymous_id,
-    user_id,
-    sent_at,
-    "timestamp",
-    received_at,
-    original_timestamp,
-    channel,
-    context_ip,
-    context_request_ip,
-    context_passed_ip,
-    type,
-    event,
-    write_key,
-    source_file,
-    shape,
-    received_at_utc_date
-from work.kept
-where not is_duplicate
+    k.record_number,
+    k.id,
+    k.anonymous_id,
+    k.user_id,
+    k.sent_at,
+    k."timestamp",
+    k.received_at,
+    k.original_timestamp,
+    k.channel,
+    k.context_ip,
+    k.context_request_ip,
+    k.context_passed_ip,
+    k.type,
+    k.event,
+    k.write_key,
+    k.source_file,
+    k.shape,
+    k.received_at_utc_date
+from work.kept as k
+where not k.is_duplicate
