@@ -30,7 +30,14 @@ from engagement.flatten.tables import EventTable
 from engagement.landing.files import LandingError, nothing_landed
 from engagement.landing.lines import cut_records
 from engagement.settings import Settings
-from engagement.warehouse.base import RAW_LINES, FileLines, JsonColumn, Session, Warehouse
+from engagement.warehouse.base import (
+    RAW_LINES,
+    FileLines,
+    JsonColumn,
+    Session,
+    Warehouse,
+    columns_of,
+)
 from engagement.warehouse.dialect import Table, literal, parse
 from engagement.warehouse.values import BIGINT, BOOLEAN, TIMESTAMP, VARCHAR
 
@@ -76,15 +83,11 @@ _EVENT_COLUMNS = {
     "record": VARCHAR,
     PARTITION: VARCHAR,
 }
+_KEPT = Table("work", "kept")
 _KEPT_COLUMNS = {
     "record_number": BIGINT,
-    **DEFAULT_COLUMNS,
-    "type": VARCHAR,
-    "event": VARCHAR,
-    "write_key": VARCHAR,
-    "source_file": VARCHAR,
+    **{name: kind for name, kind in _EVENT_COLUMNS.items() if name != "record"},
     "shape": BIGINT,
-    PARTITION: VARCHAR,
 }
 _FILES = Table("landing", "files")
 _FILE_COLUMNS = {
@@ -210,6 +213,25 @@ def duplicates_sql() -> str:
     return _text("copies")
 
 
+@contextmanager
+def _only_new_garbage() -> Iterator[None]:
+    """Let garbage be collected after each group of dates, and what is there before be left alone.
+
+    Trees of SQL have cycles and are made by the thousand. Left to itself, the collector would come
+    every few statements, and look at all that was imported, too.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+        if was_on:
+            gc.enable()
+
+
+@_only_new_garbage()
 def flatten(
     warehouse: Warehouse, settings: Settings, *, only: Set[str] | None = None
 ) -> FlattenReport:
@@ -226,11 +248,6 @@ def flatten(
         When the landing does not exist or holds no file in the asked range of dates; or when the
         records of a day do not add up, before anything of that day was published.
     """
-    with _only_new_garbage():
-        return _flatten(warehouse, settings, only)
-
-
-def _flatten(warehouse: Warehouse, settings: Settings, only: Set[str] | None) -> FlattenReport:
     plan = plan_run(warehouse, settings, some=only is not None).only(only)
     plans = _plans(settings)
     if plan.is_idle:
@@ -255,24 +272,6 @@ def _flatten(warehouse: Warehouse, settings: Settings, only: Set[str] | None) ->
         bytes_read=sum(file.size for day in read for file in plan.files.get(day, ())),
         bytes_scanned=sum(scanned) if scanned else None,
     )
-
-
-@contextmanager
-def _only_new_garbage() -> Iterator[None]:
-    """Let garbage be collected after each group of dates, and what is there before be left alone.
-
-    Trees of SQL have cycles and are made by the thousand. Left to itself, the collector would come
-    every few statements, and look at all that was imported, too.
-    """
-    was_on = gc.isenabled()
-    gc.disable()
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
-        if was_on:
-            gc.enable()
 
 
 def plan_run(warehouse: Warehouse, settings: Settings, *, some: bool = False) -> Plan:
@@ -440,7 +439,8 @@ class _Run:
         session.work("kept", _sql("kept"), sources)
         session.work("ledger", _sql("ledger"), sources)
         _reconcile(session)
-        session.with_texts("kept_texts", _sql("kept_texts"), _KEPT_COLUMNS)
+        first_copies = columns_of(_KEPT, _KEPT_COLUMNS).where(exp.column("is_duplicate").not_())
+        session.with_texts(tables.KEPT_TEXTS.name, first_copies, _KEPT_COLUMNS)
         self._publish_records(days)
         self._publish_registry(days)
         self._publish_ledger(days)
@@ -563,7 +563,7 @@ class _Run:
         session = self._session
         wanted = [table for table in self.wanted() if self._is_touched(table)]
         can_be_made = tables.lay_out(session, wanted)
-        session.forget(Table("work", "kept"))
+        session.forget(_KEPT)
         if not can_be_made:
             return
         mapping, suspect = self._mapping(), self._suspect(wanted, days)

@@ -569,10 +569,7 @@ def _point(data, views, number, at, size):
         low |= _first_bytes(eight_bytes(data, at), min(size, 4)) << np.uint64(32)
         short = _first_bytes(eight_bytes(data, at + 4), min(max(size - 4, 0), 8))
         high = np.uint64(at) << np.uint64(32) if size > 12 else short
-    elif size > 12:
-        low |= eight_bytes(data, at) << np.uint64(32)
-        high = np.uint64(at) << np.uint64(32)
-    else:
+    else:  # a short text at the very end
         for place in range(min(size, 4)):
             low |= np.uint64(data[at + place]) << np.uint64(32 + 8 * place)
         for place in range(4, size):

@@ -166,16 +166,14 @@ class Scanned:
 
     def texts(self) -> list[pa.Array]:
         """Columns of the paths that are strings, of all clean lines in order of groups."""
-        column_of = np.full(self._sizes[0], -1, np.int32)
-        column_of[self._texts] = range(len(self._texts))
+        column_of = self._column_of(self._texts.values())
         none = np.zeros(len(self._texts), np.bool_)
         return self._columns(self.order, column_of, none, none)
 
     def times(self, texts: Iterable[Path]) -> list[pa.Array]:
         """Columns of the times that stand in some of these strings; NULL where the form is rare."""
-        nodes = [self._text_of[text] for text in texts]
-        column_of = np.full(self._sizes[0], -1, np.int32)
-        column_of[nodes] = range(len(nodes))
+        nodes = [self._texts[text] for text in texts]
+        column_of = self._column_of(nodes)
         count = len(self.order)
         moments = self._memory.zeros((len(nodes), count), np.int64)
         valid = self._memory.zeros((len(nodes), (count + 7) // 8), np.uint8)
@@ -191,7 +189,7 @@ class Scanned:
         """Whether backslashes stand in the strings of these paths."""
         node, _, _, kind = self._leaves
         found = node[: self._counts[0]][(kind[: self._counts[0]] & ESCAPED) > 0]
-        return [bool(np.any(found == text)) for text in self._texts]
+        return [bool(np.any(found == text)) for text in self._texts.values()]
 
     @cached_property
     def groups(self) -> list[Group]:
@@ -229,8 +227,7 @@ class Scanned:
     def columns(self, rows: NDArray[np.int64], leaves: Iterable[Leaf]) -> list[pa.Array]:
         """The values of some of a group's lines: a column for each of its leaves."""
         wanted = list(leaves)
-        column_of = np.full(self._sizes[0], -1, np.int32)
-        column_of[[leaf.node for leaf in wanted]] = range(len(wanted))
+        column_of = self._column_of(leaf.node for leaf in wanted)
         quoted = np.array([leaf.is_mixed for leaf in wanted], np.bool_)
         full = np.array([leaf.is_full for leaf in wanted], np.bool_)
         return self._columns(rows, column_of, quoted, full)
@@ -286,16 +283,14 @@ class Scanned:
     def _name_texts(self, texts: Sequence[Path]) -> None:
         nothing = np.zeros(0, np.uint8)
         json_scan.intern(nothing, 0, 0, -9, self._nodes, self._sizes)
-        self._texts = []
-        self._text_of: dict[Path, int] = {}
+        self._texts: dict[Path, int] = {}
         for path in texts:
             node = ROOT
             for name in path:
                 key = np.frombuffer(name.encode(), np.uint8)
                 node = json_scan.intern(key, 0, len(key), node, self._nodes, self._sizes)
-            self._texts.append(node)
-            self._text_of[path] = node
-        self._is_text[self._texts] = True
+            self._texts[path] = node
+        self._is_text[list(self._texts.values())] = True
 
     def _scan(self) -> None:
         counts = np.zeros(3, np.int64)
@@ -350,6 +345,13 @@ class Scanned:
         if above == TYPES:
             return _text(self._key(node)).lower(), None
         return _text(self._key(above)).lower(), _text(self._key(node))
+
+    def _column_of(self, nodes: Iterable[int]) -> NDArray[np.int32]:
+        """Of each node, which column it is; -1 where it is none."""
+        column_of = np.full(self._sizes[0], -1, np.int32)
+        for column, node in enumerate(nodes):
+            column_of[node] = column
+        return column_of
 
     def _columns(
         self,

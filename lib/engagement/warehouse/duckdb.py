@@ -779,8 +779,8 @@ _ALLOCATION = {
     "allocator_bulk_deallocation_flush_threshold": "100GB",
 }
 """A connection that writes uses the memory of a block again, where DuckDB would give it back to the
-system each time, and pay a page fault for every 4 kB of the next. It is no more memory in all: only
-addresses are reserved."""
+system each time, and pay a page fault for every 4 kB of the next. Addresses are reserved; memory is
+taken as blocks need it."""
 
 _STORAGE = "storage"
 _PUT_ASIDE = f"{_STORAGE}.texts_put_aside"

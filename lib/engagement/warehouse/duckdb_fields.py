@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import duckdb
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from engagement.landing import strict_json
@@ -152,9 +152,8 @@ def _counted(
 
 def _arrays(lists: pa.ChunkedArray) -> Iterator[NDArray[np.int64]]:
     for chunk in lists.chunks:
-        values = chunk.flatten().to_numpy()
-        ends = np.cumsum(pc.list_value_length(chunk).to_numpy()).tolist()
-        yield from (values[start:end] for start, end in zip([0, *ends], ends, strict=False))
+        values = chunk.values.to_numpy()
+        yield from (values[start:end] for start, end in pairwise(chunk.offsets.to_pylist()))
 
 
 def _decisions(

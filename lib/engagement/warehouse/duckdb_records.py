@@ -177,9 +177,8 @@ def value_sql(leaf: Leaf | None, kind: str, printed: str | None = None) -> str:
 
 
 def _is_printed(leaf: Leaf, kind: str) -> bool:
-    if leaf.kinds in (STRING, INTEGER, BOOLEAN):
-        return False
-    return leaf.kinds == ARRAY or leaf.is_mixed or kind == "text"
+    is_plain = leaf.kinds in (STRING, INTEGER, BOOLEAN)
+    return not is_plain and (leaf.kinds == ARRAY or leaf.is_mixed or kind == "text")
 
 
 def _printed(leaf: Leaf) -> str:
