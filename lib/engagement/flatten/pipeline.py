@@ -436,7 +436,7 @@ class _Run:
         window = settings.duplicates.window_days
         has_others = self._find_others(days, window)
         session.work("copies", _sql("copies"), {"window_days": window, **sources})
-        session.work("kept", _sql("kept"), sources)
+        session.work("kept", _sql("kept"), sources, lazy=True)
         session.work("ledger", _sql("ledger"), sources)
         _reconcile(session)
         first_copies = columns_of(_KEPT, _KEPT_COLUMNS).where(exp.column("is_duplicate").not_())

@@ -391,14 +391,14 @@ def time_discards() -> exp.Query:
                 exp.alias_(_name_of_type(), "table_name"),
                 exp.alias_(exp.column("id"), "row_id"),
                 exp.alias_(exp.Literal.string(name), "column_name"),
-                exp.alias_(exp.column(f"raw_{name}"), "column_value"),
+                exp.alias_(exp.column(f"unreadable_{name}"), "column_value"),
                 exp.column("received_at"),
                 exp.alias_(exp.Literal.string("not a timestamp"), "reason"),
                 exp.column(PARTITION),
             )
             .from_(Table("work", "kept").node())
             .where(exp.column("is_duplicate").not_())
-            .where(exp.column(f"is_{name}_unreadable"))
+            .where(exp.column(f"unreadable_{name}").is_(exp.null()).not_())
             for name in TIMES
         ]
     )

@@ -378,7 +378,15 @@ class _AthenaSession:
 
     # --- working tables
 
-    def work(self, name: str, select: Select, parameters: Mapping[str, Any] | None = None) -> Table:
+    def work(
+        self,
+        name: str,
+        select: Select,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        lazy: bool = False,
+    ) -> Table:
+        del lazy  # a table is planned once
         bound = self.tree(select, parameters)
         part = self._part_of_work(bound)
         self._work[name] = part if part is not None else self.create(name, self.sql(bound))

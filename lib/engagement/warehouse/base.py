@@ -171,8 +171,18 @@ class Session(Protocol):
         """
         ...
 
-    def work(self, name: str, select: Select, parameters: Mapping[str, Any] | None = None) -> Table:
-        """Materialise a query as ``work.<name>``, which this session alone can see."""
+    def work(
+        self,
+        name: str,
+        select: Select,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        lazy: bool = False,
+    ) -> Table:
+        """Materialise a query as ``work.<name>``, which this session alone can see.
+
+        A ``lazy`` one may be run wherever the table is read, if that takes the engine less.
+        """
         ...
 
     def forget(self, *tables: Table) -> None:

@@ -314,7 +314,16 @@ class _DuckDBSession:
 
     # --- working tables
 
-    def work(self, name: str, select: Select, parameters: Mapping[str, Any] | None = None) -> Table:
+    def work(
+        self,
+        name: str,
+        select: Select,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        lazy: bool = False,
+    ) -> Table:
+        if lazy:
+            return self._view(name, self._sql(select, parameters))
         table = Table(WORK, name)
         self._create(table, self._sql(select, parameters))
         return table
@@ -591,7 +600,10 @@ class _DuckDBSession:
         started = time.perf_counter()
         # Outside: to ask for a table that there is not would end the transaction.
         old = self.columns(table)
-        with self._transaction(str(table)):
+        # Each thread ends each part of a union with a group of rows that is not full, and what is
+        # small is compressed again with the next checkpoint.
+        threads = 1 if isinstance(select, exp.SetOperation) else self._most_threads
+        with self._at_most(threads), self._transaction(str(table)):
             if partitions is None or not old:
                 rows = self._replace(table, sql, old, columns)
             else:
@@ -600,6 +612,14 @@ class _DuckDBSession:
             self._run(f"comment on table {self._physical(table)} is {mark}", str(table))
         self._warehouse.log.add(str(table), sql, rows, started)
         return Publication(table, rows)
+
+    @contextmanager
+    def _at_most(self, threads: int) -> Iterator[None]:
+        before, self._most_threads = self._most_threads, threads
+        try:
+            yield
+        finally:
+            self._most_threads = before
 
     @contextmanager
     def _transaction(self, label: str) -> Iterator[None]:

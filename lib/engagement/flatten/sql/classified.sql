@@ -69,15 +69,14 @@ select
             then 'unknown_type'
     end as reason,
     is_received_at_moved,
-    raw_received_at,
-    raw_sent_at,
-    raw_original_timestamp,
-    raw_timestamp,
-    coalesce(raw_received_at, '') <> '' and stated_received_at is null as is_received_at_unreadable,
-    coalesce(raw_sent_at, '') <> '' and sent_at is null as is_sent_at_unreadable,
-    coalesce(raw_original_timestamp, '') <> ''
-    and original_timestamp is null as is_original_timestamp_unreadable,
-    coalesce(raw_timestamp, '') <> '' and stated_timestamp is null as is_timestamp_unreadable,
+    case
+        when raw_received_at <> '' and stated_received_at is null then raw_received_at
+    end as unreadable_received_at,
+    case when raw_sent_at <> '' and sent_at is null then raw_sent_at end as unreadable_sent_at,
+    case
+        when raw_original_timestamp <> '' and original_timestamp is null then raw_original_timestamp
+    end as unreadable_original_timestamp,
+    case when raw_timestamp <> '' and stated_timestamp is null then raw_timestamp end as unreadable_timestamp,
     event_time > cast(date_add('day', 1, received_at) as timestamp(3))
     or event_time < timestamp '2000-01-01 00:00:00.000' as is_timestamp_unbelieved,
     source_file,

@@ -6,43 +6,36 @@ with classified as (
     where reason is null and (:every_source or write_key in (:write_keys))
 ),
 
-copies as (
-    select
-        record_number,
-        is_duplicate
+duplicates as (
+    select record_number
     from work.copies
-    where record_number is not null
+    where is_duplicate and record_number is not null
 )
 
 select
-    e.record_number,
-    e.id,
-    e.anonymous_id,
-    e.user_id,
-    e.sent_at,
-    e."timestamp",
-    e.received_at,
-    e.original_timestamp,
-    e.channel,
-    e.context_ip,
-    e.context_request_ip,
-    e.context_passed_ip,
-    e.type,
-    e.event,
-    e.write_key,
-    e.is_received_at_moved,
-    e.is_timestamp_unbelieved,
-    e.raw_received_at,
-    e.raw_sent_at,
-    e.raw_original_timestamp,
-    e.raw_timestamp,
-    e.is_received_at_unreadable,
-    e.is_sent_at_unreadable,
-    e.is_original_timestamp_unreadable,
-    e.is_timestamp_unreadable,
-    e.source_file,
-    e.shape,
-    e.received_at_utc_date,
-    coalesce(c.is_duplicate, false) as is_duplicate
-from classified as e
-left join copies as c on e.record_number = c.record_number
+    c.record_number,
+    c.id,
+    c.anonymous_id,
+    c.user_id,
+    c.sent_at,
+    c."timestamp",
+    c.received_at,
+    c.original_timestamp,
+    c.channel,
+    c.context_ip,
+    c.context_request_ip,
+    c.context_passed_ip,
+    c.type,
+    c.event,
+    c.write_key,
+    c.is_received_at_moved,
+    c.is_timestamp_unbelieved,
+    c.unreadable_received_at,
+    c.unreadable_sent_at,
+    c.unreadable_original_timestamp,
+    c.unreadable_timestamp,
+    c.source_file,
+    c.shape,
+    c.received_at_utc_date,
+    c.record_number in (select d.record_number from duplicates as d) as is_duplicate
+from classified as c
