@@ -26,8 +26,15 @@ from tests.landing.nasty import sample_days, spoil
 class Odd(Scanned):
     """A scan that takes every line for odd."""
 
-    def __init__(self, data: bytes, texts: Sequence[JsonPath], memory: Memory) -> None:
-        super().__init__(data, texts, memory)
+    def __init__(
+        self,
+        data: bytes,
+        texts: Sequence[JsonPath],
+        times: Sequence[JsonPath],
+        memory: Memory,
+        passing: Memory,
+    ) -> None:
+        super().__init__(data, texts, times, memory, passing)
         self.what[self.what == 1] = 0
         self.order = np.zeros(0, np.int64)
 

@@ -83,6 +83,11 @@ def flat(value: dict[str, Any], above: tuple[str, ...] = ()) -> dict[tuple[str, 
         '{"type":"identify","a":{"b":{"c":{}}},"t":true,"f":false,"x":[],"y":[[["a\\n"]]]}',
         '{"type":"page","a b":{"":1,"é":2},"context":{"ip":"::1","ua":"a \\"b\\" \\\\"}}',
         '{"type":"page","n":123456789012345678,"m":-999999999999999999}',
+        '{"type":"page","n":7}',
+        '{"type":"page","n":"abc"}',
+        '{"type":"page","n":"abcdefgh"}',
+        '{"type":"page","n":"abcdefghijkl"}',
+        '{"type":"page","n":"abcdefghijklm"}',
     ],
 )
 def test_usual_lines_are_clean_and_their_values_are_found(line: str) -> None:
@@ -299,6 +304,15 @@ def test_a_string_that_is_surely_a_timestamp_or_none_is_so(text: str) -> None:
         assert found["timestamps"] == is_timestamp(text)
 
 
+@pytest.mark.parametrize("place", range(24))
+def test_a_time_with_one_other_character_is_not_mistaken(place: int) -> None:
+    usual = "2026-01-05T10:00:00.123Z"
+    for character in "/:09349-TZ. aé":
+        text = usual[:place] + character + usual[place + 1 :]
+        found = looks(json.dumps(text, ensure_ascii=False))
+        assert found["unsure"] or found["timestamps"] == is_timestamp(text), text
+
+
 @pytest.mark.parametrize(
     ("value", "is_sure"),
     [
@@ -408,8 +422,8 @@ def test_a_line_that_cannot_be_held_makes_its_file_unreadable(
 )
 def test_usual_times_are_read_and_others_are_left(text: str, moment: str | None) -> None:
     lines = json.dumps({"type": "page", "at": text}) + "\n" + json.dumps({"type": "page"}) + "\n"
-    found = Scanned(lines.encode(), [("type",), ("event",), ("at",)])
-    (times,) = found.times([("at",)])
+    found = Scanned(lines.encode(), [("type",), ("event",), ("at",)], [("at",)])
+    (times,) = found.times
     expected = [np.datetime64(moment) if moment else None, None]
     assert times.to_pylist() == [one and one.astype("datetime64[us]").item() for one in expected]
 
@@ -420,5 +434,5 @@ def test_usual_times_are_what_python_reads(moment: datetime) -> None:
     moment = moment.replace(microsecond=moment.microsecond // 1000 * 1000)
     text = moment.isoformat(timespec="milliseconds") + "Z"
     lines = json.dumps({"type": "page", "at": text}) + "\n"
-    found = Scanned(lines.encode(), [("type",), ("event",), ("at",)])
-    assert found.times([("at",)])[0].to_pylist() == [moment]
+    found = Scanned(lines.encode(), [("type",), ("event",), ("at",)], [("at",)])
+    assert found.times[0].to_pylist() == [moment]

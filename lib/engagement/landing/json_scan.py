@@ -12,6 +12,8 @@ odd: that costs time, and changes no result.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 
@@ -29,6 +31,15 @@ ESCAPED = 64
 EMPTY = 128
 """Bit of a column in which an empty string stands."""
 
+SURE, UNSURE = 256, 512
+"""Bits of a leaf that looks like more than its kind says: surely, or only perhaps.
+
+Of a string: like a timestamp; of a number with a point: it has a fraction; of an array: it holds
+more than one empty string.
+"""
+
+_ANY = INTEGER | DOUBLE | BOOLEAN | STRING | ARRAY
+
 MOST_LEVELS = 32
 _MOST_DIGITS = 18  # of an integer: any of them fits into 64 bits
 _LONGEST_NUMBER = 60
@@ -43,14 +54,26 @@ for _digit in "0123456789abcdefABCDEF":
     _HEX[ord(_digit)] = int(_digit, 16)
 
 
+_NO_COUNTS: Any = {"_nrt": False}
+"""Compiled without numba's runtime, which counts who uses an array, with every call: that took as
+much as the scan itself. So no function here may make an array; numba says so where one does."""
+
+
 def _compiled(function):
     """Compile a function, and keep what was compiled where there is a place for it."""
     try:
-        return njit(cache=True)(function)
+        return njit(cache=True, **_NO_COUNTS)(function)
     except RuntimeError:  # neither beside the code nor in the user's cache folder
-        return njit(function)
+        return njit(**_NO_COUNTS)(function)
 
 
+def _form(text):
+    """Eight bytes as a number, and a number that has a one for each digit in them."""
+    digits = bytes(byte == ord("0") for byte in text)
+    return tuple(np.frombuffer(part, "<u8")[0] for part in (text, digits))
+
+
+_ONE = np.uint64(1)
 _ONES = np.uint64(0x0101010101010101)
 _HIGHS = np.uint64(0x8080808080808080)
 _SPACES = np.uint64(0x2020202020202020)
@@ -62,7 +85,8 @@ _LINE = 64  # of the processor's cache, in bytes
 _AHEAD = 3  # rows between asking for a text and reading it
 _ROWS_AHEAD = 16  # and between asking for a cell and writing it
 _VIEWS_A_LINE = 4
-_FIRST = np.array([(1 << 8 * size) - 1 for size in range(9)], np.uint64)
+_SHORT = 12  # bytes: a text of so many stands in its view
+_ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 
 
 @_compiled
@@ -79,8 +103,8 @@ def _plain_bytes(word):
     marks &= _HIGHS
     if marks == 0:
         return _WORD
-    first = (marks & (~marks + np.uint64(1))) >> np.uint64(7)
-    return np.int64((((first - np.uint64(1)) & _ONES) * _ONES) >> np.uint64(56))
+    first = (marks & (~marks + _ONE)) >> np.uint64(7)
+    return np.int64((((first - _ONE) & _ONES) * _ONES) >> np.uint64(56))
 
 
 @_compiled
@@ -307,23 +331,296 @@ def _word_end(data, at, end):
     return -1, 0
 
 
+@_compiled
+def _word_at(data, at):
+    """Eight bytes from some place on; what would be behind the end is zeros."""
+    last = len(data) - _WORD
+    if at <= last:
+        return eight_bytes(data, at)
+    return eight_bytes(data, last) >> np.uint64(8 * (at - last))
+
+
+@_compiled
+def _low(data, at, size):
+    """First half of the string view of a text: its size, and its first four bytes."""
+    first = _word_at(data, at) & ((_ONE << np.uint64(8 * min(size, 4))) - _ONE)
+    return np.uint64(size) | (first << np.uint64(32))
+
+
+@_compiled
+def _size(low):
+    """Bytes of the text whose string view begins so."""
+    return np.int64(low & np.uint64(0xFFFFFFFF))
+
+
+@_compiled
+def _high(data, at, size):
+    """Second half: the other bytes of a short text, or where a longer one begins."""
+    if size > _SHORT:
+        return np.uint64(at) << np.uint64(32)
+    if size <= 4:
+        return np.uint64(0)
+    return _word_at(data, at + 4) & (_ALL >> np.uint64(8 * (_SHORT - size)))
+
+
+@_compiled
+def _point(data, views, number, at, size):
+    """Write one string view: 16 bytes that hold a short text, or lead to a longer one."""
+    views[2 * number] = _low(data, at, size)
+    views[2 * number + 1] = _high(data, at, size)
+
+
+_USUAL_TIME = 24  # bytes
+_YEAR, _YEAR_DIGITS = _form(b"0000-00-")
+_DAY_AND_TIME, _DAY_AND_TIME_DIGITS = _form(b"00T00:00")
+_SECONDS, _SECONDS_DIGITS = _form(b":00.000Z")
+_DAYS = np.array([0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
+_EXACT_DIGITS = 15  # of a decimal number that a double tells from any other
+
+
+@_compiled
+def _two_digits(data, at):
+    """Two digits as a number; -1 where they are none."""
+    tens, ones = data[at] - 48, data[at + 1] - 48
+    return tens * 10 + ones if 0 <= tens <= 9 and 0 <= ones <= 9 else -1
+
+
+@_compiled
+def _timestamp(data, at, size):
+    """Whether a string without backslashes is a timestamp: surely, surely not, or only perhaps.
+
+    It has a date, a time of day, and perhaps an offset: see ``TIMESTAMP_PATTERN``. Perhaps is what
+    has a rare form.
+    """
+    if size < 16 or data[at + 4] != 45 or data[at + 7] != 45 or data[at + 13] != 58:
+        return 0
+    years, year = _two_digits(data, at), _two_digits(data, at + 2)
+    month, day = _two_digits(data, at + 5), _two_digits(data, at + 8)
+    if years < 0 or year < 0 or month < 0 or day < 0:
+        return 0
+    hour, minute = _two_digits(data, at + 11), _two_digits(data, at + 14)
+    is_leap = month == 2 and year % 4 == 0 and (year > 0 or years % 4 == 0)
+    is_day = 10 <= years < 99 and 1 <= month <= 12 and 1 <= day <= _DAYS[month] + is_leap
+    is_time = 0 <= hour <= 23 and 0 <= minute <= 59
+    if not is_day or not is_time or (data[at + 10] != 84 and data[at + 10] != 32):
+        return UNSURE
+    end = at + size
+    at += 16
+    if end - at >= 3 and data[at] == 58:
+        if not 0 <= _two_digits(data, at + 1) <= 59:
+            return UNSURE
+        at += 3
+        if at < end and data[at] == 46:
+            after = _digits_end(data, at + 1, end)
+            if not 2 <= after - at <= 7:
+                return UNSURE
+            at = after
+    if at == end or (at + 1 == end and data[at] == 90):
+        return SURE
+    if end - at < 5 or (data[at] != 43 and data[at] != 45):
+        return UNSURE
+    hours = _two_digits(data, at + 1)
+    at += 4 if data[at + 3] == 58 else 3
+    is_offset = at + 2 == end and 0 <= hours <= 13 and 0 <= _two_digits(data, at) <= 59
+    return SURE if is_offset else UNSURE
+
+
+@_compiled
+def _pairs(word, form, digits):
+    """Numbers of two digits that stand in eight bytes, each at the place of its first digit.
+
+    ``form`` has zeros for the digits, and ``digits`` ones; :data:`_ALL` if the others differ.
+    """
+    word ^= form
+    too_large = (word + digits * np.uint64(6)) & (digits * np.uint64(0xF0))
+    if word & ~(digits * np.uint64(0x0F)) or too_large:
+        return _ALL
+    return word * np.uint64(10) + (word >> np.uint64(8))
+
+
+@_compiled
+def _byte(word, place):
+    """One of eight bytes as a number."""
+    return np.int64((word >> np.uint64(8 * place)) & np.uint64(0xFF))
+
+
+@_compiled
+def _is_usual_time(data, at):
+    """Whether 24 bytes are surely a timestamp, like ``2026-01-05T10:00:00.000Z``.
+
+    It is not said of the 29th to 31st, which depend on month and year.
+    """
+    date = _pairs(eight_bytes(data, at), _YEAR, _YEAR_DIGITS)
+    time = _pairs(eight_bytes(data, at + 8), _DAY_AND_TIME, _DAY_AND_TIME_DIGITS)
+    rest = _pairs(eight_bytes(data, at + 16), _SECONDS, _SECONDS_DIGITS)
+    if date == _ALL or time == _ALL or rest == _ALL:
+        return False
+    is_day = 10 <= _byte(date, 0) < 99 and 1 <= _byte(date, 5) <= 12 and 1 <= _byte(time, 0) <= 28
+    return is_day and _byte(time, 3) <= 23 and _byte(time, 6) <= 59 and _byte(rest, 1) <= 59
+
+
+@_compiled
+def _begins_with_year(data, at):
+    """Whether a string in which a backslash stands may begin as a timestamp does."""
+    for place in range(at, at + 5):
+        if data[place] == 92:
+            return data[place + 1] == 117  # u: what is escaped may be a digit
+        if data[place] != 45 if place == at + 4 else not 48 <= data[place] <= 57:
+            return False
+    return True
+
+
+@_compiled
+def _array_look(data, at, size):
+    """Whether an array holds more than one empty string: surely, surely not, or only perhaps."""
+    if size == 2:
+        return 0
+    first, second = data[at + 1], data[at + 2]
+    if first == 34:  # a string
+        if second != 34:
+            return SURE
+        if size == 4:
+            return 0
+        return SURE if data[at + 3] == 44 else UNSURE
+    return UNSURE if first in (32, 9) else SURE
+
+
+@_compiled
+def _number_look(data, at, size):
+    """Whether a number with a point or an exponent has a fraction, as bits."""
+    digits, look, after_point = 0, 0, False
+    for place in range(at, at + size):
+        byte = data[place]
+        if byte == 46:
+            after_point = True
+        elif 48 <= byte <= 57:
+            digits += 1
+            if after_point and byte != 48:
+                look = SURE
+        elif byte != 45:
+            return UNSURE
+    return look | UNSURE if digits > _EXACT_DIGITS else look
+
+
+@_compiled
+def _string_look(data, at, size, escaped):
+    """Whether a string of 16 bytes or more is a timestamp, as bits."""
+    if escaped:
+        return UNSURE if _begins_with_year(data, at) else 0
+    if size == _USUAL_TIME and _is_usual_time(data, at):
+        return SURE
+    return _timestamp(data, at, size)
+
+
+_NO_TIME = -(1 << 63)
+_DAY = 86_400_000_000  # in microseconds
+
+
+@_compiled
+def _moment(data, at, size):
+    """Microseconds since 1970 of a sure timestamp, if it is in UTC and of whole milliseconds."""
+    if size > 24:
+        return _NO_TIME
+    end = at + size
+    year = _two_digits(data, at) * 100 + _two_digits(data, at + 2)
+    month, day = _two_digits(data, at + 5), _two_digits(data, at + 8)
+    minutes = _two_digits(data, at + 11) * 60 + _two_digits(data, at + 14)
+    at += 16
+    micros = 0
+    if at < end and data[at] == 58:
+        micros = _two_digits(data, at + 1) * 1_000_000
+        at += 3
+        if at < end and data[at] == 46:
+            unit = 100_000
+            at += 1
+            while at < end and 48 <= data[at] <= 57:
+                micros += (data[at] - 48) * unit
+                unit //= 10
+                at += 1
+            if unit < 100:
+                return _NO_TIME
+    if at < end and data[at] != 90:
+        return _NO_TIME
+    # Days since 1970, of years that begin with March.
+    year -= month <= 2
+    of_year = (153 * ((month + 9) % 12) + 2) // 5 + day - 1
+    days = year * 365 + year // 4 - year // 100 + year // 400 + of_year - 719_468
+    return days * _DAY + minutes * 60_000_000 + micros
+
+
+@_compiled
+def _look_at_line(data, row, begin, after, leaves, texts, beside):
+    """Note of a line's leaves how each begins and looks, and put its texts and times beside it.
+
+    It is done here since the line is in the processor's cache now; and not with each leaf as it is
+    found, which would make the scan's loop too large for the processor's registers.
+    """
+    leaf_node, leaf_at, leaf_low, leaf_kind = leaves
+    text_of, time_of = texts
+    views, row_texts, row_moments, is_escaped = beside
+    width = len(time_of)
+    for time in range(row_moments.shape[1]):
+        row_moments[row, time] = _NO_TIME
+    present = 0
+    for leaf in range(begin, after):
+        at, size, kind = leaf_at[leaf], _size(leaf_low[leaf]), leaf_kind[leaf]
+        low = _low(data, at, size)
+        leaf_low[leaf] = low
+        look = 0
+        if kind & STRING:
+            # To call a function takes longer than to see that it is none.
+            if size >= 16 and (data[at + 4] == 45 or kind & ESCAPED):
+                look = _string_look(data, at, size, kind & ESCAPED)
+        elif kind & DOUBLE:
+            look = _number_look(data, at, size)
+        elif kind & ARRAY:
+            look = _array_look(data, at, size)
+        leaf_kind[leaf] = kind | look
+        text = text_of[leaf_node[leaf]]
+        if text >= 0:
+            present |= 1 << text
+            place = 2 * (row * width + text)
+            views[place], views[place + 1] = low, _high(data, at, size)
+            is_escaped[text] |= kind & ESCAPED > 0
+            if time_of[text] >= 0 and look & SURE:
+                row_moments[row, time_of[text]] = _moment(data, at, size)
+    row_texts[row] = present
+
+
 _VALUE, _VALUE_OR_END, _KEY, _KEY_OR_END, _AFTER = 0, 1, 2, 3, 4
 
 
 @_compiled
-def scan(data, starts, ends, first, texts, nodes, sizes, seen_in, follows, leaves, rows, counts):
+def scan(
+    data,
+    starts,
+    ends,
+    first,
+    texts,
+    nodes,
+    sizes,
+    seen_in,
+    follows,
+    leaves,
+    rows,
+    beside,
+    levels,
+    counts,
+):
     """Scan lines from ``first`` on; gives the one before which room ran out.
 
-    ``counts`` are the leaves and objects so far, and whether it is nodes that there is no room for
-    (or leaves). A line is odd, too, where a node of ``texts`` is
-    anything but a string, and where it has no type. Node 1 is the type, 2 the name of the event.
+    ``texts`` tells which nodes are texts that stand beside each row, and which of these are times;
+    ``beside`` gets them. A line is odd, too, where such a node is anything but a string, and where
+    it has no type. Node 1 is the type, 2 the name of the event. ``levels`` have room for
+    :data:`MOST_LEVELS`. ``counts`` are the leaves and objects so far, and whether it is nodes that
+    there is no room for (or leaves).
     """
-    leaf_node, leaf_at, leaf_size, leaf_kind = leaves
+    leaf_node, leaf_at, leaf_low, leaf_kind = leaves
     what, last_leaf, group = rows
+    in_node, in_object = levels
+    text_of, _ = texts
     parents, key_at, key_size, keys = nodes[1], nodes[2], nodes[3], nodes[4]
     room = len(leaf_node)
-    in_node = np.zeros(MOST_LEVELS, np.int64)
-    in_object = np.zeros(MOST_LEVELS, np.int64)
     found, objects = counts[0], counts[1]
     for row in range(first, len(starts)):
         at, end = starts[row], ends[row]
@@ -393,7 +690,7 @@ def scan(data, starts, ends, first, texts, nodes, sizes, seen_in, follows, leave
                         follows[before] = node
                     before = node
                     # A key given twice; or something below what should be a string.
-                    if seen_in[node] == in_object[depth - 1] or texts[above]:
+                    if seen_in[node] == in_object[depth - 1] or text_of[above] >= 0:
                         break
                     seen_in[node] = in_object[depth - 1]
                     at = quote + 1
@@ -447,7 +744,7 @@ def scan(data, starts, ends, first, texts, nodes, sizes, seen_in, follows, leave
                 size = at - leaf
             awaits = _AFTER
             if kind and array_depth == 0:
-                if texts[node]:
+                if text_of[node] >= 0:
                     if kind & ~ESCAPED != STRING:
                         is_good = False
                         break
@@ -457,7 +754,7 @@ def scan(data, starts, ends, first, texts, nodes, sizes, seen_in, follows, leave
                         named_event = found
                 leaf_node[found] = node
                 leaf_at[found] = leaf
-                leaf_size[found] = size
+                leaf_low[found] = size
                 leaf_kind[found] = kind
                 found += 1
         if is_blank or (at < end and depth == 0 and awaits == _VALUE):
@@ -467,14 +764,15 @@ def scan(data, starts, ends, first, texts, nodes, sizes, seen_in, follows, leave
             is_blank = place == end
         is_good = is_good and at == end and depth == 0 and awaits == _AFTER and kind_of_event >= 0
         if is_good and leaf_kind[kind_of_event] == STRING:
-            leaf, size = leaf_at[kind_of_event], leaf_size[kind_of_event]
+            leaf, size = leaf_at[kind_of_event], _size(leaf_low[kind_of_event])
             group[row] = intern(data, leaf, leaf + size, TYPES, nodes, sizes)
             if group[row] >= 0 and named_event >= 0:
-                leaf, size = leaf_at[named_event], leaf_size[named_event]
+                leaf, size = leaf_at[named_event], _size(leaf_low[named_event])
                 group[row] = intern(data, leaf, leaf + size, group[row], nodes, sizes)
             if group[row] < 0:
                 counts[0], counts[1], counts[2] = begin, objects, 1
                 return row
+            _look_at_line(data, row, begin, found, leaves, texts, beside)
             what[row] = CLEAN
         else:
             found = begin
@@ -487,35 +785,34 @@ def scan(data, starts, ends, first, texts, nodes, sizes, seen_in, follows, leave
 @_compiled
 def _leaves_come_near(order, number, last_leaf, leaves):
     """Ask for the leaves of a row that comes soon: rows of a group lie far apart."""
-    leaf_node, leaf_at, leaf_size, leaf_kind = leaves
+    leaf_node, leaf_at, leaf_low, leaf_kind = leaves
     if number >= len(order):
         return
     row = order[number]
-    for leaf in range(last_leaf[row - 1] if row else 0, last_leaf[row], _LINE // 4):
-        prefetch(leaf_node, leaf)
-        prefetch(leaf_at, leaf)
-        prefetch(leaf_size, leaf)
-        prefetch(leaf_kind, leaf)
+    for leaf in range(last_leaf[row - 1] if row else 0, last_leaf[row], _LINE // 8):
+        prefetch(leaf_low, leaf)
+        if leaf & (_LINE // 8):
+            prefetch(leaf_node, leaf)
+            prefetch(leaf_at, leaf)
+            prefetch(leaf_kind, leaf)
 
 
 @_compiled
-def _come_near(data, order, number, last_leaf, leaves):
-    """Ask for the leaves of a row that comes soon, and for the text of one that comes sooner."""
-    _leaves_come_near(order, number + 2 * _AHEAD, last_leaf, leaves)
-    if number + _AHEAD >= len(order):
+def _texts_come_near(data, order, number, last_leaf, leaves, kinds):
+    """Ask for those texts of a row, of some kinds, that stand in their views as to a part only."""
+    _, leaf_at, leaf_low, leaf_kind = leaves
+    if number >= len(order):
         return
-    leaf_at = leaves[1]
-    row = order[number + _AHEAD]
-    first, after = (last_leaf[row - 1] if row else 0), last_leaf[row]
-    if first < after:
-        for at in range(leaf_at[first], leaf_at[after - 1] + 1, _LINE):
-            prefetch(data, at)
+    row = order[number]
+    for leaf in range(last_leaf[row - 1] if row else 0, last_leaf[row]):
+        if leaf_kind[leaf] & kinds and 4 < _size(leaf_low[leaf]) <= _SHORT:
+            prefetch(data, leaf_at[leaf])
 
 
 @_compiled
 def summary(order, last_leaf, leaves, count, kinds, touched):
     """Count the leaves of some rows by node, with their kinds; gives how many nodes there are."""
-    leaf_node, _, leaf_size, leaf_kind = leaves
+    leaf_node, _, leaf_low, leaf_kind = leaves
     nodes = 0
     for number, row in enumerate(order):
         _leaves_come_near(order, number + _AHEAD, last_leaf, leaves)
@@ -526,107 +823,67 @@ def summary(order, last_leaf, leaves, count, kinds, touched):
                 nodes += 1
             count[node] += 1
             kinds[node] |= leaf_kind[leaf]
-            if leaf_size[leaf] == 0:
+            if _size(leaf_low[leaf]) == 0:
                 kinds[node] |= EMPTY
     return nodes
 
 
 @_compiled
 def fill(data, order, last_leaf, leaves, column_of, quoted, views, valid):
-    """Let the cells of some rows point to where their leaves stand, as Arrow's string views do."""
-    leaf_node, leaf_at, leaf_size, leaf_kind = leaves
-    flat = views.ravel()
+    """Let the cells of some rows point to where their leaves stand, as Arrow's string views do.
+
+    ``views`` has one column after the other.
+    """
+    leaf_node, leaf_at, leaf_low, leaf_kind = leaves
+    rows = len(order)
     for number, row in enumerate(order):
-        _come_near(data, order, number, last_leaf, leaves)
-        if number % _VIEWS_A_LINE == 0 and number + _ROWS_AHEAD < len(order):
-            for column in range(len(views)):
-                prefetch(flat, 2 * (column * len(order) + number + _ROWS_AHEAD))
+        _leaves_come_near(order, number + 2 * _AHEAD, last_leaf, leaves)
+        _texts_come_near(data, order, number + _AHEAD, last_leaf, leaves, _ANY)
+        if number % _VIEWS_A_LINE == 0 and number + _ROWS_AHEAD < rows:
+            for column in range(len(quoted)):
+                prefetch(views, 2 * (column * rows + number + _ROWS_AHEAD))
         for leaf in range(last_leaf[row - 1] if row else 0, last_leaf[row]):
             column = column_of[leaf_node[leaf]]
-            kind = leaf_kind[leaf] & ~ESCAPED
-            if column < 0 or kind == OBJECT:
+            kind = leaf_kind[leaf]
+            if column < 0 or kind & OBJECT:
                 continue
-            at, size = leaf_at[leaf], leaf_size[leaf]
-            if quoted[column] and kind == STRING:
-                at -= 1
-                size += 2
-            _point(data, views[column], number, at, size)
+            at, low = leaf_at[leaf], leaf_low[leaf]
+            place = column * rows + number
+            if quoted[column] and kind & STRING:
+                _point(data, views, place, at - 1, _size(low) + 2)
+            else:
+                views[2 * place] = low
+                views[2 * place + 1] = _high(data, at, _size(low))
             valid[column, number >> 3] |= np.uint8(1 << (number & 7))
 
 
 @_compiled
-def _first_bytes(word, size):
-    """Some of eight bytes, the others as zeros."""
-    return word & _FIRST[size]
-
-
-@_compiled
-def _point(data, views, number, at, size):
-    """Write one string view: 16 bytes that hold a short text, or lead to a longer one."""
-    low = np.uint64(size)
-    high = np.uint64(0)
-    if at + 12 <= len(data):
-        low |= _first_bytes(eight_bytes(data, at), min(size, 4)) << np.uint64(32)
-        short = _first_bytes(eight_bytes(data, at + 4), min(max(size - 4, 0), 8))
-        high = np.uint64(at) << np.uint64(32) if size > 12 else short
-    else:  # a short text at the very end
-        for place in range(min(size, 4)):
-            low |= np.uint64(data[at + place]) << np.uint64(32 + 8 * place)
-        for place in range(4, size):
-            high |= np.uint64(data[at + place]) << np.uint64(8 * (place - 4))
-    views[2 * number] = low
-    views[2 * number + 1] = high
-
-
-_NO_TIME = -(1 << 63)
-_DAY = 86_400_000_000  # in microseconds
-
-
-@_compiled
-def _moment(data, at, size):
-    """Microseconds since 1970 of a usual timestamp in UTC, of whole milliseconds; or no time."""
-    if not 16 <= size <= 24 or _timestamp(data, at, size) != _SURE:
-        return _NO_TIME
-    end = at + size
-    year = _two_digits(data, at) * 100 + _two_digits(data, at + 2)
-    month, day = _two_digits(data, at + 5), _two_digits(data, at + 8)
-    minutes = _two_digits(data, at + 11) * 60 + _two_digits(data, at + 14)
-    at += 16
-    micros = 0
-    if at < end and data[at] == 58:
-        micros = _two_digits(data, at + 1) * 1_000_000
-        at += 3
-        if at < end and data[at] == 46:
-            unit = 100_000
-            at += 1
-            while at < end and 48 <= data[at] <= 57:
-                micros += (data[at] - 48) * unit
-                unit //= 10
-                at += 1
-            if unit < 100:
-                return _NO_TIME
-    if at < end and data[at] != 90:
-        return _NO_TIME
-    # Days since 1970, of years that begin with March.
-    year -= month <= 2
-    of_year = (153 * ((month + 9) % 12) + 2) // 5 + day - 1
-    days = year * 365 + year // 4 - year // 100 + year // 400 + of_year - 719_468
-    return days * _DAY + minutes * 60_000_000 + micros
-
-
-@_compiled
-def times(data, order, last_leaf, leaves, column_of, moments, valid):
-    """Read the timestamps of some rows where they have a usual form."""
-    leaf_node, leaf_at, leaf_size, leaf_kind = leaves
+def gather(order, beside, views, valid, moments, is_time):
+    """Put the texts and times that stand beside some rows into columns, one after the other."""
+    row_views, row_texts, row_moments, _ = beside
+    texts, rows = len(valid), len(order)
     for number, row in enumerate(order):
-        _come_near(data, order, number, last_leaf, leaves)
-        for leaf in range(last_leaf[row - 1] if row else 0, last_leaf[row]):
-            column = column_of[leaf_node[leaf]]
-            if column >= 0 and leaf_kind[leaf] == STRING:
-                moment = _moment(data, leaf_at[leaf], leaf_size[leaf])
-                if moment != _NO_TIME:
-                    moments[column, number] = moment
-                    valid[column, number >> 3] |= np.uint8(1 << (number & 7))
+        if number + 2 * _AHEAD < rows:
+            soon = order[number + 2 * _AHEAD]
+            prefetch(row_texts, soon)
+            for place in range(2 * texts * soon, 2 * texts * (soon + 1), _LINE // 8):
+                prefetch(row_views, place)
+        if number % _VIEWS_A_LINE == 0 and number + _ROWS_AHEAD < rows:
+            for text in range(texts):
+                prefetch(views, 2 * (text * rows + number + _ROWS_AHEAD))
+        bit = np.uint8(1 << (number & 7))
+        for text in range(texts):
+            at, place = 2 * (text * rows + number), 2 * (row * texts + text)
+            if row_texts[row] >> text & 1:
+                views[at], views[at + 1] = row_views[place], row_views[place + 1]
+                valid[text, number >> 3] |= bit
+            else:
+                views[at] = views[at + 1] = 0
+        for time in range(len(moments)):
+            moment = row_moments[row, time]
+            moments[time, number] = moment
+            if moment != _NO_TIME:
+                is_time[time, number >> 3] |= bit
 
 
 @_compiled
@@ -636,158 +893,61 @@ def point_all(data, starts, ends, rows, views):
         _point(data, views, number, starts[row], ends[row] - starts[row])
 
 
-_SURE, _UNSURE, _NONE = 1, 0, -1
-_DAYS = np.array([0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
-_EXACT_DIGITS = 15  # of a decimal number that a double tells from any other
-
-
 @_compiled
-def _two_digits(data, at):
-    """Two digits as a number; -1 where they are none."""
-    tens, ones = data[at] - 48, data[at + 1] - 48
-    return tens * 10 + ones if 0 <= tens <= 9 and 0 <= ones <= 9 else -1
-
-
-@_compiled
-def _timestamp(data, at, size):
-    """Whether a string without backslashes is a timestamp: surely, surely not, or only perhaps.
-
-    It has a date, a time of day, and perhaps an offset: see ``TIMESTAMP_PATTERN``. Perhaps is what
-    has a rare form.
-    """
-    if size < 16 or data[at + 4] != 45 or data[at + 7] != 45 or data[at + 13] != 58:
-        return _NONE
-    years, year = _two_digits(data, at), _two_digits(data, at + 2)
-    month, day = _two_digits(data, at + 5), _two_digits(data, at + 8)
-    if years < 0 or year < 0 or month < 0 or day < 0:
-        return _NONE
-    hour, minute = _two_digits(data, at + 11), _two_digits(data, at + 14)
-    is_leap = month == 2 and year % 4 == 0 and (year > 0 or years % 4 == 0)
-    is_day = 10 <= years < 99 and 1 <= month <= 12 and 1 <= day <= _DAYS[month] + is_leap
-    is_time = 0 <= hour <= 23 and 0 <= minute <= 59
-    if not is_day or not is_time or (data[at + 10] != 84 and data[at + 10] != 32):
-        return _UNSURE
-    end = at + size
-    at += 16
-    if end - at >= 3 and data[at] == 58:
-        if not 0 <= _two_digits(data, at + 1) <= 59:
-            return _UNSURE
-        at += 3
-        if at < end and data[at] == 46:
-            after = _digits_end(data, at + 1, end)
-            if not 2 <= after - at <= 7:
-                return _UNSURE
-            at = after
-    if at == end or (at + 1 == end and data[at] == 90):
-        return _SURE
-    if end - at < 5 or (data[at] != 43 and data[at] != 45):
-        return _UNSURE
-    hours = _two_digits(data, at + 1)
-    at += 4 if data[at + 3] == 58 else 3
-    is_offset = at + 2 == end and 0 <= hours <= 13 and 0 <= _two_digits(data, at) <= 59
-    return _SURE if is_offset else _UNSURE
-
-
-@_compiled
-def _begins_with_year(data, at):
-    """Whether a string in which a backslash stands may begin as a timestamp does."""
-    for place in range(at, at + 5):
-        if data[place] == 92:
-            return data[place + 1] == 117  # u: what is escaped may be a digit
-        if data[place] != 45 if place == at + 4 else not 48 <= data[place] <= 57:
-            return False
-    return True
-
-
-@_compiled
-def _decimal(data, at, size):
-    """The whole part of a number with a point, and whether it has a fraction.
-
-    The first is -1 where a closer look is needed: it has an exponent, or too many digits.
-    """
-    whole, digits, has_fraction, after_point = 0, 0, False, False
-    for place in range(at, at + size):
-        byte = data[place]
+def _whole(data, at, size, low):
+    """Size of a whole number, which stands in its view if it is short."""
+    value = np.int64(0)
+    for place in range(size):
+        byte = _byte(low, 4 + place) if size <= 4 else np.int64(data[at + place])
         if byte == 46:
-            after_point = True
-        elif 48 <= byte <= 57:
-            digits += 1
-            if after_point:
-                has_fraction = has_fraction or byte != 48
-            elif digits <= _EXACT_DIGITS:
-                whole = whole * 10 + (byte - 48)
-        elif byte != 45:
-            return -1, False
-    return (whole if digits <= _EXACT_DIGITS else -1), has_fraction
+            break
+        if byte != 45:
+            value = value * 10 + (byte - 48)
+    return value
 
 
 @_compiled
-def _list(data, at, size):
-    """Whether an array holds more than one empty string: surely, surely not, or only perhaps."""
-    if size == 2:
-        return _NONE
-    first, second = data[at + 1], data[at + 2]
-    if first == 34:  # a string
-        if second != 34:
-            return _SURE
-        if size == 4:
-            return _NONE
-        return _SURE if data[at + 3] == 44 else _UNSURE
-    return _UNSURE if first in (32, 9) else _SURE
-
-
-@_compiled
-def count(data, rows, last_leaf, leaves, counts, looks, touched):
-    """Count the leaves of some rows by node and kind, and look into them.
+def count(data, rows, last_leaf, leaves, counts, looks, is_touched, touched):
+    """Count the leaves of some rows by node and kind, with what they look like.
 
     ``looks`` gets, by node: numbers that have a fraction; strings that are not empty; those of them
     that are timestamps; arrays that hold something; the size of the largest whole number; and how
     many values are to be looked into more closely: the others are wrong as long as there are any.
     Gives how many nodes there are, which ``touched`` names.
     """
-    leaf_node, leaf_at, leaf_size, leaf_kind = leaves
+    leaf_node, leaf_at, leaf_low, leaf_kind = leaves
     nodes = 0
     for number, row in enumerate(rows):
-        _come_near(data, rows, number, last_leaf, leaves)
+        _leaves_come_near(rows, number + 2 * _AHEAD, last_leaf, leaves)
+        _texts_come_near(data, rows, number + _AHEAD, last_leaf, leaves, INTEGER)
         for leaf in range(last_leaf[row - 1] if row else 0, last_leaf[row]):
             node = leaf_node[leaf]
-            is_new = True
-            for kind in range(6):
-                if counts[node, kind]:
-                    is_new = False
-                    break
-            if is_new:
+            if not is_touched[node]:
+                is_touched[node] = True
                 touched[nodes] = node
                 nodes += 1
-            bits = leaf_kind[leaf]
-            for kind in range(6):
-                if bits & (1 << kind):
-                    counts[node, kind] += 1
-            at, size = leaf_at[leaf], leaf_size[leaf]
-            if bits & STRING:
-                if size:
-                    looks[node, 1] += 1
-                    if bits & ESCAPED:
-                        looks[node, 5] += size >= 16 and _begins_with_year(data, at)
-                    else:
-                        found = _timestamp(data, at, size)
-                        looks[node, 2] += found == _SURE
-                        looks[node, 5] += found == _UNSURE
-            elif bits & INTEGER:
-                value = 0
-                for place in range(at, at + size):
-                    if data[place] != 45:
-                        value = value * 10 + (data[place] - 48)
+            kind, size = leaf_kind[leaf], _size(leaf_low[leaf])
+            is_sure, is_unsure = kind & SURE > 0, kind & UNSURE > 0
+            looks[node, 5] += is_unsure
+            if kind & STRING:
+                counts[node, 3] += 1
+                looks[node, 1] += size > 0
+                looks[node, 2] += is_sure
+            elif kind & INTEGER:
+                counts[node, 0] += 1
+                value = _whole(data, leaf_at[leaf], size, leaf_low[leaf])
                 looks[node, 4] = max(looks[node, 4], value)
-            elif bits & DOUBLE:
-                whole, has_fraction = _decimal(data, at, size)
-                looks[node, 5] += whole < 0
-                if has_fraction:
-                    looks[node, 0] += 1
-                else:
-                    looks[node, 4] = max(looks[node, 4], whole)
-            elif bits & ARRAY:
-                found = _list(data, at, size)
-                looks[node, 3] += found == _SURE
-                looks[node, 5] += found == _UNSURE
+            elif kind & DOUBLE:
+                counts[node, 1] += 1
+                looks[node, 0] += is_sure
+                if not is_sure and not is_unsure:
+                    value = _whole(data, leaf_at[leaf], size, leaf_low[leaf])
+                    looks[node, 4] = max(looks[node, 4], value)
+            elif kind & BOOLEAN:
+                counts[node, 2] += 1
+            elif kind & ARRAY:
+                counts[node, 4] += 1
+                looks[node, 3] += is_sure
+            else:
+                counts[node, 5] += 1
     return nodes

@@ -52,10 +52,6 @@ class Memory:
         taken.fill(0)
         return taken
 
-    def mark(self) -> tuple[int, int]:
-        """Where what is taken from now on begins."""
-        return self._block, self._at
-
-    def clear(self, mark: tuple[int, int] = (0, 0)) -> None:
-        """Let what was taken (after a mark) be used again."""
-        self._block, self._at = mark
+    def clear(self) -> None:
+        """Let what was taken be used again."""
+        self._block, self._at = 0, 0

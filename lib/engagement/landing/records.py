@@ -74,7 +74,7 @@ class RecordGroup:
         """Put the columns of ``leaves`` beside the rows of a table that belong to this group.
 
         That table is what :meth:`Records.with_texts` made. What comes out can be read until the
-        memory is cleared that the records were read into.
+        memory for what passes is cleared, and that which the records were read into.
         """
         rows = self._group.rows
         numbers = _numbers(kept)
@@ -106,22 +106,25 @@ class Records:
         Columns of values that stand at the same path in every record, with that path. The first
         two are the type and the name of an event. They are filled in for the records that were
         scanned, as strings; for others they are NULL.
-    memory
-        Where texts and values are held: what is read can be used until it is cleared.
     times
         Columns, by name, of the times that stand in one of ``texts``. They are filled in where
         they have a usual form.
+    memory
+        Where texts and values are held: what is read can be used until it is cleared.
+    passing
+        Where columns of groups are made: see :meth:`RecordGroup.table`.
     """
 
     def __init__(
         self,
         texts: Mapping[str, Path],
-        memory: Memory | None = None,
         times: Mapping[str, str] | None = None,
+        memory: Memory | None = None,
+        passing: Memory | None = None,
     ) -> None:
         self._texts = dict(texts)
         self._times = dict(times or {})
-        self._memory = memory or Memory()
+        self._memory, self._passing = memory or Memory(), passing or Memory()
         self._waiting: list[_Piece] = []
         self._data = np.zeros(0, np.uint8)
         self._bytes = 0
@@ -273,7 +276,9 @@ class Records:
         if not pieces:
             return
         data, self._data, self._bytes = self._data[: self._bytes], np.zeros(0, np.uint8), 0
-        scanned = Scanned(data, list(self._texts.values()), self._memory)
+        times = [self._texts[text] for text in self._times.values()]
+        texts = list(self._texts.values())
+        scanned = Scanned(data, texts, times, self._memory, self._passing)
         after = np.searchsorted(scanned.ends, [piece.end for piece in pieces])
         sizes = np.diff(after, prepend=0).tolist()
         of_piece = np.repeat(np.arange(len(pieces)), sizes)
@@ -331,10 +336,10 @@ class Records:
             pa.repeat(strict_json.OBJECT, count),
             pa.repeat(pa.scalar(True), count),
             pa.array(shape),
-            *scanned.texts(),
-            *scanned.times(self._texts[text] for text in self._times.values()),
+            *scanned.texts,
+            *scanned.times,
         ]
-        escaped = zip(self._texts, scanned.texts_escaped(), strict=True)
+        escaped = zip(self._texts, scanned.texts_escaped, strict=True)
         self.escaped |= {name for name, is_escaped in escaped if is_escaped}
         self._batches.append(pa.RecordBatch.from_arrays(record, schema=self._schema()))
 

@@ -112,17 +112,24 @@ class Scanned:
     texts
         Paths of strings, of which the first two are an event's type and name. Lines where one of
         these is anything else are odd, too.
+    times
+        Those of ``texts`` that may be times.
     memory
-        Where the tables come from: they can be read until it is cleared.
+        Where values are held: they can be read until it is cleared.
+    passing
+        Where columns of groups are made: they can be read until it is cleared, which is done here.
     """
 
     def __init__(
         self,
         data: bytes | NDArray[np.uint8],
         texts: Sequence[Path],
+        times: Sequence[Path] = (),
         memory: Memory | None = None,
+        passing: Memory | None = None,
     ) -> None:
-        self._memory = memory or Memory()
+        self._memory, self._passing = memory or Memory(), passing or Memory()
+        self._passing.clear()
         self._bytes = data if isinstance(data, np.ndarray) else np.frombuffer(data, np.uint8)
         self.ends = _line_ends(self._bytes)
         self.starts = np.concatenate([np.zeros(1, np.int64), self.ends[:-1] + 1])[: len(self.ends)]
@@ -133,9 +140,19 @@ class Scanned:
         self._make_room_for_nodes(_NODES, _KEY_BYTES)
         self._leaves = self._room_for_leaves(lines * _LEAVES_A_LINE + 1024)
         self._name_texts(texts)
-        self._scan()
+        time_of = np.array([times.index(path) if path in times else -1 for path in texts])
+        # Beside each line, so that its text is in the processor's cache when it is looked at.
+        beside = (
+            self._passing.empty(lines * 2 * len(texts), np.uint64),
+            self._passing.empty(lines, np.int64),
+            self._passing.empty((lines, len(times)), np.int64),
+            np.zeros(len(texts), np.bool_),
+        )
+        self._scan(time_of, beside)
         clean = np.flatnonzero(self.what == CLEAN)
         self.order = clean[np.argsort(self._group[clean], kind="stable")]
+        self.texts, self.times = self._gathered(beside, len(texts), len(times))
+        self.texts_escaped: list[bool] = beside[-1].tolist()
         self._paths: dict[int, Path] = {}
 
     @property
@@ -164,33 +181,6 @@ class Scanned:
         json_scan.point_all(self._bytes, self.starts, self.ends, self.order, views)
         return self._views(views, None, len(self.order))
 
-    def texts(self) -> list[pa.Array]:
-        """Columns of the paths that are strings, of all clean lines in order of groups."""
-        column_of = self._column_of(self._texts.values())
-        none = np.zeros(len(self._texts), np.bool_)
-        return self._columns(self.order, column_of, none, none)
-
-    def times(self, texts: Iterable[Path]) -> list[pa.Array]:
-        """Columns of the times that stand in some of these strings; NULL where the form is rare."""
-        nodes = [self._texts[text] for text in texts]
-        column_of = self._column_of(nodes)
-        count = len(self.order)
-        moments = self._memory.zeros((len(nodes), count), np.int64)
-        valid = self._memory.zeros((len(nodes), (count + 7) // 8), np.uint8)
-        json_scan.times(
-            self._bytes, self.order, self._last_leaf, self._leaves, column_of, moments, valid
-        )
-        return [
-            pa.Array.from_buffers(TIME, count, [pa.py_buffer(valid[n]), pa.py_buffer(moments[n])])
-            for n in range(len(nodes))
-        ]
-
-    def texts_escaped(self) -> list[bool]:
-        """Whether backslashes stand in the strings of these paths."""
-        node, _, _, kind = self._leaves
-        found = node[: self._counts[0]][(kind[: self._counts[0]] & ESCAPED) > 0]
-        return [bool(np.any(found == text)) for text in self._texts.values()]
-
     @cached_property
     def groups(self) -> list[Group]:
         """The clean lines, taken apart by type and name."""
@@ -204,7 +194,7 @@ class Scanned:
     def leaves(self, group: Group) -> dict[Path, Leaf] | None:
         """The columns that a group's lines have, by path; ``None`` where there are too many."""
         known = int(self._sizes[0])
-        count, kinds = np.zeros(known, np.int64), np.zeros(known, np.uint8)
+        count, kinds = np.zeros(known, np.int64), np.zeros(known, np.uint16)
         found = json_scan.summary(
             group.rows, self._last_leaf, self._leaves, count, kinds, self._touched
         )
@@ -227,10 +217,29 @@ class Scanned:
     def columns(self, rows: NDArray[np.int64], leaves: Iterable[Leaf]) -> list[pa.Array]:
         """The values of some of a group's lines: a column for each of its leaves."""
         wanted = list(leaves)
-        column_of = self._column_of(leaf.node for leaf in wanted)
+        column_of = np.full(self._sizes[0], -1, np.int32)
+        column_of[[leaf.node for leaf in wanted]] = np.arange(len(wanted))
         quoted = np.array([leaf.is_mixed for leaf in wanted], np.bool_)
-        full = np.array([leaf.is_full for leaf in wanted], np.bool_)
-        return self._columns(rows, column_of, quoted, full)
+        columns, count = len(wanted), len(rows)
+        views = self._passing.empty((columns, 2 * count), np.uint64)
+        for column, leaf in enumerate(wanted):
+            if not leaf.is_full:
+                views[column].fill(0)
+        valid = self._passing.zeros((columns, _bytes_of_bits(count)), np.uint8)
+        json_scan.fill(
+            self._bytes,
+            rows,
+            self._last_leaf,
+            self._leaves,
+            column_of,
+            quoted,
+            views.ravel(),
+            valid,
+        )
+        return [
+            self._views(views[column], None if leaf.is_full else valid[column], count)
+            for column, leaf in enumerate(wanted)
+        ]
 
     def counts(
         self, rows: NDArray[np.int64]
@@ -249,11 +258,12 @@ class Scanned:
             self._leaves,
             self._counters,
             self._looks,
+            self._is_touched,
             self._touched,
         )
         nodes = self._touched[:found].copy()
         counts, looks = self._counters[nodes], self._looks[nodes]
-        self._counters[nodes] = self._looks[nodes] = 0
+        self._counters[nodes] = self._looks[nodes] = self._is_touched[nodes] = 0
         return nodes, counts, looks
 
     def path(self, node: int) -> Path:
@@ -278,22 +288,24 @@ class Scanned:
         self._sizes = np.zeros(2, np.int64)
         self._seen_in = np.zeros(nodes, np.int64)
         self._follows = np.zeros(nodes, np.int32)
-        self._is_text = np.zeros(nodes, np.bool_)
+        self._text_of = np.full(nodes, -1, np.int8)
 
     def _name_texts(self, texts: Sequence[Path]) -> None:
         nothing = np.zeros(0, np.uint8)
         json_scan.intern(nothing, 0, 0, -9, self._nodes, self._sizes)
-        self._texts: dict[Path, int] = {}
-        for path in texts:
+        for number, path in enumerate(texts):
             node = ROOT
             for name in path:
                 key = np.frombuffer(name.encode(), np.uint8)
                 node = json_scan.intern(key, 0, len(key), node, self._nodes, self._sizes)
-            self._texts[path] = node
-        self._is_text[list(self._texts.values())] = True
+            self._text_of[node] = number
 
-    def _scan(self) -> None:
+    def _scan(self, time_of: NDArray[np.int64], beside: tuple[NDArray[Any], ...]) -> None:
         counts = np.zeros(3, np.int64)
+        levels = (
+            np.zeros(json_scan.MOST_LEVELS, np.int64),
+            np.zeros(json_scan.MOST_LEVELS, np.int64),
+        )
         row, lines = 0, len(self.ends)
         while row < lines:
             row = json_scan.scan(
@@ -301,13 +313,15 @@ class Scanned:
                 self.starts,
                 self.ends,
                 row,
-                self._is_text,
+                (self._text_of, time_of),
                 self._nodes,
                 self._sizes,
                 self._seen_in,
                 self._follows,
                 self._leaves,
                 (self.what, self._last_leaf, self._group),
+                beside,
+                levels,
                 counts,
             )
             if row < lines and counts[2]:
@@ -316,24 +330,24 @@ class Scanned:
                 old, self._leaves = self._leaves, self._room_for_leaves(2 * len(self._leaves[0]))
                 for before, now in zip(old, self._leaves, strict=True):
                     now[: len(before)] = before
-        self._counts = counts
         self._counters = np.zeros((int(self._sizes[0]), len(COUNTED)), np.int64)
         self._looks = np.zeros((int(self._sizes[0]), len(LOOKS)), np.int64)
+        self._is_touched = np.zeros(int(self._sizes[0]), np.bool_)
         self._touched = np.zeros(int(self._sizes[0]), np.int32)
 
     def _grow_nodes(self, line_bytes: int) -> None:
         old, sizes = self._nodes, self._sizes.copy()
-        seen_in, follows, is_text = self._seen_in, self._follows, self._is_text
+        seen_in, follows, text_of = self._seen_in, self._follows, self._text_of
         room = len(old[1])
         self._make_room_for_nodes(2 * room, 2 * len(old[4]) + line_bytes)
         for place in range(1, len(old)):
             self._nodes[place][: len(old[place])] = old[place]
-        self._seen_in[:room], self._follows[:room], self._is_text[:room] = seen_in, follows, is_text
+        self._seen_in[:room], self._follows[:room], self._text_of[:room] = seen_in, follows, text_of
         self._sizes[:] = sizes
         json_scan.intern_again(self._nodes, self._sizes)
 
     def _room_for_leaves(self, leaves: int) -> tuple[NDArray[Any], ...]:
-        kinds = (np.int32, np.int32, np.int32, np.uint8)
+        kinds = (np.int32, np.int32, np.uint64, np.uint16)
         return tuple(self._memory.empty(leaves, kind) for kind in kinds)
 
     def _key(self, node: int) -> bytes:
@@ -346,29 +360,22 @@ class Scanned:
             return _text(self._key(node)).lower(), None
         return _text(self._key(above)).lower(), _text(self._key(node))
 
-    def _column_of(self, nodes: Iterable[int]) -> NDArray[np.int32]:
-        """Of each node, which column it is; -1 where it is none."""
-        column_of = np.full(self._sizes[0], -1, np.int32)
-        for column, node in enumerate(nodes):
-            column_of[node] = column
-        return column_of
-
-    def _columns(
-        self,
-        rows: NDArray[np.int64],
-        column_of: NDArray[np.int32],
-        quoted: NDArray[np.bool_],
-        full: NDArray[np.bool_],
-    ) -> list[pa.Array]:
-        columns, count = len(quoted), len(rows)
-        views = self._memory.empty((columns, 2 * count), np.uint64)
-        for column in np.flatnonzero(~full).tolist():
-            views[column].fill(0)
-        valid = self._memory.zeros((columns, (count + 7) // 8), np.uint8)
-        json_scan.fill(
-            self._bytes, rows, self._last_leaf, self._leaves, column_of, quoted, views, valid
+    def _gathered(
+        self, beside: tuple[NDArray[Any], ...], texts: int, times: int
+    ) -> tuple[list[pa.Array], list[pa.Array]]:
+        """Columns of the texts and times that stand beside all clean lines, in order of groups."""
+        count = len(self.order)
+        views = self._memory.empty((texts, 2 * count), np.uint64)
+        moments = self._memory.empty((times, count), np.int64)
+        valid, is_time = (
+            self._memory.zeros((columns, _bytes_of_bits(count)), np.uint8)
+            for columns in (texts, times)
         )
-        return [self._views(views[n], None if full[n] else valid[n], count) for n in range(columns)]
+        json_scan.gather(self.order, beside, views.ravel(), valid, moments, is_time)
+        return [self._views(views[n], valid[n], count) for n in range(texts)], [
+            pa.Array.from_buffers(TIME, count, [pa.py_buffer(is_time[n]), pa.py_buffer(moments[n])])
+            for n in range(times)
+        ]
 
     def _views(
         self, views: NDArray[np.uint64], valid: NDArray[np.uint8] | None, count: int
@@ -386,6 +393,10 @@ def _line_ends(data: NDArray[np.uint8]) -> NDArray[np.int64]:
         if at < len(data):
             ends = np.concatenate([ends, np.empty_like(ends)])
     return ends[:count]
+
+
+def _bytes_of_bits(count: int) -> int:
+    return (count + 7) // 8
 
 
 def _is_mixed(kinds: int) -> bool:

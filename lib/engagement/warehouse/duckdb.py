@@ -244,8 +244,7 @@ class _DuckDBSession:
             # A database of its own, gone with the connection.
             connection.execute(f"attach ':memory:' as {WORK}")
         self._read: Records | None = None
-        self._memory = Memory()
-        self._read_mark = self._memory.mark()
+        self._memory, self._passing = Memory(), Memory()
         self._ready: set[int] = set()
         self._kept: pa.Table | None = None
         self._texts = Table(WORK, "")
@@ -508,7 +507,7 @@ class _DuckDBSession:
     ) -> tuple[Table, list[FileLines]]:
         self._forget_read()
         paths = {name: item.path for name, item in envelope.items()}
-        records = Records(paths, self._memory, times)
+        records = Records(paths, times, self._memory, self._passing)
         opened: list[tuple[LandedFile, int]] = []
         failed: dict[str, FileLines] = {}
         for file in files:
@@ -525,7 +524,6 @@ class _DuckDBSession:
         table = records.finish()
         self._read = records
         self._connection.register(duckdb_records.RECORDS, table)
-        self._read_mark = self._memory.mark()
         self._view("records", duckdb_records.records_sql([*envelope, *times]))
         texts = duckdb_records.envelope_sql(records, envelope)
         self._view("envelope", duckdb_records.times_sql(texts, times))
@@ -554,7 +552,7 @@ class _DuckDBSession:
             return
         for number in self._ready:
             self._connection.unregister(duckdb_records.group_table(number))
-        self._memory.clear(self._read_mark)
+        self._passing.clear()
         self._ready = groups
         for number in groups:
             table = self._read_last().groups[number].table(self._kept)
