@@ -681,7 +681,8 @@ class _Run:
             self._publish_discards(misfits, days)
         remade = [table for table in wanted if table in chosen or self._is_touched(table)]
         if any(table.name == "identifies" for table in remade):
-            session.publish(tables.USERS, tables.users(session))
+            users, columns = tables.users(session)
+            session.publish(tables.USERS, users, columns=columns)
         dropped = tables.drop_others(session, {table.name for table in wanted})
         increments.note_unfinished(session, {})
         return tuple(dropped)

@@ -451,8 +451,11 @@ def _chain(queries: Sequence[exp.Query]) -> exp.Query:
 # --- users --------------------------------------------------------------------------------------
 
 
-def users(session: Session) -> exp.Query:
-    """One row per user id: the latest non-null value of every column of identifies."""
+def users(session: Session) -> tuple[exp.Query, dict[str, str]]:
+    """One row per user id: the latest non-null value of every column of identifies.
+
+    Gives the query, and the types of its columns.
+    """
     columns = session.columns(Table("events", "identifies"))
     latest = [name for name in columns if name not in ("id", "user_id", "received_at", PARTITION)]
     # One row per user remains; each column looks for its own latest value.
@@ -491,12 +494,14 @@ def users(session: Session) -> exp.Query:
         .from_(Table("events", "identifies").node())
         .where(exp.column("user_id").is_(exp.null()).not_())
     )
-    names = ["id", *latest, "received_at", PARTITION]
-    return (
-        exp.select(*(_quoted(name) for name in names))
+    kinds = {"id": columns["user_id"]}
+    kinds |= {name: columns[name] for name in (*latest, "received_at", PARTITION)}
+    newest_row = (
+        exp.select(*(_quoted(name) for name in kinds))
         .from_(inner.subquery("newest"))
         .where(exp.column("nth").eq(1))
     )
+    return newest_row, kinds
 
 
 def drop_others(session: Session, wanted: set[str]) -> list[str]:

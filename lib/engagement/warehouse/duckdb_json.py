@@ -38,18 +38,24 @@ def columns_sql(
     ]
     hidden = [_PARSED.format(number) for number in range(len(structures))]
     hidden += [] if keep else [text]
-    outer = [f"* exclude ({', '.join(hidden)})" if hidden else "*"]
+    outer, between = [], []
     for alias, item in wanted.items():
         value = _value(places[alias], raw[alias], parsed)
         if raw[alias].kind == "json":
             value = printed(value)
+            if item.kind == "text":
+                # It is read many times, and each would be a text to plan.
+                hidden.append(_PRINTED.format(len(between)))
+                between.append(f"{value} as {hidden[-1]}")
+                value = hidden[-1]
         if item.kind == "text":
             value = rendered_of(as_text(item.only)[1], value)
         outer.append(f"{value} as {name_sql(alias)}")
-    return (
-        f"select {', '.join(outer)} from "
-        f"(select {', '.join(['*', *inner])} from {source}) as parsed"
-    )
+    rows = f"(select {', '.join(['*', *inner])} from {source}) as parsed"
+    if between:
+        rows = f"(select {', '.join(['*', *between])} from {rows}) as printed"
+    kept = f"* exclude ({', '.join(hidden)})" if hidden else "*"
+    return f"select {', '.join([kept, *outer])} from {rows}"
 
 
 def printed(value: str) -> str:
@@ -74,7 +80,7 @@ def rendered_of(sql: str, leaf: str) -> str:
     return rendered(sql).replace("leaf", leaf)
 
 
-_PARSED = "__parsed_{}"
+_PARSED, _PRINTED = "__parsed_{}", "__printed_{}"
 _STRUCT_DEPTH = 32
 """Levels of a path up to which it is read through a struct; deeper ones by a pointer."""
 
