@@ -161,17 +161,18 @@ def publish(
             f"leaves_{wanted.name}", rows, "record", leaves.wanted(), lazy=True
         )
         parts.append(_select(wanted, table, leaves))
-    session.publish(wanted.table, union(parts), partitions=days, columns=wanted.definition)
+    whole = union(parts, by_name=bool(held_by))
+    session.publish(wanted.table, whole, partitions=days, columns=wanted.definition)
 
 
 def _held(wanted: EventTable, own: EventTable, days: Sequence[str] | None) -> exp.Select:
-    """Rows of ``tracks`` that the table of an event holds."""
-    has = own.definition
-    chosen = [
-        _quoted(name) if name in has else exp.alias_(exp.cast(exp.null(), kind), name, quoted=True)
-        for name, kind in wanted.definition.items()
-    ]
-    query = exp.Select(expressions=chosen).from_(own.table.node(), copy=False)
+    """Rows of ``tracks`` that the table of an event holds, without columns that they lack.
+
+    Fifty tables of eighty columns would be much to plan if each of them was named.
+    """
+    more = [exp.to_identifier(n, quoted=True) for n in own.definition if n not in wanted.definition]
+    chosen = exp.Star(except_=more) if more else exp.Star()
+    query = exp.Select(expressions=[chosen]).from_(own.table.node(), copy=False)
     if days is None:
         return query
     return query.where(exp.column(PARTITION).isin(*map(literal, days)), copy=False)
@@ -429,22 +430,25 @@ def publish_discards(session: Session, misfits: Sequence[exp.Query], days: Seque
 _MOST_PARTS = 32
 
 
-def union(queries: Sequence[exp.Query]) -> exp.Query:
-    """All rows of some queries; of many, as a union of unions, since engines limit its depth."""
+def union(queries: Sequence[exp.Query], *, by_name: bool = False) -> exp.Query:
+    """All rows of some queries; of many, as a union of unions, since engines limit its depth.
+
+    ``by_name``, for engines that can: NULL stands in columns that one of them lacks.
+    """
     whole = list(queries)
     while len(whole) > _MOST_PARTS:
         groups = [whole[at : at + _MOST_PARTS] for at in range(0, len(whole), _MOST_PARTS)]
         whole = [
-            exp.select("*").from_(_chain(group).subquery("part", copy=False), copy=False)
+            exp.select("*").from_(_chain(group, by_name).subquery("part", copy=False), copy=False)
             for group in groups
         ]
-    return _chain(whole)
+    return _chain(whole, by_name)
 
 
-def _chain(queries: Sequence[exp.Query]) -> exp.Query:
+def _chain(queries: Sequence[exp.Query], by_name: bool) -> exp.Query:
     chained = queries[0]
     for query in queries[1:]:
-        chained = exp.union(chained, query, distinct=False, copy=False)
+        chained = exp.union(chained, query, distinct=False, copy=False, by_name=by_name)
     return chained
 
 
