@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, cached_property
 
 import pyarrow as pa
 from sqlglot import exp
@@ -74,7 +74,7 @@ class EventTable:
         kind = "track" if self.kind == "tracks" else self.kind
         return one.kind == kind and one.event in self.events
 
-    @property
+    @cached_property
     def definition(self) -> dict[str, str]:
         """All its columns with their types, in order."""
         of_tracks = {"event_text": VARCHAR, "event": VARCHAR}

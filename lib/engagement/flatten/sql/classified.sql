@@ -11,9 +11,15 @@ typed as (
     select
         *,
         lower(type) as event_type,
-        cast(received_at_utc_date || ' 00:00:00.000' as timestamp(3)) as day_start,
-        cast(received_at_utc_date || ' 23:59:59.999' as timestamp(3)) as day_end
+        cast(cast(received_at_utc_date as date) as timestamp(3)) as day_start
     from envelope
+),
+
+dated as (
+    select
+        *,
+        cast(date_add('millisecond', 86399999, day_start) as timestamp(3)) as day_end
+    from typed
 ),
 
 received as (
@@ -21,7 +27,7 @@ received as (
         *,
         coalesce(greatest(day_start, least(stated_received_at, day_end)), day_start) as received_at,
         coalesce(stated_received_at not between day_start and day_end, false) as is_received_at_moved
-    from typed
+    from dated
 ),
 
 timed as (

@@ -1,7 +1,7 @@
 -- Grain: one copy, kept or a duplicate, of an id that the dates being read hold or held, received on
 -- another date within the window around them. Dates that are still to be read do not count: what the
 -- tables hold of them is out of date.
--- Parameters: first_day, last_day, unread.
+-- Parameters: first_day, last_day, days, unread.
 with classified as (
     select id from work.classified
     where reason is null
@@ -13,7 +13,6 @@ events as (
         received_at,
         received_at_utc_date
     from events.events
-    where received_at_utc_date between :first_day and :last_day
 ),
 
 duplicates as (
@@ -22,7 +21,20 @@ duplicates as (
         received_at,
         received_at_utc_date
     from landing.duplicates
-    where received_at_utc_date between :first_day and :last_day
+),
+
+ids as (
+    select id from classified
+    union all
+    select id from events
+    where received_at_utc_date in (:days)
+    union all
+    select id from duplicates
+    where received_at_utc_date in (:days)
+),
+
+wanted as (
+    select distinct id from ids
 ),
 
 copies as (
@@ -32,6 +44,7 @@ copies as (
         received_at_utc_date,
         false as was_duplicate
     from events
+    where received_at_utc_date between :first_day and :last_day
     union all
     select
         id,
@@ -39,13 +52,7 @@ copies as (
         received_at_utc_date,
         true as was_duplicate
     from duplicates
-),
-
-wanted as (
-    select id from classified
-    union
-    select id from copies
-    where received_at_utc_date in (:days)
+    where received_at_utc_date between :first_day and :last_day
 )
 
 select
