@@ -310,6 +310,23 @@ def test_any_key_is_only_ever_a_name(shop: Shop) -> None:
     assert shop.report.unnamed == ()
 
 
+def test_a_key_may_be_called_what_the_project_calls_its_own(shop: Shop) -> None:
+    own = "record record_as_sent record_number shape flat_table type write_key source_file c0 nth"
+    names = own.split()
+    sent = {name: number for number, name in enumerate(names)}
+    shop.land(
+        event(messageId="1", properties=sent),
+        event(messageId="2", properties={**sent, "record": 99}),
+    )
+    shop.flatten()
+    chosen = ", ".join(names)
+    assert shop.rows(f"select {chosen} from events.seen order by id") == [
+        tuple(sent.values()),
+        (99, *list(sent.values())[1:]),
+    ]
+    assert len(shop.rows("select id, event from events.tracks")) == 2
+
+
 def test_a_key_without_a_name_is_dropped_and_reported(shop: Shop) -> None:
     shop.land(event(properties={"名前": 1, "": 2, "%": 3, "a": {"_": 4, "b": 5}}))
     report = shop.flatten()

@@ -805,13 +805,23 @@ _PUT_ASIDE = f"{_STORAGE}.texts_put_aside"
 """Of records that give a key twice, the text that DuckDB's JSON functions read right."""
 
 
+_COMPRESSED = {"id": "uncompressed", "record": "zstd"}
+"""How some columns of texts are compressed. Ids of messages are random: there is nothing to find in
+them, and to look for it takes time with every table. Whole records are the long texts they are."""
+
+
 def _defined(columns: Mapping[str, str]) -> str:
-    """Columns as a table's definition; whole records are compressed as the long texts they are."""
+    """Columns as a table's definition."""
     return ", ".join(
         f"{name_sql(column)} {_duckdb_type(kind)}"
-        + (" using compression zstd" if column == "record" else "")
+        # A property may have such a name, and be a number.
+        + (f" using compression {_COMPRESSED[column]}" if _is_compressed(column, kind) else "")
         for column, kind in columns.items()
     )
+
+
+def _is_compressed(column: str, kind: str) -> bool:
+    return column in _COMPRESSED and kind == "varchar"
 
 
 def athena_type(kind: str) -> str:
