@@ -446,9 +446,9 @@ def union(queries: Sequence[exp.Query], *, by_name: bool = False) -> exp.Query:
 
 
 def _chain(queries: Sequence[exp.Query], by_name: bool) -> exp.Query:
-    chained = queries[0]
+    chained: exp.Query = queries[0]
     for query in queries[1:]:
-        chained = exp.union(chained, query, distinct=False, copy=False, by_name=by_name)
+        chained = exp.Union(this=chained, expression=query, distinct=False, by_name=by_name)
     return chained
 
 

@@ -552,8 +552,8 @@ def _moment(data, at, size):
 def _look_at_line(data, row, begin, after, leaves, texts, beside):
     """Note of a line's leaves how each begins and looks, and put its texts and times beside it.
 
-    It is done here since the line is in the processor's cache now; and not with each leaf as it is
-    found, which would make the scan's loop too large for the processor's registers.
+    It is done at once since the line is in the processor's cache now, and at its end since a line
+    that turns out to be odd need not be looked at.
     """
     leaf_node, leaf_at, leaf_low, leaf_kind = leaves
     text_of, time_of = texts
@@ -568,7 +568,7 @@ def _look_at_line(data, row, begin, after, leaves, texts, beside):
         leaf_low[leaf] = low
         look = 0
         if kind & STRING:
-            # To call a function takes longer than to see that it is none.
+            # To call a function takes longer than to see that most are none.
             if size >= 16 and (data[at + 4] == 45 or kind & ESCAPED):
                 look = _string_look(data, at, size, kind & ESCAPED)
         elif kind & DOUBLE:

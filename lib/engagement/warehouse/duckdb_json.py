@@ -38,7 +38,8 @@ def columns_sql(
     ]
     hidden = [_PARSED.format(number) for number in range(len(structures))]
     hidden += [] if keep else [text]
-    outer, between = [], []
+    outer: list[str] = []
+    between: list[str] = []
     for alias, item in wanted.items():
         value = _value(places[alias], raw[alias], parsed)
         if raw[alias].kind == "json":
