@@ -791,6 +791,7 @@ def _leaves_come_near(order, number, last_leaf, leaves):
     row = order[number]
     for leaf in range(last_leaf[row - 1] if row else 0, last_leaf[row], _LINE // 8):
         prefetch(leaf_low, leaf)
+        # A line of the cache holds twice as many of these, or more: every other step is enough.
         if leaf & (_LINE // 8):
             prefetch(leaf_node, leaf)
             prefetch(leaf_at, leaf)
