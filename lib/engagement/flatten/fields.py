@@ -42,7 +42,7 @@ TYPE_TABLES = {
 }
 
 _KINDS = ("integer", "double", "boolean", "string", "array", "object")
-_LARGEST = "decimal(38, 0)"
+_LARGEST = "decimal(38,0)"
 
 NAME_COLUMNS = {"type": VARCHAR, "event": VARCHAR, "events": BIGINT, PARTITION: VARCHAR}
 FIELD_COLUMNS = {

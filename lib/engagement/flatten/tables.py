@@ -206,9 +206,8 @@ def rows_kept(
 
 def _row_columns(wanted: EventTable) -> dict[str, str]:
     """What :func:`_rows` gives, and the records' texts."""
-    columns = {**DEFAULT_COLUMNS, "event": VARCHAR, PARTITION: VARCHAR}
-    if wanted.kind in ("track", "tracks"):
-        columns["flat_table"] = VARCHAR
+    own = {column.name for column, _ in wanted.columns}
+    columns = {name: kind for name, kind in wanted.definition.items() if name not in own}
     return {**columns, "record": VARCHAR}
 
 
@@ -233,20 +232,23 @@ def lay_out(session: Session, wanted: Sequence[EventTable]) -> bool:
 def _rows(
     wanted: EventTable, source: Table, mapping: Table, events: Sequence[str] | None
 ) -> exp.Select:
-    """The default columns of a table's events."""
+    """The columns of a table's events that all tables of their kind have."""
     kind = "track" if wanted.kind == "tracks" else wanted.kind
     chosen: list[exp.Expr] = [
         exp.alias_(exp.column(name, table="e", quoted=True), name, quoted=True)
-        for name in (*DEFAULT_COLUMNS, "event", PARTITION)
+        for name in (*DEFAULT_COLUMNS, PARTITION)
     ]
+    if kind == "track":
+        own = wanted.kind == "track"
+        name = literal(wanted.name) if own else exp.column("flat_table", table="m")
+        chosen.append(exp.alias_(exp.column("event", table="e"), "event_text"))
+        chosen.append(exp.alias_(name, "event"))
     query = exp.Select(expressions=chosen).from_(source.node().as_("e"), copy=False)
     query = query.where(exp.column("type", table="e").eq(kind), copy=False)
     if wanted.kind == "tracks":
-        query = query.select(exp.alias_(exp.column("flat_table", table="m"), "flat_table"))
         same = exp.column("event", table="e").eq(exp.column("event", table="m"))
         query = query.join(mapping.node().as_("m"), on=same, copy=False)
     elif wanted.kind == "track":
-        query = query.select(exp.alias_(literal(wanted.name), "flat_table"))
         events = wanted.events if events is None else events
     if events is not None:
         names = map(literal, events)
@@ -255,15 +257,16 @@ def _rows(
 
 
 def _select(wanted: EventTable, table: Table, leaves: _Leaves) -> exp.Select:
-    chosen: list[exp.Expr] = [_quoted(name) for name in DEFAULT_COLUMNS]
-    if wanted.kind in ("track", "tracks"):
-        chosen.append(exp.alias_(exp.column("event"), "event_text"))
-        chosen.append(exp.alias_(exp.column("flat_table"), "event"))
-    for column, kind in sorted(wanted.columns, key=lambda pair: pair[0].name):
-        chosen.append(exp.alias_(leaves.value(column, kind), column.name, quoted=True, copy=False))
-    chosen.append(exp.column(PARTITION))
+    if leaves.are_values:
+        # Eighty names would be much to plan, for each of fifty tables.
+        return exp.Select(expressions=[exp.Star()]).from_(table.node(), copy=False)
+    chosen: dict[str, exp.Expr] = {name: _quoted(name) for name in wanted.definition}
+    for column, kind in wanted.columns:
+        value = leaves.value(column, kind)
+        if value != chosen[column.name]:
+            chosen[column.name] = exp.alias_(value, column.name, quoted=True, copy=False)
     # Built from a list: adding to a query one column at a time copies it each time.
-    return exp.Select(expressions=chosen).from_(table.node(), copy=False)
+    return exp.Select(expressions=list(chosen.values())).from_(table.node(), copy=False)
 
 
 def _quoted(name: str) -> exp.Column:
@@ -271,16 +274,29 @@ def _quoted(name: str) -> exp.Column:
 
 
 class _Leaves:
-    """The raw values of a table's columns, one working column per source."""
+    """The raw values of a table's columns, one working column per source.
 
-    def __init__(self, wanted: EventTable) -> None:
+    A value that is read as its column has it gets that column's name; ``are_values`` tells whether
+    all are. Those of ``as_given`` can be converted into texts, whether they fit a column or not.
+    """
+
+    def __init__(self, wanted: EventTable, *, as_given: bool = False) -> None:
         self._leaves: dict[tuple[str, Path], tuple[str, str]] = {}
         self._wanted: dict[str, JsonColumn] = {}
+        self.are_values = all(column.sources for column, _ in wanted.columns)
         for column, kind in wanted.columns:
             for source in column.sources:
-                leaf, read_as = f"c{len(self._leaves)}", _leaf_kind(column, source, kind)
+                read_as = _leaf_kind(column, source, kind, as_given)
+                leaf = column.name
+                if as_given or not self._is_value(column, read_as, kind):
+                    leaf, self.are_values = f"__c{len(self._leaves)}", False
                 self._leaves[column.name, source.path] = leaf, read_as
                 self._wanted[leaf] = JsonColumn(source.path, read_as, source.kinds)
+
+    def _is_value(self, column: Column, read_as: str, kind: str) -> bool:
+        is_read = len(column.sources) == 1 and (read_as == "text" or read_as == kind)
+        # Working columns may be called so.
+        return is_read and column.name != "record" and not column.name.startswith("__")
 
     def wanted(self) -> dict[str, JsonColumn]:
         return self._wanted
@@ -298,7 +314,7 @@ class _Leaves:
         """The value of one source as a type; NULL where it is blank or does not fit."""
         leaf, leaf_kind = self._leaves[column.name, source.path]
         if leaf_kind == "text" or leaf_kind == kind:
-            return exp.column(leaf)
+            return exp.column(leaf, quoted=True)
         return parsed(_conversion(leaf_kind, kind, source.kinds == {"array"}), leaf)
 
 
@@ -340,7 +356,7 @@ def misfits(session: Session, wanted: EventTable, rows: Table) -> list[exp.Query
     if not suspect:
         return []
     few = replace(wanted, columns=tuple(suspect))
-    leaves = _Leaves(few)
+    leaves = _Leaves(few, as_given=True)
     table = session.json_columns(
         f"suspects_{wanted.name}", rows, "record", leaves.wanted(), lazy=True
     )
@@ -537,11 +553,16 @@ def parsed(sql: str, leaf: str) -> exp.Expr:
     return tree
 
 
-def _leaf_kind(column: Column, source: Source, target: str) -> str:
+def _leaf_kind(column: Column, source: Source, target: str, as_given: bool) -> str:
     """How a raw value is read: as what it is, or, where it may be several things, as JSON."""
     kinds = source.kinds
     if target == VARCHAR:
         return "text"
+    if not as_given:
+        if target == TIMESTAMP and kinds <= {"string"}:
+            return TIMESTAMP
+        if target == BIGINT and kinds <= {"integer"}:
+            return BIGINT
     if kinds <= {"string"} or kinds <= {"array"}:
         return "string"
     if kinds <= {"integer"}:

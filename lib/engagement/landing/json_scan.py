@@ -38,6 +38,9 @@ Of a string: like a timestamp; of a number with a point: it has a fraction; of a
 more than one empty string.
 """
 
+OTHER = 1024
+"""Bit of a column in which a string stands that is not surely a timestamp, nor empty."""
+
 _ANY = INTEGER | DOUBLE | BOOLEAN | STRING | ARRAY
 
 MOST_LEVELS = 32
@@ -85,7 +88,7 @@ _LINE = 64  # of the processor's cache, in bytes
 _AHEAD = 3  # rows between asking for a text and reading it
 _ROWS_AHEAD = 16  # and between asking for a cell and writing it
 _VIEWS_A_LINE = 4
-_SHORT = 12  # bytes: a text of so many stands in its view
+SHORT = 12  # bytes: a text of so many stands in its view
 _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 
 
@@ -356,11 +359,11 @@ def _size(low):
 @_compiled
 def _high(data, at, size):
     """Second half: the other bytes of a short text, or where a longer one begins."""
-    if size > _SHORT:
+    if size > SHORT:
         return np.uint64(at) << np.uint64(32)
     if size <= 4:
         return np.uint64(0)
-    return _word_at(data, at + 4) & (_ALL >> np.uint64(8 * (_SHORT - size)))
+    return _word_at(data, at + 4) & (_ALL >> np.uint64(8 * (SHORT - size)))
 
 
 @_compiled
@@ -518,9 +521,7 @@ _DAY = 86_400_000_000  # in microseconds
 
 @_compiled
 def _moment(data, at, size):
-    """Microseconds since 1970 of a sure timestamp, if it is in UTC and of whole milliseconds."""
-    if size > 24:
-        return _NO_TIME
+    """Microseconds since 1970 of a sure timestamp: the UTC time, in whole milliseconds."""
     end = at + size
     year = _two_digits(data, at) * 100 + _two_digits(data, at + 2)
     month, day = _two_digits(data, at + 5), _two_digits(data, at + 8)
@@ -534,13 +535,14 @@ def _moment(data, at, size):
             unit = 100_000
             at += 1
             while at < end and 48 <= data[at] <= 57:
-                micros += (data[at] - 48) * unit
+                if unit >= 1000:
+                    micros += (data[at] - 48) * unit
                 unit //= 10
                 at += 1
-            if unit < 100:
-                return _NO_TIME
     if at < end and data[at] != 90:
-        return _NO_TIME
+        minute = at + 4 if data[at + 3] == 58 else at + 3
+        offset = _two_digits(data, at + 1) * 60 + _two_digits(data, minute)
+        minutes += offset if data[at] == 45 else -offset
     # Days since 1970, of years that begin with March.
     year -= month <= 2
     of_year = (153 * ((month + 9) % 12) + 2) // 5 + day - 1
@@ -806,7 +808,7 @@ def _texts_come_near(data, order, number, last_leaf, leaves, kinds):
         return
     row = order[number]
     for leaf in range(last_leaf[row - 1] if row else 0, last_leaf[row]):
-        if leaf_kind[leaf] & kinds and 4 < _size(leaf_low[leaf]) <= _SHORT:
+        if leaf_kind[leaf] & kinds and 4 < _size(leaf_low[leaf]) <= SHORT:
             prefetch(data, leaf_at[leaf])
 
 
@@ -823,9 +825,12 @@ def summary(order, last_leaf, leaves, count, kinds, touched):
                 touched[nodes] = node
                 nodes += 1
             count[node] += 1
-            kinds[node] |= leaf_kind[leaf]
+            kind = leaf_kind[leaf]
+            kinds[node] |= kind
             if _size(leaf_low[leaf]) == 0:
                 kinds[node] |= EMPTY
+            elif kind & STRING and not kind & SURE:
+                kinds[node] |= OTHER
     return nodes
 
 
@@ -952,3 +957,91 @@ def count(data, rows, last_leaf, leaves, counts, looks, is_touched, touched):
             else:
                 counts[node, 5] += 1
     return nodes
+
+
+# --- values of a column -------------------------------------------------------------------------
+
+_TENS = 10.0 ** np.arange(23)
+"""Powers of ten that are doubles: a number times or by one of them is rounded once, as it ought."""
+_EXACT_WHOLE = 1 << 53
+
+
+@_compiled
+def _view_byte(data, low, high, place):
+    """One byte of the text that a string view holds or leads to."""
+    size = _size(low)
+    if size > SHORT:
+        return np.int64(data[np.int64(high >> np.uint64(32)) + place])
+    return _byte(low, 4 + place) if place < 4 else _byte(high, place - 4)
+
+
+@_compiled
+def whole_numbers(data, views, values):
+    """Read a column of whole numbers."""
+    for number in range(len(values)):
+        low, high = views[2 * number], views[2 * number + 1]
+        value, is_negative = np.int64(0), False
+        for place in range(_size(low)):
+            byte = _view_byte(data, low, high, place)
+            if byte == 45:
+                is_negative = True
+            else:
+                value = value * 10 + (byte - 48)
+        values[number] = -value if is_negative else value
+
+
+@_compiled
+def decimals(data, views, values):
+    """Read a column of numbers; what takes more than one rounding is left as NaN, for others."""
+    for number in range(len(values)):
+        low, high = views[2 * number], views[2 * number + 1]
+        size = _size(low)
+        digits = np.int64(0)
+        power = 0
+        is_negative = after_point = False
+        # So many digits and a point at most fit into 64 bits.
+        is_exact = size <= _MOST_DIGITS
+        for place in range(size if is_exact else 0):
+            byte = _view_byte(data, low, high, place)
+            if 48 <= byte <= 57:
+                digits = digits * 10 + (byte - 48)
+                power += after_point
+            elif byte == 46:
+                after_point = True
+            elif byte == 45 and place == 0:
+                is_negative = True
+            else:
+                is_exact = False
+        if not is_exact or digits > _EXACT_WHOLE:
+            values[number] = np.nan
+            continue
+        value = digits / _TENS[power]
+        values[number] = -value if is_negative else value
+
+
+@_compiled
+def truths(views, bits):
+    """Read a column of ``true`` and ``false``; ``bits`` are zeros before."""
+    for number in range(len(views) // 2):
+        if _byte(views[2 * number], 4) == 116:
+            bits[number >> 3] |= np.uint8(1 << (number & 7))
+
+
+@_compiled
+def moments(data, views, values):
+    """Read a column of timestamps, none of which is unsure."""
+    rows = len(values)
+    for number in range(rows):
+        if number + _ROWS_AHEAD < rows:
+            prefetch(data, np.int64(views[2 * (number + _ROWS_AHEAD) + 1] >> np.uint64(32)))
+        low, high = views[2 * number], views[2 * number + 1]
+        at = np.int64(high >> np.uint64(32))
+        values[number] = _moment(data, at, _size(low)) if _size(low) else 0
+
+
+@_compiled
+def no_empty(views, valid):
+    """Take the bits of empty texts away."""
+    for number in range(len(views) // 2):
+        if _size(views[2 * number]) == 0:
+            valid[number >> 3] &= ~np.uint8(1 << (number & 7))

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from engagement.landing import strict_json
 from engagement.landing.lines import UnreadableFileError, cut_records
 from engagement.landing.memory import Memory
-from engagement.landing.scanned import TIME, Group, Leaf, Path, Scanned
+from engagement.landing.scanned import TIME, Cells, Group, Leaf, Path, Scanned
 
 PARTITION = "received_at_utc_date"
 
@@ -70,8 +70,8 @@ class RecordGroup:
     _scanned: Scanned
     _group: Group
 
-    def table(self, kept: pa.Table) -> pa.Table:
-        """Put the columns of ``leaves`` beside the rows of a table that belong to this group.
+    def table(self, kept: pa.Table, wanted: Sequence[Cells]) -> pa.Table:
+        """Put columns of its values beside the rows of a table that belong to this group.
 
         That table is what :meth:`Records.with_texts` made. What comes out can be read until the
         memory for what passes is cleared, and that which the records were read into.
@@ -82,8 +82,8 @@ class RecordGroup:
         own = kept.slice(start, after - start)
         if len(own) < len(rows):
             rows = rows[numbers[start:after] - self.first]
-        cells = self._scanned.columns(rows, self.leaves.values())
-        names = [*own.column_names, *(leaf.name for leaf in self.leaves.values())]
+        cells = self._scanned.columns(rows, wanted)
+        names = [*own.column_names, *(leaf.column(kind) for leaf, kind in wanted)]
         return pa.Table.from_arrays([*own.columns, *cells], names=names)
 
 

@@ -1,14 +1,15 @@
 """Lines of JSON objects as columns, without a copy of the text.
 
 A scan (:mod:`engagement.landing.json_scan`) says where the values of each line stand. Here lines
-become groups, by event type and name, and each group a table with a column per path: Arrow string
-views, which point into the text. What a value means is up to who reads the column: it says of which
-kinds its values are, and holds strings without their quotes, all else as it was written.
+become groups, by event type and name, and each group a table with columns of the values at a path.
+As they stand, these are Arrow string views, which point into the text: strings without their
+quotes, all else as it was written. Columns whose values are all alike can be had as numbers,
+truth values or times; what any other means is up to who reads it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -30,6 +31,7 @@ from engagement.landing.json_scan import (
     INTEGER,
     OBJECT,
     ODD,
+    OTHER,
     ROOT,
     STRING,
     TYPES,
@@ -56,6 +58,13 @@ where no value is unsure, which asks for a closer look."""
 
 TIME = pa.timestamp("us")
 
+_ARROW = {
+    "integer": pa.int64(),
+    "double": pa.float64(),
+    "boolean": pa.bool_(),
+    "timestamp": TIME,
+}
+
 _NUMBERS = INTEGER | DOUBLE
 _VALUES = STRING | _NUMBERS | BOOLEAN | ARRAY
 
@@ -69,14 +78,20 @@ _LEAVES_A_LINE = 64
 _BYTES_A_LINE = 400  # at least, mostly: there is more room for shorter ones when they come
 
 
+AS_IT_STANDS = ""
+READ_AS = ("integer", "double", "boolean", "text", "timestamp")
+"""How values of a group can be had: see :meth:`Leaf.is_had_as`."""
+
+
 @dataclass(frozen=True)
 class Leaf:
-    """A column of a group: its name there, the kinds of its values, and how they stand there.
+    """A path of a group's values: its name there, their kinds, and how they stand there.
 
     ``kinds`` are the bits of :mod:`engagement.landing.json_scan`, empty objects left out. Strings
     have their quotes where there is more than one kind, and backslashes where ``is_escaped``; some
-    may be empty where ``has_empty``. Every record has a value where ``is_full``. ``node`` is the
-    number that the scan gave the path.
+    may be empty where ``has_empty``. Every record has a value where ``is_full``. All strings that
+    are not empty are timestamps where ``is_time``. ``node`` is the number that the scan gave the
+    path.
     """
 
     name: str
@@ -84,12 +99,39 @@ class Leaf:
     is_escaped: bool
     has_empty: bool = True
     is_full: bool = False
+    is_time: bool = False
     node: int = -1
 
     @property
     def is_mixed(self) -> bool:
         """Whether values are of several kinds, so that each stands as JSON has it."""
         return _is_mixed(self.kinds)
+
+    def is_had_as(self, kind: str) -> bool:
+        """Whether its values can be had as whole numbers, doubles, truth values, texts or times.
+
+        A text is a string that is not empty; a time is in UTC, and of whole milliseconds.
+        """
+        match kind:
+            case "integer":
+                return self.kinds == INTEGER
+            case "double":
+                return self.kinds in (INTEGER, DOUBLE, _NUMBERS)
+            case "boolean":
+                return self.kinds == BOOLEAN
+            case "text":
+                return self.kinds == STRING and not self.is_escaped
+            case "timestamp":
+                return self.kinds == STRING and not self.is_escaped and self.is_time
+        return False
+
+    def column(self, kind: str) -> str:
+        """Name of the column that has its values as a kind."""
+        return f"{self.name}_{kind}" if kind else self.name
+
+
+Cells = tuple[Leaf, str]
+"""A column: a path's values as one of :data:`READ_AS`, or :data:`AS_IT_STANDS`."""
 
 
 @dataclass(frozen=True)
@@ -209,23 +251,27 @@ class Scanned:
                 is_escaped=bool(kinds[n] & ESCAPED),
                 has_empty=bool(kinds[n] & EMPTY),
                 is_full=bool(count[n] == len(group.rows) and not kinds[n] & OBJECT),
+                is_time=not kinds[n] & OTHER,
                 node=n,
             )
             for place, n in enumerate(nodes)
         }
 
-    def columns(self, rows: NDArray[np.int64], leaves: Iterable[Leaf]) -> list[pa.Array]:
-        """The values of some of a group's lines: a column for each of its leaves."""
-        wanted = list(leaves)
+    def columns(self, rows: NDArray[np.int64], wanted: Sequence[Cells]) -> list[pa.Array]:
+        """The values of some of a group's lines: a column for each that is wanted."""
+        if not wanted:
+            return []
+        leaves = list(dict.fromkeys(leaf for leaf, _ in wanted))
+        place = {leaf: number for number, leaf in enumerate(leaves)}
         column_of = np.full(self._sizes[0], -1, np.int32)
-        column_of[[leaf.node for leaf in wanted]] = np.arange(len(wanted))
-        quoted = np.array([leaf.is_mixed for leaf in wanted], np.bool_)
-        columns, count = len(wanted), len(rows)
-        views = self._passing.empty((columns, 2 * count), np.uint64)
-        for column, leaf in enumerate(wanted):
+        column_of[[leaf.node for leaf in leaves]] = np.arange(len(leaves))
+        quoted = np.array([leaf.is_mixed for leaf in leaves], np.bool_)
+        count = len(rows)
+        views = self._passing.empty((len(leaves), 2 * count), np.uint64)
+        for leaf in leaves:
             if not leaf.is_full:
-                views[column].fill(0)
-        valid = self._passing.zeros((columns, _bytes_of_bits(count)), np.uint8)
+                views[place[leaf]].fill(0)
+        valid = self._passing.zeros((len(leaves), _bytes_of_bits(count)), np.uint8)
         json_scan.fill(
             self._bytes,
             rows,
@@ -237,8 +283,8 @@ class Scanned:
             valid,
         )
         return [
-            self._views(views[column], None if leaf.is_full else valid[column], count)
-            for column, leaf in enumerate(wanted)
+            self._column(leaf, kind, views[place[leaf]], valid[place[leaf]], count)
+            for leaf, kind in wanted
         ]
 
     def counts(
@@ -376,6 +422,45 @@ class Scanned:
             pa.Array.from_buffers(TIME, count, [pa.py_buffer(is_time[n]), pa.py_buffer(moments[n])])
             for n in range(times)
         ]
+
+    def _column(
+        self,
+        leaf: Leaf,
+        kind: str,
+        views: NDArray[np.uint64],
+        valid: NDArray[np.uint8],
+        count: int,
+    ) -> pa.Array:
+        """A column of values as a kind, from views of their texts."""
+        may_lack = not leaf.is_full
+        if kind in ("text", "timestamp") and leaf.has_empty:
+            may_lack, valid = True, valid.copy()
+            json_scan.no_empty(views, valid)
+        if kind in (AS_IT_STANDS, "text"):
+            return self._views(views, valid if may_lack else None, count)
+        if kind == "boolean":
+            values: NDArray[Any] = self._passing.zeros(_bytes_of_bits(count), np.uint8)
+            json_scan.truths(views, values)
+        else:
+            values = self._passing.empty(count, np.float64 if kind == "double" else np.int64)
+            read = {
+                "integer": json_scan.whole_numbers,
+                "double": json_scan.decimals,
+                "timestamp": json_scan.moments,
+            }[kind]
+            read(self._bytes, views, values)
+        if kind == "double":
+            for row in np.flatnonzero(np.isnan(values)).tolist():
+                values[row] = float(self._text_at(views, row))
+        known = pa.py_buffer(valid) if may_lack else None
+        return pa.Array.from_buffers(_ARROW[kind], count, [known, pa.py_buffer(values)])
+
+    def _text_at(self, views: NDArray[np.uint64], row: int) -> bytes:
+        """The text that a view leads to."""
+        view = views[2 * row : 2 * row + 2].tobytes()
+        size, at = int.from_bytes(view[:4], "little"), int.from_bytes(view[12:], "little")
+        short = view[4 : 4 + size]
+        return short if size <= json_scan.SHORT else self._bytes[at : at + size].tobytes()
 
     def _views(
         self, views: NDArray[np.uint64], valid: NDArray[np.uint8] | None, count: int

@@ -77,7 +77,7 @@ from engagement.warehouse.landed_objects import S3Objects
 from engagement.warehouse.s3 import Address, Bucket, problem
 from engagement.warehouse.s3_lease import S3Lease
 from engagement.warehouse.scans import Scans
-from engagement.warehouse.values import as_text
+from engagement.warehouse.values import READ_THROUGH, as_text
 
 logger = logging.getLogger("engagement")
 
@@ -529,9 +529,9 @@ class _AthenaSession:
             where,
             ready={alias: there[item] for alias, item in raw.items() if item in there},
             over={
-                alias: as_text(item.only)[1]
+                alias: as_text(item.only)[1] if item.kind == "text" else READ_THROUGH[item.kind][1]
                 for alias, item in wanted.items()
-                if item.kind == "text"
+                if item.kind == "text" or item.kind in READ_THROUGH
             },
         )
         if lazy:
@@ -1021,7 +1021,9 @@ class _AthenaSession:
 
 def _raw(item: JsonColumn) -> JsonColumn:
     """How a value is read, whatever is made of it then."""
-    return replace(item, kind=as_text(item.only)[0]) if item.kind == "text" else item
+    if item.kind == "text":
+        return replace(item, kind=as_text(item.only)[0])
+    return replace(item, kind=READ_THROUGH.get(item.kind, (item.kind, ""))[0])
 
 
 _ARROW_OF = {

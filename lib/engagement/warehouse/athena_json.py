@@ -18,6 +18,7 @@ from sqlglot import exp
 
 from engagement.warehouse.base import KINDS, LARGEST, JsonColumn, JsonField, JsonValues
 from engagement.warehouse.dialect import literal
+from engagement.warehouse.values import BIGINT, PARSED_TIME, TIMESTAMP
 
 Path = tuple[str, ...]
 
@@ -33,6 +34,8 @@ TYPES = {
     "integer": "decimal(38,0)",
     "double": "double",
     "boolean": "boolean",
+    BIGINT: BIGINT,
+    TIMESTAMP: TIMESTAMP,
 }
 """Types of what is taken out, by kind."""
 
@@ -196,8 +199,8 @@ def _opened(paths: Sequence[Path], parsed: str) -> tuple[list[list[str]], dict[P
 
 
 def _is_long(sql: str) -> bool:
-    """Whether SQL over a value would repeat it."""
-    return len(list(_tree(sql).find_all(exp.Column))) > 1
+    """Whether SQL over a value would repeat it, or a function of the dialect does."""
+    return sql == PARSED_TIME or len(list(_tree(sql).find_all(exp.Column))) > 1
 
 
 def _over(sql: str | None, value: str) -> exp.Expr:

@@ -245,6 +245,7 @@ class _DuckDBSession:
             connection.execute(f"attach ':memory:' as {WORK}")
         self._read: Records | None = None
         self._memory, self._passing = Memory(), Memory()
+        self._asked: list[duckdb_records.Asked] = []
         self._ready: set[int] = set()
         self._kept: pa.Table | None = None
         self._texts = Table(WORK, "")
@@ -395,7 +396,7 @@ class _DuckDBSession:
         del within  # all paths have been found already
         rows, read = self._physical(source), self._read_last()
         return duckdb_fields.json_fields(
-            self._run, self._arrow, rows, column, groups, read, looked_into
+            self._run, self._arrow, rows, column, groups, read, looked_into, self._ask
         )
 
     def _read_last(self) -> Records:
@@ -445,7 +446,7 @@ class _DuckDBSession:
     def _values_sql(self, rows: _JustRead, wanted: Mapping[str, JsonColumn]) -> str:
         """The query for rows just read and values that their texts hold."""
         parts = [
-            self._with(rows.query, *duckdb_records.values_of(group, wanted))
+            self._with(rows.query, *duckdb_records.values_of(group, wanted, self._ask))
             for group in rows.groups
         ]
         if rows.has_odd or not parts:
@@ -543,20 +544,26 @@ class _DuckDBSession:
         self._connection.unregister(duckdb_records.RECORDS)
         if self._kept is not None:
             self._connection.unregister(duckdb_records.KEPT)
-        self._read, self._kept, self._just_read = None, None, {}
+        self._read, self._kept, self._just_read, self._asked = None, None, {}, []
         self._memory.clear()
 
-    def _make_ready(self, groups: set[int]) -> None:
-        """Let the connection know the columns of some groups just read, in the place of others."""
-        if groups and groups <= self._ready:
+    def _ask(self, asked: duckdb_records.Asked) -> str:
+        """Make a note of columns that a statement will read; gives the name of their table."""
+        self._asked.append(asked)
+        return duckdb_records.values_table(len(self._asked) - 1)
+
+    def _make_ready(self, wanted: set[int]) -> None:
+        """Let the connection know columns that were asked for, in the place of others."""
+        if wanted and wanted <= self._ready:
             return
         for number in self._ready:
-            self._connection.unregister(duckdb_records.group_table(number))
+            self._connection.unregister(duckdb_records.values_table(number))
         self._passing.clear()
-        self._ready = groups
-        for number in groups:
-            table = self._read_last().groups[number].table(self._kept)
-            self._connection.register(duckdb_records.group_table(number), table)
+        self._ready = wanted
+        for number in wanted:
+            asked = self._asked[number]
+            table = asked.group.table(self._kept, asked.cells)
+            self._connection.register(duckdb_records.values_table(number), table)
 
     def locate(self, name: str, source: Table, cut: Callable[[str], Sequence[str]]) -> Table:
         del cut  # every line has its number already
@@ -753,7 +760,7 @@ class _DuckDBSession:
         started = time.perf_counter()
         threads = self._most_threads
         if self._read and duckdb_records.READ in sql:
-            self._make_ready(duckdb_records.groups_named(sql, len(self._read.groups)))
+            self._make_ready(duckdb_records.values_named(sql, len(self._asked)))
             # What was just read is one piece, which one thread goes through: others would wait.
             threads = 1
         try:

@@ -86,6 +86,7 @@ def json_fields(
     groups: Sequence[str],
     read: Records,
     looked_into: Callable[[tuple[Any, ...], Path], bool],
+    ask: duckdb_records.Ask,
 ) -> pa.Table:
     """See :meth:`engagement.warehouse.base.Session.json_fields`."""
     keys = [name_sql(group) for group in groups]
@@ -100,7 +101,7 @@ def json_fields(
         (group, shape): at
         for at, (group, shape) in enumerate(zip(found.groups, found.shapes, strict=True))
     }
-    for shape, sql, names in _looks(found, entries, entry, rows, column, keys, read):
+    for shape, sql, names in _looks(found, entries, entry, rows, column, keys, read, ask):
         answer = run(sql, "values")
         titles = [item[0].split("_") for item in answer.description or ()][len(keys) :]
         asked = [(number[names[leaf]], _LOOK_PLACES[what]) for leaf, what in titles]
@@ -184,6 +185,7 @@ def _looks(
     column: str,
     keys: Sequence[str],
     read: Records,
+    ask: duckdb_records.Ask,
 ) -> Iterator[tuple[int, str, Mapping[str, Path]]]:
     """Queries that look into values: of which shape, the SQL, and paths by name of column."""
     wanted: dict[int, set[Path]] = {}
@@ -198,7 +200,7 @@ def _looks(
             in_texts.want(read.paths[path], kinds)
     for shape, paths in wanted.items():
         if shape != NO_GROUP:
-            look = duckdb_records.look(rows, read.groups[shape], keys, paths)
+            look = duckdb_records.look(rows, read.groups[shape], keys, paths, ask)
             if look:
                 yield shape, look.sql, look.paths
     for columns, asked, names in in_texts.parts():

@@ -8,16 +8,16 @@ the same values come out.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from engagement.landing.json_scan import ARRAY, BOOLEAN, INTEGER, STRING
 from engagement.landing.records import NO_GROUP, RecordGroup, Records
-from engagement.landing.scanned import KINDS, Leaf
+from engagement.landing.scanned import AS_IT_STANDS, KINDS, Cells, Leaf
 from engagement.warehouse import duckdb_json
 from engagement.warehouse.base import JsonColumn
 from engagement.warehouse.duckdb_json import name_sql
-from engagement.warehouse.values import as_text
+from engagement.warehouse.values import BIGINT, PARSED_TIME, READ_THROUGH, TIMESTAMP, as_text
 
 READ = "__just_read"
 """Begins the names of what was just read, which is in Python's memory."""
@@ -38,21 +38,41 @@ _TYPES = {
     "boolean": "boolean",
     "json": "varchar",
     "text": "varchar",
+    BIGINT: "bigint",
+    TIMESTAMP: "timestamp",
 }
 
+_HAD_AS = {BIGINT: "integer", TIMESTAMP: "timestamp"}
+"""What Arrow has for these."""
 
-def group_table(number: int) -> str:
-    """Name under which the connection knows a group's columns, once a statement asks for them."""
+
+def values_table(number: int) -> str:
+    """Name under which the connection knows columns of a group, once a statement asks for them.
+
+    ``number`` is that of the :class:`Asked`.
+    """
     return f"{READ}_values_{number}"
 
 
-def groups_named(sql: str, groups: int) -> set[int]:
-    """Numbers of the groups whose columns a statement reads, of so many that there are."""
+def values_named(sql: str, asked: int) -> set[int]:
+    """Numbers of what a statement reads, of so much that was asked for."""
     # A text in it may look like one of them.
-    return {int(number) for number in _GROUP.findall(sql) if int(number) < groups}
+    return {int(number) for number in _VALUES.findall(sql) if int(number) < asked}
 
 
-_GROUP = re.compile(rf"\b{group_table(0)[:-1]}(\d+)\b")
+_VALUES = re.compile(rf"\b{values_table(0)[:-1]}(\d+)\b")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Columns of a group that a query reads."""
+
+    group: RecordGroup
+    cells: Sequence[Cells]
+
+
+Ask = Callable[[Asked], str]
+"""Makes a note of what a query will read; gives the name of the table that has it."""
 
 
 def records_sql(envelope: Iterable[str]) -> str:
@@ -96,14 +116,11 @@ def envelope_sql(records: Records, wanted: Mapping[str, JsonColumn]) -> str:
 def times_sql(envelope: str, times: Mapping[str, str]) -> str:
     """The query for an envelope with its times: those in a rare form are yet to be read."""
     read = [
-        f"coalesce({name_sql(name)}, {duckdb_json.rendered_of(_TIME, name_sql(text))})"
+        f"coalesce({name_sql(name)}, {duckdb_json.rendered_of(PARSED_TIME, name_sql(text))})"
         f" as {name_sql(name)}"
         for name, text in times.items()
     ]
     return f"select * replace ({', '.join(read)}) from ({envelope})" if read else envelope
-
-
-_TIME = "parse_timestamp(leaf)"
 
 
 def _as_text(value: str) -> str:
@@ -113,21 +130,26 @@ def _as_text(value: str) -> str:
 # --- values of groups ---------------------------------------------------------------------------
 
 
-def values_of(group: RecordGroup, wanted: Mapping[str, JsonColumn]) -> tuple[str, list[str]]:
+def values_of(
+    group: RecordGroup, wanted: Mapping[str, JsonColumn], ask: Ask
+) -> tuple[str, list[str]]:
     """Where a group's records are, and columns for values that they hold.
 
     Values that are to be printed are columns of the first already: a text reads them many times.
     """
     printed: dict[str, str] = {}
+    cells: dict[Cells, None] = {}
     values = []
     for alias, item in wanted.items():
         leaf = group.leaves.get(item.path)
         as_printed = None
-        if leaf and _is_printed(leaf, item.kind):
-            as_printed = f"{leaf.name}_printed"
-            printed[as_printed] = _printed(leaf)
+        if leaf:
+            cells[leaf, _had_as(leaf, item.kind)] = None
+            if _is_printed(leaf, item.kind):
+                as_printed = f"{leaf.name}_printed"
+                printed[as_printed] = _printed(leaf)
         values.append(f"{value_sql(leaf, item.kind, as_printed)} as {name_sql(alias)}")
-    source = group_table(group.number)
+    source = ask(Asked(group, list(cells)))
     if printed:
         more = ", ".join(f"{sql} as {name}" for name, sql in printed.items())
         source = f"(select *, {more} from {source})"
@@ -149,10 +171,14 @@ def value_sql(leaf: Leaf | None, kind: str, printed: str | None = None) -> str:
 
     ``printed`` is the column that has it as :func:`_printed` says, where there is one.
     """
-    as_type = _TYPES[kind]
     if leaf is None:
-        return f"cast(null as {as_type})"
-    column = leaf.name
+        return f"cast(null as {_TYPES[kind]})"
+    column = leaf.column(_had_as(leaf, kind))
+    if column != leaf.name:
+        return column
+    if kind in READ_THROUGH:
+        read_as, sql = READ_THROUGH[kind]
+        return duckdb_json.rendered_of(sql, value_sql(leaf, read_as, printed))
     if leaf.kinds == STRING:
         if kind == "json":
             return f"""'"' || {column} || '"'"""
@@ -160,8 +186,6 @@ def value_sql(leaf: Leaf | None, kind: str, printed: str | None = None) -> str:
         return _as_text(value) if kind == "text" and leaf.has_empty else value
     if leaf.kinds in (INTEGER, BOOLEAN) and kind in ("string", "text", "json"):
         return column
-    if leaf.kinds == BOOLEAN and kind == "boolean":
-        return f"{column} = 'true'"
     if _is_printed(leaf, kind):
         printed = printed or _printed(leaf)
         if kind != "text":
@@ -171,9 +195,18 @@ def value_sql(leaf: Leaf | None, kind: str, printed: str | None = None) -> str:
         return duckdb_json.canonical(printed)
     if kind in ("json", "string"):
         return column
-    if leaf.kinds == INTEGER and kind == "integer":
-        as_type = "bigint"  # a line with an integer of more than 18 digits is odd
-    return f"cast({column} as {as_type})"
+    return f"cast({column} as {_TYPES[kind]})"
+
+
+def _had_as(leaf: Leaf, kind: str) -> str:
+    """How a column has the values that are wanted as a kind; as they stand, if SQL does the rest.
+
+    A text that is never empty stands as it is wanted.
+    """
+    had_as = _HAD_AS.get(kind, kind)
+    if not leaf.is_had_as(had_as) or (kind == "text" and not leaf.has_empty):
+        return AS_IT_STANDS
+    return had_as
 
 
 def _is_printed(leaf: Leaf, kind: str) -> bool:
@@ -212,17 +245,20 @@ def look(
     group: RecordGroup,
     keys: Sequence[str],
     wanted: Collection[tuple[str, ...]],
+    ask: Ask,
 ) -> Look | None:
     """Ask about the values of some paths; ``None`` if there is nothing to ask."""
     leaves: list[str] = []
     asked: list[str] = []
     paths: dict[str, tuple[str, ...]] = {}
+    cells: dict[Cells, None] = {}
     for path, leaf in group.leaves.items():
         kinds = frozenset(name for bit, name in KINDS.items() if leaf.kinds & bit)
         if kinds == {"boolean"} or path not in wanted:
             continue
         kind, posed = duckdb_json.questions(kinds)
         paths[leaf.name] = path
+        cells[leaf, _had_as(leaf, kind)] = None
         leaves.append(f"{value_sql(leaf, kind)} as {leaf.name}")
         answers = duckdb_json.asked_of(leaf.name, posed)
         asked += [f"{sql} as {leaf.name}_{what}" for what, sql in answers.items()]
@@ -230,7 +266,7 @@ def look(
         return None
     inner = (
         f"select {', '.join([f's.{key}' for key in keys] + leaves)} from {source} as s "
-        f"inner join {group_table(group.number)} as l on s.record_number = l.record_number "
+        f"inner join {ask(Asked(group, list(cells)))} as l on s.record_number = l.record_number "
         f"where s.shape = {group.number}"
     )
     return Look(f"select {', '.join([*keys, *asked])} from ({inner}) group by all", paths)

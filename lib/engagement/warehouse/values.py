@@ -26,6 +26,16 @@ IS_INTEGRAL = "{d} = floor({d}) and abs({d}) < 9223372036854775808e0"
 _IS_FINITE = "abs({d}) <= 1.7976931348623157e308"
 
 
+PARSED_TIME = "parse_timestamp(leaf)"
+"""A string, called ``leaf``, as a time."""
+
+READ_THROUGH = {
+    BIGINT: ("integer", f"try_cast(leaf as {BIGINT})"),
+    TIMESTAMP: ("string", PARSED_TIME),
+}
+"""How a value is read for a column of a type, and SQL over it, where it is called ``leaf``."""
+
+
 def as_text(kinds: frozenset[str]) -> tuple[str, str]:
     """What a column of texts gets of a value of some kinds.
 
