@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from engagement.landing import records
+from engagement.landing.json_scan import CLEAN, ODD
 from engagement.landing.memory import Memory
 from engagement.landing.scanned import Path as JsonPath
 from engagement.landing.scanned import Scanned
@@ -35,8 +37,12 @@ class Odd(Scanned):
         passing: Memory,
     ) -> None:
         super().__init__(data, texts, times, memory, passing)
-        self.what[self.what == 1] = 0
-        self.order = np.zeros(0, np.int64)
+        self.what[self.what == CLEAN] = ODD
+
+    def add(self, lines: Sequence[bytes], room: NDArray[np.uint8]) -> NDArray[np.int64]:
+        numbers = super().add(lines, room)
+        self.what[self.what == CLEAN] = ODD
+        return numbers
 
 
 @pytest.fixture

@@ -428,7 +428,7 @@ def test_a_line_that_cannot_be_held_makes_its_file_unreadable(
 def test_usual_times_are_read_and_others_are_left(text: str, moment: str | None) -> None:
     lines = json.dumps({"type": "page", "at": text}) + "\n" + json.dumps({"type": "page"}) + "\n"
     found = Scanned(lines.encode(), [("type",), ("event",), ("at",)], [("at",)])
-    (times,) = found.times
+    (times,) = found.beside[1]
     expected = [np.datetime64(moment) if moment else None, None]
     assert times.to_pylist() == [one and one.astype("datetime64[us]").item() for one in expected]
 
@@ -440,4 +440,4 @@ def test_usual_times_are_what_python_reads(moment: datetime) -> None:
     text = moment.isoformat(timespec="milliseconds") + "Z"
     lines = json.dumps({"type": "page", "at": text}) + "\n"
     found = Scanned(lines.encode(), [("type",), ("event",), ("at",)], [("at",)])
-    assert found.times[0].to_pylist() == [moment]
+    assert found.beside[1][0].to_pylist() == [moment]

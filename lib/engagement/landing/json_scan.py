@@ -560,7 +560,6 @@ def _look_at_line(data, row, begin, after, leaves, texts, beside):
     leaf_node, leaf_at, leaf_low, leaf_kind = leaves
     text_of, time_of = texts
     views, row_texts, row_moments, is_escaped = beside
-    width = len(time_of)
     for time in range(row_moments.shape[1]):
         row_moments[row, time] = _NO_TIME
     present = 0
@@ -581,8 +580,7 @@ def _look_at_line(data, row, begin, after, leaves, texts, beside):
         text = text_of[leaf_node[leaf]]
         if text >= 0:
             present |= 1 << text
-            place = 2 * (row * width + text)
-            views[place], views[place + 1] = low, _high(data, at, size)
+            views[row, 2 * text], views[row, 2 * text + 1] = low, _high(data, at, size)
             is_escaped[text] |= kind & ESCAPED > 0
             if time_of[text] >= 0 and look & SURE:
                 row_moments[row, time_of[text]] = _moment(data, at, size)
@@ -866,7 +864,7 @@ def fill(data, order, last_leaf, leaves, column_of, quoted, views, valid):
 @_compiled
 def gather(order, beside, views, valid, moments, is_time):
     """Put the texts and times that stand beside some rows into columns, one after the other."""
-    row_views, row_texts, row_moments, _ = beside
+    row_views, row_texts, row_moments = beside
     texts, rows = len(valid), len(order)
     for number, row in enumerate(order):
         if number + 2 * _AHEAD < rows:
@@ -879,9 +877,9 @@ def gather(order, beside, views, valid, moments, is_time):
                 prefetch(views, 2 * (text * rows + number + _ROWS_AHEAD))
         bit = np.uint8(1 << (number & 7))
         for text in range(texts):
-            at, place = 2 * (text * rows + number), 2 * (row * texts + text)
+            at = 2 * (text * rows + number)
             if row_texts[row] >> text & 1:
-                views[at], views[at + 1] = row_views[place], row_views[place + 1]
+                views[at], views[at + 1] = row_views[row, 2 * text], row_views[row, 2 * text + 1]
                 valid[text, number >> 3] |= bit
             else:
                 views[at] = views[at + 1] = 0

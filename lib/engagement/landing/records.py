@@ -18,6 +18,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from engagement.landing import strict_json
+from engagement.landing.json_scan import CLEAN
 from engagement.landing.lines import UnreadableFileError, cut_records
 from engagement.landing.memory import Memory
 from engagement.landing.scanned import TIME, Cells, Group, Leaf, Path, Scanned
@@ -275,7 +276,8 @@ class Records:
         pieces, self._waiting = self._waiting, []
         if not pieces:
             return
-        data, self._data, self._bytes = self._data[: self._bytes], np.zeros(0, np.uint8), 0
+        room, data = self._data, self._data[: self._bytes]
+        self._data, self._bytes = np.zeros(0, np.uint8), 0
         times = [self._texts[text] for text in self._times.values()]
         texts = list(self._texts.values())
         scanned = Scanned(data, texts, times, self._memory, self._passing)
@@ -291,12 +293,24 @@ class Records:
             counts[1] += int(scanned.is_blank[at : at + size].sum())
             at += size
         number_in_file = np.arange(at) + np.repeat(np.array(first_line, np.int64), sizes)
+        # Odd lines mostly are several usual records: these are scanned each for itself.
+        odd = {row: _records(scanned.line(row)) for row in scanned.odd.tolist()}
+        several = {row: records for row, records in odd.items() if len(records) > 1}
+        cut = [(row, record) for row, records in several.items() for record in records]
+        if cut:
+            source = np.array([row for row, _ in cut])
+            own = scanned.add([record for _, record in cut], room)
+            of_piece = np.concatenate([of_piece, of_piece[source]])
+            number_in_file = np.concatenate([number_in_file, number_in_file[source]])
+            of_row = dict(zip(own.tolist(), cut, strict=True))
+            still = own[scanned.what[own] != CLEAN].tolist()
+            odd = {row: records for row, records in odd.items() if row not in several}
+            odd |= {row: [of_row[row][1]] for row in still}
         self._add_clean(scanned, pieces, of_piece, number_in_file)
-        for row in scanned.odd.tolist():
+        for row, records in odd.items():
             piece = pieces[of_piece[row]]
-            for record in _records(scanned.line(row)):
-                where = (piece.day, piece.name, int(number_in_file[row]))
-                self._odd.append((*where, *_judged(record)))
+            where = (piece.day, piece.name, int(number_in_file[row]))
+            self._odd += [(*where, *_judged(record)) for record in records]
 
     def _add_clean(
         self,
@@ -336,8 +350,8 @@ class Records:
             pa.repeat(strict_json.OBJECT, count),
             pa.repeat(pa.scalar(True), count),
             pa.array(shape),
-            *scanned.texts,
-            *scanned.times,
+            *scanned.beside[0],
+            *scanned.beside[1],
         ]
         escaped = zip(self._texts, scanned.texts_escaped, strict=True)
         self.escaped |= {name for name, is_escaped in escaped if is_escaped}

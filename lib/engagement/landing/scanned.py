@@ -175,27 +175,59 @@ class Scanned:
         self._bytes = data if isinstance(data, np.ndarray) else np.frombuffer(data, np.uint8)
         self.ends = _line_ends(self._bytes)
         self.starts = np.concatenate([np.zeros(1, np.int64), self.ends[:-1] + 1])[: len(self.ends)]
-        lines = len(self.ends)
-        self.what = np.zeros(lines, np.uint8)
-        self._last_leaf = np.zeros(lines, np.int64)
-        self._group = np.full(lines, -1, np.int32)
+        self._texts, self._times = len(texts), len(times)
+        self.what, self._last_leaf, self._group = _of_lines(len(self.ends))
         self._make_room_for_nodes(_NODES, _KEY_BYTES)
-        self._leaves = self._room_for_leaves(lines * _LEAVES_A_LINE + 1024)
+        self._leaves = self._room_for_leaves(len(self.ends) * _LEAVES_A_LINE + 1024)
         self._name_texts(texts)
-        time_of = np.array([times.index(path) if path in times else -1 for path in texts])
-        # Beside each line, so that its text is in the processor's cache when it is looked at.
-        beside = (
-            self._passing.empty(lines * 2 * len(texts), np.uint64),
-            self._passing.empty(lines, np.int64),
-            self._passing.empty((lines, len(times)), np.int64),
-            np.zeros(len(texts), np.bool_),
-        )
-        self._scan(time_of, beside)
-        clean = np.flatnonzero(self.what == CLEAN)
-        self.order = clean[np.argsort(self._group[clean], kind="stable")]
-        self.texts, self.times = self._gathered(beside, len(texts), len(times))
-        self.texts_escaped: list[bool] = beside[-1].tolist()
+        self._time_of = np.array([times.index(path) if path in times else -1 for path in texts])
+        self._is_escaped = np.zeros(len(texts), np.bool_)
+        # A few lines more may come.
+        self._beside = self._room_beside(len(self.ends) + len(self.ends) // 16 + 64)
+        self._counts = np.zeros(3, np.int64)
         self._paths: dict[int, Path] = {}
+        self._scan(0)
+
+    def add(self, lines: Sequence[bytes], room: NDArray[np.uint8]) -> NDArray[np.int64]:
+        """Scan lines that were found in odd ones; gives their numbers, in order.
+
+        It is to be done before anything is asked of what was scanned. ``room`` is what the text
+        stands at the beginning of: there may be room for more behind it.
+        """
+        more = np.frombuffer(b"".join(line + b"\n" for line in lines), np.uint8)
+        first, before, after = len(self.ends), len(self._bytes), len(self._bytes) + len(more)
+        if after > len(room):
+            room = self._memory.empty(after, np.uint8)
+            room[:before] = self._bytes
+        room[before:after] = more
+        self._bytes = room[:after]
+        sizes = np.array([len(line) for line in lines], np.int64)
+        ends = before + np.cumsum(sizes + 1) - 1
+        self.starts = np.concatenate([self.starts, ends - sizes])
+        self.ends = np.concatenate([self.ends, ends])
+        what, last_leaf, group = _of_lines(len(lines))
+        self.what = np.concatenate([self.what, what])
+        self._last_leaf = np.concatenate([self._last_leaf, last_leaf])
+        self._group = np.concatenate([self._group, group])
+        if len(self.ends) > len(self._beside[1]):
+            self._beside = _grown(self._beside, self._room_beside(2 * len(self.ends)))
+        wanted = int(self._counts[0]) + len(lines) * _LEAVES_A_LINE
+        if wanted > len(self._leaves[0]):
+            self._leaves = _grown(self._leaves, self._room_for_leaves(wanted))
+        self._scan(first)
+        return np.arange(first, len(self.ends))
+
+    @cached_property
+    def order(self) -> NDArray[np.int64]:
+        """Numbers of the clean lines, those of a group together."""
+        clean = np.flatnonzero(self.what == CLEAN)
+        return clean[np.argsort(self._group[clean], kind="stable")]
+
+    @property
+    def texts_escaped(self) -> list[bool]:
+        """In which of the texts a backslash stands."""
+        escaped: list[bool] = self._is_escaped.tolist()
+        return escaped
 
     @property
     def odd(self) -> NDArray[np.int64]:
@@ -346,36 +378,33 @@ class Scanned:
                 node = json_scan.intern(key, 0, len(key), node, self._nodes, self._sizes)
             self._text_of[node] = number
 
-    def _scan(self, time_of: NDArray[np.int64], beside: tuple[NDArray[Any], ...]) -> None:
-        counts = np.zeros(3, np.int64)
+    def _scan(self, first: int) -> None:
         levels = (
             np.zeros(json_scan.MOST_LEVELS, np.int64),
             np.zeros(json_scan.MOST_LEVELS, np.int64),
         )
-        row, lines = 0, len(self.ends)
+        row, lines = first, len(self.ends)
         while row < lines:
             row = json_scan.scan(
                 self._bytes,
                 self.starts,
                 self.ends,
                 row,
-                (self._text_of, time_of),
+                (self._text_of, self._time_of),
                 self._nodes,
                 self._sizes,
                 self._seen_in,
                 self._follows,
                 self._leaves,
                 (self.what, self._last_leaf, self._group),
-                beside,
+                (*self._beside, self._is_escaped),
                 levels,
-                counts,
+                self._counts,
             )
-            if row < lines and counts[2]:
+            if row < lines and self._counts[2]:
                 self._grow_nodes(int(self.ends[row] - self.starts[row]))
             elif row < lines:
-                old, self._leaves = self._leaves, self._room_for_leaves(2 * len(self._leaves[0]))
-                for before, now in zip(old, self._leaves, strict=True):
-                    now[: len(before)] = before
+                self._leaves = _grown(self._leaves, self._room_for_leaves(2 * len(self._leaves[0])))
         self._counters = np.zeros((int(self._sizes[0]), len(COUNTED)), np.int64)
         self._looks = np.zeros((int(self._sizes[0]), len(LOOKS)), np.int64)
         self._is_touched = np.zeros(int(self._sizes[0]), np.bool_)
@@ -406,21 +435,28 @@ class Scanned:
             return _text(self._key(node)).lower(), None
         return _text(self._key(above)).lower(), _text(self._key(node))
 
-    def _gathered(
-        self, beside: tuple[NDArray[Any], ...], texts: int, times: int
-    ) -> tuple[list[pa.Array], list[pa.Array]]:
-        """Columns of the texts and times that stand beside all clean lines, in order of groups."""
+    def _room_beside(self, lines: int) -> tuple[NDArray[Any], ...]:
+        """Room beside each line, so that its text is in the processor's cache when it is read."""
+        return (
+            self._passing.empty((lines, 2 * self._texts), np.uint64),
+            self._passing.empty(lines, np.int64),
+            self._passing.empty((lines, self._times), np.int64),
+        )
+
+    @cached_property
+    def beside(self) -> tuple[list[pa.Array], list[pa.Array]]:
+        """Columns of the texts and times that stand beside the clean lines, in order of groups."""
         count = len(self.order)
-        views = self._memory.empty((texts, 2 * count), np.uint64)
-        moments = self._memory.empty((times, count), np.int64)
+        views = self._memory.empty((self._texts, 2 * count), np.uint64)
+        moments = self._memory.empty((self._times, count), np.int64)
         valid, is_time = (
             self._memory.zeros((columns, _bytes_of_bits(count)), np.uint8)
-            for columns in (texts, times)
+            for columns in (self._texts, self._times)
         )
-        json_scan.gather(self.order, beside, views.ravel(), valid, moments, is_time)
-        return [self._views(views[n], valid[n], count) for n in range(texts)], [
+        json_scan.gather(self.order, self._beside, views.ravel(), valid, moments, is_time)
+        return [self._views(views[n], valid[n], count) for n in range(self._texts)], [
             pa.Array.from_buffers(TIME, count, [pa.py_buffer(is_time[n]), pa.py_buffer(moments[n])])
-            for n in range(times)
+            for n in range(self._times)
         ]
 
     def _column(
@@ -468,6 +504,19 @@ class Scanned:
         known = None if valid is None else pa.py_buffer(valid)
         buffers = [known, pa.py_buffer(views), pa.py_buffer(self._bytes)]
         return pa.Array.from_buffers(pa.string_view(), count, buffers)
+
+
+def _of_lines(lines: int) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int32]]:
+    """Of each line: what it is, after which leaf its leaves end, and its group."""
+    return np.zeros(lines, np.uint8), np.zeros(lines, np.int64), np.full(lines, -1, np.int32)
+
+
+def _grown(
+    old: tuple[NDArray[Any], ...], new: tuple[NDArray[Any], ...]
+) -> tuple[NDArray[Any], ...]:
+    for before, now in zip(old, new, strict=True):
+        now[: len(before)] = before
+    return new
 
 
 def _line_ends(data: NDArray[np.uint8]) -> NDArray[np.int64]:
