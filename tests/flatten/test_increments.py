@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from engagement.flatten.pipeline import plan_run
 from engagement.flatten.status import status
 from engagement.landing.files import LandedFile
 from engagement.warehouse.base import StatementLog
+from engagement.warehouse.dialect import WORK
+from engagement.warehouse.duckdb import _DuckDBSession
 from tests.flatten.conftest import Shop, event, folder
 
 FIRST, SECOND, THIRD, LATE = "2026-01-05", "2026-01-06", "2026-01-10", "2026-01-20"
@@ -61,6 +64,23 @@ def test_only_new_dates_are_read_and_the_tables_are_those_of_one_run(
         assert read(often.flatten()) == (day,)
     assert read(often.flatten()) == ()
     equal(often, once)
+
+
+def test_a_day_like_others_makes_no_table_anew(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    land(shop, FIRST, on(FIRST, messageId="m1", properties={"a": 1}), {"type": "none"})
+    shop.flatten()
+    land(shop, SECOND, on(SECOND, messageId="m2", properties={"a": 2}), {"type": "none"})
+    made: list[str] = []
+    run = _DuckDBSession._run
+
+    def listening(session: _DuckDBSession, sql: str, label: str) -> Any:
+        made.extend(re.findall(rf'^create or replace table (?!"{WORK}")(\S+)', sql))
+        return run(session, sql, label)
+
+    monkeypatch.setattr(_DuckDBSession, "_run", listening)
+    shop.flatten()
+    # Nobody identified himself; what is left unfinished is noted, and taken back.
+    assert set(made) == {'"landing"."unfinished"'}
 
 
 def test_nothing_new_reads_no_file_and_publishes_nothing(

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from engagement.landing import records, scanned, strict_json
 from engagement.landing.json_scan import BLANK, CLEAN, ODD
 from engagement.landing.lines import UnreadableFileError
-from engagement.landing.scanned import AS_IT_STANDS, COUNTED, LOOKS, Scanned
+from engagement.landing.scanned import AS_IT_STANDS, COUNTED, LOOKS, READ_AS, Scanned
 from engagement.warehouse.duckdb_json import rendered, text_sql
 
 TEXTS = [("type",), ("event",), ("messageId",), ("context", "ip")]
@@ -441,3 +441,94 @@ def test_usual_times_are_what_python_reads(moment: datetime) -> None:
     lines = json.dumps({"type": "page", "at": text}) + "\n"
     found = Scanned(lines.encode(), [("type",), ("event",), ("at",)], [("at",)])
     assert found.beside[1][0].to_pylist() == [moment]
+
+
+# --- columns of values --------------------------------------------------------------------------
+
+
+def column(kind: str, *values: str) -> list[Any]:
+    """Values, as JSON, of one path as a column; '' for a line that has none."""
+    lines = [f'{{"type":"page","x":{value}}}' if value else '{"type":"page"}' for value in values]
+    found = scan(*(line.encode() for line in lines))
+    (pages,) = found.groups
+    leaf = (found.leaves(pages) or {})["x",]
+    assert leaf.is_had_as(kind)
+    (cells,) = found.columns(pages.rows, [(leaf, kind)])
+    cells.validate(full=True)
+    values_: list[Any] = cells.to_pylist()
+    return values_
+
+
+@given(st.lists(st.integers(-(10**18) + 1, 10**18 - 1) | st.none(), min_size=1, max_size=20))
+def test_whole_numbers_are_read(numbers: list[int | None]) -> None:
+    numbers.append(7)
+    assert column("integer", *("" if one is None else str(one) for one in numbers)) == numbers
+
+
+_DECIMAL = st.from_regex(
+    r"-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,18})?([eE][-+]?[0-9]{1,2})?", fullmatch=True
+)
+
+
+@given(st.lists(_DECIMAL.filter(lambda text: text != "-0"), min_size=1, max_size=20))
+@example(
+    ["9007199254740993", "0.1", "-0.0", "123456.7890123456789", "1e-99", "0.30000000000000004"]
+)
+@example(["999999999999999999", "0.000000000000001", "-12345678901.5"])
+def test_decimals_are_read_as_python_reads_them(numbers: list[str]) -> None:
+    read = column("double", *numbers)
+    assert [repr(one) for one in read] == [repr(float(number)) for number in numbers]
+
+
+def test_truth_values_and_texts_are_read() -> None:
+    assert column("boolean", "true", "", "false", "null", "true") == [True, None, False, None, True]
+    assert column("boolean", *["true", "false"] * 9) == [True, False] * 9
+    long = "much longer than what a view holds"
+    texts = column("text", '"a"', '""', "", f'"{long}"', "null")
+    assert texts == ["a", None, None, long, None]
+    assert column("text", '"a"', '""') == ["a", None]
+
+
+_OFFSETS = st.sampled_from(["", "Z", "+02:00", "-0230", "+1359"])
+_FORMS = st.sampled_from(["%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S.%f", "%Y-%m-%dT%H:%M"])
+
+
+@given(st.lists(st.tuples(st.datetimes(datetime(1000, 1, 2)), _FORMS, _OFFSETS), max_size=5))
+@settings(deadline=None)
+def test_times_are_read_as_the_engine_reads_them(
+    times: list[tuple[datetime, str, str]],
+) -> None:
+    texts = [time.strftime(form) + offset for time, form, offset in times if time.year < 9890]
+    texts += ["", "2026-01-05T10:00:00.000Z"]
+    read = column("timestamp", *map(json.dumps, texts))
+    sql = ", ".join(f"({text_sql(text)})" for text in texts)
+    query = f"select {rendered('parse_timestamp(t)')} from (values {sql}) as v(t)"
+    assert read == [row[0] for row in judge().execute(query).fetchall()]
+
+
+def test_what_has_other_values_cannot_be_had_as_one_kind() -> None:
+    texts = ["2026-01-05T10:00:00Z", "no time"]
+    found = scan(*(json.dumps({"type": "page", "x": text}).encode() for text in texts))
+    leaf = (found.leaves(found.groups[0]) or {})["x",]
+    assert [kind for kind in READ_AS if leaf.is_had_as(kind)] == ["text"]
+    found = scan(b'{"type":"page","x":1}', b'{"type":"page","x":"1"}')
+    leaf = (found.leaves(found.groups[0]) or {})["x",]
+    assert not any(map(leaf.is_had_as, READ_AS))
+
+
+def test_records_of_one_line_are_scanned_each_for_itself() -> None:
+    read = records.Records({"type": ("type",), "event": ("event",)})
+    page, track = '{"type":"page","x":"}{"}', '{"type":"track","event":"E","x":%d}'
+    tracks = [track % number for number in range(200)]
+    lines = [page, "", page + " \t".join(tracks) + '{"type":1}' + "{bad", track % 7]
+    read.read(["\n".join(lines).encode()], "2026-01-05", "a")
+    table = read.finish()
+    assert len(table) == 205
+    assert read.first_odd == 203
+    assert [(group.kind, group.event) for group in read.groups] == [("page", ""), ("track", "E")]
+    assert table["record"].to_pylist()[:203] == [page, page, track % 7, *tracks]
+    assert table["line_number"].to_pylist() == [1, 3, 4, *[3] * 202]
+    assert table["verdict"].to_pylist()[203:] == ["object", "not_json"]
+    cells = read.groups[1].table(table, [(read.groups[1].leaves["x",], "integer")])
+    assert cells.column(cells.num_columns - 1).to_pylist() == [7, *range(200)]
+    assert (read.lines(0).lines, read.lines(0).blank_lines) == (4, 1)

@@ -2,8 +2,9 @@
 
 This is where the embedded engine's records come from; on Athena SQL does the same
 (``warehouse/sql/athena_records.sql``). Nearly every line is one object and is read in one scan
-(:mod:`engagement.landing.scanned`), which leaves its values where they are and says where. An odd
-line is cut into its records, and each is judged with care (:mod:`engagement.landing.strict_json`).
+(:mod:`engagement.landing.scanned`), which leaves its values where they are and says where. Other
+lines are cut into their records, which are scanned too. What is odd even then is judged with care
+(:mod:`engagement.landing.strict_json`).
 """
 
 from __future__ import annotations
