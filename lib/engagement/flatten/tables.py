@@ -223,10 +223,13 @@ def rows_just_read(
 
 def lay_out(session: Session, wanted: Sequence[EventTable]) -> bool:
     """Make ready for some tables to be made of the records just read; False if they cannot be."""
+    return session.lay_out(len(wanted), _shared(wanted))
+
+
+def _shared(wanted: Sequence[EventTable]) -> Iterator[JsonColumn]:
+    """Values that more than half of some tables ask for, for engines that have a use for them."""
     asked = Counter(item for table in wanted for item in _Leaves(table).wanted().values())
-    return session.lay_out(
-        len(wanted), [item for item, tables in asked.items() if tables > len(wanted) / 2]
-    )
+    yield from (item for item, tables in asked.items() if tables > len(wanted) / 2)
 
 
 def _rows(
