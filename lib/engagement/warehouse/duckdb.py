@@ -81,7 +81,7 @@ class DuckDBWarehouse:
     """Tables in one local DuckDB file."""
 
     engine: Engine = "duckdb"
-    batch_bytes: int | None = 900_000_000
+    batch_bytes: int | None = 780_000_000
     batch_days: int = 1000
     rereads_tables = True
 
