@@ -532,3 +532,19 @@ def test_records_of_one_line_are_scanned_each_for_itself() -> None:
     cells = read.groups[1].table(table, [(read.groups[1].leaves["x",], "integer")])
     assert cells.column(cells.num_columns - 1).to_pylist() == [7, *range(200)]
     assert (read.lines(0).lines, read.lines(0).blank_lines) == (4, 1)
+
+
+def test_lines_that_are_added_may_need_more_room() -> None:
+    first, more = (
+        b'{"type":"page","x":1}',
+        [b'{"type":"page","x":%d}' % n for n in range(2, 20_000)],
+    )
+    found = scan(first)
+    numbers = found.add(more, found._bytes)
+    assert numbers.tolist() == list(range(1, 19_999))
+    assert [found.line(0), found.line(1), found.line(19_998)] == [first, more[0], more[-1]]
+    (pages,) = found.groups
+    leaf = (found.leaves(pages) or {})["x",]
+    (cells,) = found.columns(pages.rows, [(leaf, "integer")])
+    assert cells.to_pylist() == list(range(1, 20_000))
+    assert found.lines().to_pylist()[-1].encode() == more[-1]

@@ -294,24 +294,14 @@ class Records:
             counts[1] += int(scanned.is_blank[at : at + size].sum())
             at += size
         number_in_file = np.arange(at) + np.repeat(np.array(first_line, np.int64), sizes)
-        # Odd lines mostly are several usual records: these are scanned each for itself.
-        odd = {row: _records(scanned.line(row)) for row in scanned.odd.tolist()}
-        several = {row: records for row, records in odd.items() if len(records) > 1}
-        cut = [(row, record) for row, records in several.items() for record in records]
-        if cut:
-            source = np.array([row for row, _ in cut])
-            own = scanned.add([record for _, record in cut], room)
-            of_piece = np.concatenate([of_piece, of_piece[source]])
-            number_in_file = np.concatenate([number_in_file, number_in_file[source]])
-            of_row = dict(zip(own.tolist(), cut, strict=True))
-            still = own[scanned.what[own] != CLEAN].tolist()
-            odd = {row: records for row, records in odd.items() if row not in several}
-            odd |= {row: [of_row[row][1]] for row in still}
+        source, odd = _taken_apart(scanned, room)
+        of_piece = np.concatenate([of_piece, of_piece[source]])
+        number_in_file = np.concatenate([number_in_file, number_in_file[source]])
         self._add_clean(scanned, pieces, of_piece, number_in_file)
-        for row, records in odd.items():
+        for row, record in odd.items():
             piece = pieces[of_piece[row]]
             where = (piece.day, piece.name, int(number_in_file[row]))
-            self._odd += [(*where, *_judged(record)) for record in records]
+            self._odd.append((*where, *_judged(record)))
 
     def _add_clean(
         self,
@@ -372,6 +362,32 @@ class Records:
     def _schema(self) -> pa.Schema:
         texts = ((name, pa.string_view()) for name in self._texts)
         return pa.schema([*_RECORD, *texts, *((name, TIME) for name in self._times)])
+
+
+def _taken_apart(
+    scanned: Scanned, room: NDArray[np.uint8]
+) -> tuple[NDArray[np.int64], dict[int, bytes]]:
+    """Scan records that share a line, each for itself.
+
+    Returns
+    -------
+    tuple
+        Which line each of them comes from, in the order in which they are behind the others; and
+        by number the records, and lines of one record, that are odd.
+    """
+    odd, source, cut = {}, [], []
+    for row in scanned.odd.tolist():
+        records = _records(scanned.line(row))
+        if len(records) == 1:
+            odd[row] = records[0]
+        else:
+            source += [row] * len(records)
+            cut += records
+    if cut:
+        numbers = scanned.add(cut, room)
+        still = np.flatnonzero(scanned.what[numbers] != CLEAN)
+        odd |= {int(numbers[place]): cut[place] for place in still.tolist()}
+    return np.array(source, np.int64), odd
 
 
 def _numbers(rows: pa.Table) -> NDArray[np.int64]:

@@ -75,6 +75,7 @@ _FEW_CELLS = 1_000_000
 _NODES = 1 << 12
 _KEY_BYTES = 1 << 16
 _LEAVES_A_LINE = 64
+_JOINED = 10_000
 _BYTES_A_LINE = 400  # at least, mostly: there is more room for shorter ones when they come
 
 
@@ -194,15 +195,19 @@ class Scanned:
         It is to be done before anything is asked of what was scanned. ``room`` is what the text
         stands at the beginning of: there may be room for more behind it.
         """
-        more = np.frombuffer(b"".join(line + b"\n" for line in lines), np.uint8)
-        first, before, after = len(self.ends), len(self._bytes), len(self._bytes) + len(more)
+        first, before = len(self.ends), len(self._bytes)
+        sizes = np.array([len(line) for line in lines], np.int64)
+        ends = before + np.cumsum(sizes + 1) - 1
+        after = int(ends[-1]) + 1
         if after > len(room):
             room = self._memory.empty(after, np.uint8)
             room[:before] = self._bytes
-        room[before:after] = more
+        at = before
+        for some in range(0, len(lines), _JOINED):
+            more = b"\n".join([*lines[some : some + _JOINED], b""])
+            room[at : at + len(more)] = np.frombuffer(more, np.uint8)
+            at += len(more)
         self._bytes = room[:after]
-        sizes = np.array([len(line) for line in lines], np.int64)
-        ends = before + np.cumsum(sizes + 1) - 1
         self.starts = np.concatenate([self.starts, ends - sizes])
         self.ends = np.concatenate([self.ends, ends])
         what, last_leaf, group = _of_lines(len(lines))

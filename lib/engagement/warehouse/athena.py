@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import cached_property, partial
 from queue import SimpleQueue
@@ -77,7 +77,6 @@ from engagement.warehouse.landed_objects import S3Objects
 from engagement.warehouse.s3 import Address, Bucket, problem
 from engagement.warehouse.s3_lease import S3Lease
 from engagement.warehouse.scans import Scans
-from engagement.warehouse.values import READ_THROUGH, as_text
 
 logger = logging.getLogger("engagement")
 
@@ -520,19 +519,15 @@ class _AthenaSession:
     ) -> Table:
         through = {n: kind for n, kind in self.columns(source).items() if keep or n != column}
         there = self._ready.get(source.name, {})
-        raw = {alias: _raw(item) for alias, item in wanted.items()}
+        read = {alias: item.through() for alias, item in wanted.items()}
         query = athena_json.columns_query(
             source.node(),
             list(through),
             column,
-            raw,
+            {alias: raw for alias, (raw, _) in read.items()},
             where,
-            ready={alias: there[item] for alias, item in raw.items() if item in there},
-            over={
-                alias: as_text(item.only)[1] if item.kind == "text" else READ_THROUGH[item.kind][1]
-                for alias, item in wanted.items()
-                if item.kind == "text" or item.kind in READ_THROUGH
-            },
+            ready={alias: there[raw] for alias, (raw, _) in read.items() if raw in there},
+            over={alias: sql for alias, (_, sql) in read.items() if sql != "leaf"},
         )
         if lazy:
             given = {alias: athena_json.TYPES[item.kind] for alias, item in wanted.items()}
@@ -614,7 +609,8 @@ class _AthenaSession:
         """Lay the records out by type and name, so that a table of events reads its own alone."""
         if readers < _MANY_READERS:
             return False
-        ready = {item: f"__s{place}" for place, item in enumerate(map(_raw, shared))}
+        raw = dict.fromkeys(item.through()[0] for item in shared)
+        ready = {item: f"__s{place}" for place, item in enumerate(raw)}
         values = {name: item for item, name in ready.items()}
         whole = self._texts_as_read()
         taken = self.json_columns("kept_values", whole, "record", values, keep=True, lazy=True)
@@ -1017,13 +1013,6 @@ class _AthenaSession:
         if work.filter is not None:
             inner = inner.where(work.filter.copy(), copy=False)
         return inner.subquery(exp.to_identifier(alias, quoted=True), copy=False)
-
-
-def _raw(item: JsonColumn) -> JsonColumn:
-    """How a value is read, whatever is made of it then."""
-    if item.kind == "text":
-        return replace(item, kind=as_text(item.only)[0])
-    return replace(item, kind=READ_THROUGH.get(item.kind, (item.kind, ""))[0])
 
 
 _ARROW_OF = {

@@ -23,6 +23,7 @@ from sqlglot import exp
 
 from engagement.landing.files import PARTITION, LandedFile
 from engagement.warehouse.dialect import Engine, Table
+from engagement.warehouse.values import READ_THROUGH, as_text
 
 if TYPE_CHECKING:
     from engagement.warehouse.landed_objects import LandedObjects
@@ -388,6 +389,14 @@ class JsonColumn:
     path: tuple[str, ...]
     kind: str
     only: frozenset[str] = frozenset(KINDS)
+
+    def through(self) -> tuple[JsonColumn, str]:
+        """How it is read, and SQL over that, as ``leaf``, which makes of it what is wanted."""
+        if self.kind == "text":
+            kind, sql = as_text(self.only)
+        else:
+            kind, sql = READ_THROUGH.get(self.kind, (self.kind, "leaf"))
+        return replace(self, kind=kind), sql
 
 
 @dataclass(frozen=True)

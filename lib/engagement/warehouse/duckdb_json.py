@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
 from engagement.warehouse.base import LARGEST, JsonColumn
 from engagement.warehouse.dialect import parse, render
-from engagement.warehouse.values import READ_THROUGH, VARCHAR, as_text, from_json
+from engagement.warehouse.values import VARCHAR, from_json
 
 Path = tuple[str, ...]
 Group = tuple[Any, ...]
@@ -25,7 +25,9 @@ def columns_sql(
 ) -> str:
     """The query that takes ``wanted`` out of a column of JSON texts of a table."""
     text = name_sql(column)
-    raw = {alias: _raw(item) for alias, item in wanted.items()}
+    raw, over = {}, {}
+    for alias, item in wanted.items():
+        raw[alias], over[alias] = item.through()
     structures, places = _places(raw)
     parsed = f"case when {name_sql(where)} then {text} end" if where else text
     inner = [
@@ -46,23 +48,14 @@ def columns_sql(
                 hidden.append(_PRINTED.format(len(between)))
                 between.append(f"{value} as {hidden[-1]}")
                 value = hidden[-1]
-        if item.kind == "text":
-            value = rendered_of(as_text(item.only)[1], value)
-        elif item.kind in READ_THROUGH:
-            value = rendered_of(READ_THROUGH[item.kind][1], value)
+        if over[alias] != "leaf":
+            value = rendered_of(over[alias], value)
         outer.append(f"{value} as {name_sql(alias)}")
     rows = f"(select {', '.join(['*', *inner])} from {source}) as parsed"
     if between:
         rows = f"(select {', '.join(['*', *between])} from {rows}) as printed"
     kept = f"* exclude ({', '.join(hidden)})" if hidden else "*"
     return f"select {', '.join([kept, *outer])} from {rows}"
-
-
-def _raw(item: JsonColumn) -> JsonColumn:
-    """How a value is read, whatever is made of it then."""
-    if item.kind == "text":
-        return replace(item, kind=as_text(item.only)[0])
-    return replace(item, kind=READ_THROUGH.get(item.kind, (item.kind, ""))[0])
 
 
 def printed(value: str) -> str:
