@@ -291,15 +291,10 @@ class _Leaves:
             for source in column.sources:
                 read_as = _leaf_kind(column, source, kind, as_given)
                 leaf = column.name
-                if as_given or not self._is_value(column, read_as, kind):
+                if as_given or not _is_value(column, read_as, kind):
                     leaf, self.are_values = f"__c{len(self._leaves)}", False
                 self._leaves[column.name, source.path] = leaf, read_as
                 self._wanted[leaf] = JsonColumn(source.path, read_as, source.kinds)
-
-    def _is_value(self, column: Column, read_as: str, kind: str) -> bool:
-        is_read = len(column.sources) == 1 and (read_as == "text" or read_as == kind)
-        # Working columns may be called so.
-        return is_read and column.name != "record" and not column.name.startswith("__")
 
     def wanted(self) -> dict[str, JsonColumn]:
         return self._wanted
@@ -319,6 +314,13 @@ class _Leaves:
         if leaf_kind == "text" or leaf_kind == kind:
             return exp.column(leaf, quoted=True)
         return parsed(_conversion(leaf_kind, kind, source.kinds == {"array"}), leaf)
+
+
+def _is_value(column: Column, read_as: str, kind: str) -> bool:
+    """Whether a column is what is read, and may have its name while others still have theirs."""
+    is_read = len(column.sources) == 1 and (read_as == "text" or read_as == kind)
+    # Working columns may be called so.
+    return is_read and column.name != "record" and not column.name.startswith("__")
 
 
 # --- values that do not fit ---------------------------------------------------------------------

@@ -88,7 +88,7 @@ _LINE = 64  # of the processor's cache, in bytes
 _AHEAD = 3  # rows between asking for a text and reading it
 _ROWS_AHEAD = 16  # and between asking for a cell and writing it
 _VIEWS_A_LINE = 4
-SHORT = 12  # bytes: a text of so many stands in its view
+_SHORT = 12  # bytes: a text of so many stands in its view
 _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 
 
@@ -359,11 +359,11 @@ def _size(low):
 @_compiled
 def _high(data, at, size):
     """Second half: the other bytes of a short text, or where a longer one begins."""
-    if size > SHORT:
+    if size > _SHORT:
         return np.uint64(at) << np.uint64(32)
     if size <= 4:
         return np.uint64(0)
-    return _word_at(data, at + 4) & (_ALL >> np.uint64(8 * (SHORT - size)))
+    return _word_at(data, at + 4) & (_ALL >> np.uint64(8 * (_SHORT - size)))
 
 
 @_compiled
@@ -806,7 +806,7 @@ def _texts_come_near(data, order, number, last_leaf, leaves, kinds):
         return
     row = order[number]
     for leaf in range(last_leaf[row - 1] if row else 0, last_leaf[row]):
-        if leaf_kind[leaf] & kinds and 4 < _size(leaf_low[leaf]) <= SHORT:
+        if leaf_kind[leaf] & kinds and 4 < _size(leaf_low[leaf]) <= _SHORT:
             prefetch(data, leaf_at[leaf])
 
 
@@ -959,8 +959,8 @@ def count(data, rows, last_leaf, leaves, counts, looks, is_touched, touched):
 
 # --- values of a column -------------------------------------------------------------------------
 
-_TENS = 10.0 ** np.arange(23)
-"""Powers of ten that are doubles: a number times or by one of them is rounded once, as it ought."""
+_TENS = 10.0 ** np.arange(_MOST_DIGITS)
+"""Powers of ten that are doubles: a whole double divided by one of them is rounded once."""
 _EXACT_WHOLE = 1 << 53
 
 
@@ -968,7 +968,7 @@ _EXACT_WHOLE = 1 << 53
 def _view_byte(data, low, high, place):
     """One byte of the text that a string view holds or leads to."""
     size = _size(low)
-    if size > SHORT:
+    if size > _SHORT:
         return np.int64(data[np.int64(high >> np.uint64(32)) + place])
     return _byte(low, 4 + place) if place < 4 else _byte(high, place - 4)
 

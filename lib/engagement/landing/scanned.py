@@ -491,17 +491,11 @@ class Scanned:
             }[kind]
             read(self._bytes, views, values)
         if kind == "double":
+            texts = self._views(views, None, count)
             for row in np.flatnonzero(np.isnan(values)).tolist():
-                values[row] = float(self._text_at(views, row))
+                values[row] = float(texts[row].as_py())
         known = pa.py_buffer(valid) if may_lack else None
         return pa.Array.from_buffers(_ARROW[kind], count, [known, pa.py_buffer(values)])
-
-    def _text_at(self, views: NDArray[np.uint64], row: int) -> bytes:
-        """The text that a view leads to."""
-        view = views[2 * row : 2 * row + 2].tobytes()
-        size, at = int.from_bytes(view[:4], "little"), int.from_bytes(view[12:], "little")
-        short = view[4 : 4 + size]
-        return short if size <= json_scan.SHORT else self._bytes[at : at + size].tobytes()
 
     def _views(
         self, views: NDArray[np.uint64], valid: NDArray[np.uint8] | None, count: int
