@@ -19,7 +19,13 @@ from sqlglot import exp
 
 from engagement.landing.lines import cut_records
 from engagement.warehouse import DialectError, Table, Warehouse, WarehouseError
-from engagement.warehouse.base import JsonColumn, JsonField, JsonValues, Session
+from engagement.warehouse.base import (
+    JsonColumn,
+    JsonField,
+    JsonValues,
+    Session,
+    with_new_columns,
+)
 from tests.warehouse.conftest import Land
 from tests.warehouse.fields import fields_of
 
@@ -711,3 +717,8 @@ def test_people_read_the_landing_through_a_table(warehouse: Warehouse, land: Lan
         f"from {table} where messageid is not null"
     )
     assert rows(found) == [("m1", "1", "2026-01-05")]
+
+
+def test_a_blank_in_a_type_makes_no_other_type() -> None:
+    there = {"n": "decimal(38,0)", "gone": "varchar", DAY: "varchar"}
+    assert with_new_columns(there, {"n": "decimal(38, 0)", DAY: "varchar"}) == there

@@ -17,8 +17,8 @@ import sqlglot
 from sqlglot import exp
 
 from engagement.warehouse.base import KINDS, LARGEST, JsonColumn, JsonField, JsonValues
-from engagement.warehouse.dialect import literal
-from engagement.warehouse.values import BIGINT, PARSED_TIME, TIMESTAMP
+from engagement.warehouse.dialect import FUNCTIONS, literal
+from engagement.warehouse.values import BIGINT, TIMESTAMP
 
 Path = tuple[str, ...]
 
@@ -199,8 +199,10 @@ def _opened(paths: Sequence[Path], parsed: str) -> tuple[list[list[str]], dict[P
 
 
 def _is_long(sql: str) -> bool:
-    """Whether SQL over a value would repeat it, or a function of the dialect does."""
-    return sql == PARSED_TIME or len(list(_tree(sql).find_all(exp.Column))) > 1
+    """Whether SQL over a value would repeat it, as functions of the dialect do."""
+    tree = _tree(sql)
+    has_own = any(node.name.lower() in FUNCTIONS for node in tree.find_all(exp.Anonymous))
+    return has_own or len(list(tree.find_all(exp.Column))) > 1
 
 
 def _over(sql: str | None, value: str) -> exp.Expr:

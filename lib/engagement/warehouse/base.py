@@ -577,11 +577,13 @@ def with_new_columns(old: Mapping[str, str], new: Mapping[str, str]) -> dict[str
     What the new rows have comes in their order and with their types; what only other partitions
     have comes after it, but before the partition's date where that is last.
     """
+    # Engines write ``decimal(38,0)``: with a blank it is no other type, for which all is made anew.
+    new = {name: kind.replace(" ", "") for name, kind in new.items()}
     extra = {name: kind for name, kind in old.items() if name not in new}
     names = list(new)
     if names and names[-1] == PARTITION:
         return {name: new[name] for name in names[:-1]} | extra | {PARTITION: new[PARTITION]}
-    return dict(new) | extra
+    return new | extra
 
 
 def frame(table: pa.Table) -> pd.DataFrame:
