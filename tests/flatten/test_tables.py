@@ -108,10 +108,31 @@ def test_tracks_follow_when_a_table_gets_another_type_later(landing: Landing) ->
     assert landing.rows("select context_n from events.other") == [(2,)]
 
 
+def test_no_event_is_left_out_for_letters_of_its_type(landing: Landing) -> None:
+    dotted_i, kelvin = "\N{LATIN CAPITAL LETTER I WITH DOT ABOVE}", "\N{KELVIN SIGN}"
+    landing.put(
+        [
+            {**track(), "type": f"TRAC{kelvin}"},
+            {**track(), "type": f"{dotted_i}dentify", "userId": "u"},
+        ]
+    )
+    landing.flatten()
+    assert landing.rows("select type from events.events order by 1") == [("identify",), ("track",)]
+    assert landing.rows("select user_id from events.identifies") == [("u",)]
+    assert landing.rows("select id from events.users") == [("u",)]
+    assert landing.rows("select count(*) from events.ev") == [(1,)]
+
+
 def test_names_of_the_readers_own_tables_are_data(landing: Landing) -> None:
     names = ["__just_read_values_0", "__just_read_values_99", "__just_read_records", '"__view 0"']
-    landing.put([track(name, __just_read_values_1=name) for name in names])
+    leaves = {
+        f"__leaf_{n}{kind}": f"\\ {n}" for n in range(9) for kind in ("", "_text", "_printed")
+    }
+    landing.put([track(name, __just_read_values_1=name, **leaves) for name in names])
     landing.flatten()
+    columns = ", ".join(f'"{name}"' for name in leaves)
+    found = landing.rows(f"select {columns} from events.{names[1]}")
+    assert found == [tuple(leaves.values())]
     assert landing.rows("select event_text from events.tracks order by id") == [(n,) for n in names]
 
 

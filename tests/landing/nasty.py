@@ -50,6 +50,16 @@ def spoil(landing: Path) -> None:
     twice = json.dumps({**event, "messageId": "odd-4", "properties": {}})
     inner = '{"flag": false, "ratio": 1, "flag": true, "zebra": [{"b": 1, "b": 2}]}'
     given_twice = '{"messageId": "odd-0", ' + twice[1:].replace("{}", inner)
+    # Letters whose lower case is a letter of ASCII.
+    person = {
+        "messageId": "odd-5",
+        "userId": "odd",
+        "traits": {"mixed": [1.5, "x", {"a": [-0.25]}]},
+    }
+    kinds = [
+        {**event, "type": "trac\N{KELVIN SIGN}", "messageId": "odd-6"},
+        {**event, **person, "type": "\N{LATIN CAPITAL LETTER I WITH DOT ABOVE}dentify"},
+    ]
     lines = [
         b"",
         b"  \t",
@@ -64,6 +74,7 @@ def spoil(landing: Path) -> None:
         f"{last} {{half".encode(),
         b"\x02",
         given_twice.encode(),
+        *(json.dumps(item, ensure_ascii=False).encode() for item in kinds),
     ]
     (day / "odd.json").write_bytes(b"\xef\xbb\xbf" + b"\r\n".join(lines) + b"\r" + again.encode())
     (day / "odd again.gz").write_bytes(gzip.compress(b"\n".join(lines)))

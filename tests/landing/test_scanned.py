@@ -489,6 +489,84 @@ def test_truth_values_and_texts_are_read() -> None:
     assert column("text", '"a"', '""') == ["a", None]
 
 
+def stands_printed(array: str, before: str = "") -> bool:
+    """Whether the scan says of an array that it stands in a line as it is printed."""
+    found = scan(f'{{"type":"page",{before}"x":{array}}}'.encode())
+    if found.what[0] != CLEAN:
+        return False
+    leaves = found.leaves(found.groups[0]) or {}
+    return not leaves["x",].is_escaped
+
+
+def printed_by_duckdb(text: str) -> str:
+    query = "select cast(json_transform(?, '\"JSON\"') as varchar)"
+    return str(judge().execute(query, [text]).fetchall()[0][0])
+
+
+_ITEM = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**40), 2**40) | st.text(max_size=6),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("ab", max_size=2), inner),
+    max_leaves=8,
+)
+
+
+@given(
+    st.lists(_ITEM, max_size=4),
+    st.sampled_from([(",", ":"), (", ", ":"), (",", " :"), (",", ": ")]),
+    st.booleans(),
+)
+@settings(deadline=None)
+def test_an_array_of_which_the_scan_says_so_stands_as_it_is_printed(
+    items: list[Any], separators: tuple[str, str], is_ascii: bool
+) -> None:
+    text = json.dumps(items, separators=separators, ensure_ascii=is_ascii)
+    if stands_printed(text):
+        assert printed_by_duckdb(text) == text
+
+
+@given(st.lists(_DECIMAL.filter(lambda text: text != "-0"), min_size=1, max_size=3))
+@example(["0.1"])
+@example(["0.05"])
+@example(["-0.099999"])
+@example(["1234567890123.4"])
+@example(["12345678901234.5"])
+@example(["1.50"])
+@example(["-0.0"])
+@example(["1e2"])
+@settings(deadline=None)
+def test_so_does_an_array_of_numbers(numbers: list[str]) -> None:
+    text = f"[{','.join(numbers)}]"
+    if stands_printed(text):
+        assert printed_by_duckdb(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "is_printed"),
+    [
+        ('["a","é"]', True),
+        ('[1,-2.5,0.125,64.99,true,null,{"a":[],"b":{}},[[3]]]', True),
+        ("[]", True),
+        ("[1, 2]", False),
+        ('[{"a" :1}]', False),
+        ('["a\\u00e9"]', False),
+        ("[1.50]", False),
+        ("[0.05]", False),
+        ("[1e2]", False),
+    ],
+)
+def test_usual_arrays_stand_as_they_are_printed(text: str, is_printed: bool) -> None:
+    assert stands_printed(text) is is_printed
+    # What came before in a line is no part of it.
+    assert stands_printed(text, before='"y":[1, 2], "z" : 1.50, ') is is_printed
+
+
+def test_arrays_that_hold_nothing_are_no_texts() -> None:
+    arrays = ['["a"]', "[]", '[""]', "", "[12]", "null", '["",""]', "[[]]"]
+    read = ['["a"]', None, None, None, "[12]", None, '["",""]', "[[]]"]
+    assert column("text", *arrays) == read
+    assert column("text", "[1]", '["b"]') == ["[1]", '["b"]']
+
+
 _OFFSETS = st.sampled_from(["", "Z", "+02:00", "-0230", "+1359"])
 _FORMS = st.sampled_from(["%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S.%f", "%Y-%m-%dT%H:%M"])
 
@@ -529,8 +607,11 @@ def test_records_of_one_line_are_scanned_each_for_itself() -> None:
     assert table["record"].to_pylist()[:203] == [page, page, track % 7, *tracks]
     assert table["line_number"].to_pylist() == [1, 3, 4, *[3] * 202]
     assert table["verdict"].to_pylist()[203:] == ["object", "not_json"]
-    cells = read.groups[1].table(table, [(read.groups[1].leaves["x",], "integer")])
-    assert cells.column(cells.num_columns - 1).to_pylist() == [7, *range(200)]
+    wanted = {"x": (read.groups[1].leaves["x",], "integer"), "y": (None, "text")}
+    cells = read.groups[1].table(table, ["verdict"], {"event": "E"}, wanted)
+    cells.validate(full=True)
+    assert cells["x"].to_pylist() == [7, *range(200)]
+    assert cells.drop(["x"]).to_pylist() == [{"verdict": "object", "event": "E", "y": None}] * 201
     assert (read.lines(0).lines, read.lines(0).blank_lines) == (4, 1)
 
 

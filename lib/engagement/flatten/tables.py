@@ -217,7 +217,10 @@ def rows_just_read(
     """The kept events of a table (or some of them) among those just read, once laid out."""
     query = _rows(wanted, KEPT_TEXTS, mapping, events)
     kind = "track" if wanted.kind == "tracks" else wanted.kind
-    named = [(kind, name) for name in (wanted.events if events is None else events)]
+    named: dict[tuple[str, str], dict[str, str]] = {}
+    for name in wanted.events if events is None else events:
+        of_name = {"event_text": name, "event": table_of("track", name)}
+        named[kind, name] = of_name if kind == "track" else {}
     return session.just_read(f"rows_{wanted.name}", query, _row_columns(wanted), named)
 
 

@@ -26,10 +26,14 @@ INTEGER, DOUBLE, BOOLEAN, STRING, ARRAY, OBJECT = 1, 2, 4, 8, 16, 32
 """Kinds of leaves, as bits; an object is an empty one. NULLs are no leaves."""
 
 ESCAPED = 64
-"""Bit of a string in which a backslash stands."""
+"""Bit of a string in which a backslash stands.
+
+Of an array: it is perhaps not as an engine prints it, without blanks and needless escapes, and with
+each number in its shortest form.
+"""
 
 EMPTY = 128
-"""Bit of a column in which an empty string stands."""
+"""Bit of a column in which an empty string stands; of one of arrays, one that holds nothing."""
 
 SURE, UNSURE = 256, 512
 """Bits of a leaf that looks like more than its kind says: surely, or only perhaps.
@@ -74,6 +78,11 @@ def _form(text):
     """Eight bytes as a number, and a number that has a one for each digit in them."""
     digits = bytes(byte == ord("0") for byte in text)
     return tuple(np.frombuffer(part, "<u8")[0] for part in (text, digits))
+
+
+def _view(text):
+    """First half of the string view of four bytes at most, as a number."""
+    return np.uint64(len(text) | int.from_bytes(text, "little") << 32)
 
 
 _ONE = np.uint64(1)
@@ -317,6 +326,21 @@ def _number_end(data, at, end):
     if is_minus_zero or at - first > _LONGEST_NUMBER:
         return -1, 0
     return at, kind
+
+
+@_compiled
+def _is_printed_so(data, at, end, kind):
+    """Whether a number is as an engine prints it, surely: no digit could be left out."""
+    if kind != DOUBLE:
+        return True
+    if data[at] == 45:
+        at += 1
+    # Of so many digits no other number has fewer; what is below 0.1 may be printed as a power.
+    if end - at > _EXACT_DIGITS or data[end - 1] == 48 or (data[at] == 48 and data[at + 2] == 48):
+        return False
+    while at < end and (data[at] == 46 or 48 <= data[at] <= 57):
+        at += 1
+    return at == end
 
 
 @_compiled
@@ -628,7 +652,7 @@ def scan(
         depth = 0
         awaits = _VALUE
         node = before = ROOT
-        array_at = array_node = array_depth = 0
+        array_at = array_node = array_depth = array_kind = 0
         kind_of_event, named_event = -1, -1
         is_good = True
         # Blanks around an object are left to others: a record is kept as it stands.
@@ -641,6 +665,7 @@ def scan(
             if byte in (32, 9):
                 if depth == 0:
                     break
+                array_kind |= ESCAPED
                 at += 1
                 continue
             kind = size = 0
@@ -658,7 +683,7 @@ def scan(
                 depth -= 1
                 at += 1
                 if not is_object and depth == array_depth - 1:
-                    leaf, kind, size, node = array_at, ARRAY, at - array_at, array_node
+                    leaf, kind, size, node = array_at, array_kind, at - array_at, array_node
                     array_depth = 0
             elif awaits in (_KEY, _KEY_OR_END):
                 if byte == 125 and awaits == _KEY_OR_END:
@@ -695,6 +720,7 @@ def scan(
                     seen_in[node] = in_object[depth - 1]
                     at = quote + 1
                     while at < end and (data[at] == 32 or data[at] == 9):
+                        array_kind |= ESCAPED
                         at += 1
                     if at >= end or data[at] != 58:
                         break
@@ -706,6 +732,7 @@ def scan(
                 if quote < 0 or depth == 0:
                     break
                 leaf, size, kind = at + 1, quote - at - 1, STRING | escaped
+                array_kind |= escaped
                 at = quote + 1
             elif byte == 123:
                 if depth == MOST_LEVELS:
@@ -720,7 +747,7 @@ def scan(
                 if depth == 0 or depth == MOST_LEVELS:
                     break
                 if array_depth == 0:
-                    array_at, array_node, array_depth = at, node, depth + 1
+                    array_at, array_node, array_depth, array_kind = at, node, depth + 1, ARRAY
                 in_node[depth], in_object[depth] = node, 0
                 depth += 1
                 at += 1
@@ -730,13 +757,15 @@ def scan(
                 depth -= 1
                 at += 1
                 if depth == array_depth - 1:
-                    leaf, kind, size, node = array_at, ARRAY, at - array_at, array_node
+                    leaf, kind, size, node = array_at, array_kind, at - array_at, array_node
                     array_depth = 0
             else:
                 if depth == 0:
                     break
                 if byte == 45 or 48 <= byte <= 57:
                     at, kind = _number_end(data, leaf, end)
+                    if array_depth and at > 0 and not _is_printed_so(data, leaf, at, kind):
+                        array_kind |= ESCAPED
                 else:
                     at, kind = _word_end(data, leaf, end)
                 if at < 0:
@@ -825,7 +854,7 @@ def summary(order, last_leaf, leaves, count, kinds, touched):
             count[node] += 1
             kind = leaf_kind[leaf]
             kinds[node] |= kind
-            if _size(leaf_low[leaf]) == 0:
+            if _size(leaf_low[leaf]) == 0 or (kind & ARRAY and not kind & SURE):
                 kinds[node] |= EMPTY
             elif kind & STRING and not kind & SURE:
                 kinds[node] |= OTHER
@@ -1037,9 +1066,14 @@ def moments(data, views, values):
         values[number] = _moment(data, at, _size(low)) if _size(low) else 0
 
 
+_NOTHING = _view(b"[]"), _view(b'[""]')
+"""Arrays that count as blank."""
+
+
 @_compiled
-def no_empty(views, valid):
-    """Take the bits of empty texts away."""
+def no_empty(views, valid, are_arrays):
+    """Take the bits of empty texts away, or of arrays that hold nothing."""
     for number in range(len(views) // 2):
-        if _size(views[2 * number]) == 0:
+        low = views[2 * number]
+        if low in _NOTHING if are_arrays else _size(low) == 0:
             valid[number >> 3] &= ~np.uint8(1 << (number & 7))

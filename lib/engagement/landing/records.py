@@ -72,21 +72,29 @@ class RecordGroup:
     _scanned: Scanned
     _group: Group
 
-    def table(self, kept: pa.Table, wanted: Sequence[Cells]) -> pa.Table:
-        """Put columns of its values beside the rows of a table that belong to this group.
+    def table(
+        self,
+        kept: pa.Table,
+        columns: Sequence[str],
+        same: Mapping[str, str],
+        wanted: Mapping[str, Cells],
+    ) -> pa.Table:
+        """Put columns of its values beside those rows of a table that belong to this group.
 
-        That table is what :meth:`Records.with_texts` made. What comes out can be read until the
-        memory for what passes is cleared, and that which the records were read into.
+        That table is what :meth:`Records.with_texts` made, of which ``columns`` are taken; all rows
+        have the texts of ``same``. What comes out can be read until the memory for what passes is
+        cleared, and that which the records were read into.
         """
         rows = self._group.rows
         numbers = _numbers(kept)
         start, after = np.searchsorted(numbers, [self.first, self.first + len(rows)]).tolist()
-        own = kept.slice(start, after - start)
+        own = kept.select(columns).slice(start, after - start)
         if len(own) < len(rows):
             rows = rows[numbers[start:after] - self.first]
-        cells = self._scanned.columns(rows, wanted)
-        names = [*own.column_names, *(leaf.column(kind) for leaf, kind in wanted)]
-        return pa.Table.from_arrays([*own.columns, *cells], names=names)
+        constants = [_constant(text, len(own)) for text in same.values()]
+        cells = self._scanned.columns(rows, list(wanted.values()))
+        names = [*columns, *same, *wanted]
+        return pa.Table.from_arrays([*own.columns, *constants, *cells], names=names)
 
 
 @dataclass(frozen=True)
@@ -388,6 +396,10 @@ def _taken_apart(
         still = np.flatnonzero(scanned.what[numbers] != CLEAN)
         odd |= {int(numbers[place]): cut[place] for place in still.tolist()}
     return np.array(source, np.int64), odd
+
+
+def _constant(text: str, count: int) -> pa.Array:
+    return pa.DictionaryArray.from_arrays(pa.array(np.zeros(count, np.int8)), [text])
 
 
 def _numbers(rows: pa.Table) -> NDArray[np.int64]:

@@ -76,8 +76,12 @@ _NODES = 1 << 12
 _KEY_BYTES = 1 << 16
 _LEAVES_A_LINE = 64
 _JOINED = 10_000
+_BYTES_OF_A_VIEW = 16
 _BYTES_A_LINE = 400  # at least, mostly: there is more room for shorter ones when they come
 
+
+LEAF = "__leaf_"
+"""Begins the name of each :class:`Leaf`."""
 
 AS_IT_STANDS = ""
 READ_AS = ("integer", "double", "boolean", "text", "timestamp")
@@ -89,10 +93,10 @@ class Leaf:
     """A path of a group's values: its name there, their kinds, and how they stand there.
 
     ``kinds`` are the bits of :mod:`engagement.landing.json_scan`, empty objects left out. Strings
-    have their quotes where there is more than one kind, and backslashes where ``is_escaped``; some
-    may be empty where ``has_empty``. Every record has a value where ``is_full``. All strings that
-    are not empty are timestamps where ``is_time``. ``node`` is the number that the scan gave the
-    path.
+    have their quotes where there is more than one kind, and backslashes where ``is_escaped``;
+    arrays are not as an engine prints them then. Some may be empty where ``has_empty``. Every
+    record has a value where ``is_full``. All strings that are not empty are timestamps where
+    ``is_time``. ``node`` is the number that the scan gave the path.
     """
 
     name: str
@@ -111,7 +115,8 @@ class Leaf:
     def is_had_as(self, kind: str) -> bool:
         """Whether its values can be had as whole numbers, doubles, truth values, texts or times.
 
-        A text is a string that is not empty; a time is in UTC, and of whole milliseconds.
+        A text is a string that is not empty, or an array as it is printed, unless it holds nothing;
+        a time is in UTC, and of whole milliseconds.
         """
         match kind:
             case "integer":
@@ -121,7 +126,7 @@ class Leaf:
             case "boolean":
                 return self.kinds == BOOLEAN
             case "text":
-                return self.kinds == STRING and not self.is_escaped
+                return self.kinds in (STRING, ARRAY) and not self.is_escaped
             case "timestamp":
                 return self.kinds == STRING and not self.is_escaped and self.is_time
         return False
@@ -131,8 +136,11 @@ class Leaf:
         return f"{self.name}_{kind}" if kind else self.name
 
 
-Cells = tuple[Leaf, str]
-"""A column: a path's values as one of :data:`READ_AS`, or :data:`AS_IT_STANDS`."""
+Cells = tuple[Leaf | None, str]
+"""A column: a path's values as one of :data:`READ_AS`, or :data:`AS_IT_STANDS`.
+
+Without a path it has no value.
+"""
 
 
 @dataclass(frozen=True)
@@ -187,6 +195,7 @@ class Scanned:
         self._beside = self._room_beside(len(self.ends) + len(self.ends) // 16 + 64)
         self._counts = np.zeros(3, np.int64)
         self._paths: dict[int, Path] = {}
+        self._zeros = np.zeros(0, np.uint8)
         self._scan(0)
 
     def add(self, lines: Sequence[bytes], room: NDArray[np.uint8]) -> NDArray[np.int64]:
@@ -283,7 +292,7 @@ class Scanned:
             return None
         return {
             self.path(n): Leaf(
-                f"c{place}",
+                f"{LEAF}{place}",
                 int(kinds[n]) & _VALUES,
                 is_escaped=bool(kinds[n] & ESCAPED),
                 has_empty=bool(kinds[n] & EMPTY),
@@ -296,9 +305,7 @@ class Scanned:
 
     def columns(self, rows: NDArray[np.int64], wanted: Sequence[Cells]) -> list[pa.Array]:
         """The values of some of a group's lines: a column for each that is wanted."""
-        if not wanted:
-            return []
-        leaves = list(dict.fromkeys(leaf for leaf, _ in wanted))
+        leaves = list(dict.fromkeys(leaf for leaf, _ in wanted if leaf))
         place = {leaf: number for number, leaf in enumerate(leaves)}
         column_of = np.full(self._sizes[0], -1, np.int32)
         column_of[[leaf.node for leaf in leaves]] = np.arange(len(leaves))
@@ -321,6 +328,8 @@ class Scanned:
         )
         return [
             self._column(leaf, kind, views[place[leaf]], valid[place[leaf]], count)
+            if leaf
+            else self._nothing(kind, count)
             for leaf, kind in wanted
         ]
 
@@ -437,8 +446,8 @@ class Scanned:
     def _names(self, node: int) -> tuple[str, str | None]:
         above = int(self._nodes[1][node])
         if above == TYPES:
-            return _text(self._key(node)).lower(), None
-        return _text(self._key(above)).lower(), _text(self._key(node))
+            return _lower(_text(self._key(node))), None
+        return _lower(_text(self._key(above))), _text(self._key(node))
 
     def _room_beside(self, lines: int) -> tuple[NDArray[Any], ...]:
         """Room beside each line, so that its text is in the processor's cache when it is read."""
@@ -476,7 +485,7 @@ class Scanned:
         may_lack = not leaf.is_full
         if kind in ("text", "timestamp") and leaf.has_empty:
             may_lack, valid = True, valid.copy()
-            json_scan.no_empty(views, valid)
+            json_scan.no_empty(views, valid, leaf.kinds == ARRAY)
         if kind in (AS_IT_STANDS, "text"):
             return self._views(views, valid if may_lack else None, count)
         if kind == "boolean":
@@ -496,6 +505,16 @@ class Scanned:
                 values[row] = float(texts[row].as_py())
         known = pa.py_buffer(valid) if may_lack else None
         return pa.Array.from_buffers(_ARROW[kind], count, [known, pa.py_buffer(values)])
+
+    def _nothing(self, kind: str, count: int) -> pa.Array:
+        """A column without a value. All such share their bytes."""
+        needed = _BYTES_OF_A_VIEW * count
+        if len(self._zeros) < needed:
+            self._zeros = np.zeros(needed, np.uint8)
+        zeros = pa.py_buffer(self._zeros)
+        if kind in _ARROW:
+            return pa.Array.from_buffers(_ARROW[kind], count, [zeros, zeros])
+        return pa.Array.from_buffers(pa.string_view(), count, [zeros, zeros])
 
     def _views(
         self, views: NDArray[np.uint64], valid: NDArray[np.uint8] | None, count: int
@@ -534,6 +553,11 @@ def _bytes_of_bits(count: int) -> int:
 
 def _is_mixed(kinds: int) -> bool:
     return bool(kinds & (kinds - 1)) and kinds != _NUMBERS
+
+
+def _lower(text: str) -> str:
+    """A text in lower case, as engines have it: of each letter another one, never two."""
+    return text.replace("\N{LATIN CAPITAL LETTER I WITH DOT ABOVE}", "i").lower()
 
 
 def _text(raw: bytes) -> str:

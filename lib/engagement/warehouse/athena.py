@@ -626,7 +626,7 @@ class _AthenaSession:
         name: str,
         kept: exp.Query,
         columns: Mapping[str, str],
-        events: Iterable[tuple[str, str]],
+        events: Mapping[tuple[str, str], Mapping[str, str]],
     ) -> Table:
         source = exp.Select(expressions=[exp.Star()]).from_(_LAID_OUT.node(), copy=False)
         places = {crc32(f"{kind}/{event}".encode()) % _PLACES for kind, event in events}

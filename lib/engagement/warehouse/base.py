@@ -271,13 +271,15 @@ class Session(Protocol):
         name: str,
         kept: exp.Query,
         columns: Mapping[str, str],
-        events: Iterable[tuple[str, str]],
+        events: Mapping[tuple[str, str], Mapping[str, str]],
     ) -> Table:
         """Let ``work.<name>`` stand for some of the records that were laid out.
 
         ``kept`` selects ``columns``, but for ``record``, from what :meth:`with_texts` made: nothing
         but :meth:`json_columns` reads it, and takes values out of the texts in ``record``.
-        ``events`` are the types and names that such records have; those without a name have ``''``.
+        ``events`` are the types and names that such records have (those without a name have
+        ``''``), with columns in which all of them have one text. The other columns are called as in
+        what :meth:`with_texts` made, and it is all records of these types and names that are meant.
         """
         ...
 

@@ -221,13 +221,15 @@ class _Connection:
 
 @dataclass(frozen=True)
 class _JustRead:
-    """Rows of what :meth:`_DuckDBSession.with_texts` made: a query for them, and where they are.
+    """Rows of what :meth:`_DuckDBSession.with_texts` made: where they are, and what they have.
 
-    They are in ``groups``, and, where ``has_odd``, among the records that are in none.
+    They are in ``groups``, each with the texts that its rows have in common, beside ``columns``;
+    and, where ``has_odd``, among the records that are in none, from where ``query`` takes them.
     """
 
     query: exp.Query
-    groups: Sequence[RecordGroup]
+    columns: Sequence[str]
+    groups: Sequence[tuple[RecordGroup, Mapping[str, str]]]
     has_odd: bool
 
 
@@ -429,39 +431,32 @@ class _DuckDBSession:
         name: str,
         kept: exp.Query,
         columns: Mapping[str, str],
-        events: Iterable[tuple[str, str]],
+        events: Mapping[tuple[str, str], Mapping[str, str]],
     ) -> Table:
-        del columns
-        wanted = set(events)
-        groups = [
-            group
-            for group in self._read_last().groups
+        groups = []
+        for group in self._read_last().groups:
             # Only tracks have names; what else stands there is no name.
-            if (group.kind, group.event if group.kind == "track" else "") in wanted
-        ]
+            same = events.get((group.kind, group.event if group.kind == "track" else ""))
+            if same is not None:
+                groups.append((group, same))
+        same_names = {column for same in events.values() for column in same}
+        own = [column for column in columns if column not in (*same_names, "record")]
+        has_odd = not self._odd_events.isdisjoint(events)
         self._views.pop(name, None)
-        self._just_read[name] = _JustRead(kept, groups, not self._odd_events.isdisjoint(wanted))
+        self._just_read[name] = _JustRead(kept, own, groups, has_odd)
         return Table(WORK, name)
 
     def _values_sql(self, rows: _JustRead, wanted: Mapping[str, JsonColumn]) -> str:
         """The query for rows just read and values that their texts hold."""
         parts = [
-            self._with(rows.query, *duckdb_records.values_of(group, wanted, self._ask))
-            for group in rows.groups
+            duckdb_records.values_sql(group, rows.columns, same, wanted, self._ask)
+            for group, same in rows.groups
         ]
         if rows.has_odd or not parts:
-            odd = self._with(rows.query, duckdb_records.ODD, ["record as __text"])
+            views = {**self._views, self._texts.name: f"select * from {duckdb_records.ODD}"}
+            odd = self._sql(rows.query.select("record as __text"), None, views)
             parts.append(duckdb_json.columns_sql(f"({odd})", "__text", wanted, None, keep=False))
-        return " union all ".join(parts)
-
-    def _with(self, kept: exp.Query, source: str, values: Sequence[str]) -> str:
-        """A query for what was kept, from a part of it, and with more columns."""
-        views = {**self._views, self._texts.name: f"select * from {source}"}
-        if not values:
-            return self._sql(kept, None, views)
-        more = f"__more {self._secret}"
-        sql = self._sql(kept.select(exp.column(more, quoted=True)), None, views)
-        return sql.replace(name_sql(more), ", ".join(values))
+        return " union all by name ".join(parts)
 
     def readable(self, name: str, events: exp.Query, columns: Mapping[str, str]) -> Table:
         if not self._has_put_aside():
@@ -561,8 +556,7 @@ class _DuckDBSession:
         self._passing.clear()
         self._ready = wanted
         for number in wanted:
-            asked = self._asked[number]
-            table = asked.group.table(self._kept, asked.cells)
+            table = self._asked[number].table(self._kept)
             self._connection.register(duckdb_records.values_table(number), table)
 
     def locate(self, name: str, source: Table, cut: Callable[[str], Sequence[str]]) -> Table:

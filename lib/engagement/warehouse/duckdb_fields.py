@@ -103,7 +103,7 @@ def json_fields(
     }
     for shape, sql, names in _looks(found, entries, entry, rows, column, keys, read, ask):
         answer = run(sql, "values")
-        titles = [item[0].split("_") for item in answer.description or ()][len(keys) :]
+        titles = [item[0].rsplit("_", 1) for item in answer.description or ()][len(keys) :]
         asked = [(number[names[leaf]], _LOOK_PLACES[what]) for leaf, what in titles]
         for cells in answer.fetchall():
             group = place_of[tuple(cells[: len(keys)]), shape]

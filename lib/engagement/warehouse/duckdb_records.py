@@ -11,6 +11,8 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+import pyarrow as pa
+
 from engagement.landing.json_scan import ARRAY, BOOLEAN, INTEGER, STRING
 from engagement.landing.records import NO_GROUP, RecordGroup, Records
 from engagement.landing.scanned import AS_IT_STANDS, KINDS, Cells, Leaf
@@ -65,10 +67,16 @@ _VALUES = re.compile(rf"\b{values_table(0)[:-1]}(\d+)\b")
 
 @dataclass(frozen=True)
 class Asked:
-    """Columns of a group that a query reads."""
+    """Columns of a group that a query reads: see :meth:`~.records.RecordGroup.table`."""
 
     group: RecordGroup
-    cells: Sequence[Cells]
+    columns: Sequence[str]
+    same: Mapping[str, str]
+    cells: Mapping[str, Cells]
+
+    def table(self, kept: pa.Table) -> pa.Table:
+        """Make them, beside those of what was kept."""
+        return self.group.table(kept, self.columns, self.same, self.cells)
 
 
 Ask = Callable[[Asked], str]
@@ -130,30 +138,47 @@ def _as_text(value: str) -> str:
 # --- values of groups ---------------------------------------------------------------------------
 
 
-def values_of(
-    group: RecordGroup, wanted: Mapping[str, JsonColumn], ask: Ask
-) -> tuple[str, list[str]]:
-    """Where a group's records are, and columns for values that they hold.
+def values_sql(
+    group: RecordGroup,
+    columns: Sequence[str],
+    same: Mapping[str, str],
+    wanted: Mapping[str, JsonColumn],
+    ask: Ask,
+) -> str:
+    """The query for a group's records with values that they hold.
 
-    Values that are to be printed are columns of the first already: a text reads them many times.
+    What is read as it is wanted has its name already: each name in a query takes time to plan, as
+    long as a hundred rows take to insert.
     """
+    cells: dict[str, Cells] = {}
+    hidden: dict[str, None] = {}
     printed: dict[str, str] = {}
-    cells: dict[Cells, None] = {}
     values = []
     for alias, item in wanted.items():
         leaf = group.leaves.get(item.path)
-        as_printed = None
-        if leaf:
-            cells[leaf, _had_as(leaf, item.kind)] = None
-            if _is_printed(leaf, item.kind):
-                as_printed = f"{leaf.name}_printed"
-                printed[as_printed] = _printed(leaf)
-        values.append(f"{value_sql(leaf, item.kind, as_printed)} as {name_sql(alias)}")
-    source = ask(Asked(group, list(cells)))
+        if leaf is None:
+            cells[alias] = None, _HAD_AS.get(item.kind, item.kind)
+            continue
+        had_as = _had_as(leaf, item.kind)
+        column, as_printed = leaf.column(had_as), None
+        if _is_printed(leaf, item.kind):
+            # A text reads it many times.
+            as_printed = f"{leaf.name}_printed"
+            printed[as_printed] = _printed(leaf)
+        sql = value_sql(leaf, item.kind, as_printed)
+        if sql == column:
+            cells[alias] = leaf, had_as
+        else:
+            cells[column] = leaf, had_as
+            hidden[column] = None
+            values.append(f"{sql} as {name_sql(alias)}")
+    source = ask(Asked(group, columns, same, cells))
     if printed:
         more = ", ".join(f"{sql} as {name}" for name, sql in printed.items())
         source = f"(select *, {more} from {source})"
-    return source, values
+    if not values:
+        return f"select * from {source}"
+    return f"select * exclude ({', '.join([*hidden, *printed])}), {', '.join(values)} from {source}"
 
 
 def odd_events_sql() -> str:
@@ -166,13 +191,11 @@ def needs_texts(records: Records) -> bool:
     return records.has_odd or records.has_groups_without_columns
 
 
-def value_sql(leaf: Leaf | None, kind: str, printed: str | None = None) -> str:
+def value_sql(leaf: Leaf, kind: str, printed: str | None = None) -> str:
     """A group's value of one path, read as :class:`~.base.JsonColumn` says.
 
     ``printed`` is the column that has it as :func:`_printed` says, where there is one.
     """
-    if leaf is None:
-        return f"cast(null as {_TYPES[kind]})"
     column = leaf.column(_had_as(leaf, kind))
     if column != leaf.name:
         return column
@@ -184,7 +207,9 @@ def value_sql(leaf: Leaf | None, kind: str, printed: str | None = None) -> str:
             return f"""'"' || {column} || '"'"""
         value = _unescaped(column, leaf)
         return _as_text(value) if kind == "text" and leaf.has_empty else value
-    if leaf.kinds in (INTEGER, BOOLEAN) and kind in ("string", "text", "json"):
+    if kind in ("string", "text", "json") and (
+        leaf.kinds in (INTEGER, BOOLEAN) or _stands_printed(leaf)
+    ):
         return column
     if _is_printed(leaf, kind):
         printed = printed or _printed(leaf)
@@ -210,8 +235,12 @@ def _had_as(leaf: Leaf, kind: str) -> str:
 
 
 def _is_printed(leaf: Leaf, kind: str) -> bool:
-    is_plain = leaf.kinds in (STRING, INTEGER, BOOLEAN)
+    is_plain = leaf.kinds in (STRING, INTEGER, BOOLEAN) or _stands_printed(leaf)
     return not is_plain and (leaf.kinds == ARRAY or leaf.is_mixed or kind == "text")
+
+
+def _stands_printed(leaf: Leaf) -> bool:
+    return leaf.kinds == ARRAY and not leaf.is_escaped
 
 
 def _printed(leaf: Leaf) -> str:
@@ -251,22 +280,24 @@ def look(
     leaves: list[str] = []
     asked: list[str] = []
     paths: dict[str, tuple[str, ...]] = {}
-    cells: dict[Cells, None] = {}
+    cells: dict[str, Cells] = {}
     for path, leaf in group.leaves.items():
         kinds = frozenset(name for bit, name in KINDS.items() if leaf.kinds & bit)
         if kinds == {"boolean"} or path not in wanted:
             continue
         kind, posed = duckdb_json.questions(kinds)
         paths[leaf.name] = path
-        cells[leaf, _had_as(leaf, kind)] = None
+        had_as = _had_as(leaf, kind)
+        cells[leaf.column(had_as)] = leaf, had_as
         leaves.append(f"{value_sql(leaf, kind)} as {leaf.name}")
         answers = duckdb_json.asked_of(leaf.name, posed)
         asked += [f"{sql} as {leaf.name}_{what}" for what, sql in answers.items()]
     if not asked:
         return None
+    read = ask(Asked(group, ["record_number"], {}, cells))
     inner = (
         f"select {', '.join([f's.{key}' for key in keys] + leaves)} from {source} as s "
-        f"inner join {ask(Asked(group, list(cells)))} as l on s.record_number = l.record_number "
+        f"inner join {read} as l on s.record_number = l.record_number "
         f"where s.shape = {group.number}"
     )
     return Look(f"select {', '.join([*keys, *asked])} from ({inner}) group by all", paths)
