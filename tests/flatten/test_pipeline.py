@@ -982,6 +982,7 @@ def test_a_run_that_is_killed_leaves_nothing_that_a_rerun_does_not_put_right(
     for one in (shop, undisturbed):
         one.land(event(messageId="old"), event(messageId="old 2", event="Gone"))
     shop.flatten()
+    before = shop.tables()
     for one in (shop, undisturbed):
         one.land(*(event(messageId=f"{n}", event=f"E {n % 9}") for n in range(30)), "bad")
     script = f"""
@@ -1003,10 +1004,8 @@ Shop(Path({str(shop.path.parent)!r})).flatten()
 """
     died = subprocess.run([sys.executable, "-c", script], check=False, capture_output=True)
     assert died.returncode == -signal.SIGKILL, died.stderr.decode()
-    half = shop.tables()
-    assert "events.e_0" in half
-    assert "events.e_3" not in half
-    assert "events.gone" in half
+    # Nobody sees some tables of a day and lacks others.
+    assert shop.tables() == before
     shop.flatten()
     undisturbed.flatten()
     assert shop.tables() == undisturbed.tables()

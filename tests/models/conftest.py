@@ -27,12 +27,13 @@ from engagement.models.inputs import contracts
 from engagement.models.runner import Built, build, models
 from engagement.settings import Events, Settings, load_settings
 from engagement.warehouse import Session, Table, duckdb_file, open_warehouse
-from engagement.warehouse.dialect import WORK, render
+from engagement.warehouse.dialect import render
 
 
 def forget_columns(session: Session) -> None:
     """Let a session ask again for what it asked once: tables were made behind its back."""
     vars(session)["_columns"].clear()
+    vars(session)["_there"] = None
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,10 @@ class Open:
         for schema in settings.warehouse.databases.model_dump().values():
             self.connection.execute(f"drop schema if exists {schema} cascade")
             self.connection.execute(f"create schema {schema}")
-        self.connection.execute(f"detach {WORK}")
-        self.connection.execute(f"attach ':memory:' as {WORK}")
+        for (table,) in self.connection.execute(
+            "select table_name from duckdb_tables() where database_name = 'temp'"
+        ).fetchall():
+            self.connection.execute(f'drop table temp."{table}"')
         forget_columns(self.session)
 
 

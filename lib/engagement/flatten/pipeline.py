@@ -259,8 +259,7 @@ def flatten(
         # Only who holds the lease knows what is to be done.
         plan = increments.plan(session, warehouse.landing_files(), settings).only(only)
         run = _Run(warehouse, session, settings, plans, plan)
-        read = run.read_all()
-        dropped = run.make_tables()
+        read, dropped = run.take_in()
         report = _report(session, run.wanted(), read, dropped)
     scanned = [
         statement.scanned_bytes
@@ -388,32 +387,51 @@ class _Run:
         self._known: list[Registered] | None = None
         self._tables: list[EventTable] | None = None
 
-    def read_all(self) -> tuple[str, ...]:
-        """Read the dates that are to be read, in order, in groups that fit into memory."""
+    def take_in(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Read the dates that are to be read, in order, in groups that fit into memory.
+
+        What the dates of a group hold is published in one step where the engine can do that, and
+        the tables that wait for all dates with the last of them.
+
+        Returns
+        -------
+        tuple
+            The dates that were read, and the tables that no event asks for any more.
+        """
+        session = self._session
         read: list[str] = []
-        increments.note_unfinished(self._session, self._stages)
-        while self._unread:
-            days = increments.batches(
-                self._unread,
-                self._plan.files,
-                self._warehouse.batch_bytes,
-                self._warehouse.batch_days,
-            )[0]
-            # Tables whose rows of these dates may have to go.
-            self._touched |= self._tables_of(days)
-            turned = self._read(days)
-            self._unread = sorted({*self._unread[len(days) :], *turned})
-            read += days
-            self._stages.update(dict.fromkeys(turned, READ))
-            self._stages.update(dict.fromkeys(days, TABLES))
-            if self._unread:
-                increments.note_unfinished(self._session, self._stages)
-            self._touched |= self._tables_of(days)
-            self._just_read |= set(days)
-            self._make_of_read(days)
-            if self._unread:
-                gc.collect()
-        return tuple(read)
+        increments.note_unfinished(session, self._stages)
+        while True:
+            with session.together():
+                if self._unread:
+                    read += self._read_some()
+                if not self._unread:
+                    dropped = self._make_tables()
+                    session.settle()
+                    return tuple(read), dropped
+            gc.collect()
+
+    def _read_some(self) -> list[str]:
+        """Read the next dates, and make their rows; gives these dates."""
+        session = self._session
+        days = increments.batches(
+            self._unread,
+            self._plan.files,
+            self._warehouse.batch_bytes,
+            self._warehouse.batch_days,
+        )[0]
+        # Tables whose rows of these dates may have to go.
+        self._touched |= self._tables_of(days)
+        turned = self._read(days)
+        self._unread = sorted({*self._unread[len(days) :], *turned})
+        self._stages.update(dict.fromkeys(turned, READ))
+        self._stages.update(dict.fromkeys(days, TABLES))
+        if self._unread:
+            increments.note_unfinished(session, self._stages)
+        self._touched |= self._tables_of(days)
+        self._just_read |= set(days)
+        self._make_of_read(days)
+        return days
 
     def _tables_of(self, days: Sequence[str]) -> set[str]:
         """Tables that hold rows of some dates, by the registry."""
@@ -647,7 +665,7 @@ class _Run:
         if misfits or not self._just_read.issuperset(days):
             tables.publish_discards(self._session, misfits, days)
 
-    def make_tables(self) -> tuple[str, ...]:
+    def _make_tables(self) -> tuple[str, ...]:
         """Make the tables that the dates of this run touch; gives those that were dropped."""
         session, wanted, mapping = self._session, self.wanted(), self._mapping()
         days = sorted(self._stages.keys() - self._made)

@@ -14,7 +14,7 @@ import secrets
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import cached_property, partial
@@ -941,6 +941,12 @@ class _AthenaSession:
         sides = [fitted(side, schema) for side in (rows, old.filter(pc.invert(replaced)))]
         whole = self.upload(f"{table.name}_whole", pa.concat_tables(sides), kinds)
         return self._work[whole.name], fresh.rows
+
+    def together(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def settle(self) -> None:
+        pass
 
     def append(
         self, table: Table, rows: pa.Table, keep: Callable[[pa.Table], pa.Table]

@@ -350,6 +350,21 @@ class Session(Protocol):
         """
         ...
 
+    def together(self) -> AbstractContextManager[None]:
+        """Publish all that is published within in one step, where the engine can do that.
+
+        Either all of it is there when the block was left, or, after an error, nothing. Elsewhere
+        each table is published for itself, in order.
+        """
+        ...
+
+    def settle(self) -> None:
+        """Say that with this step all is published that a run has to publish.
+
+        An engine may have something to tidy up with it.
+        """
+        ...
+
     def append(
         self, table: Table, rows: pa.Table, keep: Callable[[pa.Table], pa.Table]
     ) -> Publication:

@@ -12,7 +12,7 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -242,9 +242,7 @@ class _DuckDBSession:
         self._warehouse = warehouse
         self._connection = connection
         self._token = token
-        if token is not None:
-            # A database of its own, gone with the connection.
-            connection.execute(f"attach ':memory:' as {WORK}")
+        self._is_together = False
         self._read: Records | None = None
         self._memory, self._passing = Memory(), Memory()
         self._asked: list[duckdb_records.Asked] = []
@@ -257,6 +255,7 @@ class _DuckDBSession:
         # Stands for a view's text until it is put in: no name or value of an event may be like it.
         self._secret = secrets.token_hex(8)
         self._columns: dict[Table, dict[str, str]] = {}
+        self._there: set[Table] | None = None
         self._threads = self._most_threads = int(
             connection.execute("select current_setting('threads')").fetchall()[0][0]
         )
@@ -294,12 +293,37 @@ class _DuckDBSession:
         return [row[0] for row in rows]
 
     def columns(self, table: Table) -> dict[str, str]:
-        if table in self._columns:
-            return dict(self._columns[table])
-        columns = {name: athena_type(kind) for name, kind in self._stored(table).items()}
-        if table.database != WORK:
-            self._columns[table] = dict(columns)
-        return columns
+        if table.database == WORK:
+            return _athena_types(self._stored(table))
+        there = self._tables_there()
+        if table not in self._columns:
+            self._columns[table] = _athena_types(self._stored(table)) if table in there else {}
+        return dict(self._columns[table])
+
+    def _tables_there(self) -> set[Table]:
+        """The tables and views that there are; asked once, and with the columns of all tables.
+
+        To describe what there is not would be an error, which ends a transaction.
+        """
+        if self._there is None:
+            of = {name: database for database, name in self._warehouse._databases.items()}
+            views = self._connection.execute(_VIEWS).fetchall()
+            # What a view gives may have changed with what it reads.
+            tables = [
+                row for row in self._connection.execute(_COLUMNS).fetchall() if row[:2] not in views
+            ]
+            stored: dict[Table, dict[str, str]] = {}
+            for schema, name, column, kind in tables:
+                if schema in of:
+                    stored.setdefault(Table(of[schema], name), {})[column] = kind
+            self._columns |= {table: _athena_types(kinds) for table, kinds in stored.items()}
+            self._there = stored.keys() | {Table(of[s], name) for s, name in views if s in of}
+        return self._there
+
+    def _made(self, table: Table) -> None:
+        """Take note of a table that is there, with other columns than before."""
+        self._tables_there().add(table)
+        self._columns.pop(table, None)
 
     def _stored(self, table: Table) -> dict[str, str]:
         """Columns of a table with DuckDB's own types; empty where there is no such table."""
@@ -337,7 +361,8 @@ class _DuckDBSession:
 
     def _create(self, table: Table, sql: str) -> int:
         started = time.perf_counter()
-        done = self._run(f"create or replace table {self._physical(table)} as {sql}", table.name)
+        made = f"create or replace temp table {self._physical(table)} as {sql}"
+        done = self._run(made, table.name)
         rows = int(done.fetchall()[0][0])
         self._warehouse.log.add(table.name, sql, rows, started)
         return rows
@@ -358,12 +383,20 @@ class _DuckDBSession:
             f"cast({name_sql(column)} as {_duckdb_type(kind)}) as {name_sql(column)}"
             for column, kind in columns.items()
         )
-        self._connection.register("__rows", rows)
-        try:
+        with self._known("__rows", rows):
             self._create(table, f"select {chosen} from __rows")
-        finally:
-            self._connection.unregister("__rows")
         return table
+
+    @contextmanager
+    def _known(self, name: str, rows: pa.Table) -> Iterator[None]:
+        """Let statements read rows that are here."""
+        self._connection.register(name, rows)
+        try:
+            yield
+        finally:
+            # After an error there is nothing to be done within a transaction.
+            with suppress(duckdb.TransactionException):
+                self._connection.unregister(name)
 
     def json_columns(
         self,
@@ -564,7 +597,7 @@ class _DuckDBSession:
         return self.work(name, exp.select("*").from_(source.node()))
 
     def landing_table(self, table: Table, location: str, columns: Mapping[str, str]) -> None:
-        self._columns.pop(table, None)
+        self._made(table)
         pattern = str(self._warehouse._settings.path(location) / f"{_PARTITION}=*" / "**")
         spec = ", ".join(
             f"{exp.Literal.string(name).sql('duckdb')}: 'VARCHAR'" for name in columns.values()
@@ -597,7 +630,6 @@ class _DuckDBSession:
         sql = self._sql(select, parameters)
         lease.check(self._warehouse._path, self._writable())
         started = time.perf_counter()
-        # Outside: to ask for a table that there is not would end the transaction.
         old = self.columns(table)
         # Each thread ends each part of a union with a group of rows that is not full, and what is
         # small is compressed again with the next checkpoint.
@@ -621,13 +653,31 @@ class _DuckDBSession:
             self._most_threads = before
 
     @contextmanager
+    def together(self) -> Iterator[None]:
+        with self._transaction("all at once"):
+            self._is_together = True
+            try:
+                yield
+                lease.check(self._warehouse._path, self._writable())
+            finally:
+                self._is_together = False
+
+    def settle(self) -> None:
+        # A commit that ends with a checkpoint writes nothing into the log before.
+        self._run("set checkpoint_threshold = '0B'", "checkpoint with the next commit")
+
+    @contextmanager
     def _transaction(self, label: str) -> Iterator[None]:
+        if self._is_together:
+            yield
+            return
         self._run("begin transaction", label)
         try:
             yield
             self._run("commit", label)
         except BaseException:
             self._connection.execute("rollback")
+            self._there, self._columns = None, {}
             raise
 
     def _replace(
@@ -638,10 +688,10 @@ class _DuckDBSession:
         columns: Mapping[str, str] | None,
     ) -> int:
         name = self._physical(table)
-        self._columns.pop(table, None)
         # To look among the views takes longer than to make a small table.
         if old and self._is_view(table):
             self._run(f"drop view {name}", str(table))
+        self._made(table)
         if columns is not None:
             self._run(f"create or replace table {name} ({_defined(columns)})", str(table))
             done = self._run(f"insert into {name} by name {sql}", str(table)).fetchall()
@@ -674,7 +724,7 @@ class _DuckDBSession:
             self._run(f"delete from {name} where {_PARTITION} in ({marks})", str(table)).fetchall()
             done = self._run(f"insert into {name} by name {sql}", str(table)).fetchall()
             return int(done[0][0])
-        self._columns.pop(table, None)
+        self._made(table)
         kept = f"select * from {name} where {_PARTITION} not in ({marks})"
         fresh = exp.table_("__fresh_" + table.name, db=self._schema(table), quoted=True)
         made = fresh.sql("duckdb")
@@ -691,17 +741,14 @@ class _DuckDBSession:
         self._writable()
         found = (
             self._connection.sql(f"select * from {self._physical(table)}").to_arrow_table()
-            if self._stored(table)
+            if self.columns(table)
             else None
         )
         old, kinds = appended(found, rows)
         whole = pa.concat_tables([keep(old), rows])
-        self._connection.register("__appended", whole)
-        try:
-            work = Table(WORK, f"{table.name}_rows")
+        work = Table(WORK, f"{table.name}_rows")
+        with self._known("__appended", whole):
             self._create(work, f"select * from {name_sql('__appended')}")
-        finally:
-            self._connection.unregister("__appended")
         return self.publish(table, columns_of(work, kinds))
 
     def published(self, table: Table) -> Published | None:
@@ -719,6 +766,7 @@ class _DuckDBSession:
     def drop(self, table: Table) -> None:
         lease.check(self._warehouse._path, self._writable())
         kind = "view" if self._is_view(table) else "table"
+        self._tables_there().discard(table)
         self._columns.pop(table, None)
         self._run(f"drop {kind} if exists {self._physical(table)}", str(table)).fetchall()
 
@@ -737,7 +785,7 @@ class _DuckDBSession:
     ) -> str:
         query = parse(select) if isinstance(select, str) else select.copy()
         views = self._views if views is None else views
-        databases = {**self._warehouse._databases, WORK: WORK}
+        databases = {**self._warehouse._databases, WORK: _TEMPORARY}
         places: dict[str, str] = {}
         for node in query.find_all(exp.Table):
             if node.db == WORK and node.name in views:
@@ -786,11 +834,23 @@ class _DuckDBSession:
             raise WarehouseError(f"{table}: the databases are {', '.join(LOGICAL)}")
         if table.database == WORK and table.name in self._views:
             return f"({self._views[table.name]})"
-        database = WORK if table.database == WORK else self._schema(table)
+        database = _TEMPORARY if table.database == WORK else self._schema(table)
         return exp.table_(table.name, db=database, quoted=True).sql("duckdb")
 
 
 _CHECKPOINT_AFTER = "1GB"
+
+_TEMPORARY = "temp"
+"""Where DuckDB has what goes with a connection, and may be written beside the file's tables."""
+
+_VIEWS = """
+    select schema_name, view_name from duckdb_views() where database_name = current_database()
+"""
+
+_COLUMNS = """
+    select schema_name, table_name, column_name, data_type from duckdb_columns()
+    where database_name = current_database() order by schema_name, table_name, column_index
+"""
 
 _ALLOCATION = {
     "block_allocator_memory": "2GB",
@@ -823,6 +883,10 @@ def _defined(columns: Mapping[str, str]) -> str:
 
 def _is_compressed(column: str, kind: str) -> bool:
     return column in _COMPRESSED and kind == "varchar"
+
+
+def _athena_types(columns: Mapping[str, str]) -> dict[str, str]:
+    return {name: athena_type(kind) for name, kind in columns.items()}
 
 
 def athena_type(kind: str) -> str:
