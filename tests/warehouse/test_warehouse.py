@@ -26,6 +26,7 @@ from engagement.warehouse.base import (
     Session,
     with_new_columns,
 )
+from engagement.warehouse.values import BIGINT, BOOLEAN, DOUBLE, TIMESTAMP, fitted_to
 from tests.warehouse.conftest import Land
 from tests.warehouse.fields import fields_of
 
@@ -489,6 +490,32 @@ def test_values_are_taken_out_of_json(warehouse: Warehouse) -> None:
         (4, '["x"]', None, None, None, '{"a":"b"}', None),
         (5, None, None, None, None, None, None),
     ]
+
+
+FITTED = {
+    '{"x":1}': (1, 1.0, None, None),
+    '{"x":-2.5}': (None, -2.5, None, None),
+    '{"x":3.0}': (3, 3.0, None, None),
+    '{"x":9223372036854775808}': (None, 9223372036854775808.0, None, None),
+    '{"x":"12"}': (12, 12.0, None, None),
+    '{"x":"2026-01-05T10:00:00.500Z"}': (None, None, None, datetime(2026, 1, 5, 10, 0, 0, 500000)),
+    '{"x":""}': (None,) * 4,
+    '{"x":true}': (None, None, True, None),
+    '{"x":[1]}': (None,) * 4,
+    '{"x":null}': (None,) * 4,
+    "{}": (None,) * 4,
+}
+"""What a value of any kind is as a bigint, a double, a truth value and a timestamp."""
+
+
+def test_a_value_of_any_kind_is_fitted_to_a_type(warehouse: Warehouse) -> None:
+    types = {"i": BIGINT, "d": DOUBLE, "b": BOOLEAN, "t": TIMESTAMP}
+    wanted = {name: JsonColumn(("x",), fitted_to(kind)) for name, kind in types.items()}
+    with warehouse.session(write=True) as session:
+        table = session.json_columns("taken", texts(session, *FITTED), "record", wanted)
+        assert {name: session.columns(table)[name] for name in types} == types
+        found = session.query(f"select n, i, d, b, t from {table} order by n")
+    assert [row[1:] for row in sorted(rows(found))] == list(FITTED.values())
 
 
 def test_only_wanted_texts_are_parsed_and_kept_on_request(warehouse: Warehouse) -> None:

@@ -8,6 +8,7 @@ over all dates: so they do not depend on the order of arrival, and a date can be
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -119,11 +120,17 @@ class Registered:
 def registered(session: Session) -> list[Registered]:
     """Sum the registry up over all dates."""
     found = _summed(session)
+    events: Counter[tuple[str, str]] = Counter()
+    days: dict[tuple[str, str], set[str]] = {}
+    names = event_names(session)[[PARTITION, "type", "event", "events"]]
+    for day, kind, event, count in names.itertuples(index=False):
+        events[kind, event] += int(count)
+        days.setdefault((kind, event), set()).add(day)
     known = []
-    for (kind, event), rows in event_names(session).groupby(["type", "event"], sort=True):
-        own = found.get((kind, event), ((), {}, {}))
-        days = frozenset(rows[PARTITION])
-        known.append(Registered(kind, event, int(rows["events"].sum()), days, *own))
+    for kind, event in sorted(days):
+        key = kind, event
+        own = found.get(key, ((), {}, {}))
+        known.append(Registered(kind, event, events[key], frozenset(days[key]), *own))
     return known
 
 
@@ -146,7 +153,7 @@ _Fields = tuple[tuple[Source, ...], dict[Path, int], dict[Path, str]]
 def _summed(session: Session, days: Sequence[str] | None = None) -> dict[tuple[str, str], _Fields]:
     """By event type and name: sources, how many values each has, and where it was first seen."""
     names = (*FIELD_COUNTS, *FIELD_LOOKS)
-    sums = ", ".join(f"coalesce(sum({name}), 0) as {name}" for name in names[:-1])
+    sums = ", ".join(f"cast(coalesce(sum({n}), 0) as {BIGINT}) as {n}" for n in names[:-1])
     where = "" if days is None else f"where {PARTITION} in (:days) "
     rows = session.query(
         f"select type, event, path, min({PARTITION}) as first_seen, {sums}, "
@@ -158,8 +165,11 @@ def _summed(session: Session, days: Sequence[str] | None = None) -> dict[tuple[s
     sources: dict[tuple[str, str], list[Source]] = {}
     given: dict[tuple[str, str], dict[Path, int]] = {}
     first_seen: dict[tuple[str, str], dict[Path, str]] = {}
-    for kind, event, text, first, *cells in rows.itertuples(index=False):
-        path, key = tuple(json.loads(text)), (kind, event)
+    # Most paths are those of a context, which all events have.
+    paths: dict[str, Path] = {text: tuple(json.loads(text)) for text in rows["path"].unique()}
+    columns = (rows[name].tolist() for name in rows)
+    for kind, event, text, first, *cells in zip(*columns, strict=True):
+        path, key = paths[text], (kind, event)
         numbers = dict(zip(names, map(int, cells), strict=True))
         sources.setdefault(key, []).append(_source(path, numbers))
         given.setdefault(key, {})[path] = sum(numbers[name] for name in FIELD_COUNTS)

@@ -34,6 +34,7 @@ from engagement.warehouse.values import (
     IS_INTEGRAL,
     TIMESTAMP,
     VARCHAR,
+    fitted_to,
     from_json,
     from_text,
 )
@@ -314,14 +315,14 @@ class _Leaves:
     def converted(self, column: Column, source: Source, kind: str) -> exp.Expr:
         """The value of one source as a type; NULL where it is blank or does not fit."""
         leaf, leaf_kind = self._leaves[column.name, source.path]
-        if leaf_kind == "text" or leaf_kind == kind:
+        if leaf_kind in ("text", kind, fitted_to(kind)):
             return exp.column(leaf, quoted=True)
         return parsed(_conversion(leaf_kind, kind, source.kinds == {"array"}), leaf)
 
 
 def _is_value(column: Column, read_as: str, kind: str) -> bool:
     """Whether a column is what is read, and may have its name while others still have theirs."""
-    is_read = len(column.sources) == 1 and (read_as == "text" or read_as == kind)
+    is_read = len(column.sources) == 1 and read_as in ("text", kind, fitted_to(kind))
     # Working columns may be called so.
     return is_read and column.name != "record" and not column.name.startswith("__")
 
@@ -583,7 +584,7 @@ def _leaf_kind(column: Column, source: Source, target: str, as_given: bool) -> s
         # From there on two integers may be one double.
         if not column.declared and source.values.largest_integer < 2**53:
             return "double"
-    return "json"
+    return "json" if as_given else fitted_to(target)
 
 
 def _conversion(kind: str, target: str, only_arrays: bool) -> str:

@@ -398,9 +398,10 @@ class JsonColumn:
     ``kind`` is one of: ``string`` (the text of a string; other scalars as JSON prints them),
     ``integer`` (decimal(38,0)), ``double``, ``boolean``, ``json`` (the value's JSON text; NULL
     where it is absent or null), ``text`` (what a column of texts gets of it), ``bigint`` (an
-    integer, where there are no others) and ``timestamp(3)`` (the time that a string says, where
-    there are strings alone). ``only`` are the kinds of the values that stand there, where that is
-    known: an engine may then read them more simply.
+    integer, where there are no others), ``timestamp(3)`` (the time that a string says, where there
+    are strings alone) and what :func:`~engagement.warehouse.values.fitted_to` gives. ``only`` are
+    the kinds of the values that stand there, where that is known: an engine may then read them more
+    simply.
     """
 
     path: tuple[str, ...]

@@ -663,8 +663,15 @@ class _DuckDBSession:
                 self._is_together = False
 
     def settle(self) -> None:
+        label = "checkpoint with the next commit"
+        self._run(f"create schema if not exists {_STORAGE}", label)
+        self._run(f"create sequence if not exists {_SETTLED}", label)
+        times = self._run(f"select nextval('{_SETTLED}')", label).fetchall()[0][0]
+        # The first time too: that may have been all days.
+        if times % _MERGE_EVERY != 1:
+            self._run("set max_vacuum_tasks = 0", label)
         # A commit that ends with a checkpoint writes nothing into the log before.
-        self._run("set checkpoint_threshold = '0B'", "checkpoint with the next commit")
+        self._run("set checkpoint_threshold = '0B'", label)
 
     @contextmanager
     def _transaction(self, label: str) -> Iterator[None]:
@@ -800,7 +807,8 @@ class _DuckDBSession:
 
     def _run(self, sql: str, label: str) -> duckdb.DuckDBPyConnection:
         started = time.perf_counter()
-        threads = self._most_threads
+        # To change it takes longer than what is so little.
+        threads = self._threads if sql.startswith(_LITTLE) else self._most_threads
         if self._read and duckdb_records.READ in sql:
             self._make_ready(duckdb_records.values_named(sql, len(self._asked)))
             # What was just read is one piece, which one thread goes through: others would wait.
@@ -840,6 +848,9 @@ class _DuckDBSession:
 
 _CHECKPOINT_AFTER = "1GB"
 
+_LITTLE = ("comment on ", "delete from ", "drop ")
+"""How statements begin for which it does not matter how many threads there are."""
+
 _TEMPORARY = "temp"
 """Where DuckDB has what goes with a connection, and may be written beside the file's tables."""
 
@@ -862,6 +873,16 @@ system each time, and pay a page fault for every 4 kB of the next. Addresses are
 taken as blocks need it."""
 
 _STORAGE = "storage"
+_SETTLED = f"{_STORAGE}.settled"
+"""Counts how often :meth:`_DuckDBSession.settle` was asked for."""
+
+_MERGE_EVERY = 8
+"""So often groups of rows that are not full are merged.
+
+Every day adds such a group to each table. Left to itself, DuckDB merges it with the full ones
+before it as soon as there is a group to be saved: up to three are written again, table by table,
+every day.
+"""
 _PUT_ASIDE = f"{_STORAGE}.texts_put_aside"
 """Of records that give a key twice, the text that DuckDB's JSON functions read right."""
 

@@ -39,11 +39,11 @@ def columns_sql(
     hidden += [] if keep else [text]
     outer: list[str] = []
     between: list[str] = []
-    for alias, item in wanted.items():
+    for alias in wanted:
         value = _value(places[alias], raw[alias], parsed)
         if raw[alias].kind == "json":
             value = printed(value)
-            if item.kind == "text":
+            if over[alias] != "leaf":
                 # It is read many times, and each would be a text to plan.
                 hidden.append(_PRINTED.format(len(between)))
                 between.append(f"{value} as {hidden[-1]}")

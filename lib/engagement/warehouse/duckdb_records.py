@@ -13,13 +13,24 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from engagement.landing.json_scan import ARRAY, BOOLEAN, INTEGER, STRING
+from engagement.landing import json_scan
+from engagement.landing.json_scan import ARRAY, INTEGER, STRING
 from engagement.landing.records import NO_GROUP, RecordGroup, Records
 from engagement.landing.scanned import AS_IT_STANDS, KINDS, Cells, Leaf
 from engagement.warehouse import duckdb_json
 from engagement.warehouse.base import JsonColumn
 from engagement.warehouse.duckdb_json import name_sql
-from engagement.warehouse.values import BIGINT, PARSED_TIME, READ_THROUGH, TIMESTAMP, as_text
+from engagement.warehouse.values import (
+    BIGINT,
+    BOOLEAN,
+    DOUBLE,
+    PARSED_TIME,
+    READ_THROUGH,
+    TIMESTAMP,
+    as_text,
+    fitted_to,
+    from_text,
+)
 
 READ = "__just_read"
 """Begins the names of what was just read, which is in Python's memory."""
@@ -44,8 +55,13 @@ _TYPES = {
     TIMESTAMP: "timestamp",
 }
 
-_HAD_AS = {BIGINT: "integer", TIMESTAMP: "timestamp"}
-"""What Arrow has for these."""
+_ARROW = {BIGINT: "integer", DOUBLE: "double", BOOLEAN: "boolean", TIMESTAMP: "timestamp"}
+"""What Arrow has for these types."""
+
+_FITTED = {fitted_to(target): target for target in _ARROW}
+
+_HAD_AS = {**_ARROW, **{kind: _ARROW[target] for kind, target in _FITTED.items()}}
+"""What it has for how values are read."""
 
 
 def values_table(number: int) -> str:
@@ -199,6 +215,9 @@ def value_sql(leaf: Leaf, kind: str, printed: str | None = None) -> str:
     column = leaf.column(_had_as(leaf, kind))
     if column != leaf.name:
         return column
+    if kind in _FITTED and leaf.kinds == STRING:
+        text = value_sql(leaf, "string")
+        return duckdb_json.rendered_of(from_text("leaf", _FITTED[kind]), text)
     if kind in READ_THROUGH:
         read_as, sql = READ_THROUGH[kind]
         return duckdb_json.rendered_of(sql, value_sql(leaf, read_as, printed))
@@ -208,7 +227,7 @@ def value_sql(leaf: Leaf, kind: str, printed: str | None = None) -> str:
         value = _unescaped(column, leaf)
         return _as_text(value) if kind == "text" and leaf.has_empty else value
     if kind in ("string", "text", "json") and (
-        leaf.kinds in (INTEGER, BOOLEAN) or _stands_printed(leaf)
+        leaf.kinds in (INTEGER, json_scan.BOOLEAN) or _stands_printed(leaf)
     ):
         return column
     if _is_printed(leaf, kind):
@@ -235,7 +254,7 @@ def _had_as(leaf: Leaf, kind: str) -> str:
 
 
 def _is_printed(leaf: Leaf, kind: str) -> bool:
-    is_plain = leaf.kinds in (STRING, INTEGER, BOOLEAN) or _stands_printed(leaf)
+    is_plain = leaf.kinds in (STRING, INTEGER, json_scan.BOOLEAN) or _stands_printed(leaf)
     return not is_plain and (leaf.kinds == ARRAY or leaf.is_mixed or kind == "text")
 
 

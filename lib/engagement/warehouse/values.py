@@ -29,12 +29,6 @@ _IS_FINITE = "abs({d}) <= 1.7976931348623157e308"
 PARSED_TIME = "parse_timestamp(leaf)"
 """A string, called ``leaf``, as a time."""
 
-READ_THROUGH = {
-    BIGINT: ("integer", f"try_cast(leaf as {BIGINT})"),
-    TIMESTAMP: ("string", PARSED_TIME),
-}
-"""How a value is read for a column of a type, and SQL over it, where it is called ``leaf``."""
-
 
 def as_text(kinds: frozenset[str]) -> tuple[str, str]:
     """What a column of texts gets of a value of some kinds.
@@ -116,3 +110,19 @@ def from_json(json_text: str, target: str) -> str:
             when {of} in ('integer', 'double') then {from_text(json_text, target)}
         end
     """
+
+
+def fitted_to(target: str) -> str:
+    """How a value of any kind is read for a column of a type: NULL where it does not fit."""
+    return f"fitted to {target}"
+
+
+READ_THROUGH = {
+    BIGINT: ("integer", f"try_cast(leaf as {BIGINT})"),
+    TIMESTAMP: ("string", PARSED_TIME),
+    **{
+        fitted_to(target): ("json", from_json("leaf", target))
+        for target in (BIGINT, DOUBLE, BOOLEAN, TIMESTAMP)
+    },
+}
+"""How a value is read for a column of a type, and SQL over it, where it is called ``leaf``."""

@@ -1,0 +1,115 @@
+"""Steps in which DuckDB publishes several tables, and what it tidies up with the last."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from engagement.settings import Settings
+from engagement.warehouse import Session, Table, Warehouse, WarehouseError, open_warehouse
+from engagement.warehouse.duckdb import _MERGE_EVERY, _DuckDBSession
+
+ONE, TWO = Table("marts", "one"), Table("marts", "two")
+DAY = "received_at_utc_date"
+
+
+@pytest.fixture
+def warehouse(make_settings: Callable[..., Settings]) -> Warehouse:
+    return open_warehouse(make_settings())
+
+
+def publish(session: Session, table: Table, number: int) -> None:
+    session.publish(table, f"select cast({number} as bigint) as a")
+
+
+def held(warehouse: Warehouse, table: Table) -> list[int]:
+    return [int(a) for a in warehouse.query(f"select a from {table}")["a"]]
+
+
+def test_what_is_published_together_is_there_with_its_end(warehouse: Warehouse) -> None:
+    with warehouse.session(write=True) as session:
+        with session.together():
+            publish(session, ONE, 1)
+            # Who goes on sees what is made, and a table that is not there yet.
+            assert session.columns(ONE) == {"a": "bigint"}
+            assert session.columns(TWO) == {}
+            copied = session.work("copied", f"select a + 1 as a from {ONE}")
+            session.publish(TWO, f"select * from {copied}")
+            session.settle()
+        assert session.columns(TWO) == {"a": "bigint"}
+    assert (held(warehouse, ONE), held(warehouse, TWO)) == ([1], [2])
+
+
+def failing(session: Session, in_the_engine: bool) -> None:
+    with session.together():
+        publish(session, ONE, 2)
+        publish(session, TWO, 2)
+        session.drop(ONE)
+        if in_the_engine:
+            session.publish(TWO, "select cast('no number' as bigint) as a")
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("fails_in_the_engine", [True, False])
+def test_after_an_error_nothing_of_a_step_is_there(
+    warehouse: Warehouse, fails_in_the_engine: bool
+) -> None:
+    with warehouse.session(write=True) as session:
+        publish(session, ONE, 1)
+        with pytest.raises((WarehouseError, KeyboardInterrupt)):
+            failing(session, fails_in_the_engine)
+        assert session.columns(ONE) == {"a": "bigint"}
+        assert session.columns(TWO) == {}
+        # The session goes on.
+        publish(session, TWO, 3)
+    assert (held(warehouse, ONE), held(warehouse, TWO)) == ([1], [3])
+
+
+def test_an_error_names_its_statement_within_a_step_too(warehouse: Warehouse) -> None:
+    with (
+        warehouse.session(write=True) as session,
+        pytest.raises(WarehouseError, match=r"^marts.one: .*no number"),
+        session.together(),
+    ):
+        session.publish(ONE, "select cast('no number' as bigint) as a")
+
+
+def losing_the_lease(session: Session, note: Path) -> None:
+    with session.together():
+        publish(session, ONE, 2)
+        note.write_text("{}")
+
+
+def test_a_step_is_not_ended_without_the_lease(warehouse: Warehouse, tmp_path: Path) -> None:
+    with warehouse.session(write=True) as session:
+        publish(session, ONE, 1)
+        (note,) = tmp_path.rglob("*.holder.json")
+        with pytest.raises(WarehouseError, match="lease"):
+            losing_the_lease(session, note)
+        assert session.query(f"select a from {ONE}")["a"].tolist() == [1]
+
+
+def row_groups(warehouse: Warehouse) -> int:
+    with warehouse.session() as session:
+        assert isinstance(session, _DuckDBSession)
+        (found,) = session._connection.execute(
+            "select count(distinct row_group_id) from pragma_storage_info('marts.one')"
+        ).fetchall()
+    return int(found[0])
+
+
+def test_groups_of_rows_are_merged_now_and_then(warehouse: Warehouse) -> None:
+    counts = []
+    for day in range(1, 2 * _MERGE_EVERY + 2):
+        with warehouse.session(write=True) as session, session.together():
+            date = f"2026-01-{day:02}"
+            rows = f"select cast({day} as bigint) as a, '{date}' as {DAY}"
+            session.publish(ONE, rows, partitions=[date])
+            session.settle()
+        counts.append(row_groups(warehouse))
+    assert max(counts) <= _MERGE_EVERY + 1
+    assert counts[_MERGE_EVERY] < counts[_MERGE_EVERY - 1]
+    assert counts[-1] < counts[-2]
+    assert sorted(held(warehouse, ONE)) == list(range(1, 2 * _MERGE_EVERY + 2))
