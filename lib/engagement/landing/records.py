@@ -91,7 +91,7 @@ class RecordGroup:
         own = kept.select(columns).slice(start, after - start)
         if len(own) < len(rows):
             rows = rows[numbers[start:after] - self.first]
-        constants = [_constant(text, len(own)) for text in same.values()]
+        constants = [_named(np.zeros(len(own), np.int32), [text]) for text in same.values()]
         cells = self._scanned.columns(rows, list(wanted.values()))
         names = [*columns, *same, *wanted]
         return pa.Table.from_arrays([*own.columns, *constants, *cells], names=names)
@@ -396,10 +396,6 @@ def _taken_apart(
         still = np.flatnonzero(scanned.what[numbers] != CLEAN)
         odd |= {int(numbers[place]): cut[place] for place in still.tolist()}
     return np.array(source, np.int64), odd
-
-
-def _constant(text: str, count: int) -> pa.Array:
-    return pa.DictionaryArray.from_arrays(pa.array(np.zeros(count, np.int8)), [text])
 
 
 def _numbers(rows: pa.Table) -> NDArray[np.int64]:

@@ -512,9 +512,7 @@ class Scanned:
         if len(self._zeros) < needed:
             self._zeros = np.zeros(needed, np.uint8)
         zeros = pa.py_buffer(self._zeros)
-        if kind in _ARROW:
-            return pa.Array.from_buffers(_ARROW[kind], count, [zeros, zeros])
-        return pa.Array.from_buffers(pa.string_view(), count, [zeros, zeros])
+        return pa.Array.from_buffers(_ARROW.get(kind, pa.string_view()), count, [zeros, zeros])
 
     def _views(
         self, views: NDArray[np.uint64], valid: NDArray[np.uint8] | None, count: int

@@ -295,9 +295,10 @@ class _DuckDBSession:
     def columns(self, table: Table) -> dict[str, str]:
         if table.database == WORK:
             return _athena_types(self._stored(table))
-        there = self._tables_there()
+        # Who only reads asks about a few tables, and is in no transaction.
+        is_there = self._token is None or table in self._tables_there()
         if table not in self._columns:
-            self._columns[table] = _athena_types(self._stored(table)) if table in there else {}
+            self._columns[table] = _athena_types(self._stored(table)) if is_there else {}
         return dict(self._columns[table])
 
     def _tables_there(self) -> set[Table]:

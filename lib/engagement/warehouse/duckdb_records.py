@@ -167,7 +167,6 @@ def values_sql(
     long as a hundred rows take to insert.
     """
     cells: dict[str, Cells] = {}
-    hidden: dict[str, None] = {}
     printed: dict[str, str] = {}
     values = []
     for alias, item in wanted.items():
@@ -186,7 +185,6 @@ def values_sql(
             cells[alias] = leaf, had_as
         else:
             cells[column] = leaf, had_as
-            hidden[column] = None
             values.append(f"{sql} as {name_sql(alias)}")
     source = ask(Asked(group, columns, same, cells))
     if printed:
@@ -194,7 +192,8 @@ def values_sql(
         source = f"(select *, {more} from {source})"
     if not values:
         return f"select * from {source}"
-    return f"select * exclude ({', '.join([*hidden, *printed])}), {', '.join(values)} from {source}"
+    hidden = [name for name in (*cells, *printed) if name not in wanted]
+    return f"select * exclude ({', '.join(hidden)}), {', '.join(values)} from {source}"
 
 
 def odd_events_sql() -> str:
