@@ -523,36 +523,6 @@ def test_default_columns_and_the_two_addresses(shop: Shop) -> None:
     ]
 
 
-def test_users_have_the_latest_value_of_each_trait_that_is_no_blank(shop: Shop) -> None:
-    def identify(
-        number: int, hour: int, traits: dict[str, Any], user: str = "u1"
-    ) -> dict[str, Any]:
-        return event(
-            messageId=f"{number}",
-            type="identify",
-            userId=user,
-            anonymousId=f"a{number}",
-            receivedAt=f"2026-01-05T{hour:02}:00:00Z",
-            traits=traits,
-        )
-
-    shop.land(
-        identify(1, 10, {"tier": "gold", "age": 40}),
-        identify(2, 12, {"tier": "", "age": None, "city": "Bonn"}),
-        identify(3, 11, {"tier": "silver", "age": 39}),
-        # Received at the same moment: the greater id is the later one.
-        identify(5, 12, {"city": "Köln"}),
-        identify(6, 9, {"tier": "free"}, user="u2"),
-        identify(7, 9, {"tier": "nobody"}, user=""),
-    )
-    shop.flatten()
-    assert shop.rows("select id, tier, age, city, anonymous_id from events.users order by id") == [
-        ("u1", "silver", 39, "Köln", "a5"),
-        ("u2", "free", None, None, "a6"),
-    ]
-    assert "user_id" not in shop.columns("events.users")
-
-
 # --- times ----------------------------------------------------------------------------------------
 
 

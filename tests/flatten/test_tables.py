@@ -255,13 +255,6 @@ def _identify(day: int, **traits: Any) -> dict[str, Any]:
     }
 
 
-def test_users_hold_the_latest_value_that_is_not_null(landing: Landing) -> None:
-    landing.put([_identify(2, plan="gold")], "2026-01-02")
-    landing.put([_identify(1, plan="free", city="Old Town")], "2026-01-01")
-    landing.flatten()
-    assert landing.rows("select id, plan, city from events.users") == [("u1", "gold", "Old Town")]
-
-
 def test_a_page_takes_its_name_from_the_top_then_from_the_properties(landing: Landing) -> None:
     landing.put(
         [

@@ -283,6 +283,33 @@ def test_a_table_without_rows_is_published_whole(warehouse: Warehouse) -> None:
         assert session.published(table) != first
 
 
+def test_rows_of_some_keys_are_replaced(warehouse: Warehouse) -> None:
+    table, kinds = Table("events", "users"), {"id": "varchar", "a": "bigint"}
+
+    def people(*rows: tuple[str, int]) -> str:
+        values = ", ".join(f"({name}, cast({a} as bigint))" for name, a in rows)
+        return f"select cast(v.name as varchar) as id, v.a from (values {values}) as v (name, a)"
+
+    with warehouse.session(write=True) as session:
+        session.publish(table, people(("'x'", 1), ("'y'", 2), ("null", 3)), columns=kinds)
+        gone = session.work("gone", "select 'x' as id union all select 'z' as id")
+        others = people(("'z'", 4), ("'w'", 5))
+        session.publish_rows(
+            table,
+            # In another order of columns.
+            f"select p.a, p.id from ({others}) as p",
+            key="id",
+            among=f"select id from {gone}",
+            version="second",
+        )
+        assert session.columns(table) == kinds
+        found = session.query(f"select id, a from {table} order by a")
+        published = session.published(table)
+    assert rows(found) == [("w", 5), ("y", 2), ("z", 4), (None, 3)]
+    assert published is not None
+    assert (published.version, published.rows) == ("second", 4)
+
+
 def test_a_partition_may_bring_a_column_or_widen_one(warehouse: Warehouse) -> None:
     with warehouse.session(write=True) as session:
         session.publish(MART, by_day(("2026-01-05", 1)), partitions=["2026-01-05"])

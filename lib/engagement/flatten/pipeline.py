@@ -27,6 +27,7 @@ from engagement.flatten.increments import READ, TABLES, Plan
 from engagement.flatten.names import FIXED_TABLES
 from engagement.flatten.schema import DEFAULT_COLUMNS, PARTITION, Unnamed
 from engagement.flatten.tables import EventTable
+from engagement.flatten.users import IDENTIFIES, USERS, Users
 from engagement.landing.files import LandingError, nothing_landed
 from engagement.landing.lines import cut_records
 from engagement.settings import Settings
@@ -386,6 +387,7 @@ class _Run:
         self._just_read: set[str] = set()
         self._known: list[Registered] | None = None
         self._tables: list[EventTable] | None = None
+        self._users = Users(session)
 
     def take_in(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Read the dates that are to be read, in order, in groups that fit into memory.
@@ -585,6 +587,7 @@ class _Run:
         if not can_be_made:
             return
         mapping, suspect = self._mapping(), self._suspect(wanted, days)
+        self._users.note(days)
 
         def make(table: EventTable) -> list[exp.Query]:
             if not table.rows:
@@ -694,13 +697,15 @@ class _Run:
             or session.columns(table.table) != table.definition
         ]
         suspect = self._suspect(chosen, days) if days else {}
+        if days:
+            self._users.note(days)
         misfits = self._made_in_turn(make, chosen)
         if days:
             self._publish_discards(misfits, days)
         remade = [table for table in wanted if table in chosen or self._is_touched(table)]
-        if any(table.name == "identifies" for table in remade):
-            users, columns = tables.users(session)
-            session.publish(tables.USERS, users, columns=columns)
+        for table in remade:
+            if table.table == IDENTIFIES:
+                self._users.publish(table)
         dropped = tables.drop_others(session, {table.name for table in wanted})
         increments.note_unfinished(session, {})
         return tuple(dropped)
@@ -778,15 +783,15 @@ def _report(
     dropped: Sequence[str],
 ) -> FlattenReport:
     counts = session.query(
-        f"select (select count(*) from {tables.USERS}) as users, "
+        f"select (select count(*) from {USERS}) as users, "
         f"(select count(*) from {tables.DISCARDS}) as discards",
         label="users and discards",
     ).iloc[0]
     files = session.fetch(_FILES, ["file", "error"], label="unreadable files")
     unreadable = files[files["error"].notna()].sort_values("file")
     flat = [FlatTable(table.table, table.rows, table.definition) for table in wanted]
-    columns = session.columns(tables.USERS)
-    flat.append(FlatTable(tables.USERS, int(counts["users"]), columns))
+    columns = session.columns(USERS)
+    flat.append(FlatTable(USERS, int(counts["users"]), columns))
     unnamed = [one for table in wanted for one in table.unnamed]
     return FlattenReport(
         tables=tuple(sorted(flat, key=lambda one: one.table)),

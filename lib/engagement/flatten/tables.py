@@ -41,7 +41,6 @@ from engagement.warehouse.values import (
 
 DISCARDS = Table("events", "discards")
 EVENTS = Table("events", "events")
-USERS = Table("events", "users")
 KEPT_TEXTS = Table("work", "kept_texts")
 
 TIMES = ("received_at", "sent_at", "original_timestamp", "timestamp")
@@ -475,62 +474,6 @@ def _chain(queries: Sequence[exp.Query], by_name: bool) -> exp.Query:
     for query in queries[1:]:
         chained = exp.Union(this=chained, expression=query, distinct=False, by_name=by_name)
     return chained
-
-
-# --- users --------------------------------------------------------------------------------------
-
-
-def users(session: Session) -> tuple[exp.Query, dict[str, str]]:
-    """One row per user id: the latest non-null value of every column of identifies.
-
-    Gives the query, and the types of its columns.
-    """
-    columns = session.columns(Table("events", "identifies"))
-    latest = [name for name in columns if name not in ("id", "user_id", "received_at", PARTITION)]
-    # One row per user remains; each column looks for its own latest value.
-    window = exp.Window(
-        partition_by=[_quoted("user_id")],
-        order=exp.Order(
-            expressions=[
-                exp.Ordered(this=_quoted("received_at"), desc=True),
-                exp.Ordered(this=_quoted("id"), desc=True),
-            ]
-        ),
-    )
-    whole = window.copy()
-    whole.set(
-        "spec",
-        exp.WindowSpec(
-            kind="ROWS",
-            start="UNBOUNDED",
-            start_side="PRECEDING",
-            end="UNBOUNDED",
-            end_side="FOLLOWING",
-        ),
-    )
-
-    def newest(name: str) -> exp.Expr:
-        over = whole.copy()
-        over.set("this", exp.IgnoreNulls(this=exp.FirstValue(this=_quoted(name))))
-        return exp.alias_(over, name, quoted=True)
-
-    number = window.copy()
-    number.set("this", exp.RowNumber())
-    inner = (
-        exp.select(exp.alias_(_quoted("user_id"), "id", quoted=True))
-        .select(*(newest(name) for name in latest))
-        .select(_quoted("received_at"), _quoted(PARTITION), exp.alias_(number, "nth"))
-        .from_(Table("events", "identifies").node())
-        .where(exp.column("user_id").is_(exp.null()).not_())
-    )
-    kinds = {"id": columns["user_id"]}
-    kinds |= {name: columns[name] for name in (*latest, "received_at", PARTITION)}
-    newest_row = (
-        exp.select(*(_quoted(name) for name in kinds))
-        .from_(inner.subquery("newest"))
-        .where(exp.column("nth").eq(1))
-    )
-    return newest_row, kinds
 
 
 def drop_others(session: Session, wanted: set[str]) -> list[str]:

@@ -729,6 +729,28 @@ class _AthenaSession:
         self._note_superseded(old)
         return Publication(table, rows)
 
+    def publish_rows(
+        self,
+        table: Table,
+        select: Select,
+        *,
+        key: str,
+        among: Select,
+        version: str | None = None,
+    ) -> Publication:
+        columns = self.columns(table)
+        names = [exp.column(name, quoted=True) for name in columns]
+        new = exp.select(*names).from_(self.tree(select, None).subquery("new"))
+        own = exp.column(key, quoted=True)
+        is_among = exp.In(this=own, query=self.tree(among, None).subquery())
+        kept = (
+            exp.select(*names)
+            .from_(table.node())
+            .where(exp.or_(own.is_(exp.null()), is_among.not_()))
+        )
+        whole = exp.union(new, kept, distinct=False)
+        return self.publish(table, whole, columns=columns, version=version)
+
     def _about(self, rows: int, version: str | None) -> dict[str, str]:
         return {
             glue.OWNER: self._warehouse.settings.project,

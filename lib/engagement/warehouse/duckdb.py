@@ -640,10 +640,36 @@ class _DuckDBSession:
                 rows = self._replace(table, sql, old, columns)
             else:
                 rows = self._replace_partitions(table, sql, partitions, old, columns)
-            mark = text_sql(version or secrets.token_hex(16))
-            self._run(f"comment on table {self._physical(table)} is {mark}", str(table))
+            self._mark(table, version)
         self._warehouse.log.add(str(table), sql, rows, started)
         return Publication(table, rows)
+
+    def publish_rows(
+        self,
+        table: Table,
+        select: Select,
+        *,
+        key: str,
+        among: Select,
+        version: str | None = None,
+    ) -> Publication:
+        sql, keys = self._sql(select, None), self._sql(among, None)
+        lease.check(self._warehouse._path, self._writable())
+        started = time.perf_counter()
+        name = self._physical(table)
+        # They are few: to share them out would take longer.
+        with self._at_most(1), self._transaction(str(table)):
+            gone = f"delete from {name} where {name_sql(key)} in ({keys})"
+            self._run(gone, str(table)).fetchall()
+            done = self._run(f"insert into {name} by name {sql}", str(table)).fetchall()
+            self._mark(table, version)
+        rows = int(done[0][0])
+        self._warehouse.log.add(str(table), sql, rows, started)
+        return Publication(table, rows)
+
+    def _mark(self, table: Table, version: str | None) -> None:
+        mark = text_sql(version or secrets.token_hex(16))
+        self._run(f"comment on table {self._physical(table)} is {mark}", str(table))
 
     @contextmanager
     def _at_most(self, threads: int) -> Iterator[None]:
