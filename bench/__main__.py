@@ -23,7 +23,7 @@ PLAN = SCRATCH / "plan.json"
 
 @dataclass(frozen=True)
 class Contender:
-    """A script under ``contenders/``; ``slow`` ones get fewer events."""
+    """A script under ``contenders/``; ``slow`` ones are run once."""
 
     name: str
     script: str
@@ -47,15 +47,13 @@ def main() -> None:
     """Read the command line, and print the tables that were asked for."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--events", type=int, default=1_000_000, help="about so many")
-    parser.add_argument("--share", type=int, default=5, help="slow contenders get one in so many")
     parser.add_argument("--repeat", type=int, default=3, help="the least of so many runs counts")
-    parser.add_argument("--parts", nargs="*", default=["fewer", "all", "increments"])
+    parser.add_argument("--parts", nargs="*", default=["contest", "increments"])
     parser.add_argument("--memory-limit", default="750MB", help="of DuckDB, for the part 'large'")
     given = parser.parse_args()
     data.CACHE.mkdir(parents=True, exist_ok=True)
     parts: dict[str, Callable[[], list[dict[str, Any]]]] = {
-        "fewer": lambda: contest(given.events // given.share, given.repeat, slow=True),
-        "all": lambda: contest(given.events, given.repeat, slow=False),
+        "contest": lambda: contest(given.events, given.repeat),
         "increments": lambda: increments(given.events),
         "large": lambda: large(given.events, given.memory_limit),
     }
@@ -73,14 +71,15 @@ def main() -> None:
 # --- the parts ----------------------------------------------------------------------------------
 
 
-def contest(events: int, repeat: int, *, slow: bool) -> list[dict[str, Any]]:
-    """All contenders, in turn, on the same files; the slow ones only if asked for."""
+def contest(events: int, repeat: int) -> list[dict[str, Any]]:
+    """All contenders, in turn, on the same files."""
     landing = data.landing(events)
     data.warm(landing)
-    chosen = [OURS, FLOOR, *(one for one in OTHERS if slow or not one.slow)]
     runs: list[tuple[str, Measured]] = []
     for number in range(repeat):
-        for one in chosen:
+        for one in (OURS, FLOOR, *OTHERS):
+            if one.slow and number:
+                continue
             runs.append((one.name, run(one, landing)))
             if one is OURS and not number:
                 measure([sys.executable, "-m", "bench.plan", DATABASE, PLAN])
@@ -92,20 +91,21 @@ def contest(events: int, repeat: int, *, slow: bool) -> list[dict[str, Any]]:
     counts = {name: {run.said["events"] for run in own} for name, own in found.items()}
     if len({frozenset(one) for one in counts.values()}) > 1:
         raise BenchError(f"not everyone made the same rows: {counts}")
-    _say(f"{runs[0][1].said['events']:,} events, the least of {repeat} runs each")
+    _say(f"{runs[0][1].said['events']:,} events, the least of the runs of each")
     floor = _least(found[FLOOR.name])
     rows = [
         (
             name,
             f"{_least(own).cpu:.1f}",
             f"{_least(own).cpu / floor.cpu:.2f}",
+            str(len(own)),
             f"{_spread(own):.0f} %",
             f"{min(run.wall for run in own):.1f}",
             f"{max(run.peak_bytes for run in own) / 1e9:.2f}",
         )
         for name, own in found.items()
     ]
-    _table(("", "CPU s", "of the floor's", "spread", "wall s", "peak GB"), rows)
+    _table(("", "CPU s", "of the floor's", "runs", "spread", "wall s", "peak GB"), rows)
     return [{"name": name, **asdict(run)} for name, run in runs]
 
 
