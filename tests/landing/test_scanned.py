@@ -629,3 +629,15 @@ def test_lines_that_are_added_may_need_more_room() -> None:
     (cells,) = found.columns(pages.rows, [(leaf, "integer")])
     assert cells.to_pylist() == list(range(1, 20_000))
     assert found.lines().to_pylist()[-1].encode() == more[-1]
+
+
+def test_letters_have_the_lower_case_in_ascii_that_the_engine_gives_them() -> None:
+    # Types are told apart in lower case, here and in SQL; all that are known are in ASCII.
+    letters = [chr(n) for n in range(1, 0x20000) if not 0xD800 <= n < 0xE000]
+    with duckdb.connect() as connection:
+        ((lowered,),) = connection.execute("select lower(?)", ["".join(letters)]).fetchall()
+    assert len(lowered) == len(letters)
+    ours = [scanned._lower(letter) for letter in letters]
+    found = zip(letters, ours, lowered, strict=True)
+    assert not [letter for letter, a, b in found if a != b and (a.isascii() or b.isascii())]
+    assert sum(a.isascii() for a in ours) == 128 + 1  # the Kelvin sign, and İ, but not NUL

@@ -18,7 +18,7 @@ from sqlglot import exp
 
 from engagement.warehouse.base import KINDS, LARGEST, JsonColumn, JsonField, JsonValues
 from engagement.warehouse.dialect import FUNCTIONS, literal
-from engagement.warehouse.values import BIGINT, BOOLEAN, DOUBLE, TIMESTAMP, fitted_to
+from engagement.warehouse.values import BIGINT, FITTED, TIMESTAMP
 
 Path = tuple[str, ...]
 
@@ -36,7 +36,7 @@ TYPES = {
     "boolean": "boolean",
     BIGINT: BIGINT,
     TIMESTAMP: TIMESTAMP,
-    **{fitted_to(target): target for target in (BIGINT, DOUBLE, BOOLEAN, TIMESTAMP)},
+    **FITTED,
 }
 """Types of what is taken out, by kind."""
 

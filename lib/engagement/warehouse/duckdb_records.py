@@ -24,11 +24,11 @@ from engagement.warehouse.values import (
     BIGINT,
     BOOLEAN,
     DOUBLE,
+    FITTED,
     PARSED_TIME,
     READ_THROUGH,
     TIMESTAMP,
     as_text,
-    fitted_to,
     from_text,
 )
 
@@ -44,23 +44,13 @@ KEPT = f"{READ}_kept"
 ODD = f"(select * from {KEPT} where shape = {NO_GROUP})"
 """Those of them that have no values in columns."""
 
-_TYPES = {
-    "string": "varchar",
-    "integer": "hugeint",
-    "double": "double",
-    "boolean": "boolean",
-    "json": "varchar",
-    "text": "varchar",
-    BIGINT: "bigint",
-    TIMESTAMP: "timestamp",
-}
+_TYPES = {"integer": "hugeint", "double": "double", "boolean": "boolean"}
+"""Types that values are cast to, by how they are read, where nothing else is to be done."""
 
 _ARROW = {BIGINT: "integer", DOUBLE: "double", BOOLEAN: "boolean", TIMESTAMP: "timestamp"}
 """What Arrow has for these types."""
 
-_FITTED = {fitted_to(target): target for target in _ARROW}
-
-_HAD_AS = {**_ARROW, **{kind: _ARROW[target] for kind, target in _FITTED.items()}}
+_HAD_AS = {**_ARROW, **{kind: _ARROW[target] for kind, target in FITTED.items()}}
 """What it has for how values are read."""
 
 
@@ -214,9 +204,9 @@ def value_sql(leaf: Leaf, kind: str, printed: str | None = None) -> str:
     column = leaf.column(_had_as(leaf, kind))
     if column != leaf.name:
         return column
-    if kind in _FITTED and leaf.kinds == STRING:
+    if kind in FITTED and leaf.kinds == STRING:
         text = value_sql(leaf, "string")
-        return duckdb_json.rendered_of(from_text("leaf", _FITTED[kind]), text)
+        return duckdb_json.rendered_of(from_text("leaf", FITTED[kind]), text)
     if kind in READ_THROUGH:
         read_as, sql = READ_THROUGH[kind]
         return duckdb_json.rendered_of(sql, value_sql(leaf, read_as, printed))

@@ -117,12 +117,12 @@ def fitted_to(target: str) -> str:
     return f"fitted to {target}"
 
 
+FITTED = {fitted_to(target): target for target in (BIGINT, DOUBLE, BOOLEAN, TIMESTAMP)}
+"""All of these, and the types."""
+
 READ_THROUGH = {
     BIGINT: ("integer", f"try_cast(leaf as {BIGINT})"),
     TIMESTAMP: ("string", PARSED_TIME),
-    **{
-        fitted_to(target): ("json", from_json("leaf", target))
-        for target in (BIGINT, DOUBLE, BOOLEAN, TIMESTAMP)
-    },
+    **{kind: ("json", from_json("leaf", target)) for kind, target in FITTED.items()},
 }
 """How a value is read for a column of a type, and SQL over it, where it is called ``leaf``."""
