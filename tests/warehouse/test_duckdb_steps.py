@@ -8,8 +8,15 @@ from pathlib import Path
 import pytest
 
 from engagement.settings import Settings
-from engagement.warehouse import Session, Table, Warehouse, WarehouseError, open_warehouse
-from engagement.warehouse.duckdb import _MERGE_EVERY, _DuckDBSession
+from engagement.warehouse import (
+    Session,
+    Table,
+    Warehouse,
+    WarehouseError,
+    duckdb_file,
+    open_warehouse,
+)
+from engagement.warehouse.duckdb import _GATHERED, _DuckDBSession
 
 ONE, TWO = Table("marts", "one"), Table("marts", "two")
 DAY = "received_at_utc_date"
@@ -100,16 +107,59 @@ def row_groups(warehouse: Warehouse) -> int:
     return int(found[0])
 
 
-def test_groups_of_rows_are_merged_now_and_then(warehouse: Warehouse) -> None:
+def on_day(day: int, *numbers: int) -> tuple[str, str]:
+    date = f"2026-01-{day:02}"
+    values = ", ".join(f"({number})" for number in numbers)
+    rows = f"select cast(v.a as bigint) as a, '{date}' as {DAY} from (values {values}) as v (a)"
+    return date, rows
+
+
+def take_in(warehouse: Warehouse, days: range, *numbers: int) -> list[int]:
+    """Publish a date after the other; gives how many groups of rows there are after each."""
     counts = []
-    for day in range(1, 2 * _MERGE_EVERY + 2):
+    for day in days:
+        date, rows = on_day(day, day, *numbers)
         with warehouse.session(write=True) as session, session.together():
-            date = f"2026-01-{day:02}"
-            rows = f"select cast({day} as bigint) as a, '{date}' as {DAY}"
+            session.publish(ONE, rows, partitions=[date], version=f"of {date}")
+            session.settle()
+            published = session.published(ONE)
+        assert published is not None
+        assert published.version == f"of {date}"
+        counts.append(row_groups(warehouse))
+    return counts
+
+
+def test_rows_of_several_dates_come_into_one_group(warehouse: Warehouse) -> None:
+    days = range(1, 2 * _GATHERED + 2)
+    counts = take_in(warehouse, days, 0)
+    after = zip(days[1:], counts, counts[1:], strict=False)
+    gathered = [day for day, before, now in after if now < before]
+    assert len(gathered) == 1
+    assert gathered[0] > _GATHERED
+    # The rows of the day itself come into that group too.
+    assert counts[-1] == len(days) - _GATHERED
+    found = warehouse.query(f"select a, {DAY} as day from {ONE}")
+    assert sorted(zip(found["a"], found["day"], strict=True)) == sorted(
+        (number, f"2026-01-{day:02}") for day in days for number in (0, day)
+    )
+
+
+def test_rows_that_would_fill_more_than_a_group_stay_where_they_are(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(duckdb_file, "ROW_GROUP", 2048)
+    days = range(1, 2 * _GATHERED + 2)
+    counts = take_in(warehouse, days, *range(2048 // _GATHERED))
+    assert counts == list(days)
+
+
+def test_a_date_that_is_replaced_leaves_no_group_behind(warehouse: Warehouse) -> None:
+    counts = []
+    for number in range(4):
+        date, rows = on_day(1, number)
+        with warehouse.session(write=True) as session, session.together():
             session.publish(ONE, rows, partitions=[date])
             session.settle()
         counts.append(row_groups(warehouse))
-    assert max(counts) <= _MERGE_EVERY + 1
-    assert counts[_MERGE_EVERY] < counts[_MERGE_EVERY - 1]
-    assert counts[-1] < counts[-2]
-    assert sorted(held(warehouse, ONE)) == list(range(1, 2 * _MERGE_EVERY + 2))
+    assert max(counts) == 1
+    assert held(warehouse, ONE) == [3]

@@ -11,6 +11,7 @@ import logging
 import re
 import secrets
 import time
+import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -694,11 +695,31 @@ class _DuckDBSession:
         self._run(f"create schema if not exists {_STORAGE}", label)
         self._run(f"create sequence if not exists {_SETTLED}", label)
         times = self._run(f"select nextval('{_SETTLED}')", label).fetchall()[0][0]
-        # The first time too: that may have been all days.
-        if times % _MERGE_EVERY != 1:
-            self._run("set max_vacuum_tasks = 0", label)
+        for table in sorted(self._tables_there(), key=str) if times > 1 else ():
+            is_its_turn = not (times + zlib.crc32(str(table).encode())) % _GATHERED
+            if is_its_turn and _PARTITION in self.columns(table) and not self._is_view(table):
+                self._gather(table)
         # A commit that ends with a checkpoint writes nothing into the log before.
         self._run("set checkpoint_threshold = '0B'", label)
+
+    def _gather(self, table: Table) -> None:
+        """Write the rows of the dates before the last one anew: they share a group of rows then."""
+        name, label = self._physical(table), f"{table}, rows of several dates"
+        dates = self._run(
+            f"select {_PARTITION}, count(*) from {name} group by 1 order by 1 desc "
+            f"limit {_GATHERED} offset 1",
+            label,
+        ).fetchall()
+        rows = sum(count for _, count in dates)
+        if len(dates) < _GATHERED or rows > duckdb_file.ROW_GROUP:
+            return
+        chosen = f"{_PARTITION} between {text_sql(dates[-1][0])} and {text_sql(dates[0][0])}"
+        moved = self._physical(Table(WORK, "gathered"))
+        with self._transaction(label):
+            self._run(f"create or replace temp table {moved} as from {name} where {chosen}", label)
+            self._run(f"delete from {name} where {chosen}", label).fetchall()
+            self._run(f"insert into {name} from {moved}", label).fetchall()
+            self._run(f"drop table {moved}", label)
 
     @contextmanager
     def _transaction(self, label: str) -> Iterator[None]:
@@ -903,13 +924,13 @@ _STORAGE = "storage"
 _SETTLED = f"{_STORAGE}.settled"
 """Counts how often :meth:`_DuckDBSession.settle` was asked for."""
 
-_MERGE_EVERY = 8
-"""So often groups of rows that are not full are merged.
+_GATHERED = 8
+"""Rows of so many dates, if one group can hold them, are put together: each table's once in so many
+runs. Each of these dates came with a group of its own.
 
-Every day adds such a group to each table. Left to itself, DuckDB merges it with the full ones
-before it as soon as there is a group to be saved: up to three are written again, table by table,
-every day.
+DuckDB's own merging writes up to three full groups again to save one, of all tables at once.
 """
+
 _PUT_ASIDE = f"{_STORAGE}.texts_put_aside"
 """Of records that give a key twice, the text that DuckDB's JSON functions read right."""
 

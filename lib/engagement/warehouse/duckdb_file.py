@@ -14,7 +14,7 @@ FILE = "warehouse_file"
 
 _DRAFT = ".rewriting"
 
-_ROW_GROUP = 16_384
+ROW_GROUP = 16_384
 """Rows of a table that DuckDB compresses together.
 
 A group that is not full is compressed anew with every checkpoint. With DuckDB's own 122,880 rows
@@ -34,9 +34,10 @@ def opened(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     """
     if read_only:
         return duckdb.connect(str(path), read_only=True)
-    connection = duckdb.connect(config={"temp_directory": f"{path}.tmp"})
+    # Groups of rows that are not full are put together by the session: see its ``settle``.
+    connection = duckdb.connect(config={"temp_directory": f"{path}.tmp", "max_vacuum_tasks": "0"})
     try:
-        connection.execute(f"attach {text_sql(str(path))} as {FILE} (row_group_size {_ROW_GROUP})")
+        connection.execute(f"attach {text_sql(str(path))} as {FILE} (row_group_size {ROW_GROUP})")
         connection.execute(f"use {FILE}")
     except BaseException:
         connection.close()
@@ -60,7 +61,7 @@ def rewrite(path: Path) -> tuple[int, int]:
     with opened(path, read_only=False) as connection:
         connection.execute("checkpoint")
         new = "__rewritten"
-        connection.execute(f"attach {text_sql(str(draft))} as {new} (row_group_size {_ROW_GROUP})")
+        connection.execute(f"attach {text_sql(str(draft))} as {new} (row_group_size {ROW_GROUP})")
         connection.execute(f"copy from database {FILE} to {new}")
         connection.execute("detach __rewritten")
     with draft.open("rb") as stream:
