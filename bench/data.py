@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 from bench.measure import BenchError
@@ -37,10 +38,14 @@ def landing(events: int, *, dirt: bool = False) -> Path:
     return folder
 
 
-def linked(source: Path, copy: Path, *, last_day: bool) -> None:
-    """Give a landing a second folder, of the same files: its last day, or all the others."""
-    days = sorted(day for day in source.iterdir() if day.is_dir())
-    for day in days[-1:] if last_day else days[:-1]:
+def days(landing: Path) -> list[Path]:
+    """Folders of a landing, one a day, in order."""
+    return sorted(day for day in landing.iterdir() if day.is_dir())
+
+
+def link(some: Iterable[Path], copy: Path) -> None:
+    """Let another landing have some days too, of the same files."""
+    for day in some:
         (copy / day.name).mkdir(parents=True)
         for file in day.iterdir():
             os.link(file, copy / day.name / file.name)
