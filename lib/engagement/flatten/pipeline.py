@@ -587,7 +587,7 @@ class _Run:
         if not can_be_made:
             return
         mapping, suspect = self._mapping(), self._suspect(wanted, days)
-        self._users.note(days)
+        self._users.note(days, wanted)
 
         def make(table: EventTable) -> list[exp.Query]:
             if not table.rows:
@@ -697,8 +697,7 @@ class _Run:
             or session.columns(table.table) != table.definition
         ]
         suspect = self._suspect(chosen, days) if days else {}
-        if days:
-            self._users.note(days)
+        self._users.note(days, chosen)
         misfits = self._made_in_turn(make, chosen)
         if days:
             self._publish_discards(misfits, days)

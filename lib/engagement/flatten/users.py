@@ -38,9 +38,9 @@ class Users:
         self._days: set[str] = set()
         self._before: list[exp.Query] = []
 
-    def note(self, days: Sequence[str]) -> None:
-        """Remember whose identifies of some dates are about to be replaced."""
-        if not self._is_current:
+    def note(self, days: Sequence[str], tables: Iterable[EventTable]) -> None:
+        """Remember whose identifies of some dates go, where they are among tables to be made."""
+        if not (self._is_current and days and any(one.table == IDENTIFIES for one in tables)):
             return
         self._days.update(days)
         name = f"{_CHANGED}_{len(self._before)}"
