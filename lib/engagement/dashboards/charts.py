@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 from IPython.display import Markdown
 from matplotlib.axes import Axes
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -86,7 +85,7 @@ def trend(
         axes.yaxis.set_major_formatter(style.percents() if over else style.thousands())
         axes.set_ylim(0, None if daily.gt(0).any() else 1)
         axes.grid(visible=True, axis="y")
-        _dates(axes, day)
+        style.dates(axes, day)
         _legend_above(axes)
     return figure
 
@@ -317,14 +316,6 @@ def _trend_title(weekly: pd.Series, name: str, unit: str, *, is_ratio: bool) -> 
     change = last / before - 1
     direction = "more" if change >= 0 else "less"
     return f"{seen}, {abs(change) * 100:.0f} % {direction} than in the 7 before"
-
-
-def _dates(axes: Axes, day: pd.Series) -> None:
-    locator = AutoDateLocator(minticks=3, maxticks=8)  # type: ignore[no-untyped-call]
-    axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
-    if len(day):
-        axes.set_xlim(day.min() - pd.Timedelta(days=1), day.max() + pd.Timedelta(days=1))
 
 
 def _funnel_text(step: pd.Series, persons: float) -> str:

@@ -15,9 +15,11 @@ from contextlib import contextmanager
 from typing import Any
 
 import matplotlib as mpl
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backend_bases import RendererBase
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
@@ -144,3 +146,12 @@ def thousands() -> FuncFormatter:
 def percents() -> FuncFormatter:
     """Ticks such as 5 %."""
     return FuncFormatter(lambda value, _: f"{value * 100:g} %")
+
+
+def dates(axes: Axes, day: pd.Series) -> None:
+    """Ticks for days, at most eight; and room of a day on both sides."""
+    locator = AutoDateLocator(minticks=3, maxticks=8)  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+    if len(day):
+        axes.set_xlim(day.min() - pd.Timedelta(days=1), day.max() + pd.Timedelta(days=1))
