@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from hypothesis import HealthCheck, Phase, settings
 
 from engagement.flatten import FlattenReport, flatten
 from engagement.settings import Settings, load_settings
@@ -18,6 +19,17 @@ from tests.flatten.by_hand import landing, make_landing  # noqa: F401 (fixtures)
 
 DAY = "2026-01-05"
 NOON = f"{DAY}T12:00:00.000Z"
+
+
+def of_whole_runs(examples: int) -> settings:
+    """How examples are tried of which each flattens a landing more than once."""
+    return settings(
+        max_examples=examples,
+        deadline=None,
+        derandomize=True,
+        phases=[Phase.generate],  # to shrink a failing example would take minutes
+        suppress_health_check=[HealthCheck.too_slow],
+    )
 
 
 def event(**keys: Any) -> dict[str, Any]:

@@ -7,10 +7,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.flatten.conftest import Raw, Shop, folder, text
+from tests.flatten.conftest import Raw, Shop, folder, of_whole_runs, text
 
 DAYS = ("2026-01-05", "2026-01-06", "2026-01-14")
 
@@ -76,13 +76,7 @@ def runs(landed: list[tuple[str, str]], seed: int) -> list[list[tuple[str, str]]
     return [part for part in parts if part]
 
 
-@settings(
-    max_examples=8,
-    deadline=None,
-    derandomize=True,
-    phases=[Phase.generate],  # to shrink a failing example would take minutes
-    suppress_health_check=[HealthCheck.too_slow],
-)
+@of_whole_runs(8)
 @given(st.lists(records(), min_size=1, max_size=14), st.integers(0, 2**32))
 def test_the_spread_over_files_and_runs_does_not_matter_and_nothing_is_lost(
     landed: list[tuple[str, str]], seed: int

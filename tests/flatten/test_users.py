@@ -7,12 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from engagement.flatten.users import IDENTIFIES
 from engagement.warehouse.base import StatementLog
-from tests.flatten.conftest import Shop, event, folder
+from tests.flatten.conftest import Shop, event, folder, of_whole_runs
 
 DAYS = tuple(f"2026-01-{day:02}" for day in range(5, 11))
 USERS = "select id, tier, city from events.users order by id"
@@ -154,13 +154,7 @@ steps = st.lists(
 )
 
 
-@settings(
-    max_examples=12,
-    deadline=None,
-    derandomize=True,
-    phases=[Phase.generate],  # to shrink a failing example would take minutes
-    suppress_health_check=[HealthCheck.too_slow],
-)
+@of_whole_runs(12)
 @given(steps)
 def test_whatever_changes_users_are_those_of_one_run(
     changes: list[tuple[str, list[tuple[str, int, dict[str, str]]]]],

@@ -21,8 +21,7 @@ def records_by_day(ledger: pd.DataFrame) -> Figure:
         ledger[name].astype(float) for name in ("events", "duplicates", "quarantined")
     )
     with style.applied():
-        figure, whole = style.chart(height=4.2)
-        whole.remove()
+        figure = style.empty(height=4.2)
         above, below = figure.subplots(2, 1, sharex=True, height_ratios=[2, 1])
         above.bar(days, kept, color=style.BLUE, width=0.8)
         above.set_ylabel("Events kept")

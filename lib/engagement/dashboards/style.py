@@ -77,10 +77,16 @@ def applied() -> Iterator[None]:
         yield
 
 
-def chart(width: float = 8.0, height: float = 3.6) -> tuple[Chart, Axes]:
-    """Make an empty figure, its size in inches, and its axes; call it inside :func:`applied`."""
+def empty(width: float = 8.0, height: float = 3.6) -> Chart:
+    """Make an empty figure, its size in inches; call it inside :func:`applied`."""
     figure = Chart(figsize=(width, height))
     FigureCanvasAgg(figure)
+    return figure
+
+
+def chart(width: float = 8.0, height: float = 3.6) -> tuple[Chart, Axes]:
+    """Make an empty figure and its axes; call it inside :func:`applied`."""
+    figure = empty(width, height)
     return figure, figure.add_subplot()
 
 

@@ -266,7 +266,7 @@ def _select(wanted: EventTable, table: Table, leaves: _Leaves) -> exp.Select:
     if leaves.are_values:
         # Eighty names would be much to plan, for each of fifty tables.
         return exp.Select(expressions=[exp.Star()]).from_(table.node(), copy=False)
-    chosen: dict[str, exp.Expr] = {name: _quoted(name) for name in wanted.definition}
+    chosen: dict[str, exp.Expr] = {name: quoted(name) for name in wanted.definition}
     for column, kind in wanted.columns:
         value = leaves.value(column, kind)
         if value != chosen[column.name]:
@@ -275,7 +275,8 @@ def _select(wanted: EventTable, table: Table, leaves: _Leaves) -> exp.Select:
     return exp.Select(expressions=list(chosen.values())).from_(table.node(), copy=False)
 
 
-def _quoted(name: str) -> exp.Column:
+def quoted(name: str) -> exp.Column:
+    """A column, whatever its name is."""
     return exp.column(name, quoted=True)
 
 
@@ -368,7 +369,7 @@ def misfits(session: Session, wanted: EventTable, rows: Table) -> list[exp.Query
     table = session.json_columns(
         f"suspects_{wanted.name}", rows, "record", leaves.wanted(), lazy=True
     )
-    chosen: list[exp.Expr] = [_quoted("id"), _quoted("received_at"), _quoted(PARTITION)]
+    chosen: list[exp.Expr] = [quoted("id"), quoted("received_at"), quoted(PARTITION)]
     found: list[exp.Expr] = []
     for number, (column, kind) in enumerate(suspect):
         given = leaves.converted(column, column.sources[0], VARCHAR)
@@ -440,7 +441,7 @@ def _name_of_type() -> exp.Expr:
 def publish_discards(session: Session, misfits: Sequence[exp.Query], days: Sequence[str]) -> None:
     """Replace the discards of some dates, but for those of times, which reading the files found."""
     of_times = (
-        exp.select(*(_quoted(name) for name in DISCARD_COLUMNS))
+        exp.select(*(quoted(name) for name in DISCARD_COLUMNS))
         .from_(DISCARDS.node())
         .where(exp.column("column_name").isin(*TIMES))
         .where(exp.column(PARTITION).isin(*(literal(day) for day in days)))

@@ -14,7 +14,7 @@ from importlib import resources
 from sqlglot import exp
 
 from engagement.flatten.schema import PARTITION
-from engagement.flatten.tables import EventTable, union
+from engagement.flatten.tables import EventTable, quoted, union
 from engagement.warehouse.base import Session
 from engagement.warehouse.dialect import Table, literal
 
@@ -32,7 +32,7 @@ class Users:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        there = session.published(USERS) if session.columns(USERS) else None
+        there = session.published(USERS)
         # Whoever changed identifies since, by erasing or in a run that was killed, did not tell.
         self._is_current = there is not None and there.version == _version(session)
         self._days: set[str] = set()
@@ -62,7 +62,7 @@ class Users:
 
 def _version(session: Session) -> str | None:
     """Tells of which identifies, and by which rules, users were made; ``None`` if it cannot."""
-    made_of = session.published(IDENTIFIES) if session.columns(IDENTIFIES) else None
+    made_of = session.published(IDENTIFIES)
     if made_of is None:
         return None
     return hashlib.sha256(f"{_rules()} {made_of.version}".encode()).hexdigest()[:32]
@@ -101,11 +101,11 @@ def _columns(session: Session) -> dict[str, str]:
 def _newest(columns: dict[str, str], among: exp.Query | None = None) -> exp.Select:
     """One row per user id (of some): the latest value of every column that is not NULL."""
     window = exp.Window(
-        partition_by=[_quoted("user_id")],
+        partition_by=[quoted("user_id")],
         order=exp.Order(
             expressions=[
-                exp.Ordered(this=_quoted("received_at"), desc=True),
-                exp.Ordered(this=_quoted("id"), desc=True),
+                exp.Ordered(this=quoted("received_at"), desc=True),
+                exp.Ordered(this=quoted("id"), desc=True),
             ]
         ),
     )
@@ -123,7 +123,7 @@ def _newest(columns: dict[str, str], among: exp.Query | None = None) -> exp.Sele
 
     def newest(name: str) -> exp.Expr:
         over = whole.copy()
-        over.set("this", exp.IgnoreNulls(this=exp.FirstValue(this=_quoted(name))))
+        over.set("this", exp.IgnoreNulls(this=exp.FirstValue(this=quoted(name))))
         return exp.alias_(over, name, quoted=True)
 
     number = window.copy()
@@ -131,20 +131,16 @@ def _newest(columns: dict[str, str], among: exp.Query | None = None) -> exp.Sele
     # One row per user remains; each column looks for its own latest value.
     of_row = ("received_at", PARTITION)
     inner = (
-        exp.select(exp.alias_(_quoted("user_id"), "id", quoted=True))
+        exp.select(exp.alias_(quoted("user_id"), "id", quoted=True))
         .select(*(newest(name) for name in columns if name not in ("id", *of_row)))
-        .select(*map(_quoted, of_row), exp.alias_(number, "nth"))
+        .select(*map(quoted, of_row), exp.alias_(number, "nth"))
         .from_(IDENTIFIES.node())
         .where(_has_id())
     )
     if among is not None:
         inner = inner.where(exp.In(this=exp.column("user_id"), query=among.subquery()))
     return (
-        exp.select(*map(_quoted, columns))
+        exp.select(*map(quoted, columns))
         .from_(inner.subquery("newest"))
         .where(exp.column("nth").eq(1))
     )
-
-
-def _quoted(name: str) -> exp.Column:
-    return exp.column(name, quoted=True)
