@@ -255,10 +255,11 @@ def check(params: Params = None, set_: Sets = None) -> None:
 
     settings, _ = _settings(params, set_)
     found = checks.check(settings)
+    colours = {"ok": "green", "warning": "yellow", "missing": "red"}
     for item in found:
-        state = "[green]ok[/]     " if item.ok else "[red]missing[/]"
+        state = f"[{colours[item.state]}]{item.state:<7}[/]"
         console.print(f"{state} {item.name:<15} {escape(item.found)}")
-        if not item.ok and item.hint:
+        if item.state != "ok" and item.hint:
             console.print(f"        {'':<15} {escape(item.hint)}")
     if not all(item.ok for item in found):
         raise typer.Exit(1)
