@@ -1,4 +1,4 @@
-"""The command line: ``engagement run | query | check | status | clean | erase | generate``.
+"""The command line: ``engagement run | query | tables | check | status | clean | …``.
 
 Exit codes: 0 done, 1 failed, 2 wrong input.
 """
@@ -245,6 +245,65 @@ def _known_tables(warehouse: Any, tree: Any) -> None:
             near = difflib.get_close_matches(str(table), [str(t) for t in known], n=3, cutoff=0.5)
             hint = f"; near to it: {', '.join(near)}" if near else ""
             raise DialectError(f"there is no table {table}{hint}")
+
+
+@app.command()
+@_guarded
+def tables(
+    name: Annotated[
+        str | None, typer.Argument(help="A table, such as marts.orders.", metavar="[TABLE]")
+    ] = None,
+    params: Params = None,
+    set_: Sets = None,
+) -> None:
+    """List every table with its rows and what it holds, or the columns of one."""
+    from engagement import catalogue
+    from engagement.warehouse import open_warehouse
+
+    settings, _ = _settings(params, set_)
+    warehouse = open_warehouse(settings)
+    frame = catalogue.columns(warehouse, name) if name else catalogue.tables(warehouse)
+    if frame.empty:
+        console.print("There is no table yet: 'engagement run' makes them.")
+        return
+    rows = [
+        ("" if _is_null(first) else _cut(str(first)), *map(_cell, rest))
+        for first, *rest in frame.itertuples(index=False)
+    ]
+    _wrapped(list(frame.columns), rows, right={1} if name is None else set())
+
+
+_WIDEST = 44
+"""Characters of a table's or a column's name; of a longer one the middle is left out."""
+
+
+def _cut(name: str) -> str:
+    half = _WIDEST // 2
+    return name if len(name) <= _WIDEST else f"{name[: half - 1]}…{name[-half:]}"
+
+
+def _cell(value: Any) -> str:
+    from numbers import Integral
+
+    if _is_null(value):
+        return ""
+    return f"{int(value):,}" if isinstance(value, Integral) else str(value)
+
+
+def _wrapped(header: Sequence[str], rows: Sequence[Sequence[str]], right: set[int]) -> None:
+    """Print columns whose last one, of sentences, is wrapped within 100 characters."""
+    import textwrap
+
+    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header) - 1)]
+    left = 2 + sum(widths) + 2 * len(widths)
+    for row in [header, *rows]:
+        cells = [
+            cell.rjust(width) if place in right else cell.ljust(width)
+            for place, (cell, width) in enumerate(zip(row[:-1], widths, strict=True))
+        ]
+        for number, line in enumerate(textwrap.wrap(row[-1], max(100 - left, 30)) or [""]):
+            start = "  " + "  ".join(cells) + "  " if number == 0 else " " * left
+            console.print(escape((start + line).rstrip()))
 
 
 @app.command()
