@@ -133,7 +133,7 @@ def test_relative_paths_start_at_the_projects_folder(
         (
             "tracking_plan",
             {"identifies": {"consent.email": "boolean"}},
-            "tracking_plan.identifies.consent.email: an answer about consent may be any word: declare",
+            "identifies.consent.email: an answer about consent may be any word: declare it as",
         ),
         ("customers.recency_days", [30, 60, 90], "four values above 0"),
         ("customers.recency_days", [30, 60, 60, 365], "each greater than the one before"),

@@ -36,8 +36,7 @@ asked as (
     inner join events as e
         on i.id = e.id and i.received_at_utc_date = e.received_at_utc_date
     cross join
-        unnest(array[i.consent_email, i.consent_sms, i.consent_push])
-            with ordinality as a (answer, place)
+        unnest(array[i.consent_email, i.consent_sms, i.consent_push]) with ordinality as a (answer, place)
     where regexp_like(a.answer, '[^ \t\r\n\x0b\x0c\x{a0}\x{3000}]')
 )
 
