@@ -111,7 +111,12 @@ def parameters(settings: Settings, as_of: date) -> dict[str, Any]:
         "timezone": settings.timezone,
         "session_gap_minutes": settings.sessions.gap_minutes,
         "max_users_per_device": settings.identity.max_users_per_device,
-        "placeholder_ids": settings.identity.bare_placeholder_ids,
+        # Ids of people are compared trimmed and in lower case, ids of orders as sent.
+        "placeholder_ids": tuple(
+            dict.fromkeys(
+                (*settings.identity.bare_placeholder_ids, *settings.identity.placeholder_ids)
+            )
+        ),
         "own_domains": settings.traffic.own_domains,
         "exclude_bots": settings.metrics.exclude_bots,
         "reporting_currency": settings.currency.reporting,
