@@ -15,7 +15,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 from engagement.flatten.fields import TYPE_TABLES, Plans, Registered, table_of, together
-from engagement.flatten.names import FIXED_TABLES
+from engagement.flatten.names import FIXED_TABLES, event_name
 from engagement.flatten.schema import (
     DEFAULT_COLUMNS,
     PARTITION,
@@ -219,7 +219,7 @@ def rows_just_read(
     kind = "track" if wanted.kind == "tracks" else wanted.kind
     named: dict[tuple[str, str], dict[str, str]] = {}
     for name in wanted.events if events is None else events:
-        of_name = {"event_text": name, "event": table_of("track", name)}
+        of_name = {"event_text": name, "event": event_name(name)}
         named[kind, name] = of_name if kind == "track" else {}
     return session.just_read(f"rows_{wanted.name}", query, _row_columns(wanted), named)
 
@@ -240,21 +240,24 @@ def _rows(
 ) -> exp.Select:
     """The columns of a table's events that all tables of their kind have."""
     kind = "track" if wanted.kind == "tracks" else wanted.kind
+    is_mapped = False
     chosen: list[exp.Expr] = [
         exp.alias_(exp.column(name, table="e", quoted=True), name, quoted=True)
         for name in (*DEFAULT_COLUMNS, PARTITION)
     ]
     if kind == "track":
-        own = wanted.kind == "track"
-        name = literal(wanted.name) if own else exp.column("flat_table", table="m")
         chosen.append(exp.alias_(exp.column("event", table="e"), "event_text"))
+        of_all = {event_name(event) for event in wanted.events}
+        # Few tables are of events that are called otherwise here.
+        is_mapped = len(of_all) > 1
+        name = exp.column("event_name", table="m") if is_mapped else literal(of_all.pop())
         chosen.append(exp.alias_(name, "event"))
     query = exp.Select(expressions=chosen).from_(source.node().as_("e"), copy=False)
     query = query.where(exp.column("type", table="e").eq(kind), copy=False)
-    if wanted.kind == "tracks":
+    if is_mapped:
         same = exp.column("event", table="e").eq(exp.column("event", table="m"))
         query = query.join(mapping.node().as_("m"), on=same, copy=False)
-    elif wanted.kind == "track":
+    if wanted.kind == "track":
         events = wanted.events if events is None else events
     if events is not None:
         names = map(literal, events)
@@ -557,12 +560,12 @@ def _conversion(kind: str, target: str, only_arrays: bool) -> str:
 
 
 def mapping_rows(known: Sequence[Registered]) -> pa.Table:
-    """Which table each event name goes to."""
+    """What the column ``event`` says of each event's name."""
     names = sorted({one.event for one in known if one.kind == "track"})
     return pa.table(
         {
             "event": pa.array(names, pa.string()),
-            "flat_table": pa.array([table_of("track", name) for name in names], pa.string()),
+            "event_name": pa.array([event_name(name) for name in names], pa.string()),
         }
     )
 
