@@ -100,8 +100,8 @@ ROOTS: dict[str, tuple[Root, ...]] = {
     "track": (Root(("properties",)), Root(("userProperties",)), _CONTEXT),
     "identify": (
         Root(("userProperties",)),
-        Root(("traits",)),
         Root(("context", "traits")),
+        Root(("traits",)),
         _CONTEXT,
     ),
     "page": (Root(("properties",)), _CONTEXT),
