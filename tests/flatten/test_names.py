@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engagement.flatten.names import FIXED_TABLES, MAX_LENGTH, column_name, snake_case, table_name
+from engagement.flatten.names import (
+    FIXED_TABLES,
+    MAX_LENGTH,
+    column_name,
+    event_name,
+    snake_case,
+    table_name,
+)
 
 
 @pytest.mark.parametrize(
@@ -73,6 +80,25 @@ def test_snake_case(raw: str, name: str) -> None:
 )
 def test_reserved_words_and_fixed_tables(raw: str, column: str, table: str) -> None:
     assert (column_name(raw), table_name(raw)) == (column, table)
+
+
+@pytest.mark.parametrize(
+    ("raw", "event"),
+    [
+        ("select", "select"),
+        ("users", "users"),
+        ("tracks", "tracks"),
+        ("_tracks", "_tracks"),
+        ("1st Visit", "_1st_visit"),  # part of snake case, as RudderStack has it
+        ("Order Completed", "order_completed"),
+        ("k" * 300, "k" * 127),
+        ("名前", ""),
+    ],
+)
+def test_an_event_is_called_as_its_table_but_for_what_only_a_table_needs(
+    raw: str, event: str
+) -> None:
+    assert event_name(raw) == event
 
 
 def test_names_are_cut_at_127_characters() -> None:

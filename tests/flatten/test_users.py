@@ -173,3 +173,34 @@ def test_whatever_changes_users_are_those_of_one_run(
         every = "select * from events.users order by id"
         assert often.rows(every) == once.rows(every)
         assert often.columns("events.users") == once.columns("events.users")
+
+
+def test_traits_of_an_identify_come_after_those_of_its_context(shop: Shop) -> None:
+    """Of one name, userProperties give way to context.traits, and these to traits."""
+    properties = {"email": "first@example.org", "plan": "gold", "city": "Ulm"}
+    stale = {"email": "old@example.org", "plan": "free", "consent": {"email": True}}
+    told = {"email": "new@example.org", "plan": "", "consent": {"email": False}}
+    shop.land(
+        event(
+            messageId="1",
+            type="identify",
+            userId="u1",
+            userProperties=properties,
+            context={"traits": stale},
+            traits=told,
+        ),
+        event(messageId="2", type="identify", userId="u2", traits={"email": "only@example.org"}),
+    )
+    shop.flatten()
+    right = [
+        ("u1", "new@example.org", "free", "Ulm", False),
+        ("u2", "only@example.org", None, None, None),
+    ]
+    columns = "email, plan, city, consent_email"
+    assert shop.rows(f"select user_id, {columns} from events.identifies order by 1") == right
+    assert shop.rows(f"select id, {columns} from events.users order by 1") == right
+    # What the context said stays in the columns of the context.
+    assert shop.rows(
+        "select context_traits_email, context_traits_consent_email from events.identifies "
+        "where user_id = 'u1'"
+    ) == [("old@example.org", True)]

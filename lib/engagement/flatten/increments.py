@@ -43,6 +43,7 @@ _UNFINISHED_COLUMNS = {PARTITION: VARCHAR, "stage": VARCHAR}
 _RULES = (
     ("engagement.flatten", "names.py"),
     ("engagement.flatten", "schema.py"),
+    ("engagement.flatten", "tables.py"),
     ("engagement.flatten", "sql/classified.sql"),
     ("engagement.flatten", "sql/copies.sql"),
     ("engagement.landing", "json_scan.py"),

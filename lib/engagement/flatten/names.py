@@ -81,6 +81,20 @@ def column_name(raw: str) -> str:
     return snake[:MAX_LENGTH]
 
 
+def event_name(event: str) -> str:
+    """What the column ``event`` says of an event's name: it in snake case, empty where none is.
+
+    It lacks the underscore that reserved words and the names of fixed tables get as a table's name,
+    and has the one before a leading digit, which is part of snake case.
+
+    Examples
+    --------
+    >>> [event_name(n) for n in ("Order Completed", "tracks", "select", "1st Visit")]
+    ['order_completed', 'tracks', 'select', '_1st_visit']
+    """
+    return snake_case(event)[:MAX_LENGTH]
+
+
 def table_name(event: str) -> str:
     """Name of the table for an event's name; empty where it has none."""
     snake = column_name(event)

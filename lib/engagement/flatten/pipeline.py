@@ -725,7 +725,7 @@ class _Run:
         return self._session.rows(
             "mapping",
             tables.mapping_rows(self._registered()),
-            {"event": VARCHAR, "flat_table": VARCHAR},
+            {"event": VARCHAR, "event_name": VARCHAR},
         )
 
     def _is_touched(self, table: EventTable) -> bool:

@@ -100,8 +100,8 @@ ROOTS: dict[str, tuple[Root, ...]] = {
     "track": (Root(("properties",)), Root(("userProperties",)), _CONTEXT),
     "identify": (
         Root(("userProperties",)),
-        Root(("traits",)),
         Root(("context", "traits")),
+        Root(("traits",)),
         _CONTEXT,
     ),
     "page": (Root(("properties",)), _CONTEXT),
@@ -171,16 +171,24 @@ class Values:
 
 @dataclass(frozen=True)
 class Source:
-    """One path that feeds a column, the kinds of values seen there, and what they are."""
+    """One path that feeds a column, the kinds of values seen there, and what they are.
+
+    ``root`` counts the parts of the record that are flattened: this is the one that the path is in.
+    """
 
     path: Path
     kinds: frozenset[str]
     values: Values = Values()
+    root: int = 0
 
 
 @dataclass
 class Column:
-    """A column to be, with its sources: the last one that is not blank wins."""
+    """A column to be, with its sources, of which the last one that is not blank wins.
+
+    Sources of a later root come later. Within one root the record's own order decides, whatever the
+    order in which they stand here: ``{"osv": 9, "Osv": 8}`` gives 8.
+    """
 
     name: str
     declared: str | None
@@ -226,7 +234,7 @@ def plan_columns(
     columns: dict[str, Column] = {}
     unnamed: list[Unnamed] = []
     seen = sorted(paths, key=lambda pair: pair[0])
-    for root in ROOTS[kind]:
+    for place, root in enumerate(ROOTS[kind]):
         for path, kinds in seen:
             if path[: len(root.path)] != root.path:
                 continue
@@ -244,11 +252,14 @@ def plan_columns(
             else:
                 promised = own.get(name) or declared_type(name, kind)
                 column = columns.setdefault(name, Column(name, promised))
-                column.sources.append(Source(path, kinds))
+                column.sources.append(Source(path, kinds, root=place))
+    last = len(ROOTS[kind])
     for name, path in EXTRA.get(kind, {}).items():
         column = columns.setdefault(name, Column(name, VARCHAR))
         column.declared = own.get(name, VARCHAR)
-        column.sources.extend(Source(path, kinds) for other, kinds in seen if other == path)
+        column.sources.extend(
+            Source(path, kinds, root=last) for other, kinds in seen if other == path
+        )
     return list(columns.values()), unnamed
 
 

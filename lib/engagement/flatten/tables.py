@@ -10,12 +10,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
+from itertools import groupby
 
 import pyarrow as pa
 from sqlglot import exp
 
 from engagement.flatten.fields import TYPE_TABLES, Plans, Registered, table_of, together
-from engagement.flatten.names import FIXED_TABLES
+from engagement.flatten.names import FIXED_TABLES, event_name
 from engagement.flatten.schema import (
     DEFAULT_COLUMNS,
     PARTITION,
@@ -112,7 +113,7 @@ def _event_table(
     )
     typed = []
     for column in columns:
-        column.sources = [sources[source.path] for source in column.sources]
+        column.sources = [replace(sources[one.path], root=one.root) for one in column.sources]
         kind_of_column = column.type()
         if kind_of_column:
             typed.append((column, kind_of_column))
@@ -219,7 +220,7 @@ def rows_just_read(
     kind = "track" if wanted.kind == "tracks" else wanted.kind
     named: dict[tuple[str, str], dict[str, str]] = {}
     for name in wanted.events if events is None else events:
-        of_name = {"event_text": name, "event": table_of("track", name)}
+        of_name = {"event_text": name, "event": event_name(name)}
         named[kind, name] = of_name if kind == "track" else {}
     return session.just_read(f"rows_{wanted.name}", query, _row_columns(wanted), named)
 
@@ -240,21 +241,24 @@ def _rows(
 ) -> exp.Select:
     """The columns of a table's events that all tables of their kind have."""
     kind = "track" if wanted.kind == "tracks" else wanted.kind
+    is_mapped = False
     chosen: list[exp.Expr] = [
         exp.alias_(exp.column(name, table="e", quoted=True), name, quoted=True)
         for name in (*DEFAULT_COLUMNS, PARTITION)
     ]
     if kind == "track":
-        own = wanted.kind == "track"
-        name = literal(wanted.name) if own else exp.column("flat_table", table="m")
         chosen.append(exp.alias_(exp.column("event", table="e"), "event_text"))
+        of_all = {event_name(event) for event in wanted.events}
+        # Few tables are of events that are called otherwise here.
+        is_mapped = len(of_all) > 1
+        name = exp.column("event_name", table="m") if is_mapped else literal(of_all.pop())
         chosen.append(exp.alias_(name, "event"))
     query = exp.Select(expressions=chosen).from_(source.node().as_("e"), copy=False)
     query = query.where(exp.column("type", table="e").eq(kind), copy=False)
-    if wanted.kind == "tracks":
+    if is_mapped:
         same = exp.column("event", table="e").eq(exp.column("event", table="m"))
         query = query.join(mapping.node().as_("m"), on=same, copy=False)
-    elif wanted.kind == "track":
+    if wanted.kind == "track":
         events = wanted.events if events is None else events
     if events is not None:
         names = map(literal, events)
@@ -271,8 +275,13 @@ def _select(wanted: EventTable, table: Table, leaves: _Leaves) -> exp.Select:
         value = leaves.value(column, kind)
         if value != chosen[column.name]:
             chosen[column.name] = exp.alias_(value, column.name, quoted=True, copy=False)
+    source: exp.Expr = table.node()
+    if leaves.latest:
+        more = [exp.alias_(value, name, copy=False) for name, value in leaves.latest.items()]
+        source = exp.Select(expressions=[exp.Star(), *more]).from_(source, copy=False)
+        source = source.subquery("placed", copy=False)
     # Built from a list: adding to a query one column at a time copies it each time.
-    return exp.Select(expressions=list(chosen.values())).from_(table.node(), copy=False)
+    return exp.Select(expressions=list(chosen.values())).from_(source, copy=False)
 
 
 def quoted(name: str) -> exp.Column:
@@ -285,10 +294,13 @@ class _Leaves:
 
     A value that is read as its column has it gets that column's name; ``are_values`` tells whether
     all are. Those of ``as_given`` can be converted into texts, whether they fit a column or not.
+    ``latest`` are columns that what :meth:`value` gave reads, too: places of the latest values.
     """
 
     def __init__(self, wanted: EventTable, *, as_given: bool = False) -> None:
         self._leaves: dict[tuple[str, Path], tuple[str, str]] = {}
+        self._places: dict[tuple[str, Path], str] = {}
+        self.latest: dict[str, exp.Expr] = {}
         self._wanted: dict[str, JsonColumn] = {}
         self.are_values = all(column.sources for column, _ in wanted.columns)
         for column, kind in wanted.columns:
@@ -299,18 +311,52 @@ class _Leaves:
                     leaf, self.are_values = f"__c{len(self._leaves)}", False
                 self._leaves[column.name, source.path] = leaf, read_as
                 self._wanted[leaf] = JsonColumn(source.path, read_as, source.kinds)
+            for rivals in [] if as_given else _by_root(column):
+                for source in rivals if len(rivals) > 1 else ():
+                    place = self._places[column.name, source.path] = f"__p{len(self._places)}"
+                    since = _in_common([one.path for one in rivals])
+                    self._wanted[place] = JsonColumn(source.path, "place", since=since)
 
     def wanted(self) -> dict[str, JsonColumn]:
         return self._wanted
 
     def value(self, column: Column, kind: str) -> exp.Expr:
         """A column's value: of its sources the last that is not blank."""
-        values = [self.converted(column, source, kind) for source in reversed(column.sources)]
+        values = [self._latest(column, rivals, kind) for rivals in reversed(_by_root(column))]
         if not values:
             return exp.cast(exp.null(), kind)
         if len(values) == 1:
             return values[0]
         return exp.Coalesce(this=values[0], expressions=values[1:])
+
+    def _latest(self, column: Column, rivals: Sequence[Source], kind: str) -> exp.Expr:
+        """The value that stands last in its record, of sources of one root."""
+        if len(rivals) == 1:
+            return self.converted(column, rivals[0], kind)
+        given = [self.converted(column, source, kind) for source in rivals]
+        places = [quoted(self._places[column.name, source.path]) for source in rivals]
+        found: list[exp.Expr] = [
+            exp.Coalesce(
+                this=exp.case().when(value.is_(exp.null()).not_(), place),
+                expressions=[exp.Literal.string("")],
+            )
+            for value, place in zip(given, places, strict=True)
+        ]
+        while len(found) > 1:
+            # An engine takes so many arguments and no more.
+            found = [
+                exp.Greatest(this=some[0], expressions=some[1:]) if some[1:] else some[0]
+                for some in (
+                    found[at : at + _MOST_ARGUMENTS] for at in range(0, len(found), _MOST_ARGUMENTS)
+                )
+            ]
+        # Under a name of its own: an engine may write it anew for each place it is compared with.
+        latest = f"__l{len(self.latest)}"
+        self.latest[latest] = found[0]
+        chosen = exp.Case(this=quoted(latest))
+        for value, place in zip(given, places, strict=True):
+            chosen = chosen.when(place.copy(), value.copy(), copy=False)
+        return chosen
 
     def converted(self, column: Column, source: Source, kind: str) -> exp.Expr:
         """The value of one source as a type; NULL where it is blank or does not fit."""
@@ -318,6 +364,24 @@ class _Leaves:
         if leaf_kind in ("text", kind, fitted_to(kind)):
             return exp.column(leaf, quoted=True)
         return parsed(_conversion(leaf_kind, kind, source.kinds == {"array"}), leaf)
+
+
+_MOST_ARGUMENTS = 100
+
+
+def _by_root(column: Column) -> list[list[Source]]:
+    """The sources of a column, those of one root together."""
+    return [list(some) for _, some in groupby(column.sources, lambda source: source.root)]
+
+
+def _in_common(paths: Sequence[Path]) -> int:
+    """How many keys some paths begin with that are the same in all of them."""
+    depth = 0
+    for keys in zip(*paths, strict=False):
+        if len(set(keys)) > 1:
+            break
+        depth += 1
+    return depth
 
 
 def _is_value(column: Column, read_as: str, kind: str) -> bool:
@@ -557,12 +621,12 @@ def _conversion(kind: str, target: str, only_arrays: bool) -> str:
 
 
 def mapping_rows(known: Sequence[Registered]) -> pa.Table:
-    """Which table each event name goes to."""
+    """What the column ``event`` says of each event's name."""
     names = sorted({one.event for one in known if one.kind == "track"})
     return pa.table(
         {
             "event": pa.array(names, pa.string()),
-            "flat_table": pa.array([table_of("track", name) for name in names], pa.string()),
+            "event_name": pa.array([event_name(name) for name in names], pa.string()),
         }
     )
 

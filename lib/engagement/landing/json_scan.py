@@ -891,6 +891,17 @@ def fill(data, order, last_leaf, leaves, column_of, quoted, views, valid):
 
 
 @_compiled
+def places(order, last_leaf, leaves, column_of, found):
+    """Say of some rows where their leaves stand in the text, a row of ``found`` for each column."""
+    leaf_node, leaf_at, _, leaf_kind = leaves
+    for number, row in enumerate(order):
+        for leaf in range(last_leaf[row - 1] if row else 0, last_leaf[row]):
+            column = column_of[leaf_node[leaf]]
+            if column >= 0 and not leaf_kind[leaf] & OBJECT:
+                found[column, number] = leaf_at[leaf]
+
+
+@_compiled
 def gather(order, beside, views, valid, moments, is_time):
     """Put the texts and times that stand beside some rows into columns, one after the other."""
     row_views, row_texts, row_moments = beside

@@ -84,7 +84,8 @@ LEAF = "__leaf_"
 """Begins the name of each :class:`Leaf`."""
 
 AS_IT_STANDS = ""
-READ_AS = ("integer", "double", "boolean", "text", "timestamp")
+PLACE = "place"
+READ_AS = ("integer", "double", "boolean", "text", "timestamp", PLACE)
 """How values of a group can be had: see :meth:`Leaf.is_had_as`."""
 
 
@@ -116,9 +117,12 @@ class Leaf:
         """Whether its values can be had as whole numbers, doubles, truth values, texts or times.
 
         A text is a string that is not empty, or an array as it is printed, unless it holds nothing;
-        a time is in UTC, and of whole milliseconds.
+        a time is in UTC, and of whole milliseconds. All can be had as the place where they stand,
+        a number that is greater for what stands later in a line.
         """
         match kind:
+            case "place":
+                return True
             case "integer":
                 return self.kinds == INTEGER
             case "double":
@@ -326,12 +330,25 @@ class Scanned:
             views.ravel(),
             valid,
         )
+        where = self._where(rows, [leaf for leaf, kind in wanted if leaf and kind == PLACE])
         return [
-            self._column(leaf, kind, views[place[leaf]], valid[place[leaf]], count)
+            where[leaf]
+            if leaf and kind == PLACE
+            else self._column(leaf, kind, views[place[leaf]], valid[place[leaf]], count)
             if leaf
             else self._nothing(kind, count)
             for leaf, kind in wanted
         ]
+
+    def _where(self, rows: NDArray[np.int64], leaves: Sequence[Leaf]) -> dict[Leaf, pa.Array]:
+        """Where the values of some leaves stand, of each a column; zeros where there is none."""
+        if not leaves:
+            return {}
+        column_of = np.full(self._sizes[0], -1, np.int32)
+        column_of[[leaf.node for leaf in leaves]] = np.arange(len(leaves))
+        found = self._passing.zeros((len(leaves), len(rows)), np.int64)
+        json_scan.places(rows, self._last_leaf, self._leaves, column_of, found)
+        return {leaf: pa.array(column) for leaf, column in zip(leaves, found, strict=True)}
 
     def counts(
         self, rows: NDArray[np.int64]

@@ -34,6 +34,7 @@ TYPES = {
     "integer": "decimal(38,0)",
     "double": "double",
     "boolean": "boolean",
+    "place": "varchar",
     BIGINT: BIGINT,
     TIMESTAMP: TIMESTAMP,
     **FITTED,
@@ -97,10 +98,17 @@ def columns_query(
     parsed = _parsed(text)
     if where:
         parsed = f"case when {_quoted(where)} then {parsed} end"
-    levels, value_of = _opened([item.path for item in taken.values()], parsed)
+    placed = {alias: item for alias, item in taken.items() if item.kind == "place"}
+    by_value = {alias: item for alias, item in taken.items() if alias not in placed}
+    levels, value_of = _opened([item.path for item in by_value.values()], parsed)
     values = {alias: _quoted(name) for alias, name in ready.items()}
+    if placed:
+        ways = dict.fromkeys(path for item in placed.values() for path in item.opened())
+        keys = {path: f"__k{number}" for number, path in enumerate(ways)}
+        levels.append([f"{_keys(text, path)} as {name}" for path, name in keys.items()])
+        values |= {alias: _place(item, keys) for alias, item in placed.items()}
     texts: dict[str, str] = {}
-    for alias, item in taken.items():
+    for alias, item in by_value.items():
         cast = _SIMPLY.get((item.kind, item.only))
         if cast:
             values[alias] = f"try_cast({value_of[item.path]} as {cast})"
@@ -197,6 +205,24 @@ def _opened(paths: Sequence[Path], parsed: str) -> tuple[list[list[str]], dict[P
         sql[path], above[path] = value, level
     found = {path: f"element_at({sql[path[:-1]]}, {_literal(path[-1])})" for path in paths}
     return levels, found
+
+
+def _keys(text: str, path: Path) -> str:
+    """The keys of an object in the order in which they stand in a text.
+
+    The parser of JSON values sorts them; that of JSON paths does not.
+    """
+    way = "".join('."' + key.replace('"', '""') + '"' for key in path)
+    names = f"json_query({text}, {_literal(f'lax ${way}.keyvalue().name')} with array wrapper)"
+    return f"try_cast(try(json_parse({names})) as array(varchar))"
+
+
+def _place(item: JsonColumn, keys: Mapping[Path, str]) -> str:
+    """Where a value stands: of each object on the way, which of its keys leads there."""
+    return " || ".join(
+        f"lpad(cast(array_position({keys[path]}, {_literal(key)}) as varchar), 12, '0')"
+        for path, key in zip(item.opened(), item.path[item.since :], strict=True)
+    )
 
 
 def _is_long(sql: str) -> bool:

@@ -415,14 +415,22 @@ class JsonColumn:
     ``integer`` (decimal(38,0)), ``double``, ``boolean``, ``json`` (the value's JSON text; NULL
     where it is absent or null), ``text`` (what a column of texts gets of it), ``bigint`` (an
     integer, where there are no others), ``timestamp(3)`` (the time that a string says, where there
-    are strings alone) and what :func:`~engagement.warehouse.values.fitted_to` gives. ``only`` are
-    the kinds of the values that stand there, where that is known: an engine may then read them more
-    simply.
+    are strings alone), ``place`` (a text that says where the value stands in its record: the later
+    one of two has the greater, if their paths share the first ``since`` keys; of a key given twice
+    it is the first place) and what :func:`~engagement.warehouse.values.fitted_to` gives. ``only``
+    are the kinds of the values that stand there, where that is known: an engine may then read them
+    more simply.
     """
 
     path: tuple[str, ...]
     kind: str
     only: frozenset[str] = frozenset(KINDS)
+    since: int = 0
+
+    def opened(self) -> list[tuple[str, ...]]:
+        """Paths of the objects whose keys say where the value stands, if that is what is wanted."""
+        depths = range(self.since, len(self.path)) if self.kind == "place" else ()
+        return [self.path[:depth] for depth in depths]
 
     def through(self) -> tuple[JsonColumn, str]:
         """How it is read, and SQL over that, as ``leaf``, which makes of it what is wanted."""

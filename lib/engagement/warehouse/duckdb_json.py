@@ -28,7 +28,7 @@ def columns_sql(
     raw, over = {}, {}
     for alias, item in wanted.items():
         raw[alias], over[alias] = item.through()
-    structures, places = _places(raw)
+    structures, places = _places({a: item for a, item in raw.items() if item.kind != "place"})
     parsed = f"case when {name_sql(where)} then {text} end" if where else text
     inner = [
         f"json_transform({parsed}, {text_sql(json.dumps(structure, ensure_ascii=False))}) "
@@ -36,11 +36,19 @@ def columns_sql(
         for number, structure in enumerate(structures)
     ]
     hidden = [_PARSED.format(number) for number in range(len(structures))]
+    opened = [path for item in raw.values() for path in item.opened()]
+    keys = {path: _KEYS.format(number) for number, path in enumerate(dict.fromkeys(opened))}
+    for path, name in keys.items():
+        inner.append(f"json_keys({parsed}, {text_sql(_pointer(path))}) as {name}")
+        hidden.append(name)
     hidden += [] if keep else [text]
     outer: list[str] = []
     between: list[str] = []
     for alias in wanted:
-        value = _value(places[alias], raw[alias], parsed)
+        if raw[alias].kind == "place":
+            value = _place(raw[alias], keys)
+        else:
+            value = _value(places[alias], raw[alias], parsed)
         if raw[alias].kind == "json":
             value = printed(value)
             if over[alias] != "leaf":
@@ -80,7 +88,7 @@ def rendered_of(sql: str, leaf: str) -> str:
     return rendered(sql).replace("leaf", leaf)
 
 
-_PARSED, _PRINTED = "__parsed_{}", "__printed_{}"
+_PARSED, _PRINTED, _KEYS = "__parsed_{}", "__printed_{}", "__keys_{}"
 _STRUCT_DEPTH = 32
 """Levels of a path up to which it is read through a struct; deeper ones by a pointer."""
 
@@ -160,6 +168,19 @@ def _value(place: int | None, item: JsonColumn, text: str) -> str:
         if key.isdecimal()
     ]
     return f"case when {' and '.join(objects)} then {value} end" if objects else value
+
+
+def _place(item: JsonColumn, keys: Mapping[Path, str]) -> str:
+    """Where a value stands: of each object on the way, which of its keys leads there."""
+    steps = zip(item.opened(), item.path[item.since :], strict=True)
+    return " || ".join(
+        place_text(f"list_position({keys[path]}, {text_sql(key)})") for path, key in steps
+    )
+
+
+def place_text(number: str) -> str:
+    """A number as part of a text that says where a value stands."""
+    return f"lpad(cast({number} as varchar), 12, '0')"
 
 
 def _pointer(path: tuple[str, ...]) -> str:

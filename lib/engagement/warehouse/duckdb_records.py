@@ -171,6 +171,8 @@ def values_sql(
             as_printed = f"{leaf.name}_printed"
             printed[as_printed] = _printed(leaf)
         sql = value_sql(leaf, item.kind, as_printed)
+        if item.kind == "place":
+            sql = duckdb_json.place_text(column)
         if sql == column:
             cells[alias] = leaf, had_as
         else:
