@@ -3,7 +3,7 @@
 -- A rule's patterns are regular expressions, found anywhere in the text; what a rule leaves empty
 -- matches everything.
 with touches as (
-    select * from marts.touches
+    select * from marts.event_sources
 ),
 
 rules as (
