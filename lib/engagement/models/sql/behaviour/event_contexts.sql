@@ -1,7 +1,8 @@
 -- Grain: one kept event. Key: id, received_at_utc_date.
 -- What each event's context says of the device, the page and the campaign, whatever kind of event it
--- is. A page event's own properties stand in where its context is silent; a screen's name stands for
--- its path. UTM parameters are those of the context's campaign, else of the page's address.
+-- is. A page event's own properties are used where its context is silent; a screen's name stands for
+-- its path. Each UTM parameter is taken from the context's campaign, else from the query string of the
+-- page. What follows # in an address is never read as parameters, and a blank value is none.
 with pages as (
     select * from sources.pages
 ),
@@ -191,11 +192,10 @@ located as (
             page_path, nullif(regexp_extract(page_url, '^[a-zA-Z][a-zA-Z0-9+.-]*://[^/?#]*(/[^?#]*)', 1), '')
         ) as page_path,
         page_title,
-        case
-            when page_search like '?%' then page_search
-            when page_search is not null then '?' || page_search
-            else page_url
-        end as page_query,
+        coalesce(
+            '?' || nullif(regexp_extract(page_search, '^[?]?([^#]*)', 1), ''),
+            nullif(regexp_extract(page_url, '^[^?#]*([?][^#]*)', 1), '')
+        ) as page_query,
         url_host(page_url) as page_host,
         coalesce(url_host(page_referrer), url_host('https://' || page_referring_domain)) as referrer_host,
         campaign_source,
@@ -204,6 +204,32 @@ located as (
         campaign_term,
         campaign_content
     from contexts
+),
+
+-- Few addresses have UTM parameters: only those are searched for each of them.
+
+searched as (
+    select
+        id,
+        received_at_utc_date,
+        channel,
+        user_agent,
+        locale,
+        os_name,
+        sdk_session_id,
+        page_url,
+        page_path,
+        page_title,
+        page_query,
+        page_host,
+        referrer_host,
+        nullif(regexp_replace(campaign_source, '^[ \t\r\n]+|[ \t\r\n]+\z', ''), '') as campaign_source,
+        nullif(regexp_replace(campaign_medium, '^[ \t\r\n]+|[ \t\r\n]+\z', ''), '') as campaign_medium,
+        campaign_name,
+        campaign_term,
+        campaign_content,
+        case when strpos(page_query, 'utm_') > 0 then page_query end as utm_query
+    from located
 )
 
 select
@@ -222,9 +248,27 @@ select
     page_query,
     page_host,
     referrer_host,
-    lower(coalesce(campaign_source, url_parameter(page_query, 'utm_source'))) as utm_source,
-    lower(coalesce(campaign_medium, url_parameter(page_query, 'utm_medium'))) as utm_medium,
-    coalesce(campaign_name, url_parameter(page_query, 'utm_campaign')) as utm_campaign,
-    coalesce(campaign_term, url_parameter(page_query, 'utm_term')) as utm_term,
-    coalesce(campaign_content, url_parameter(page_query, 'utm_content')) as utm_content
-from located
+    lower(
+        coalesce(
+            campaign_source,
+            nullif(
+                regexp_replace(url_parameter(utm_query, 'utm_source'), '^[ \t\r\n]+|[ \t\r\n]+\z', ''), ''
+            )
+        )
+    ) as utm_source,
+    lower(
+        coalesce(
+            campaign_medium,
+            nullif(
+                regexp_replace(url_parameter(utm_query, 'utm_medium'), '^[ \t\r\n]+|[ \t\r\n]+\z', ''), ''
+            )
+        )
+    ) as utm_medium,
+    case
+        when regexp_like(campaign_name, '[^ \t\r\n]') then campaign_name
+        when regexp_like(url_parameter(utm_query, 'utm_campaign'), '[^ \t\r\n]')
+            then url_parameter(utm_query, 'utm_campaign')
+    end as utm_campaign,
+    coalesce(campaign_term, url_parameter(utm_query, 'utm_term')) as utm_term,
+    coalesce(campaign_content, url_parameter(utm_query, 'utm_content')) as utm_content
+from searched
