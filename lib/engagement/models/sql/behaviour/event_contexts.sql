@@ -216,6 +216,8 @@ searched as (
         user_agent,
         locale,
         os_name,
+        timezone,
+        geo_country,
         sdk_session_id,
         page_url,
         page_path,
