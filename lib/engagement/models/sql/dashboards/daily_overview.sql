@@ -73,7 +73,7 @@ day_orders as (
         count_if(o.status <> 'cancelled' and o.is_converted) as valued_orders,
         count_if(not o.is_converted) as unvalued_orders,
         cast(sum(o.units) as bigint) as units,
-        sum(o.gross_revenue) as gross_revenue,
+        sum(o.order_total) as gross_revenue,
         sum(o.revenue) as revenue
     from orders as o
     where not (:exclude_bots and coalesce(o.is_bot, false))
