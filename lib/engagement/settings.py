@@ -246,9 +246,16 @@ def _bare(value: str) -> str:
 
 
 class Sessions(_Section):
-    """Sessions end after this many minutes without an event, where the SDK sent no session id."""
+    """When a session ends.
+
+    Events without the SDK's session id are in one session while there are no more than
+    ``gap_minutes`` between them; within that time they also join the session of a neighbouring
+    event that has an id. Events with one session id are cut where there are more than
+    ``silence_hours`` between two of them.
+    """
 
     gap_minutes: int = Field(default=30, ge=1, le=24 * 60)
+    silence_hours: int = Field(default=24, ge=1, le=365 * 24)
 
 
 class Traffic(_Section):
@@ -375,9 +382,15 @@ class Funnel(_Section):
 
 
 class Attribution(_Section):
-    """``lookback_days``: how long before a conversion a touch still counts."""
+    """Which touches belong to a conversion.
+
+    ``lookback_days`` is how long before a conversion a touch still counts. With ``reset:
+    conversion`` a journey starts after the person's previous conversion; with ``none`` earlier
+    touches count again.
+    """
 
     lookback_days: int = Field(default=30, ge=1, le=365)
+    reset: Literal["conversion", "none"] = "conversion"
 
 
 class Concept(_Section):

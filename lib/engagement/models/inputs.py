@@ -91,6 +91,7 @@ PARAMETERS = {
     "as_of_end": TIMESTAMP,
     "timezone": VARCHAR,
     "session_gap_minutes": BIGINT,
+    "session_silence_hours": BIGINT,
     "max_users_per_device": BIGINT,
     "placeholder_ids": VARCHAR,
     "own_domains": VARCHAR,
@@ -98,6 +99,7 @@ PARAMETERS = {
     "reporting_currency": VARCHAR,
     "funnel_window_days": BIGINT,
     "lookback_days": BIGINT,
+    "attribution_reset": VARCHAR,
 }
 """Types of what a model may use as ``:name``; of lists, the type of their items."""
 
@@ -113,6 +115,7 @@ def parameters(settings: Settings, as_of: date) -> dict[str, Any]:
         "as_of_end": end_of_day(as_of, settings.timezone),
         "timezone": settings.timezone,
         "session_gap_minutes": settings.sessions.gap_minutes,
+        "session_silence_hours": settings.sessions.silence_hours,
         "max_users_per_device": settings.identity.max_users_per_device,
         # Ids of people are compared trimmed and in lower case, ids of orders as sent.
         "placeholder_ids": tuple(
@@ -125,6 +128,7 @@ def parameters(settings: Settings, as_of: date) -> dict[str, Any]:
         "reporting_currency": settings.currency.reporting,
         "funnel_window_days": settings.funnel.window_days,
         "lookback_days": settings.attribution.lookback_days,
+        "attribution_reset": settings.attribution.reset,
     }
 
 

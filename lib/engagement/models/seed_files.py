@@ -58,6 +58,7 @@ SEEDS: dict[str, Seed] = {
         lower=("name", "source", "category"),
         choices={"category": CATEGORIES},
     ),
+    "zone_countries": Seed(key=("zone",), required=("country",)),
     "user_agent_rules": Seed(
         key=("attribute", "precedence"),
         required=("value", "pattern"),

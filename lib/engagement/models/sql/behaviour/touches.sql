@@ -55,7 +55,7 @@ people as (
         session_id,
         max_by(person_id, sequence_number) as person_id
     from session_events
-    where session_id is not null and (is_view or coalesce(channel, '') not in ('server', 'sources'))
+    where session_id is not null and not coalesce(is_server, false)
     group by session_id
 )
 
