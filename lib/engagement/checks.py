@@ -12,6 +12,7 @@ import pandas as pd
 from engagement.audience import segments
 from engagement.audience.segments import AudienceError
 from engagement.landing.files import LandingError
+from engagement.moments import in_words
 from engagement.settings import ROOT, Settings
 from engagement.warehouse import WarehouseError, open_warehouse
 
@@ -36,7 +37,7 @@ def check(settings: Settings) -> list[Check]:
             "the environment is pinned for Python 3.11",
         ),
         Check("time zone", True, settings.timezone),
-        Check("as of", True, str(settings.as_of or "the day before the newest event received")),
+        Check("as of", True, in_words(settings)),
     ]
     checks.append(_landing(settings))
     checks += _warehouse(settings)

@@ -13,16 +13,16 @@ import csv
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date
 from decimal import Decimal
 from functools import cache, lru_cache
 from importlib import resources
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlglot import exp
 
 from engagement.flatten.names import table_name
+from engagement.moments import AsOf, whole_day
 from engagement.settings import Events, Settings, read_yaml
 from engagement.warehouse import patterns
 from engagement.warehouse.base import Session
@@ -86,12 +86,14 @@ def contracts() -> Contracts:
 PARAMETERS = {
     "as_of": "date",
     "as_of_end": TIMESTAMP,
+    "last_whole_day": "date",
     "timezone": VARCHAR,
     "session_gap_minutes": BIGINT,
     "max_users_per_device": BIGINT,
     "placeholder_ids": VARCHAR,
     "own_domains": VARCHAR,
     "exclude_bots": BOOLEAN,
+    "settling_days": BIGINT,
     "reporting_currency": VARCHAR,
     "funnel_window_days": BIGINT,
     "lookback_days": BIGINT,
@@ -99,21 +101,25 @@ PARAMETERS = {
 """Types of what a model may use as ``:name``; of lists, the type of their items."""
 
 
-def parameters(settings: Settings, as_of: date) -> dict[str, Any]:
-    """What a model may use as ``:name``.
+def parameters(settings: Settings, as_of: AsOf | date) -> dict[str, Any]:
+    """What a model may use as ``:name``; a plain date means its end.
 
-    ``as_of`` is the last day that a model sees, in the reporting time zone; ``as_of_end`` the
-    moment, in UTC, at which that day has ended.
+    ``as_of`` is the last day that a model sees, in the reporting time zone, ``as_of_end`` the
+    first moment, in UTC, that it does not see, and ``last_whole_day`` the last day that had ended
+    by then.
     """
+    seen = as_of if isinstance(as_of, AsOf) else whole_day(as_of, settings.timezone)
     return {
-        "as_of": as_of,
-        "as_of_end": end_of_day(as_of, settings.timezone),
+        "as_of": seen.day,
+        "as_of_end": seen.end,
+        "last_whole_day": seen.last_whole_day,
         "timezone": settings.timezone,
         "session_gap_minutes": settings.sessions.gap_minutes,
         "max_users_per_device": settings.identity.max_users_per_device,
         "placeholder_ids": settings.identity.placeholder_ids,
         "own_domains": settings.traffic.own_domains,
         "exclude_bots": settings.metrics.exclude_bots,
+        "settling_days": settings.metrics.settling_days,
         "reporting_currency": settings.currency.reporting,
         "funnel_window_days": settings.funnel.window_days,
         "lookback_days": settings.attribution.lookback_days,
@@ -132,12 +138,6 @@ def columns(input_: Table) -> dict[str, str] | None:
         return None
     with file.open(encoding="utf-8") as text:
         return _typed_header(next(csv.reader(text)))
-
-
-def end_of_day(day: date, zone: str) -> datetime:
-    """The moment, as a naive UTC time, at which a day has ended in a time zone."""
-    midnight = datetime.combine(day + timedelta(days=1), time(), tzinfo=ZoneInfo(zone))
-    return midnight.astimezone(ZoneInfo("UTC")).replace(tzinfo=None)
 
 
 def expand(query: exp.Query, session: Session, settings: Settings) -> exp.Query:
