@@ -97,13 +97,44 @@ def test_an_order_takes_the_cart_begun_last(bench: Bench) -> None:
     assert found == [("k1", "abandoned", None), ("k2", "ordered", "o1"), ("k3", "abandoned", None)]
 
 
-def test_a_cart_ordered_weeks_later_was_ordered_and_so_was_a_cancelled_one(bench: Bench) -> None:
+def test_a_cart_ordered_weeks_later_was_ordered(bench: Bench) -> None:
     found = carts(
         bench,
         [{"cart_id": "k1", "timestamp": "2026-01-01 10:00"}],
-        [{"order_id": "o1", "ordered_at": "2026-01-30 10:00", "status": "cancelled"}],
+        [{"order_id": "o1", "ordered_at": "2026-01-30 10:00", "status": "refunded"}],
     )
     assert found == [("k1", "ordered", "o1")]
+
+
+def test_the_cart_of_a_cancelled_order_was_not_abandoned(bench: Bench) -> None:
+    """Nor ordered, unless an order that stands follows before the next cart."""
+    cancelled = {"order_id": "o1", "ordered_at": "2026-01-11 10:00", "status": "cancelled"}
+    again = {"order_id": "o2", "ordered_at": "2026-01-11 11:00", "status": "completed"}
+    added = [
+        {"cart_id": "k1", "timestamp": "2026-01-10 10:00"},
+        {"cart_id": "k2", "timestamp": "2026-01-12 10:00"},
+    ]
+    assert carts(bench, added, [cancelled]) == [
+        ("k1", "cancelled", "o1"),
+        ("k2", "abandoned", None),
+    ]
+    assert carts(bench, added, [cancelled, again]) == [
+        ("k1", "ordered", "o2"),
+        ("k2", "abandoned", None),
+    ]
+
+
+def test_quantities_that_no_cart_holds_are_one_unit(bench: Bench) -> None:
+    """The largest number there is, a million and -1 are 1 each; 999,999 is believed."""
+    found = carts(
+        bench,
+        [
+            {"cart_id": "k1", "timestamp": "2026-01-10 10:00", "quantity": quantity}
+            for quantity in (2**63 - 1, 2**63 - 1, 1_000_000, -1, 999_999)
+        ],
+        columns="units_added",
+    )
+    assert found == [(1_000_003,)]
 
 
 def test_an_order_of_somebody_else_takes_nothing(bench: Bench) -> None:

@@ -27,7 +27,7 @@ def item(order: str, product: str | None = "p1", **more: Any) -> Row:
         "status": "completed",
         "product_id": product,
         "quantity": 1,
-        "amount": Decimal("10.00"),
+        "item_sales": Decimal("10.00"),
         **more,
     }
 
@@ -64,7 +64,14 @@ def products(
     bench.given(
         "marts.orders",
         [
-            {"order_id": name, "is_bot": name in bot_orders}
+            {
+                "order_id": name,
+                "is_bot": name in bot_orders,
+                "status": next(row["status"] for row in items if row["order_id"] == name),
+                "item_sales": sum(
+                    row["item_sales"] or 0 for row in items if row["order_id"] == name
+                ),
+            }
             for name in sorted({row["order_id"] for row in items})
         ],
     )
@@ -79,23 +86,25 @@ def test_events_persons_and_rates(bench: Any) -> None:
     rows = products(
         bench,
         "views, viewers, adds, adders, cart_to_view_rate, orders, buyers, purchase_to_view_rate,"
-        " units, revenue",
+        " units, item_sales",
         views=[event(1, "ann"), event(2, "ann"), event(3, "bob"), event(4, "cyd")],
         adds=[event(5, "ann"), event(6, "ann")],
-        items=[item("o1", quantity=2, amount=Decimal("20.00")), item("o2")],
+        items=[item("o1", quantity=2, item_sales=Decimal("20.00")), item("o2")],
     )
     assert rows == [("p1", 4, 3, 2, 1, 0.3333, 2, 1, 0.3333, 3, Decimal("30.00"))]
 
 
 def test_two_lines_of_an_order_are_one_order(bench: Any) -> None:
-    rows = products(bench, "orders, units, revenue", items=[item("o1"), item("o1", line_number=2)])
+    rows = products(
+        bench, "orders, units, item_sales", items=[item("o1"), item("o1", line_number=2)]
+    )
     assert rows == [("p1", 1, 2, Decimal("20.00"))]
 
 
 def test_cancelled_orders_sell_nothing(bench: Any) -> None:
     rows = products(
         bench,
-        "orders, buyers, units, revenue",
+        "orders, buyers, units, item_sales",
         items=[item("o1", status="cancelled"), item("o2", status="refunded")],
     )
     assert rows == [("p1", 1, 1, 1, Decimal("10.00"))]
@@ -163,7 +172,7 @@ def test_bots_are_left_out(make_bench: Any) -> None:
 
 
 def test_money_that_is_not_known_adds_nothing(bench: Any) -> None:
-    rows = products(bench, "orders, units, revenue", items=[item("o1", amount=None)])
+    rows = products(bench, "orders, units, item_sales", items=[item("o1", item_sales=None)])
     assert rows == [("p1", 1, 1, Decimal("0.00"))]
 
 

@@ -142,7 +142,7 @@ _DEFINITIONS = (
     ("Users", "persons with at least one event."),
     (
         "New users",
-        "persons whose first event was then, unless their account was created a day before or more.",
+        "persons whose first event was then, unless their account is more than a day older.",
     ),
     (
         "Engagement rate",

@@ -1,11 +1,14 @@
 -- Grain: one cart of one person. Key: person_id, cart_id.
 -- Meaning: what was put into a cart, and what became of it. A cart is named by the cart id of Product
 -- Added; where none is sent, each session has a cart of its own ('session:' and its id). A cart is
---   ordered    when the person's next order after its first product comes before the next cart is
---              begun; so each order takes the cart begun last, and a cancelled order took it too,
+--   ordered    when an order of the person that stands comes after its first product and before the
+--              next cart is begun; so each order takes the cart begun last, and a cart takes the first
+--              such order,
+--   cancelled  when only orders that were cancelled came in that time: nobody abandoned it,
 --   open       when its last product was added less than 24 hours before the as-of date ends,
 --   abandoned  otherwise.
--- A cart is a bot's when every product in it was added by a bot.
+-- A cart is a bot's when every product in it was added by a bot. A quantity that is missing, below 1
+-- or above 999,999 is taken as 1.
 with product_added as (
     select * from sources.product_added
 ),
@@ -27,7 +30,7 @@ additions as (
             'event:' || a.id
         ) as cart_id,
         coalesce(se.is_bot, false) as is_bot,
-        case when a.quantity > 0 then a.quantity else 1 end as quantity,
+        case when a.quantity between 1 and 999999 then a.quantity else 1 end as quantity,
         se.event_date,
         a."timestamp" as added_at
     from product_added as a
@@ -66,8 +69,13 @@ ordered as (
         f.cart_id,
         o.order_id,
         o.ordered_at,
+        o.status = 'cancelled' as is_cancelled,
         row_number() over (
-            partition by f.person_id, f.cart_id order by o.ordered_at asc, o.order_id asc
+            partition by f.person_id, f.cart_id
+            order by
+                case when o.status = 'cancelled' then 1 else 0 end asc,
+                o.ordered_at asc,
+                o.order_id asc
         ) as place
     from followed as f
     inner join orders as o
@@ -91,6 +99,7 @@ select
     f.cart_date,
     cast(
         case
+            when o.is_cancelled then 'cancelled'
             when o.order_id is not null then 'ordered'
             when c.is_left then 'abandoned'
             else 'open'

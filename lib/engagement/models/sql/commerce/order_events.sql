@@ -1,13 +1,16 @@
 -- Grain: one event about an order: completed, updated, refunded or cancelled.
 -- Key: order_id, event_number.
--- Meaning: what was said about each order, in the order of time, and what became of the saying:
---   counts  it makes up the order (the first completion; each update, refund and cancellation),
---   repeat  it was said before (a later completion; an event id that came again),
---   orphan  it is about an order that nobody completed, so that there is nothing it could change.
--- Amounts stand here as sent, in the event's currency: its own; else that of its first product; else
--- the order's, which is that of the completion that counts; else the reporting currency. The rate is
--- what one unit is worth in the reporting currency, NULL where the parameters give none. A number
--- from ten thousand million on is no amount of money: NULL.
+-- Meaning: everything that was reported about each order, in order of time, and the role it plays:
+--   counts  it shapes the order: the first completion (by time, then received_at, then id), updates
+--           at or after it, refunds and cancellations,
+--   repeat  it was reported before: a later completion, an event id that came again, or a refund_id
+--           that the order's refunds already had,
+--   early   an update from before the completion: it changes nothing,
+--   orphan  it is about an order that nobody completed, so there is nothing it could change.
+-- Amounts are as sent, in the event's currency: its own; else that of the first line it lists; else
+-- the currency of the completion that counts; else the reporting currency. The rate is what one unit
+-- is worth in the reporting currency, NULL where the parameters give none. An amount of 10^10 or more
+-- is not believed: it is NULL, as if it had not been sent, and counted in amounts_not_believed.
 with order_completed as (
     select * from sources.order_completed
 ),
@@ -45,6 +48,7 @@ said as (
         c.received_at_utc_date,
         c.order_id,
         c.checkout_id,
+        cast(null as varchar) as refund_id,
         c.currency,
         c.total,
         c."value",
@@ -67,6 +71,7 @@ said as (
         u.received_at_utc_date,
         u.order_id,
         u.checkout_id,
+        cast(null as varchar) as refund_id,
         u.currency,
         u.total,
         u."value",
@@ -89,6 +94,7 @@ said as (
         r.received_at_utc_date,
         r.order_id,
         r.checkout_id,
+        r.refund_id,
         r.currency,
         r.total,
         r."value",
@@ -111,6 +117,7 @@ said as (
         x.received_at_utc_date,
         x.order_id,
         x.checkout_id,
+        cast(null as varchar) as refund_id,
         x.currency,
         x.total,
         x."value",
@@ -127,6 +134,40 @@ said as (
     from order_cancelled as x
 ),
 
+-- Only events that name no currency of their own are searched for their first line.
+listed as (
+    select
+        s.kind,
+        s.id,
+        s.received_at_utc_date,
+        t.n as line_number,
+        json_text(t.item, '$.product_id') as product_id,
+        json_text(t.item, '$.sku') as sku,
+        json_text(t.item, '$.name') as name,
+        json_text(t.item, '$.price') as price_text,
+        json_text(t.item, '$.currency') as currency
+    from said as s
+    cross join unnest(json_items(s.products)) with ordinality as t (item, n)
+    where nullif(regexp_replace(s.currency, '[ \t\r\n]+', ''), '') is null
+),
+
+first_lines as (
+    select
+        l.kind,
+        l.id,
+        l.received_at_utc_date,
+        l.currency,
+        row_number() over (
+            partition by l.kind, l.id, l.received_at_utc_date order by l.line_number
+        ) as place
+    from listed as l
+    where
+        nullif(l.product_id, '') is not null
+        or nullif(l.sku, '') is not null
+        or nullif(l.name, '') is not null
+        or regexp_like(l.price_text, '^[-+]?[0-9]+([.][0-9]+)?([eE][-+]?[0-9]{1,2})?\z')
+),
+
 named as (
     select
         s.kind,
@@ -134,15 +175,20 @@ named as (
         s.id,
         s.received_at_utc_date,
         s."timestamp",
+        s.received_at,
         nullif(regexp_replace(s.order_id, '^[ \t\r\n]+|[ \t\r\n]+\z', ''), '') as order_id,
-        nullif(upper(regexp_replace(
-            coalesce(
-                s.currency,
-                json_text(element_at(json_items(s.products), 1), '$.currency')
-            ),
-            '[ \t\r\n]+', ''
-        )), '') as currency
+        nullif(regexp_replace(s.refund_id, '^[ \t\r\n]+|[ \t\r\n]+\z', ''), '') as refund_id,
+        coalesce(
+            nullif(upper(regexp_replace(s.currency, '[ \t\r\n]+', '')), ''),
+            nullif(upper(regexp_replace(f.currency, '[ \t\r\n]+', '')), '')
+        ) as currency
     from said as s
+    left join first_lines as f
+        on
+            s.kind = f.kind
+            and s.id = f.id
+            and s.received_at_utc_date = f.received_at_utc_date
+            and f.place = 1
 ),
 
 keyed as (
@@ -152,13 +198,15 @@ keyed as (
         n.id,
         n.received_at_utc_date,
         n."timestamp",
+        n.received_at,
         n.currency,
         :reporting_currency as default_currency,
         n.order_id is not null and n.order_id not in (:placeholder_ids) as has_order_id,
         case
             when n.order_id is null or n.order_id in (:placeholder_ids) then 'event:' || n.id
             else n.order_id
-        end as order_id
+        end as order_id,
+        case when n.refund_id not in (:placeholder_ids) then n.refund_id end as refund_id
     from named as n
 ),
 
@@ -166,30 +214,37 @@ numbered as (
     select
         k.order_id,
         k.has_order_id,
+        k.refund_id,
         k.kind,
         k.id,
         k.received_at_utc_date,
+        k."timestamp",
         k.currency,
         k.default_currency,
         row_number() over (
             partition by k.order_id
-            order by k."timestamp", k.kind_order, k.id, k.received_at_utc_date
+            order by k."timestamp", k.kind_order, k.received_at, k.id, k.received_at_utc_date
         ) as event_number,
         row_number() over (
             partition by k.order_id, k.kind
-            order by k."timestamp", k.id, k.received_at_utc_date
+            order by k."timestamp", k.received_at, k.id, k.received_at_utc_date
         ) as number_of_kind,
         row_number() over (
             partition by k.order_id, k.kind, k.id
-            order by k."timestamp", k.received_at_utc_date
-        ) as number_of_id
+            order by k."timestamp", k.received_at, k.received_at_utc_date
+        ) as number_of_id,
+        row_number() over (
+            partition by k.order_id, k.kind, k.refund_id
+            order by k."timestamp", k.received_at, k.id, k.received_at_utc_date
+        ) as number_of_refund_id
     from keyed as k
 ),
 
 completions as (
     select
         n.order_id,
-        n.currency
+        n.currency,
+        n."timestamp" as completed_at
     from numbered as n
     where n.kind = 'completed' and n.number_of_kind = 1
 ),
@@ -199,6 +254,7 @@ placed as (
         n.order_id,
         n.event_number,
         n.has_order_id,
+        n.refund_id,
         n.kind,
         n.id,
         n.received_at_utc_date,
@@ -206,11 +262,28 @@ placed as (
             when c.order_id is null then 'orphan'
             when n.kind = 'completed' and n.number_of_kind > 1 then 'repeat'
             when n.number_of_id > 1 then 'repeat'
+            when n.refund_id is not null and n.number_of_refund_id > 1 then 'repeat'
+            when n.kind = 'updated' and n."timestamp" < c.completed_at then 'early'
             else 'counts'
         end as role,
         coalesce(n.currency, c.currency, n.default_currency) as currency
     from numbered as n
     left join completions as c on n.order_id = c.order_id
+),
+
+believed as (
+    select
+        s.kind,
+        s.id,
+        s.received_at_utc_date,
+        try_cast(double_text(s.total) as decimal(16, 6)) as total,
+        try_cast(double_text(s."value") as decimal(16, 6)) as "value",
+        try_cast(double_text(s.revenue) as decimal(16, 6)) as revenue,
+        try_cast(double_text(s.subtotal) as decimal(16, 6)) as subtotal,
+        try_cast(double_text(s.discount) as decimal(16, 6)) as discount,
+        try_cast(double_text(s.shipping) as decimal(16, 6)) as shipping,
+        try_cast(double_text(s.tax) as decimal(16, 6)) as tax
+    from said as s
 )
 
 select
@@ -221,22 +294,35 @@ select
     cast(p.role as varchar) as role,
     p.id,
     p.received_at_utc_date,
+    p.refund_id,
     s.checkout_id,
     s.coupon,
     s.payment_method,
     s.products,
     p.currency,
     r.rate,
-    try_cast(double_text(s.total) as decimal(16, 6)) as total,
-    try_cast(double_text(s."value") as decimal(16, 6)) as "value",
-    try_cast(double_text(s.revenue) as decimal(16, 6)) as revenue,
-    try_cast(double_text(s.subtotal) as decimal(16, 6)) as subtotal,
-    try_cast(double_text(s.discount) as decimal(16, 6)) as discount,
-    try_cast(double_text(s.shipping) as decimal(16, 6)) as shipping,
-    try_cast(double_text(s.tax) as decimal(16, 6)) as tax,
+    b.total,
+    b."value",
+    b.revenue,
+    b.subtotal,
+    b.discount,
+    b.shipping,
+    b.tax,
+    cast(
+        case when s.total is not null and b.total is null then 1 else 0 end
+        + case when s."value" is not null and b."value" is null then 1 else 0 end
+        + case when s.revenue is not null and b.revenue is null then 1 else 0 end
+        + case when s.subtotal is not null and b.subtotal is null then 1 else 0 end
+        + case when s.discount is not null and b.discount is null then 1 else 0 end
+        + case when s.shipping is not null and b.shipping is null then 1 else 0 end
+        + case when s.tax is not null and b.tax is null then 1 else 0 end
+        as bigint
+    ) as amounts_not_believed,
     s."timestamp",
     s.received_at
 from placed as p
 inner join said as s
     on p.kind = s.kind and p.id = s.id and p.received_at_utc_date = s.received_at_utc_date
+inner join believed as b
+    on p.kind = b.kind and p.id = b.id and p.received_at_utc_date = b.received_at_utc_date
 left join rates as r on p.currency = r.currency

@@ -1,6 +1,6 @@
 -- Grain: one line of an order. Key: order_id, line_number.
 -- Meaning: what was ordered: the lines of the latest list of products that the order's completion or
--- an update of it sent. Money is in the reporting currency, NULL where the order's is. An amount is
+-- an update of it sent. Money is in the reporting currency, NULL where the order's is. item_sales is
 -- the line's own price times its quantity, converted once, so that it may be a cent off unit_price
 -- times quantity. Refunds and cancellations leave the lines as they were ordered; status tells.
 with orders as (
@@ -26,8 +26,11 @@ select
     o.is_bot,
     ol.is_quantity_assumed,
     ol.quantity,
-    case when o.is_converted then cast(ol.unit_price * ol.rate as decimal(18, 2)) end as unit_price,
-    case when o.is_converted then cast(ol.amount * ol.rate as decimal(18, 2)) end as amount,
+    case
+        when o.is_converted
+            then try_cast(cast(ol.unit_price as decimal(28, 6)) * ol.rate as decimal(18, 2))
+    end as unit_price,
+    case when o.is_converted then ol.item_sales end as item_sales,
     o.ordered_at
 from orders as o
 inner join order_event_lines as ol

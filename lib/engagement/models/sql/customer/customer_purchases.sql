@@ -27,7 +27,7 @@ placed as (
         o.is_converted,
         o.payment_method,
         o.units,
-        o.refunded,
+        o.refunds as refunded,
         o.revenue,
         o.order_date,
         o.ordered_at,
@@ -140,7 +140,7 @@ bought as (
         s.ordered_at,
         coalesce(oi.product_id, oi.sku, oi.name) as product,
         oi.category,
-        oi.amount
+        oi.item_sales as amount
     from standing as s
     inner join order_items as oi on s.order_id = oi.order_id
     where oi.quantity > 0

@@ -3,8 +3,9 @@
 -- Meaning: what became of a product from the first look to the order, over all days to the as-of
 -- date. Rates count persons: of those who looked at it, how many put it into the cart or bought it.
 -- People also add from lists without opening the product's page, so a rate may pass one.
--- Revenue is that of the items as ordered, without cancelled orders, before refunds, shipping and
--- discounts on the whole order; names are the latest ones seen.
+-- item_sales are those of the lines of orders that stand, before refunds and discounts on the order;
+-- over all products they are the item sales of revenue_reconciliation, which leads from them to
+-- revenue. Names are the latest ones seen.
 with session_events as (
     select * from marts.session_events
 ),
@@ -67,7 +68,7 @@ items as (
         oi.ordered_at,
         oi.status <> 'cancelled' as stands,
         oi.quantity,
-        oi.amount
+        oi.item_sales
     from order_items as oi
     inner join orders as o on oi.order_id = o.order_id
     where not (:exclude_bots and coalesce(o.is_bot, false))
@@ -90,7 +91,7 @@ sales as (
         count(distinct i.order_id) as orders,
         count(distinct i.person_id) as buyers,
         cast(sum(i.quantity) as bigint) as units,
-        cast(sum(i.amount) as decimal(18, 2)) as revenue
+        cast(sum(i.item_sales) as decimal(38, 2)) as item_sales
     from items as i
     where i.stands
     group by i.product_id
@@ -167,7 +168,7 @@ select
     coalesce(s.buyers, 0) as buyers,
     round(cast(coalesce(s.buyers, 0) as double) / nullif(t.viewers, 0), 4) as purchase_to_view_rate,
     coalesce(s.units, 0) as units,
-    cast(coalesce(s.revenue, 0) as decimal(18, 2)) as revenue
+    cast(coalesce(s.item_sales, 0) as decimal(38, 2)) as item_sales
 from products as p
 left join interest as t on p.product_id = t.product_id
 left join sales as s on p.product_id = s.product_id
