@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import difflib
+import itertools
 import os
 import re
 import types
@@ -228,11 +229,26 @@ class Identity(_Section):
     """Guards of the identity map.
 
     An anonymous id seen with more than ``max_users_per_device`` user ids is a shared device and
-    merges nobody. ``placeholder_ids`` are values that stand for no id at all.
+    merges nobody. ``placeholder_ids`` are values that stand for no id at all; case and surrounding
+    blanks do not matter, and a blank id is always one.
     """
 
     max_users_per_device: int = Field(default=1, ge=1)
     placeholder_ids: tuple[str, ...] = ("", "null", "undefined", "0", "anonymous")
+
+    def is_placeholder(self, value: str) -> bool:
+        """Whether an id stands for no id at all."""
+        bare = _bare(value)
+        return not bare or bare in {_bare(placeholder) for placeholder in self.placeholder_ids}
+
+    @property
+    def bare_placeholder_ids(self) -> tuple[str, ...]:
+        """The placeholders as SQL compares them: trimmed and in lower case, each once."""
+        return tuple(dict.fromkeys(_bare(value) for value in self.placeholder_ids))
+
+
+def _bare(value: str) -> str:
+    return value.strip(" \t\r\n").lower()
 
 
 class Sessions(_Section):
@@ -411,8 +427,9 @@ class Events(_Section):
 class Consent(_Section):
     """Which trait answers whether a person may be contacted, per channel.
 
-    ``traits`` names, per channel, a column of ``events.identifies``. Where a person never
-    answered, ``unanswered`` decides: ``deny`` (the default) or ``allow``.
+    ``traits`` names, per channel, a column of ``events.identifies``. Only a person who never gave
+    an answer is silent; for them ``unanswered`` decides: ``deny`` (the default) or ``allow``. An
+    answer that cannot be read counts as no.
     """
 
     traits: dict[Literal["email", "sms", "push"], str] = {
@@ -421,6 +438,41 @@ class Consent(_Section):
         "push": "consent_push",
     }
     unanswered: Literal["allow", "deny"] = "deny"
+
+
+class Customers(_Section):
+    """Where the scores of RFM change, which stages and segments follow from.
+
+    Each list holds four values, each greater than the one before. ``recency_days``: a last kept
+    order less than this many days ago scores 5, 4, 3, 2. ``frequency_orders``: from this many kept
+    orders on the score is 2, 3, 4, 5. ``monetary``: from this spend on, in the reporting currency,
+    likewise.
+    """
+
+    recency_days: tuple[int, ...] = (30, 60, 90, 365)
+    frequency_orders: tuple[int, ...] = (2, 3, 4, 6)
+    monetary: tuple[Decimal, ...] = (Decimal(50), Decimal(100), Decimal(250), Decimal(500))
+
+    @field_validator("recency_days", "frequency_orders", "monetary")
+    @classmethod
+    def _rising(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
+        if len(values) != 4 or values[0] <= 0 or any(a >= b for a, b in itertools.pairwise(values)):
+            raise ValueError("four values above 0 are expected, each greater than the one before")
+        return values
+
+    @field_validator("frequency_orders")
+    @classmethod
+    def _one_order_scores_1(cls, values: tuple[int, ...]) -> tuple[int, ...]:
+        if values[0] < 2:
+            raise ValueError("the first value must be 2 or more: one order scores 1")
+        return values
+
+    @field_validator("monetary")
+    @classmethod
+    def _amounts(cls, values: tuple[Decimal, ...]) -> tuple[Decimal, ...]:
+        if any(value != round(value, 2) or value >= 10**16 for value in values):
+            raise ValueError("amounts have at most two decimal places and are below 10^16")
+        return values
 
 
 class Audience(_Section):
@@ -499,6 +551,7 @@ class Settings(_Section):
     attribution: Attribution = Attribution()
     events: Events = Events()
     consent: Consent = Consent()
+    customers: Customers = Customers()
     audience: Audience = Audience()
     personalize: Personalize = Personalize()
 
@@ -535,6 +588,18 @@ class Settings(_Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _no_answer_is_lost(self) -> Self:
+        """A declared column drops what does not fit: a boolean one the answer 'unsubscribed'."""
+        traits = {_letters(trait) for trait in self.consent.traits.values()}
+        for name, planned in self.tracking_plan.get("identifies", {}).items():
+            if planned.type not in (None, "string") and _letters(name) in traits:
+                raise ValueError(
+                    f"tracking_plan.identifies.{name}: an answer about consent may be any word: "
+                    f"declare it as string, not as {planned.type}"
+                )
+        return self
+
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, zone: str) -> str:
@@ -556,6 +621,11 @@ def _day(value: Any) -> date:
     if not isinstance(value, str) or not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
         raise ValueError("no date")
     return date.fromisoformat(value)
+
+
+def _letters(name: str) -> str:
+    """What ``consent_email``, ``consent.email`` and ``consentEmail`` have in common."""
+    return re.sub("[^a-z0-9]", "", name.lower())
 
 
 @cache

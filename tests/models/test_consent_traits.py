@@ -21,6 +21,6 @@ def test_a_consent_is_read_from_the_trait_that_the_parameters_name(
     )
     values = parameters(bench.settings, bench.as_of)
     found = bench.session.query(expand(query, bench.session, bench.settings), values)
-    assert found["consent_email"].tolist() == [True]
+    assert found["consent_email"].tolist() == ["true"]
     assert found["newsletter"].tolist() == [True]
     assert found["consent_sms"].isna().all()

@@ -5,10 +5,13 @@ The as-of date is 2026-01-31 throughout.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import duckdb
+
+from engagement.models.runner import models
 from tests.models.conftest import Bench
 
 D = Decimal
@@ -31,7 +34,8 @@ def build(
     """Fill what customer 360 reads and build it. Rows leave out what does not matter:
 
     the person is p1; an event of any kind has a ``timestamp``, a session ``started_at``, an order
-    ``ordered_at``, and their dates are those. Everybody has a profile.
+    ``ordered_at``, and their dates are those. An order's net revenue is its revenue. Everybody has
+    a profile.
     """
     seen = [
         {"id": f"{kind}{number}", "person_id": "p1", "timestamp": "2026-01-30 10:00", **row}
@@ -81,7 +85,8 @@ def build(
             "status": "completed",
             "is_converted": row.get("revenue") is not None,
             "units": 1,
-            "refunded": None if row.get("revenue") is None else D("0.00"),
+            "refunds": None if row.get("revenue") is None else D("0.00"),
+            "net_revenue": row.get("revenue"),
             "is_bot": False,
         }
         | row
@@ -119,6 +124,14 @@ def build(
         ],
     )
     bench.build("customer_behaviour", "customer_purchases", "customer_interests", "customer_360")
+
+
+def kept(days: str, person: str = "p1", revenue: Any = 1) -> Rows:
+    """Orders of one person, one for each of some days."""
+    return [
+        {"person_id": person, "ordered_at": f"{day} 10:00", "revenue": D(revenue)}
+        for day in days.split()
+    ]
 
 
 def customer(bench: Bench, columns: str, person: str = "p1") -> tuple[Any, ...]:
@@ -239,16 +252,18 @@ def test_what_never_happened_is_zero_and_what_is_unknown_is_null(bench: Bench) -
     assert customer(bench, windows("abandoned_carts")) == (0, 0, 0, 0, 0)
     assert customer(bench, windows("products_added")) == (0, 0, 0, 0, 0)
     assert customer(
-        bench, "refunded_total, units_bought, categories_bought, cancelled_orders, lifetime_value"
-    ) == (D("0.00"), 0, 0, 0, D("0.00"))
+        bench, "refunds_total, units_bought, categories_bought, cancelled_orders, coupon_orders"
+    ) == (D("0.00"), 0, 0, 0, 0)
     unknown = """
         age, gender, email_domain, mean_session_seconds, mean_order_value, median_order_value,
         highest_order_value, last_order_value, units_per_order, mean_days_between_orders,
         days_since_account_created, days_since_last_cart, days_since_last_order, last_order_date,
         recency_score, rfm_segment, favourite_brand, favourite_brand_share, top_category_by_spend,
-        last_viewed_product_id, first_touch_channel, campaign_sources, consent_email
+        last_viewed_product_id, first_touch_channel, campaign_sources, consent_email,
+        consent_email_at, birthday_month, coupon_order_share, expected_value,
+        days_since_last_kept_order
     """
-    assert customer(bench, unknown) == (None,) * 23
+    assert customer(bench, unknown) == (None,) * 28
 
 
 def test_nobody_at_all(bench: Bench) -> None:
@@ -284,10 +299,15 @@ def test_bots_are_flagged_and_left_out_of_what_is_counted(make_bench: Any) -> No
     build(bench, **rows)
     assert customer(bench, counted, "crawler") == (True, 0, 0, 0, D("0.00"), 0)
     assert customer(bench, "is_bot, events_total, days_since_last_seen", "both") == (False, 1, 3)
+    times = "first_seen_at, last_seen_at, days_since_first_seen, days_since_last_seen"
+    assert customer(bench, times, "crawler") == (None,) * 4
+    assert customer(bench, "is_churned_7, lifecycle_stage", "crawler") == (None, "visitor")
+    assert customer(bench, times, "both") == (*[at("2026-01-28 10:00")] * 2, 3, 3)
     bench = make_bench(metrics__exclude_bots=False)
     build(bench, **rows)
     assert customer(bench, counted, "crawler") == (True, 1, 1, 1, D("5.00"), 1)
     assert customer(bench, "is_bot, events_total, days_since_last_seen", "both") == (False, 2, 2)
+    assert customer(bench, times, "both") == (at("2026-01-28 10:00"), at("2026-01-29 10:00"), 3, 2)
 
 
 def test_app_and_web(bench: Bench) -> None:
@@ -364,7 +384,7 @@ def test_sessions_first_touch_and_campaigns(bench: Bench) -> None:
 
 
 def test_the_products_viewed_and_added_last(bench: Bench) -> None:
-    """By time, then by event id; an event without any id of a product does not count here."""
+    """By time, then by event id; an event that names no product at all does not count here."""
     build(
         bench,
         viewed=[
@@ -383,6 +403,20 @@ def test_the_products_viewed_and_added_last(bench: Bench) -> None:
         at("2026-01-20 10:00"),
     )
     assert customer(bench, "last_added_product_id, last_added_product_name") == ("J-1", "Jug")
+
+
+def test_a_product_without_an_id_is_known_by_its_name(bench: Bench) -> None:
+    build(
+        bench,
+        viewed=[
+            {"product_id": "mug", "name": "Mug", "timestamp": "2026-01-20 10:00"},
+            {"name": "Teapot", "timestamp": "2026-01-21 10:00"},
+        ],
+        added=[{"name": "Jug", "timestamp": "2026-01-20 10:00"}],
+    )
+    viewed = "last_viewed_product_id, last_viewed_product_name, last_viewed_at"
+    assert customer(bench, viewed) == (None, "Teapot", at("2026-01-21 10:00"))
+    assert customer(bench, "last_added_product_id, last_added_product_name") == (None, "Jug")
 
 
 def test_carts(bench: Bench) -> None:
@@ -438,59 +472,178 @@ def test_one_order_has_no_interval(bench: Bench) -> None:
 
 
 def test_cancelled_refunded_and_unvalued_orders(bench: Bench) -> None:
-    """A cancelled order is in nothing; one of unknown worth counts, and is in no amount."""
+    """A cancelled order is in nothing; one of unknown worth counts, and is in no amount.
+
+    Revenue of the three valued orders is 30 + 20 + 8 = 58, their refunds 5 + 8: spend 45. The
+    values of orders are before refunds: the mean is 58 / 3. Two orders are kept beside the one of
+    unknown worth: the last kept one is that of the 13th.
+    """
     build(
         bench,
         orders=[
             {"ordered_at": "2026-01-10 10:00", "revenue": D(30), "units": 3},
             {
                 "ordered_at": "2026-01-11 10:00",
-                "revenue": D(15),
-                "refunded": D(5),
+                "revenue": D(20),
+                "refunds": D(5),
+                "net_revenue": D(15),
                 "status": "partially_refunded",
             },
+            {"ordered_at": "2026-01-13 10:00", "revenue": None},
             {
-                "ordered_at": "2026-01-12 10:00",
-                "revenue": D(0),
-                "refunded": D(8),
+                "ordered_at": "2026-01-14 10:00",
+                "revenue": D(8),
+                "refunds": D(8),
+                "net_revenue": D(0),
                 "status": "refunded",
             },
-            {"ordered_at": "2026-01-13 10:00", "revenue": None},
-            {"ordered_at": "2026-01-14 10:00", "revenue": D(0), "status": "cancelled"},
+            {"ordered_at": "2026-01-15 10:00", "revenue": D(0), "status": "cancelled"},
         ],
     )
     assert customer(
-        bench, "orders_total, valued_orders, unvalued_orders, cancelled_orders, refunded_orders"
-    ) == (4, 3, 1, 1, 2)
-    assert customer(
-        bench, "spend_total, refunded_total, mean_order_value, last_order_value, units_bought"
-    ) == (D("45.00"), D("13.00"), 15.0, D("0.00"), 6)
-    assert str(customer(bench, "last_order_date")[0]) == "2026-01-13"
-
-
-def test_who_only_ever_cancelled_is_no_customer(bench: Bench) -> None:
-    build(
         bench,
-        orders=[{"ordered_at": "2026-01-14 10:00", "revenue": D(0), "status": "cancelled"}],
-    )
-    assert customer(bench, "orders_total, cancelled_orders, rfm_segment, lifecycle_stage") == (
-        0,
-        1,
-        None,
-        "visitor",
-    )
-    assert customer(bench, "spend_total, lifetime_value") == (D("0.00"), D("0.00"))
+        "orders_total, kept_orders, valued_orders, unvalued_orders, cancelled_orders, "
+        "refunded_orders",
+    ) == (4, 3, 3, 1, 1, 2)
+    assert customer(bench, "spend_total, refunds_total, units_bought") == (D(45), D(13), 6)
+    assert customer(
+        bench, "mean_order_value, median_order_value, highest_order_value, last_order_value"
+    ) == (19.3333, 20.0, D(30), D(8))
+    assert customer(bench, "days_since_last_order, days_since_last_kept_order") == (17, 18)
+    assert str(customer(bench, "last_order_date")[0]) == "2026-01-14"
 
 
-def test_the_lifetime_value_is_the_spend_and_the_last_year_once_more(bench: Bench) -> None:
+def test_a_cancelled_first_order_leaves_the_second_as_the_first(bench: Bench) -> None:
     build(
         bench,
         orders=[
-            {"ordered_at": "2024-06-01 10:00", "revenue": D(100)},
-            {"ordered_at": "2025-06-01 10:00", "revenue": D(30)},
+            {"ordered_at": "2025-01-10 10:00", "revenue": D(0), "status": "cancelled"},
+            *kept("2026-01-10"),
         ],
     )
-    assert customer(bench, "spend_total, spend_365, lifetime_value") == (D(130), D(30), D(160))
+    assert customer(
+        bench, "days_since_first_order, orders_total, cancelled_orders, lifecycle_stage"
+    ) == (21, 1, 1, "new")
+
+
+def test_who_only_ever_cancelled_or_sent_back_is_no_buyer(bench: Bench) -> None:
+    """A wholly refunded order counts as an order; its customer has no stage of a buyer."""
+    zero = {"revenue": D(0), "net_revenue": D(0)}
+    build(
+        bench,
+        profiles=[{"person_id": "known", "is_identified": True}],
+        orders=[
+            {"ordered_at": "2026-01-14 10:00", **zero, "status": "cancelled"},
+            {
+                "person_id": "known",
+                "ordered_at": "2026-01-14 10:00",
+                "revenue": D(9),
+                "refunds": D(9),
+                "net_revenue": D(0),
+                "status": "refunded",
+            },
+        ],
+    )
+    columns = """
+        orders_total, kept_orders, cancelled_orders, recency_score, rfm_segment, lifecycle_stage,
+        spend_total, expected_value, highest_order_value
+    """
+    nobody = (None, None)
+    assert customer(bench, columns) == (0, 0, 1, *nobody, "visitor", D("0.00"), None, None)
+    assert customer(bench, columns, "known") == (
+        (1, 0, 0, *nobody, "lead", D("0.00"), None, D("9.00"))
+    )
+
+
+def test_refunds_can_make_a_window_of_spend_smaller_than_the_shorter_one(bench: Bench) -> None:
+    """Net revenue may be negative: an order of 10 that only its shipping of 12 was paid for."""
+    build(
+        bench,
+        orders=[*kept("2026-01-31", revenue=5), *kept("2026-01-20", revenue=-2)],
+    )
+    assert customer(bench, "spend_7, spend_30, spend_total") == (D(5), D(3), D(3))
+
+
+def test_great_amounts_are_summed(bench: Bench) -> None:
+    """Twelve orders of 9,999,999,999,999,999.99, the greatest amount of a row."""
+    most = "9999999999999999.99"
+    build(bench, orders=[row for _ in range(12) for row in kept("2026-01-10", revenue=most)])
+    assert customer(bench, "spend_total, highest_order_value, monetary_score") == (
+        D("119999999999999999.88"),
+        D(most),
+        5,
+    )
+
+
+def test_orders_with_a_coupon(bench: Bench) -> None:
+    """One of three that stand; the cancelled one does not count."""
+    build(
+        bench,
+        orders=[
+            *kept("2026-01-10 2026-01-11"),
+            kept("2026-01-12")[0] | {"coupon": "WINTER"},
+            kept("2026-01-13", revenue=0)[0] | {"coupon": "WINTER", "status": "cancelled"},
+        ],
+    )
+    assert customer(bench, "coupon_orders, coupon_order_share") == (1, 0.3333)
+
+
+# --- expected value -----------------------------------------------------------------------------
+
+
+def test_the_expected_value_is_what_people_like_this_brought(bench: Bench) -> None:
+    """The landing has 180 days, from 2025-08-05: H is 90, so the past ends on 2025-11-02.
+
+    On that day 30 people had ordered once, 0 to 29 days before: R5 F1. Since then one of them
+    spent 590 and had 10 refunded of another order of 30: 610 / 30 people x 365 / 90 days is 82.46.
+    A newcomer is R5 F1 today. Who ordered three months ago is R2 F1, where nobody was then.
+    """
+    past = [f"2025-10-{day:02}" for day in range(4, 32)] + ["2025-11-01", "2025-11-02"]
+    build(
+        bench,
+        events=[{"timestamp": "2025-08-05 10:00", "person_id": "first"}],
+        orders=[
+            *(row for n, day in enumerate(past) for row in kept(day, f"past{n:02}")),
+            *kept("2025-11-03", "past00", revenue=590),
+            kept("2026-01-01", "past00", revenue=30)[0]
+            | {"refunds": D(10), "net_revenue": D(20), "status": "partially_refunded"},
+            *kept("2026-01-30", "newcomer", revenue=7),
+        ],
+    )
+    found = "recency_score, frequency_score, expected_value"
+    assert customer(bench, found, "newcomer") == (5, 1, 82.46)
+    assert customer(bench, found, "past01") == (2, 1, None)
+    assert customer(bench, found, "first") == (None, None, None)
+
+
+def test_an_expected_value_needs_thirty_people_and_ninety_days(bench: Bench) -> None:
+    """29 people are too few; a landing of 179 days gives an H of 89."""
+    for people, first, expected in ((29, "2025-08-05", None), (30, "2025-08-06", None)):
+        build(
+            bench,
+            events=[{"timestamp": f"{first} 10:00", "person_id": "first"}],
+            orders=[
+                *(row for n in range(people) for row in kept("2025-10-20", f"past{n}")),
+                *kept("2026-01-30", "newcomer"),
+            ],
+        )
+        assert customer(bench, "recency_score, expected_value", "newcomer") == (5, expected)
+
+
+def test_the_horizon_is_a_year_at_most(bench: Bench) -> None:
+    """Of a landing of 1000 days, H is 365: the order of 2025-01-31 is of then, that of the next day
+    of since. 30 people, of whom each spent 4 since.
+    """
+    people = [f"past{n}" for n in range(30)]
+    build(
+        bench,
+        events=[{"timestamp": "2023-05-08 10:00", "person_id": "first"}],
+        orders=[
+            *(row for person in people for row in kept("2025-01-31 2025-02-01", person, 4)),
+            *kept("2026-01-30", "newcomer"),
+        ],
+    )
+    assert customer(bench, "expected_value", "newcomer") == (4.0,)
 
 
 def test_payment_methods(bench: Bench) -> None:
@@ -510,12 +663,12 @@ def test_categories_by_spend_and_by_orders(bench: Bench) -> None:
         bench,
         orders=[{"ordered_at": f"2026-01-1{number} 10:00", "revenue": D(1)} for number in range(3)],
         items=[
-            {"order_id": "o1", "product_id": "a", "category": "books", "amount": D(5)},
-            {"order_id": "o1", "product_id": "b", "category": "toys", "amount": D(40)},
-            {"order_id": "o1", "product_id": "b", "category": "toys", "amount": D(40)},
-            {"order_id": "o2", "product_id": "a", "category": "books", "amount": D(5)},
-            {"order_id": "o3", "category": "hats", "amount": D(0), "quantity": 0},
-            {"order_id": "o3", "product_id": "c", "amount": D(500)},
+            {"order_id": "o1", "product_id": "a", "category": "books", "item_sales": D(5)},
+            {"order_id": "o1", "product_id": "b", "category": "toys", "item_sales": D(40)},
+            {"order_id": "o1", "product_id": "b", "category": "toys", "item_sales": D(40)},
+            {"order_id": "o2", "product_id": "a", "category": "books", "item_sales": D(5)},
+            {"order_id": "o3", "category": "hats", "item_sales": D(0), "quantity": 0},
+            {"order_id": "o3", "product_id": "c", "item_sales": D(500)},
         ],
     )
     assert customer(
@@ -532,10 +685,10 @@ def test_equal_categories_are_told_apart_by_the_last_order_then_by_name(bench: B
             {"ordered_at": "2026-01-11 10:00", "revenue": D(1), "person_id": "p2"},
         ],
         items=[
-            {"order_id": "o1", "category": "books", "amount": D(5)},
-            {"order_id": "o2", "category": "toys", "amount": D(5)},
-            {"order_id": "o3", "category": "toys", "amount": D(5)},
-            {"order_id": "o3", "category": "books", "amount": D(5)},
+            {"order_id": "o1", "category": "books", "item_sales": D(5)},
+            {"order_id": "o2", "category": "toys", "item_sales": D(5)},
+            {"order_id": "o3", "category": "toys", "item_sales": D(5)},
+            {"order_id": "o3", "category": "books", "item_sales": D(5)},
         ],
     )
     top = "top_category_by_spend, top_category_by_orders"
@@ -586,120 +739,140 @@ def test_equal_favourites_are_told_apart_by_the_last_touch_then_by_name(bench: B
 # --- scores and stages --------------------------------------------------------------------------
 
 
-def test_equal_values_have_equal_scores(bench: Bench) -> None:
-    """Of five buyers three spent 10, one 20, one 30: nobody is below the three, three and four of
-    five are below the others. All ordered on one day: nobody later, so all of them are recent.
-    """
-    spends = {"a": 10, "b": 10, "c": 10, "d": 20, "e": 30}
+def days_ago(days: int) -> str:
+    return (date(2026, 1, 31) - timedelta(days=days)).isoformat()
+
+
+def test_recency_is_the_days_since_the_last_kept_order(bench: Bench) -> None:
+    edges = {0: 5, 29: 5, 30: 4, 59: 4, 60: 3, 89: 3, 90: 2, 364: 2, 365: 1, 2000: 1}
     build(
         bench,
         orders=[
-            {"person_id": person, "ordered_at": "2026-01-10 10:00", "revenue": D(value)}
-            for person, value in spends.items()
+            *(row for days in edges for row in kept(days_ago(days), f"{days}")),
+            # Later orders that were not kept change nothing.
+            *(row | {"status": "refunded"} for row in kept(days_ago(1), "365")),
         ],
     )
-    assert bench.rows("""
-        select person_id, recency_score, frequency_score, monetary_score
-        from marts.customer_360 order by person_id
-    """) == [("a", 5, 1, 1), ("b", 5, 1, 1), ("c", 5, 1, 1), ("d", 5, 1, 4), ("e", 5, 1, 5)]
+    found = bench.rows("select person_id, recency_score from marts.customer_360")
+    assert {int(person): score for person, score in found} == edges
 
 
-def test_scores_are_fifths_also_where_five_does_not_divide_the_buyers(bench: Bench) -> None:
-    """Seven buyers, each a day later and of more spend: 5 x 0 … 6 / 7 is 0, 0.7, 1.4, 2.1, 2.9,
-    3.6, 4.3. Recency takes its whole part from 5, monetary adds it to 1.
-    """
+def test_frequency_is_the_number_of_kept_orders(bench: Bench) -> None:
+    edges = {1: 1, 2: 2, 3: 3, 4: 4, 5: 4, 6: 5, 40: 5}
     build(
         bench,
         orders=[
-            {"person_id": f"p{day}", "ordered_at": f"2026-01-1{day} 10:00", "revenue": D(day)}
-            for day in range(7)
+            *(row for n in edges for _ in range(n) for row in kept(days_ago(1), f"{n}")),
+            *(row | {"status": "refunded"} for row in kept(days_ago(1), "1")),
         ],
     )
-    assert bench.rows(
-        "select recency_score, monetary_score from marts.customer_360 order by person_id"
-    ) == [(1, 1), (2, 1), (3, 2), (3, 3), (4, 3), (5, 4), (5, 5)]
+    found = bench.rows("select person_id, frequency_score from marts.customer_360")
+    assert {int(person): score for person, score in found} == edges
 
 
-def test_whoever_is_alone_with_a_first_order_is_a_new_customer(bench: Bench) -> None:
-    build(bench, orders=[{"ordered_at": "2026-01-30 10:00", "revenue": D(1)}])
-    assert customer(bench, "recency_score, frequency_score, monetary_score, rfm_segment") == (
-        5,
-        1,
-        1,
-        "new customers",
+def test_monetary_is_the_net_revenue_of_kept_orders(bench: Bench) -> None:
+    edges = {"-1": 1, "49.99": 1, "50": 2, "99.99": 2, "100": 3, "250": 4, "499.99": 4, "500": 5}
+    build(
+        bench,
+        orders=[row for n in edges for row in kept(days_ago(1), n, n)]
+        + [{"ordered_at": "2026-01-30 10:00", "revenue": None, "person_id": "unknown"}],
     )
+    found = dict(bench.rows("select person_id, monetary_score from marts.customer_360"))
+    assert found == {**edges, "unknown": 1}
+
+
+def test_thresholds_are_settings(make_bench: Any) -> None:
+    bench = make_bench(
+        customers__recency_days=[1, 2, 3, 4],
+        customers__frequency_orders=[3, 4, 5, 6],
+        customers__monetary=[1, 2, 3, "4.50"],
+    )
+    build(
+        bench,
+        orders=[
+            *kept(days_ago(0), "today", "4.50"),
+            *kept(f"{days_ago(3)} {days_ago(3)} {days_ago(3)}", "p1", 1),
+            *kept(f"{days_ago(0)} {days_ago(0)}", "twice", 1),
+        ],
+    )
+    scores = "recency_score, frequency_score, monetary_score, lifecycle_stage"
+    assert customer(bench, scores, "today") == (5, 1, 5, "new")
+    assert customer(bench, scores) == (2, 2, 4, "at risk")
+    # Two orders score 1 for frequency here: the stage follows the score.
+    assert customer(bench, scores, "twice") == (5, 1, 3, "new")
 
 
 SEGMENTS = {
     # recency: frequency 1 to 5
-    5: ["new customers", "potential loyalists", "potential loyalists", "champions", "champions"],
+    5: ["new", "potential loyalists", "potential loyalists", "champions", "champions"],
     4: ["promising", "potential loyalists", "potential loyalists", "loyal", "loyal"],
-    3: ["about to sleep", "about to sleep", "need attention", "loyal", "loyal"],
-    2: ["hibernating", "hibernating", "at risk", "at risk", "cannot lose"],
-    1: ["hibernating", "hibernating", "at risk", "at risk", "cannot lose"],
+    3: ["need attention", "need attention", "need attention", "loyal", "loyal"],
+    2: ["at risk", "at risk", "at risk", "cannot lose", "cannot lose"],
+    1: ["hibernating", "hibernating", "hibernating", "lost loyal", "lost loyal"],
 }
+STAGES = {5: "active", 4: "active", 3: "active", 2: "at risk", 1: "lapsed"}
 
 
-def test_segments_by_recency_and_frequency(bench: Bench) -> None:
-    """25 buyers, one for each pair: those of recency r bought last on the day 10 + r."""
+def test_segments_and_stages_by_recency_and_frequency(bench: Bench) -> None:
+    """25 buyers, one for each pair of scores."""
+    days = {5: 29, 4: 59, 3: 89, 2: 364, 1: 365}
+    orders = {1: 1, 2: 2, 3: 3, 4: 4, 5: 6}
     build(
         bench,
         orders=[
-            {
-                "order_id": f"r{r}f{f}-{number}",
-                "person_id": f"r{r}f{f}",
-                "ordered_at": f"2026-01-1{r} 10:00",
-                "revenue": D(1),
-            }
-            for r in SEGMENTS
-            for f in range(1, 6)
-            for number in range(f)
+            row
+            for r in days
+            for f in orders
+            for _ in range(orders[f])
+            for row in kept(days_ago(days[r]), f"r{r}f{f}")
         ],
     )
-    found = bench.rows(
-        "select person_id, recency_score, frequency_score, rfm_segment from marts.customer_360"
-    )
+    found = bench.rows("""
+        select person_id, recency_score, frequency_score, rfm_segment, lifecycle_stage
+        from marts.customer_360
+    """)
     assert sorted(found) == sorted(
-        (f"r{r}f{f}", r, f, segment)
+        (f"r{r}f{f}", r, f, segment, "new" if (r, f) == (5, 1) else STAGES[r])
         for r, row in SEGMENTS.items()
         for f, segment in enumerate(row, start=1)
     )
 
 
-def test_stages_of_the_life_cycle(bench: Bench) -> None:
-    """A new customer's only order lies within 30 days; then 90 and 365 days count."""
-    last_orders = {
-        "new": ["2026-01-02"],
-        "second": ["2026-01-02", "2026-01-03"],
-        "first-active": ["2026-01-01"],
-        "active": ["2025-11-03"],
-        "at-risk": ["2025-11-02"],
-        "at-risk-still": ["2025-02-01"],
-        "lapsed": ["2025-01-31"],
-    }
+def test_who_never_bought_is_a_visitor_or_a_lead(bench: Bench) -> None:
     build(
         bench,
         profiles=[
             {"person_id": "guest", "is_identified": False},
             {"person_id": "known", "is_identified": True},
         ],
-        orders=[
-            {"person_id": person, "ordered_at": f"{day} 10:00", "revenue": D(1)}
-            for person, days in last_orders.items()
-            for day in days
-        ],
     )
     assert dict(bench.rows("select person_id, lifecycle_stage from marts.customer_360")) == {
         "guest": "visitor",
         "known": "lead",
-        "new": "new customer",
-        "second": "active customer",
-        "first-active": "active customer",
-        "active": "active customer",
-        "at-risk": "at risk customer",
-        "at-risk-still": "at risk customer",
-        "lapsed": "lapsed customer",
     }
+
+
+def test_a_segment_outside_its_stage_stops_the_table() -> None:
+    """The check itself, tried on every pair: only those of the definition pass."""
+    check = models(["customer"])["customer_360"].document.checks["a segment lies within its stage"]
+    stages = {
+        "visitor": {None},
+        "lead": {None},
+        "new": {"new"},
+        "active": {"champions", "loyal", "potential loyalists", "promising", "need attention"},
+        "at risk": {"cannot lose", "at risk"},
+        "lapsed": {"lost loyal", "hibernating"},
+    }
+    segments = set[str | None]().union(*stages.values())
+    pairs = [(stage, segment) for stage in stages for segment in segments]
+    with duckdb.connect() as connection:
+        connection.execute(
+            "create schema marts; create table marts.customer_360 "
+            "(person_id varchar, lifecycle_stage varchar, rfm_segment varchar)"
+        )
+        connection.executemany("insert into marts.customer_360 values ('p', ?, ?)", pairs)
+        refused = {(stage, segment) for _, stage, segment in connection.execute(check).fetchall()}
+    assert set(pairs) - refused == {(k, v) for k, found in stages.items() for v in found}
 
 
 # --- who they are -------------------------------------------------------------------------------
@@ -716,22 +889,34 @@ def test_attributes_come_from_the_profile(bench: Bench) -> None:
                 "email": "test.person@Example.COM ",
                 "gender": "female",
                 "age": 40,
+                "birthday_month": 5,
+                "consent_sms": False,
+                "consent_sms_at": "2026-01-22 08:00",
                 "state": "BE",
                 "country": "DE",
                 "plan": "gold",
                 "account_created_at": "2026-01-21 08:00",
-                "first_seen_at": "2026-01-20 08:00",
             }
         ],
+        events=[{"timestamp": "2026-01-20 08:00"}],
     )
-    assert customer(bench, "user_id, is_identified, gender, age, state, country, plan") == (
+    assert customer(
+        bench, "user_id, is_identified, gender, age, birthday_month, state, country, plan"
+    ) == (
         "u1",
         True,
         "female",
         40,
+        5,
         "BE",
         "DE",
         "gold",
+    )
+    assert customer(bench, "consent_sms, consent_sms_at, consent_email, consent_email_at") == (
+        False,
+        at("2026-01-22 08:00"),
+        None,
+        None,
     )
     assert customer(bench, "email_domain, days_since_account_created, days_since_first_seen") == (
         "example.com",

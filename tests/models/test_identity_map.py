@@ -169,6 +169,25 @@ def test_a_previous_id_that_was_never_seen_is_a_former_user_id(bench: Bench) -> 
     ]
 
 
+def test_a_previous_id_that_is_a_device_and_a_user_joins_both(bench: Bench) -> None:
+    build(bench, seen(("x", None), (None, "x"), ("d2", "u1")), [alias("x", "u1")])
+    assert bench.rows("select id_type, id from marts.identity_links order by 1, 2") == [
+        ("anonymous_id", "d2"),
+        ("anonymous_id", "x"),
+        ("user_id", "x"),
+    ]
+    assert len(bench.rows("select distinct person_id from marts.identity_map")) == 1
+
+
+def test_a_previous_id_of_a_device_joins_no_user_of_the_same_text(bench: Bench) -> None:
+    """Seen as an anonymous id alone, ``x`` is a device: no user ``x`` comes into being."""
+    build(bench, seen(("x", None), (None, "u1")), [alias("x", "u1")])
+    assert bench.rows("select id_type, id from marts.identity_map order by 1, 2") == [
+        ("anonymous_id", "x"),
+        ("user_id", "u1"),
+    ]
+
+
 def test_an_alias_of_an_id_to_itself_changes_nothing(bench: Bench) -> None:
     build(bench, seen(("d1", "u1")), [alias("u1", "u1"), alias(None, "u1"), alias("u1", None)])
     assert people(bench) == {frozenset({"d1", "u1"})}
@@ -222,7 +241,18 @@ def test_user_ids_joined_by_aliases_are_one_user_of_a_device(bench: Bench) -> No
 
 def test_placeholders_join_nothing(bench: Bench) -> None:
     events, aliases = [], []
-    for text in ("null", "undefined", "0", "anonymous", "NULL", " ", ""):
+    for text in (
+        "null",
+        "undefined",
+        "0",
+        "anonymous",
+        "NULL",
+        " Undefined\t",
+        "\n0 ",
+        " ",
+        "\t",
+        "",
+    ):
         events += [("d1", text), ("d2", text), (text, "u1"), (text, "u2"), (text, text)]
         aliases += [alias(text, "u1"), alias("u2", text)]
     build(bench, seen(*events), aliases)
@@ -235,8 +265,14 @@ def test_placeholders_join_nothing(bench: Bench) -> None:
 
 
 def test_placeholders_are_a_setting(make_bench: Callable[..., Bench]) -> None:
-    bench = make_bench(identity__placeholder_ids=["N/A"])
-    build(bench, seen(("d1", "N/A"), ("d2", "N/A"), ("d3", "null"), ("d4", "null")))
+    """Compared trimmed and in lower case on both sides; a blank id never joins anything."""
+    bench = make_bench(identity__placeholder_ids=[" N/A "])
+    build(
+        bench,
+        seen(
+            ("d1", "N/A"), ("d2", "n/a "), ("d1", " "), ("d2", " "), ("d3", "null"), ("d4", "null")
+        ),
+    )
     assert people(bench) == {
         frozenset({"d1"}),
         frozenset({"d2"}),

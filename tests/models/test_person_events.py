@@ -61,6 +61,19 @@ def test_on_a_shared_device_an_event_is_the_latest_users(bench: Bench) -> None:
     ]
 
 
+def test_before_the_first_user_a_shared_device_is_the_only_persons_ever_seen_on_it(
+    bench: Bench,
+) -> None:
+    """The kiosk may be shared by an alias: then one user alone has events on it."""
+    assert people(
+        bench,
+        event("1", "2026-01-01 09:00", "kiosk"),
+        event("2", "2026-01-01 10:00", "kiosk", "u-ann"),
+        event("3", "2026-01-01 11:00", "kiosk"),
+        event("4", "2026-01-01 12:00", None, "u-ben"),
+    ) == [("1", "ann"), ("2", "ann"), ("3", "ann"), ("4", "ben")]
+
+
 def test_a_user_seen_at_the_very_moment_counts_as_seen_before(bench: Bench) -> None:
     """Two users at one moment: the one received later is the latest, then the larger event id."""
     assert people(

@@ -32,7 +32,7 @@ def build(bench: Bench, *events: dict[str, Any]) -> None:
             if e["type"] == "identify"
         ],
     )
-    bench.build("profiles")
+    bench.build("consent_answers", "profiles")
 
 
 def test_the_latest_value_counts_and_not_the_largest(bench: Bench) -> None:
@@ -84,13 +84,43 @@ def test_event_time_orders_then_received_at_then_the_id(bench: Bench) -> None:
 def test_consent_may_be_taken_back_and_is_null_where_never_given(bench: Bench) -> None:
     build(
         bench,
-        identify("1", "2026-01-01 10:00", "p", consent_email=True, consent_sms=False),
-        identify("2", "2026-01-02 10:00", "p", consent_email=False),
+        identify("1", "2026-01-01 10:00", "p", consent_email="true", consent_sms="false"),
+        identify("2", "2026-01-02 10:00", "p", consent_email="false"),
         identify("3", "2026-01-03 10:00", "p", plan="free"),
     )
-    assert bench.rows("select consent_email, consent_sms, consent_push from marts.profiles") == [
-        (False, False, None)
-    ]
+    assert bench.rows(
+        "select consent_email, consent_sms, consent_push, consent_email_at, consent_sms_at, "
+        "consent_push_at from marts.profiles"
+    ) == [
+        (False, False, None, _time("2026-01-02 10:00"), _time("2026-01-01 10:00"), None)
+    ]  # fmt: skip
+
+
+def test_the_month_of_birth(bench: Bench) -> None:
+    """Read from dates that begin with the year, or with ``--`` in its place; of the latest one."""
+    birthdays = {
+        "day": ("1990-05-17", 5),
+        "time": ("1990-12-01T00:00:00.000Z", 12),
+        "no-year": ("--02-29", 2),
+        "american": ("05/17/1990", None),
+        "thirteen": ("1990-13-01", None),
+        "words": ("in May", None),
+        "silent": (None, None),
+    }
+    build(
+        bench,
+        *(
+            identify(f"{n}", "2026-01-01 10:00", person, birthday=text)
+            for n, (person, (text, _)) in enumerate(birthdays.items())
+        ),
+        identify("old", "2026-01-01 09:00", "words", birthday="1990-01-01"),
+    )
+    assert dict(bench.rows("select person_id, birthday_month from marts.profiles")) == {
+        person: month for person, (_, month) in birthdays.items()
+    }
+    assert bench.rows(
+        "select birthday, initial_birthday from marts.profiles where person_id = 'words'"
+    ) == [("in May", "1990-01-01")]
 
 
 def test_every_trait_has_its_column(bench: Bench) -> None:
@@ -101,17 +131,18 @@ def test_every_trait_has_its_column(bench: Bench) -> None:
             email="ann@example.com", phone="+1-555-0100", name="Ann Sample", first_name="Ann",
             last_name="Sample", gender="female", age=30, address_city="Lyon", address_state="ARA",
             address_country="FR", address_postal_code="69001", plan="free",
-            created_at="2024-02-29 23:59:59", consent_email=True, consent_sms=False,
-            consent_push=True,
+            birthday="1995-07-01", created_at="2024-02-29 23:59:59", consent_email="yes",
+            consent_sms="no", consent_push="1",
         ),
     )  # fmt: skip
     assert bench.rows(
-        "select email, phone, name, first_name, last_name, gender, age, city, state, country, "
-        "postal_code, plan, account_created_at, consent_email, consent_sms, consent_push "
+        "select email, phone, name, first_name, last_name, gender, age, birthday, city, state, "
+        "country, postal_code, plan, account_created_at, consent_email, consent_sms, consent_push "
         "from marts.profiles"
     ) == [
-        ("ann@example.com", "+1-555-0100", "Ann Sample", "Ann", "Sample", "female", 30, "Lyon",
-         "ARA", "FR", "69001", "free", _time("2024-02-29 23:59:59"), True, False, True)
+        ("ann@example.com", "+1-555-0100", "Ann Sample", "Ann", "Sample", "female", 30,
+         "1995-07-01", "Lyon", "ARA", "FR", "69001", "free", _time("2024-02-29 23:59:59"), True,
+         False, True)
     ]  # fmt: skip
 
 

@@ -419,12 +419,21 @@ AS_PROMISED: list[tuple[str, str, str, dict[Any, Any]]] = [
     ("identifies", "created_at", "bigint", {1767607200: None}),
     (
         "identifies",
-        "consent_email",
+        "newsletter",
         "varchar",
         {"true": True, "No": False, "1": True, "0": False, "perhaps": None},
     ),
-    ("identifies", "consent_email", "bigint", {1: True, 0: False, 2: None}),
-    ("identifies", "consent_email", "double", {1.0: None}),
+    ("identifies", "newsletter", "bigint", {1: True, 0: False, 2: None}),
+    ("identifies", "newsletter", "double", {1.0: None}),
+    ("identifies", "consent_email", "boolean", {True: "true", False: "false"}),
+    ("identifies", "consent_email", "bigint", {1: "1", 0: "0", 2: "2"}),
+    ("identifies", "consent_email", "double", {1.0: "1", 0.0: "0", 0.5: "0.5", 1e-5: "1e-05"}),
+    (
+        "identifies",
+        "consent_email",
+        "timestamp(3)",
+        {datetime(2026, 1, 5): "2026-01-05T00:00:00.000Z"},
+    ),
 ]
 
 

@@ -123,7 +123,7 @@ def erase(
         When something could not be written; running it again goes on.
     """
     for user_id in user_ids:
-        if not user_id.strip() or user_id.lower() in settings.identity.placeholder_ids:
+        if settings.identity.is_placeholder(user_id):
             raise ErasureError(f"'{user_id}' stands for no id at all: name a user id")
     # The whole landing, whatever dates the parameters would read.
     whole = settings.landing.model_copy(update={"from_": None, "to": None, "reprocess": ()})
@@ -208,7 +208,7 @@ class _Erasure:
         """Find what there is of the people, without changing anything."""
         names = list(self._objects.names())
         with self._warehouse.session() as session:
-            known = tables.ties(session, self._settings.identity.placeholder_ids)
+            known = tables.ties(session, self._settings.identity)
             secret, listed = erased.secret(session), erased.listed(session)
         judge = self._judge(Person(), Erased())
         for name, raw in self._contents(names):
@@ -232,7 +232,7 @@ class _Erasure:
         return Judge(
             who,
             known,
-            placeholders=self._settings.identity.placeholder_ids,
+            placeholders=self._settings.identity.bare_placeholder_ids,
             write_keys=self._settings.landing.write_keys,
             keep_named=self._keep_named,
         )

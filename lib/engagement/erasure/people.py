@@ -28,6 +28,10 @@ _ID_KEY = re.compile(r"(user|customer|member|account|previous|person|anonymous)i
 _PLAIN = re.compile(r"[^a-z0-9]")
 
 
+def _bare(text: str) -> str:
+    return text.strip(" \t\r\n").lower()
+
+
 @dataclass
 class Ties:
     """Which ids were seen together.
@@ -192,7 +196,7 @@ class Judge:
     ) -> None:
         self._who = who
         self._erased = erased
-        self._placeholders = {value.lower() for value in placeholders}
+        self._placeholders = {_bare(value) for value in placeholders}
         self._write_keys = frozenset(write_keys)
         self._keep_named = keep_named
         ids = who.user_ids | who.devices
@@ -262,7 +266,7 @@ class Judge:
 
     def _usable(self, value: Any) -> str | None:
         text = id_text(value)
-        if text is None or not text.strip() or text.lower() in self._placeholders:
+        if text is None or not text.strip() or _bare(text) in self._placeholders:
             return None
         return text
 

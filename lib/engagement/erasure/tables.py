@@ -11,6 +11,7 @@ from sqlglot import exp
 
 from engagement.erasure.people import Person, Ties, is_id_key
 from engagement.landing.tables import READING_TABLE
+from engagement.settings import Identity
 from engagement.warehouse.base import Session
 from engagement.warehouse.costs import RUN_STATEMENTS
 from engagement.warehouse.dialect import LOGICAL, Table
@@ -24,13 +25,12 @@ _COUNTED_AT_ONCE = 50
 _FORGOTTEN = "a table that is no more"
 
 
-def ties(session: Session, placeholders: Iterable[str]) -> Ties:
+def ties(session: Session, identity: Identity) -> Ties:
     """Which ids the events of the tables tie to each other."""
     found = Ties()
-    blank = {value.lower() for value in placeholders}
 
     def usable(value: object) -> bool:
-        return isinstance(value, str) and bool(value.strip()) and value.lower() not in blank
+        return isinstance(value, str) and not identity.is_placeholder(value)
 
     if session.columns(EVENTS):
         pairs = session.query(

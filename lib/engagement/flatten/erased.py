@@ -114,7 +114,7 @@ def parameters(settings: Settings) -> dict[str, Any]:
     return {
         "every_source": not keys,
         "write_keys": keys,
-        "placeholder_ids": settings.identity.placeholder_ids,
+        "placeholder_ids": settings.identity.bare_placeholder_ids,
     }
 
 

@@ -119,7 +119,12 @@ def parameters(settings: Settings, as_of: AsOf | date) -> dict[str, Any]:
         "session_gap_minutes": settings.sessions.gap_minutes,
         "session_silence_hours": settings.sessions.silence_hours,
         "max_users_per_device": settings.identity.max_users_per_device,
-        "placeholder_ids": settings.identity.placeholder_ids,
+        # Ids of people are compared trimmed and in lower case, ids of orders as sent.
+        "placeholder_ids": tuple(
+            dict.fromkeys(
+                (*settings.identity.bare_placeholder_ids, *settings.identity.placeholder_ids)
+            )
+        ),
         "own_domains": settings.traffic.hosts,
         "exclude_bots": settings.metrics.exclude_bots,
         "settling_days": settings.metrics.settling_days,
@@ -253,7 +258,7 @@ _CONVERSIONS = {
     (BIGINT, BOOLEAN): "case x when 1 then true when 0 then false end",
     (DOUBLE, BIGINT): f"case when {IS_INTEGRAL.format(d='x')} then cast(x as bigint) end",
     (DOUBLE, VARCHAR): f"case when {IS_INTEGRAL.format(d='x')} "
-    "then cast(cast(x as bigint) as varchar) else cast(x as varchar) end",
+    "then cast(cast(x as bigint) as varchar) else double_text(x) end",
     (BOOLEAN, VARCHAR): "cast(x as varchar)",
     (BOOLEAN, BIGINT): "cast(x as bigint)",
     (TIMESTAMP, VARCHAR): "timestamp_text(x)",
@@ -265,6 +270,12 @@ _CONVERSIONS = {
 
 _SETTINGS_SEEDS = {
     "exchange_rates": {"currency": "varchar", "rate": "decimal(18, 8)"},
+    "rfm_thresholds": {
+        "score": "bigint",
+        "recency_days": "bigint",
+        "frequency_orders": "bigint",
+        "monetary": "decimal(18, 2)",
+    },
     "personalize_event_types": {"concept": "varchar", "event_type": "varchar"},
 }
 """Seeds that come from the parameters."""
@@ -294,6 +305,12 @@ def _seed(name: str, settings: Settings) -> exp.Query:
             [code, rate] for code, rate in sorted(settings.currency.rates.items())
         ]
         rows.append([settings.currency.reporting, Decimal(1)])
+        return _rows(_SETTINGS_SEEDS[name], rows)
+    if name == "rfm_thresholds":
+        limits = settings.customers
+        # The shortest recency has the highest score, the lowest frequency and spend the lowest.
+        columns = (limits.recency_days[::-1], limits.frequency_orders, limits.monetary)
+        rows = [list(row) for row in zip(range(2, 6), *columns, strict=True)]
         return _rows(_SETTINGS_SEEDS[name], rows)
     if name == "personalize_event_types":
         rows = [[concept, kind] for concept, kind in settings.personalize.event_types.items()]

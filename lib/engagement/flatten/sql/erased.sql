@@ -9,7 +9,14 @@ with classified as (
 records as (
     select
         record_number,
-        case when not coalesce(lower(user_id) in (:placeholder_ids), false) then user_id end as user_id,
+        case
+            when
+                not coalesce(
+                    regexp_replace(lower(user_id), '^[ \t\r\n]+|[ \t\r\n]+\z', '') in (:placeholder_ids),
+                    false
+                )
+                then user_id
+        end as user_id,
         anonymous_id,
         id as message_id,
         "timestamp" as event_time

@@ -1,6 +1,10 @@
 -- Grain: one person, guests and bots too. Key: person_id.
 -- Meaning: everything that is known about a person, as of a date: who they are (marts.profiles), what
 -- they did (customer_behaviour), bought (customer_purchases) and like (customer_interests).
+-- Spend is net revenue, the values of an order are its revenue. A buyer has a kept order: neither
+-- cancelled nor wholly refunded. Stages follow from the scores, and the segment refines the stage.
+-- Bots' events are left out of what was done and bought, where the parameters say so; who is nothing but
+-- a bot has zeros, and NULL for times. Traits and consent are what the profile says of everybody.
 -- Windows of 7, 30, 90 and 365 days end on the as-of date and hold exactly that many days of the
 -- reporting time zone. What a person never did is 0; what is not known is NULL. Churned at N means
 -- that the last N days saw no event. A channel is addressable with an address for it, and reachable
@@ -24,18 +28,14 @@ customer_interests as (
 dated as (
     select
         pr.person_id,
-        least(cast(local_time(pr.account_created_at, :timezone) as date), :as_of) as account_created_date,
-        least(cast(local_time(pr.first_seen_at, :timezone) as date), :as_of) as first_seen_date,
-        least(cast(local_time(pr.last_seen_at, :timezone) as date), :as_of) as last_seen_date
+        least(cast(local_time(pr.account_created_at, :timezone) as date), :as_of) as account_created_date
     from profiles as pr
 ),
 
 aged as (
     select
         d.person_id,
-        date_diff('day', d.account_created_date, :as_of) as days_since_account_created,
-        date_diff('day', d.first_seen_date, :as_of) as days_since_first_seen,
-        date_diff('day', d.last_seen_date, :as_of) as days_since_last_seen
+        date_diff('day', d.account_created_date, :as_of) as days_since_account_created
     from dated as d
 ),
 
@@ -50,6 +50,7 @@ people as (
         pr.last_name,
         pr.gender,
         pr.age,
+        pr.birthday_month,
         pr.city,
         pr.state,
         pr.country,
@@ -61,11 +62,10 @@ people as (
         pr.consent_sms,
         pr.consent_push,
         a.days_since_account_created,
-        a.days_since_first_seen,
-        a.days_since_last_seen,
         pr.account_created_at,
-        pr.first_seen_at,
-        pr.last_seen_at
+        pr.consent_email_at,
+        pr.consent_sms_at,
+        pr.consent_push_at
     from profiles as pr
     inner join aged as a on pr.person_id = a.person_id
 )
@@ -77,12 +77,12 @@ select
     coalesce(b.is_bot, false) as is_bot,
     cast(
         case
-            when coalesce(pu.orders_total, 0) = 0 and not p.is_identified then 'visitor'
-            when coalesce(pu.orders_total, 0) = 0 then 'lead'
-            when pu.orders_total = 1 and pu.days_since_last_order < 30 then 'new customer'
-            when pu.days_since_last_order < 90 then 'active customer'
-            when pu.days_since_last_order < 365 then 'at risk customer'
-            else 'lapsed customer'
+            when pu.recency_score is null and not p.is_identified then 'visitor'
+            when pu.recency_score is null then 'lead'
+            when pu.recency_score = 5 and pu.frequency_score = 1 then 'new'
+            when pu.recency_score >= 3 then 'active'
+            when pu.recency_score = 2 then 'at risk'
+            else 'lapsed'
         end as varchar
     ) as lifecycle_stage,
     pu.rfm_segment,
@@ -92,6 +92,7 @@ select
     p.last_name,
     p.gender,
     p.age,
+    p.birthday_month,
     p.city,
     p.state,
     p.country,
@@ -142,12 +143,12 @@ select
     pu.first_order_date,
     pu.last_order_date,
     p.days_since_account_created,
-    p.days_since_first_seen,
-    coalesce(b.days_since_last_active, p.days_since_last_seen) as days_since_last_seen,
-    coalesce(b.days_since_last_active, p.days_since_last_seen) >= 7 as is_churned_7,
-    coalesce(b.days_since_last_active, p.days_since_last_seen) >= 30 as is_churned_30,
-    coalesce(b.days_since_last_active, p.days_since_last_seen) >= 90 as is_churned_90,
-    coalesce(b.days_since_last_active, p.days_since_last_seen) >= 365 as is_churned_365,
+    b.days_since_first_seen,
+    b.days_since_last_seen,
+    b.days_since_last_seen >= 7 as is_churned_7,
+    b.days_since_last_seen >= 30 as is_churned_30,
+    b.days_since_last_seen >= 90 as is_churned_90,
+    b.days_since_last_seen >= 365 as is_churned_365,
     coalesce(b.active_days_7, 0) as active_days_7,
     coalesce(b.active_days_30, 0) as active_days_30,
     coalesce(b.active_days_90, 0) as active_days_90,
@@ -187,21 +188,25 @@ select
     coalesce(b.abandoned_carts_total, 0) as abandoned_carts_total,
     pu.days_since_first_order,
     pu.days_since_last_order,
+    pu.days_since_last_kept_order,
     coalesce(pu.orders_7, 0) as orders_7,
     coalesce(pu.orders_30, 0) as orders_30,
     coalesce(pu.orders_90, 0) as orders_90,
     coalesce(pu.orders_365, 0) as orders_365,
     coalesce(pu.orders_total, 0) as orders_total,
+    coalesce(pu.kept_orders, 0) as kept_orders,
     coalesce(pu.valued_orders, 0) as valued_orders,
     coalesce(pu.unvalued_orders, 0) as unvalued_orders,
     coalesce(pu.cancelled_orders, 0) as cancelled_orders,
     coalesce(pu.refunded_orders, 0) as refunded_orders,
-    cast(coalesce(pu.spend_7, 0) as decimal(18, 2)) as spend_7,
-    cast(coalesce(pu.spend_30, 0) as decimal(18, 2)) as spend_30,
-    cast(coalesce(pu.spend_90, 0) as decimal(18, 2)) as spend_90,
-    cast(coalesce(pu.spend_365, 0) as decimal(18, 2)) as spend_365,
-    cast(coalesce(pu.spend_total, 0) as decimal(18, 2)) as spend_total,
-    cast(coalesce(pu.refunded_total, 0) as decimal(18, 2)) as refunded_total,
+    coalesce(pu.coupon_orders, 0) as coupon_orders,
+    pu.coupon_order_share,
+    cast(coalesce(pu.spend_7, 0) as decimal(38, 2)) as spend_7,
+    cast(coalesce(pu.spend_30, 0) as decimal(38, 2)) as spend_30,
+    cast(coalesce(pu.spend_90, 0) as decimal(38, 2)) as spend_90,
+    cast(coalesce(pu.spend_365, 0) as decimal(38, 2)) as spend_365,
+    cast(coalesce(pu.spend_total, 0) as decimal(38, 2)) as spend_total,
+    cast(coalesce(pu.refunds_total, 0) as decimal(38, 2)) as refunds_total,
     pu.mean_order_value,
     pu.median_order_value,
     pu.highest_order_value,
@@ -214,12 +219,15 @@ select
     pu.recency_score,
     pu.frequency_score,
     pu.monetary_score,
-    cast(coalesce(pu.lifetime_value, 0) as decimal(18, 2)) as lifetime_value,
+    pu.expected_value,
     i.favourite_category_share,
     i.favourite_brand_share,
     p.account_created_at,
-    p.first_seen_at,
-    p.last_seen_at,
+    p.consent_email_at,
+    p.consent_sms_at,
+    p.consent_push_at,
+    b.first_seen_at,
+    b.last_seen_at,
     b.last_viewed_at,
     b.last_added_at
 from people as p

@@ -3,7 +3,9 @@
 -- 7, 30, 90 and 365 days and in all. A window of N days ends on the as-of date and holds exactly N
 -- days of the reporting time zone. An event of a day after the as-of date can only come from a device
 -- whose clock runs ahead, since it was received by then: it counts on the as-of date.
--- Bots' events are left out where the parameters say so; is_bot tells who is nothing but a bot.
+-- Bots' events are left out of every column but is_bot where the parameters say so; is_bot tells who is
+-- nothing but a bot: such a person has zeros, and no times. The products viewed and added last are those
+-- of the latest event that names a product by an id, a sku or a name.
 with session_events as (
     select * from marts.session_events
 ),
@@ -39,6 +41,7 @@ events as (
         se.person_id,
         se.type,
         se.channel,
+        se."timestamp",
         date_diff('day', cast(least(se.event_date, :as_of) as date), :as_of) as days_ago
     from session_events as se
     where not (:exclude_bots and coalesce(se.is_bot, false))
@@ -49,6 +52,8 @@ person_days as (
         e.person_id,
         e.days_ago,
         count(*) as events,
+        min(e."timestamp") as first_seen_at,
+        max(e."timestamp") as last_seen_at,
         count_if(e.type = 'screen' or e.channel = 'mobile') as app_events,
         count_if(e.type = 'page' or e.channel = 'web') as web_events
     from events as e
@@ -58,7 +63,10 @@ person_days as (
 activity as (
     select
         pd.person_id,
-        min(pd.days_ago) as days_since_last_active,
+        max(pd.days_ago) as days_since_first_seen,
+        min(pd.days_ago) as days_since_last_seen,
+        min(pd.first_seen_at) as first_seen_at,
+        max(pd.last_seen_at) as last_seen_at,
         count_if(pd.days_ago < 7) as active_days_7,
         count_if(pd.days_ago < 30) as active_days_30,
         count_if(pd.days_ago < 90) as active_days_90,
@@ -140,7 +148,7 @@ additions as (
         a.name,
         a."timestamp" as added_at,
         row_number() over (
-            partition by e.person_id, coalesce(a.product_id, a.sku) is null
+            partition by e.person_id, coalesce(a.product_id, a.sku, a.name) is null
             order by a."timestamp" desc, a.id desc, a.received_at_utc_date desc
         ) as place
     from product_added as a
@@ -168,7 +176,7 @@ looks as (
         v.name,
         v."timestamp" as viewed_at,
         row_number() over (
-            partition by e.person_id, coalesce(v.product_id, v.sku) is null
+            partition by e.person_id, coalesce(v.product_id, v.sku, v.name) is null
             order by v."timestamp" desc, v.id desc, v.received_at_utc_date desc
         ) as place
     from product_viewed as v
@@ -194,7 +202,7 @@ aged_carts as (
         c.status = 'abandoned' as is_abandoned,
         date_diff('day', cast(least(c.cart_date, :as_of) as date), :as_of) as days_ago
     from carts as c
-    where not (:exclude_bots and c.is_bot)
+    where not (:exclude_bots and coalesce(c.is_bot, false))
 ),
 
 cart_sums as (
@@ -229,7 +237,8 @@ select
     ll.name as last_viewed_product_name,
     la.product_id as last_added_product_id,
     la.name as last_added_product_name,
-    a.days_since_last_active,
+    a.days_since_first_seen,
+    a.days_since_last_seen,
     coalesce(a.active_days_7, 0) as active_days_7,
     coalesce(a.active_days_30, 0) as active_days_30,
     coalesce(a.active_days_90, 0) as active_days_90,
@@ -267,6 +276,8 @@ select
     coalesce(cs.abandoned_carts_90, 0) as abandoned_carts_90,
     coalesce(cs.abandoned_carts_365, 0) as abandoned_carts_365,
     coalesce(cs.abandoned_carts, 0) as abandoned_carts_total,
+    a.first_seen_at,
+    a.last_seen_at,
     ll.viewed_at as last_viewed_at,
     la.added_at as last_added_at
 from people as p
@@ -275,7 +286,9 @@ left join visit_sums as vs on p.person_id = vs.person_id
 left join first_touches as t on p.person_id = t.person_id and t.place = 1
 left join campaign_lists as cl on p.person_id = cl.person_id
 left join look_sums as ls on p.person_id = ls.person_id
-left join looks as ll on p.person_id = ll.person_id and ll.product_id is not null and ll.place = 1
+left join looks as ll
+    on p.person_id = ll.person_id and coalesce(ll.product_id, ll.name) is not null and ll.place = 1
 left join addition_sums as ads on p.person_id = ads.person_id
-left join additions as la on p.person_id = la.person_id and la.product_id is not null and la.place = 1
+left join additions as la
+    on p.person_id = la.person_id and coalesce(la.product_id, la.name) is not null and la.place = 1
 left join cart_sums as cs on p.person_id = cs.person_id

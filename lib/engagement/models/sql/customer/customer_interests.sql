@@ -55,7 +55,7 @@ touches as (
         5 as points,
         oi.ordered_at as touched_at
     from order_items as oi
-    where oi.status <> 'cancelled' and not (:exclude_bots and oi.is_bot)
+    where oi.status <> 'cancelled' and not (:exclude_bots and coalesce(oi.is_bot, false))
 ),
 
 categories as (

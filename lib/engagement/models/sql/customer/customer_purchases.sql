@@ -1,16 +1,15 @@
 -- Grain: one person who ordered. Key: person_id.
--- Meaning: what the person bought, as of a date. Cancelled orders are counted apart and are in nothing
--- else. Spend and the values of orders are revenue: after refunds, in the reporting currency; orders
--- whose money is not known there count as orders and are in no amount (unvalued_orders).
--- Windows are as in customer_behaviour. Bots' orders are left out where the parameters say so.
--- RFM: recency is the day of the last order, frequency the number of orders, monetary the spend, over
--- everybody with an order. Scores are fifths, as ntile(5) makes them, but equal values have equal
--- scores, so that nothing is left to chance: for recency 5 less the whole part of 5 x (buyers who
--- ordered later) / (buyers), for the others 1 and the whole part of 5 x (buyers with less) / (buyers).
--- So whoever is alone with a first order is recent, and not yet frequent: a new customer. The segment
--- follows from recency and frequency.
--- lifetime_value estimates what a customer will have been worth a year from the as-of date: the spend
--- so far, and the spend of the last 365 days once more, so that who stopped buying is worth no more.
+-- Meaning: what the person bought, as of a date, over windows as in customer_behaviour.
+-- An order stands unless it was cancelled, and is kept unless it was cancelled or wholly refunded.
+-- Orders that stand are counted and valued: spend is their net revenue, the values of an order are its
+-- revenue before refunds. A buyer has a kept order; scores look at kept orders alone. Orders whose
+-- money is not known count as orders and are in no amount. Bots' orders are left out where the
+-- parameters say so.
+-- Scores are thresholds (parameters customers.*). Recency: days since the last kept order, below 30,
+-- 60, 90, 365 is 5, 4, 3, 2, else 1. Frequency: kept orders, from 2, 3, 4, 6 is 2, 3, 4, 5, else 1.
+-- Monetary: net revenue of the kept orders, from 50, 100, 250, 500, likewise.
+-- Expected value: of the people who had the same recency and frequency score H days ago, the mean net
+-- revenue of the orders since, times 365 / H. H is half of the landing's days, at most 365.
 with orders as (
     select * from marts.orders
 ),
@@ -19,18 +18,40 @@ order_items as (
     select * from marts.order_items
 ),
 
+person_events as (
+    select * from marts.person_events
+),
+
+thresholds as (
+    select * from seeds.rfm_thresholds
+),
+
+-- The landing begins on the day of its earliest received_at.
+landing as (
+    select date_diff('day', cast(local_time(min(pe.received_at), :timezone) as date), :as_of) + 1 as days
+    from person_events as pe
+),
+
+horizon as (
+    select least(cast(floor(cast(l.days as double) / 2) as bigint), 365) as days
+    from landing as l
+),
+
 placed as (
     select
         o.person_id,
         o.order_id,
         o.status,
+        o.status not in ('cancelled', 'refunded') as is_kept,
         o.is_converted,
+        o.coupon,
         o.payment_method,
         o.units,
-        o.refunds as refunded,
         o.revenue,
-        o.order_date,
+        o.refunds,
+        o.net_revenue,
         o.ordered_at,
+        cast(least(o.order_date, :as_of) as date) as order_date,
         date_diff('day', cast(least(o.order_date, :as_of) as date), :as_of) as days_ago
     from orders as o
     where not (:exclude_bots and coalesce(o.is_bot, false))
@@ -49,13 +70,16 @@ standing as (
         p.person_id,
         p.order_id,
         p.status,
+        p.is_kept,
         p.is_converted,
+        p.coupon,
         p.payment_method,
         p.units,
-        p.refunded,
         p.revenue,
-        p.order_date,
+        p.refunds,
+        p.net_revenue,
         p.ordered_at,
+        p.order_date,
         p.days_ago
     from placed as p
     where p.status <> 'cancelled'
@@ -64,8 +88,8 @@ standing as (
 sums as (
     select
         s.person_id,
-        min(least(s.order_date, :as_of)) as first_order_date,
-        max(least(s.order_date, :as_of)) as last_order_date,
+        min(s.order_date) as first_order_date,
+        max(s.order_date) as last_order_date,
         max(s.days_ago) as days_since_first_order,
         min(s.days_ago) as days_since_last_order,
         count_if(s.days_ago < 7) as orders_7,
@@ -76,15 +100,31 @@ sums as (
         count_if(s.is_converted) as valued_orders,
         count_if(not s.is_converted) as unvalued_orders,
         count_if(s.status in ('refunded', 'partially_refunded')) as refunded_orders,
-        cast(coalesce(sum(case when s.days_ago < 7 then s.revenue end), 0) as decimal(18, 2)) as spend_7,
-        cast(coalesce(sum(case when s.days_ago < 30 then s.revenue end), 0) as decimal(18, 2)) as spend_30,
-        cast(coalesce(sum(case when s.days_ago < 90 then s.revenue end), 0) as decimal(18, 2)) as spend_90,
-        cast(coalesce(sum(case when s.days_ago < 365 then s.revenue end), 0) as decimal(18, 2)) as spend_365,
-        cast(coalesce(sum(s.revenue), 0) as decimal(18, 2)) as spend,
-        cast(coalesce(sum(s.refunded), 0) as decimal(18, 2)) as refunded,
+        count_if(s.coupon is not null) as coupon_orders,
+        cast(coalesce(sum(case when s.days_ago < 7 then s.net_revenue end), 0) as decimal(38, 2))
+            as spend_7,
+        cast(coalesce(sum(case when s.days_ago < 30 then s.net_revenue end), 0) as decimal(38, 2))
+            as spend_30,
+        cast(coalesce(sum(case when s.days_ago < 90 then s.net_revenue end), 0) as decimal(38, 2))
+            as spend_90,
+        cast(coalesce(sum(case when s.days_ago < 365 then s.net_revenue end), 0) as decimal(38, 2))
+            as spend_365,
+        cast(coalesce(sum(s.net_revenue), 0) as decimal(38, 2)) as spend,
+        cast(coalesce(sum(s.refunds), 0) as decimal(38, 2)) as refunds,
+        cast(sum(s.revenue) as decimal(38, 2)) as revenue,
         max(s.revenue) as highest_order_value,
-        cast(sum(s.units) as bigint) as units
+        cast(sum(s.units) as bigint) as units,
+        count_if(s.is_kept) as kept_orders,
+        min(case when s.is_kept then s.days_ago end) as days_since_last_kept_order,
+        cast(coalesce(sum(case when s.is_kept then s.net_revenue end), 0) as decimal(38, 2)) as kept_spend,
+        -- The same as they were at the horizon, by what is known of the orders now; and what came since.
+        count_if(s.is_kept and s.days_ago >= h.days) as kept_orders_then,
+        min(case when s.is_kept and s.days_ago >= h.days then s.days_ago - h.days end)
+            as days_since_last_kept_order_then,
+        cast(coalesce(sum(case when s.days_ago < h.days then s.net_revenue end), 0) as decimal(38, 2))
+            as spend_since
     from standing as s
+    cross join horizon as h
     group by s.person_id
 ),
 
@@ -140,7 +180,7 @@ bought as (
         s.ordered_at,
         coalesce(oi.product_id, oi.sku, oi.name) as product,
         oi.category,
-        oi.item_sales as amount
+        oi.item_sales
     from standing as s
     inner join order_items as oi on s.order_id = oi.order_id
     where oi.quantity > 0
@@ -159,7 +199,7 @@ categories as (
     select
         b.person_id,
         b.category,
-        sum(b.amount) as spend,
+        cast(coalesce(sum(b.item_sales), 0) as decimal(38, 2)) as spend,
         count(distinct b.order_id) as orders,
         max(b.ordered_at) as last_ordered_at
     from bought as b
@@ -173,38 +213,55 @@ ranked_categories as (
         c.category,
         row_number() over (
             partition by c.person_id
-            order by coalesce(c.spend, 0) desc, c.orders desc, c.last_ordered_at desc, c.category asc
+            order by c.spend desc, c.orders desc, c.last_ordered_at desc, c.category asc
         ) as place_by_spend,
         row_number() over (
             partition by c.person_id
-            order by c.orders desc, coalesce(c.spend, 0) desc, c.last_ordered_at desc, c.category asc
+            order by c.orders desc, c.spend desc, c.last_ordered_at desc, c.category asc
         ) as place_by_orders
     from categories as c
 ),
 
-ranks as (
-    select
-        s.person_id,
-        rank() over (order by s.last_order_date desc) as recency_rank,
-        rank() over (order by s.orders asc) as frequency_rank,
-        rank() over (order by s.spend asc) as monetary_rank,
-        count(*) over () as buyers
-    from sums as s
-),
-
 scores as (
     select
-        r.person_id,
-        5 - cast(
-            floor(cast(5 * (r.recency_rank - 1) as double) / nullif(r.buyers, 0)) as bigint
-        ) as recency_score,
-        1 + cast(
-            floor(cast(5 * (r.frequency_rank - 1) as double) / nullif(r.buyers, 0)) as bigint
-        ) as frequency_score,
-        1 + cast(
-            floor(cast(5 * (r.monetary_rank - 1) as double) / nullif(r.buyers, 0)) as bigint
-        ) as monetary_score
-    from ranks as r
+        s.person_id,
+        s.spend_since,
+        case
+            when s.kept_orders > 0 then 1 + count_if(s.days_since_last_kept_order < t.recency_days)
+        end as recency_score,
+        case when s.kept_orders > 0 then 1 + count_if(s.kept_orders >= t.frequency_orders) end
+            as frequency_score,
+        case when s.kept_orders > 0 then 1 + count_if(s.kept_spend >= t.monetary) end as monetary_score,
+        case
+            when s.kept_orders_then > 0 then 1 + count_if(s.days_since_last_kept_order_then < t.recency_days)
+        end as recency_score_then,
+        case when s.kept_orders_then > 0 then 1 + count_if(s.kept_orders_then >= t.frequency_orders) end
+            as frequency_score_then
+    from sums as s
+    cross join thresholds as t
+    group by s.person_id, s.spend_since, s.kept_orders, s.kept_orders_then
+),
+
+cells as (
+    select
+        sc.recency_score_then as recency_score,
+        sc.frequency_score_then as frequency_score,
+        count(*) as people,
+        cast(sum(sc.spend_since) as decimal(38, 2)) as spend
+    from scores as sc
+    where sc.recency_score_then is not null
+    group by sc.recency_score_then, sc.frequency_score_then
+    having count(*) >= 30
+),
+
+expectations as (
+    select
+        c.recency_score,
+        c.frequency_score,
+        round(cast(c.spend as double) * 365 / nullif(c.people * h.days, 0), 2) as expected_value
+    from cells as c
+    cross join horizon as h
+    where h.days >= 90
 )
 
 select
@@ -215,12 +272,12 @@ select
             when sc.recency_score = 5 and sc.frequency_score >= 4 then 'champions'
             when sc.recency_score >= 3 and sc.frequency_score >= 4 then 'loyal'
             when sc.recency_score >= 4 and sc.frequency_score >= 2 then 'potential loyalists'
-            when sc.recency_score = 5 then 'new customers'
+            when sc.recency_score = 5 then 'new'
             when sc.recency_score = 4 then 'promising'
-            when sc.recency_score = 3 and sc.frequency_score = 3 then 'need attention'
-            when sc.recency_score = 3 then 'about to sleep'
-            when sc.frequency_score = 5 then 'cannot lose'
-            when sc.frequency_score >= 3 then 'at risk'
+            when sc.recency_score = 3 then 'need attention'
+            when sc.recency_score = 2 and sc.frequency_score >= 4 then 'cannot lose'
+            when sc.recency_score = 2 then 'at risk'
+            when sc.frequency_score >= 4 then 'lost loyal'
             else 'hibernating'
         end as varchar
     ) as rfm_segment,
@@ -231,22 +288,26 @@ select
     s.last_order_date,
     s.days_since_first_order,
     s.days_since_last_order,
+    s.days_since_last_kept_order,
     coalesce(s.orders_7, 0) as orders_7,
     coalesce(s.orders_30, 0) as orders_30,
     coalesce(s.orders_90, 0) as orders_90,
     coalesce(s.orders_365, 0) as orders_365,
     coalesce(s.orders, 0) as orders_total,
+    coalesce(s.kept_orders, 0) as kept_orders,
     coalesce(s.valued_orders, 0) as valued_orders,
     coalesce(s.unvalued_orders, 0) as unvalued_orders,
     p.cancelled_orders,
     coalesce(s.refunded_orders, 0) as refunded_orders,
-    cast(coalesce(s.spend_7, 0) as decimal(18, 2)) as spend_7,
-    cast(coalesce(s.spend_30, 0) as decimal(18, 2)) as spend_30,
-    cast(coalesce(s.spend_90, 0) as decimal(18, 2)) as spend_90,
-    cast(coalesce(s.spend_365, 0) as decimal(18, 2)) as spend_365,
-    cast(coalesce(s.spend, 0) as decimal(18, 2)) as spend_total,
-    cast(coalesce(s.refunded, 0) as decimal(18, 2)) as refunded_total,
-    round(cast(s.spend as double) / nullif(s.valued_orders, 0), 4) as mean_order_value,
+    coalesce(s.coupon_orders, 0) as coupon_orders,
+    round(cast(s.coupon_orders as double) / nullif(s.orders, 0), 4) as coupon_order_share,
+    cast(coalesce(s.spend_7, 0) as decimal(38, 2)) as spend_7,
+    cast(coalesce(s.spend_30, 0) as decimal(38, 2)) as spend_30,
+    cast(coalesce(s.spend_90, 0) as decimal(38, 2)) as spend_90,
+    cast(coalesce(s.spend_365, 0) as decimal(38, 2)) as spend_365,
+    cast(coalesce(s.spend, 0) as decimal(38, 2)) as spend_total,
+    cast(coalesce(s.refunds, 0) as decimal(38, 2)) as refunds_total,
+    round(cast(s.revenue as double) / nullif(s.valued_orders, 0), 4) as mean_order_value,
     md.median_order_value,
     s.highest_order_value,
     l.revenue as last_order_value,
@@ -260,7 +321,7 @@ select
     sc.recency_score,
     sc.frequency_score,
     sc.monetary_score,
-    cast(coalesce(s.spend + s.spend_365, 0) as decimal(18, 2)) as lifetime_value
+    e.expected_value
 from people as p
 left join sums as s on p.person_id = s.person_id
 left join medians as md on p.person_id = md.person_id
@@ -270,3 +331,5 @@ left join variety as v on p.person_id = v.person_id
 left join ranked_categories as cs on p.person_id = cs.person_id and cs.place_by_spend = 1
 left join ranked_categories as co on p.person_id = co.person_id and co.place_by_orders = 1
 left join scores as sc on p.person_id = sc.person_id
+left join expectations as e
+    on sc.recency_score = e.recency_score and sc.frequency_score = e.frequency_score

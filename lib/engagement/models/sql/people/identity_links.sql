@@ -2,7 +2,8 @@
 -- A pair comes from events that carry an anonymous id and a user id, or from an alias, which says
 -- that its previous id became a user id. The previous id is a device's where it was seen as an
 -- anonymous id, and a user's where it was seen as a user id or not at all; where both, both.
--- Placeholder ids (parameter) stand for no id: they join nothing.
+-- "Seen" means in any event of any type. Placeholder ids (parameter) stand for no id and join nothing;
+-- they are compared trimmed and in lower case. Every other id is taken exactly as sent.
 with events as (
     select * from sources.events
 ),
@@ -74,10 +75,14 @@ usable as (
             as sequence_number
     from pairs as p
     where
-        regexp_like(p.id, '[^ ]')
-        and regexp_like(p.user_id, '[^ ]')
-        and not coalesce(p.id in (:placeholder_ids) or lower(p.id) in (:placeholder_ids), false)
-        and not coalesce(p.user_id in (:placeholder_ids) or lower(p.user_id) in (:placeholder_ids), false)
+        regexp_like(p.id, '[^ \t\r\n]')
+        and regexp_like(p.user_id, '[^ \t\r\n]')
+        and not coalesce(
+            regexp_replace(lower(p.id), '^[ \t\r\n]+|[ \t\r\n]+\z', '') in (:placeholder_ids), false
+        )
+        and not coalesce(
+            regexp_replace(lower(p.user_id), '^[ \t\r\n]+|[ \t\r\n]+\z', '') in (:placeholder_ids), false
+        )
 )
 
 select

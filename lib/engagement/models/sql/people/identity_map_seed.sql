@@ -35,8 +35,10 @@ usable as (
         min(received_at) as first_received_at
     from sightings
     where
-        regexp_like(id, '[^ ]')
-        and not coalesce(id in (:placeholder_ids) or lower(id) in (:placeholder_ids), false)
+        regexp_like(id, '[^ \t\r\n]')
+        and not coalesce(
+            regexp_replace(lower(id), '^[ \t\r\n]+|[ \t\r\n]+\z', '') in (:placeholder_ids), false
+        )
     group by id_type, id
 ),
 

@@ -1,9 +1,10 @@
 -- Grain: one kept event. Key: id, received_at_utc_date (beyond the duplicate window an id may recur).
 -- Whose each event is: the person of its user id; else of its device. On a shared device, an event
--- without a user id belongs to the latest user seen there at or before it. Before the first one there
--- are at least two users still to come, so no single one is next: such events are the device's, as a
--- person of its own. An event without any usable id is a person of its own, so that nothing it
--- counts for is lost. Placeholder ids are NULL here.
+-- without a user id belongs to the latest user seen there at or before it, in the order of event time,
+-- received_at, id. Events before the first user belong to that user if no other person is ever seen on
+-- the device; else to the device, as a person of its own. A user is seen on a device by an event that
+-- carries both ids: an alias of the device makes it shared and is no sighting. An event without any
+-- usable id is a person of its own, so nothing is lost. Placeholder ids are NULL here.
 with events as (
     select * from sources.events
 ),
@@ -70,6 +71,15 @@ latest_users as (
     from latest_sightings as s
     inner join users_on_shared_devices as u
         on s.anonymous_id = u.anonymous_id and s.sighting = u.sighting
+),
+
+only_users as (
+    select
+        u.anonymous_id,
+        min(u.user_person_id) as person_id
+    from users_on_shared_devices as u
+    group by u.anonymous_id
+    having count(distinct u.user_person_id) = 1
 )
 
 select
@@ -78,6 +88,7 @@ select
     coalesce(
         n.user_person_id,
         l.person_id,
+        o.person_id,
         n.device_person_id,
         substring(sha256_hex('event:' || n.id), 1, 32)
     ) as person_id,
@@ -92,3 +103,5 @@ select
 from named as n
 left join latest_users as l
     on n.id = l.id and n.received_at_utc_date = l.received_at_utc_date
+left join only_users as o
+    on n.anonymous_id = o.anonymous_id and n.is_shared_device

@@ -2,13 +2,18 @@
 -- Who people are: of each trait the latest value that an identify event gave (by event time, then
 -- received_at, then id; an event that does not mention a trait does not erase it), and beside it, as
 -- initial_..., the first. Guests are people too; they may have traits as well, from an identify call
--- without a user id.
+-- without a user id. Consent is the latest answer (marts.consent_answers): NULL means that the person
+-- never answered, false that they said no or something that cannot be read.
 with events as (
     select * from marts.person_events
 ),
 
 identifies as (
     select * from sources.identifies
+),
+
+answers as (
+    select * from marts.consent_answers
 ),
 
 user_ids as (
@@ -54,15 +59,13 @@ traits as (
         i.last_name,
         i.gender,
         i.age,
+        i.birthday,
         i.address_city as city,
         i.address_state as state,
         i.address_country as country,
         i.address_postal_code as postal_code,
         i.plan,
         i.created_at as account_created_at,
-        i.consent_email,
-        i.consent_sms,
-        i.consent_push,
         row_number() over (
             partition by e.person_id
             order by e."timestamp", e.received_at, e.id, e.received_at_utc_date
@@ -82,6 +85,7 @@ profiles as (
         max_by(last_name, sequence_number) filter (where last_name is not null) as last_name,
         max_by(gender, sequence_number) filter (where gender is not null) as gender,
         max_by(age, sequence_number) filter (where age is not null) as age,
+        max_by(birthday, sequence_number) filter (where birthday is not null) as birthday,
         max_by(city, sequence_number) filter (where city is not null) as city,
         max_by(state, sequence_number) filter (where state is not null) as state,
         max_by(country, sequence_number) filter (where country is not null) as country,
@@ -89,9 +93,6 @@ profiles as (
         max_by(plan, sequence_number) filter (where plan is not null) as plan,
         max_by(account_created_at, sequence_number) filter (where account_created_at is not null)
             as account_created_at,
-        max_by(consent_email, sequence_number) filter (where consent_email is not null) as consent_email,
-        max_by(consent_sms, sequence_number) filter (where consent_sms is not null) as consent_sms,
-        max_by(consent_push, sequence_number) filter (where consent_push is not null) as consent_push,
         min_by(email, sequence_number) filter (where email is not null) as initial_email,
         min_by(phone, sequence_number) filter (where phone is not null) as initial_phone,
         min_by(name, sequence_number) filter (where name is not null) as initial_name,
@@ -99,6 +100,7 @@ profiles as (
         min_by(last_name, sequence_number) filter (where last_name is not null) as initial_last_name,
         min_by(gender, sequence_number) filter (where gender is not null) as initial_gender,
         min_by(age, sequence_number) filter (where age is not null) as initial_age,
+        min_by(birthday, sequence_number) filter (where birthday is not null) as initial_birthday,
         min_by(city, sequence_number) filter (where city is not null) as initial_city,
         min_by(state, sequence_number) filter (where state is not null) as initial_state,
         min_by(country, sequence_number) filter (where country is not null) as initial_country,
@@ -106,6 +108,20 @@ profiles as (
         min_by(plan, sequence_number) filter (where plan is not null) as initial_plan
     from traits
     group by person_id
+),
+
+consents as (
+    select
+        a.person_id,
+        bool_or(a.is_yes) filter (where a.channel = 'email') as consent_email,
+        bool_or(a.is_yes) filter (where a.channel = 'sms') as consent_sms,
+        bool_or(a.is_yes) filter (where a.channel = 'push') as consent_push,
+        max(a."timestamp") filter (where a.channel = 'email') as consent_email_at,
+        max(a."timestamp") filter (where a.channel = 'sms') as consent_sms_at,
+        max(a."timestamp") filter (where a.channel = 'push') as consent_push_at
+    from answers as a
+    where a.is_latest
+    group by a.person_id
 )
 
 select
@@ -118,14 +134,18 @@ select
     t.last_name,
     t.gender,
     t.age,
+    t.birthday,
+    parse_bigint(
+        nullif(regexp_extract(t.birthday, '^[ \t\r\n]*(?:[0-9]{4}|-)-(0[1-9]|1[0-2])-[0-9]{2}', 1), '')
+    ) as birthday_month,
     t.city,
     t.state,
     t.country,
     t.postal_code,
     t.plan,
-    t.consent_email,
-    t.consent_sms,
-    t.consent_push,
+    c.consent_email,
+    c.consent_sms,
+    c.consent_push,
     u.user_id is not null as is_identified,
     u.initial_user_id,
     t.initial_email,
@@ -135,6 +155,7 @@ select
     t.initial_last_name,
     t.initial_gender,
     t.initial_age,
+    t.initial_birthday,
     t.initial_city,
     t.initial_state,
     t.initial_country,
@@ -144,6 +165,9 @@ select
     p.devices,
     p.events,
     t.account_created_at,
+    c.consent_email_at,
+    c.consent_sms_at,
+    c.consent_push_at,
     p.first_seen_at,
     p.last_seen_at
 from people as p
@@ -151,3 +175,5 @@ left join users as u
     on p.person_id = u.person_id
 left join profiles as t
     on p.person_id = t.person_id
+left join consents as c
+    on p.person_id = c.person_id
