@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from engagement import workbook
+from engagement.moments import resolve_as_of
 from engagement.settings import Settings
 from engagement.warehouse import LeaseHeldError, Table
 from engagement.workbook import NOTEBOOK_VARIABLE, RUN_VARIABLE, Workbook
@@ -98,3 +100,44 @@ def test_a_table_that_cannot_be_written_does_not_fail_the_notebook(
     monkeypatch.setattr(workbook.costs, "remember", held)
     assert len(book.statements()) == 2
     assert "landing.run_statements is without this notebook: held by run 7" in caplog.text
+
+
+# --- as of ----------------------------------------------------------------------------------------
+
+
+def receive(book: Workbook, at: str) -> None:
+    with book.warehouse.session(write=True) as session:
+        query = f"select timestamp '{at}' as received_at"
+        session.publish(Table("events", "events"), query)
+
+
+@pytest.mark.parametrize("as_of", ["2026-01-05", "latest", None])
+def test_a_run_resolves_its_as_of_once_and_records_it(
+    settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch, as_of: str | None
+) -> None:
+    monkeypatch.setenv(RUN_VARIABLE, "run-1")
+    book = Workbook(settings(as_of=as_of))
+    receive(book, "2026-01-31 09:30:00.125")
+    found = book.as_of
+    assert found == resolve_as_of(book.warehouse, book.settings)
+    # Whatever is received meanwhile, the notebooks after it see the same.
+    receive(book, "2026-02-07 10:00:00.000")
+    assert Workbook(settings(as_of=as_of)).as_of == found
+    state = json.loads((book.folder / workbook.STATE).read_text())
+    assert state["as_of"] == {"latest": "2026-01-31", None: "2026-01-30"}.get(as_of, as_of)
+    assert state["is_latest"] is (as_of == "latest")
+
+
+def test_by_hand_it_is_resolved_each_time(settings: Callable[..., Settings]) -> None:
+    book = Workbook(settings(as_of="latest"))
+    receive(book, "2026-01-31 09:30:00.125")
+    assert str(book.as_of).startswith("2026-01-31 (not over")
+    receive(book, "2026-02-07 10:00:00.000")
+    assert book.as_of.day.isoformat() == "2026-02-07"
+
+
+def test_a_query_may_name_the_as_of_day(settings: Callable[..., Settings]) -> None:
+    book = Workbook(settings(as_of="latest"))
+    receive(book, "2026-01-31 09:30:00.125")
+    found = book.query("select cast(:as_of as varchar) as day")
+    assert found["day"].to_list() == ["2026-01-31"]

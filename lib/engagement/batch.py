@@ -31,7 +31,7 @@ from engagement.warehouse import Table, Warehouse, WarehouseError, costs, open_w
 from engagement.warehouse.base import Statement
 from engagement.warehouse.dialect import LOGICAL
 from engagement.warehouse.lease import TOKEN_VARIABLE
-from engagement.workbook import NOTEBOOK_VARIABLE, RUN_VARIABLE, STATEMENTS, new_run_id
+from engagement.workbook import NOTEBOOK_VARIABLE, RUN_VARIABLE, STATE, STATEMENTS, new_run_id
 
 logger = logging.getLogger("engagement")
 
@@ -71,9 +71,11 @@ class NotebookRun:
 class RunRecord:
     """What ``run.json`` holds.
 
-    ``tables`` gives rows, ``files`` bytes and sha256, ``statements`` how many there were, their
-    seconds, rows and, on AWS, what they scanned and cost; ``each_statement`` the same one by one
-    (their texts are in ``statements.jsonl``). ``notes`` says what could not be recorded, and why.
+    ``as_of`` is the day that the tables stand for, ``as_of_end`` the first moment, in UTC, that
+    they do not see. ``tables`` gives rows, ``files`` bytes and sha256, ``statements`` how many
+    there were, their seconds, rows and, on AWS, what they scanned and cost; ``each_statement`` the
+    same one by one (their texts are in ``statements.jsonl``). ``notes`` says what could not be
+    recorded, and why.
     """
 
     id: str
@@ -83,6 +85,7 @@ class RunRecord:
     started: str
     status: str = "running"
     as_of: str | None = None
+    as_of_end: str | None = None
     ended: str | None = None
     notebooks: list[NotebookRun] = field(default_factory=list)
     tables: dict[str, int] = field(default_factory=dict)
@@ -268,7 +271,7 @@ def _run_one(
         notebook.seconds = round(time.perf_counter() - started, 2)
         if output.exists():
             _to_html(output)
-        record.as_of = _as_of(folder)
+        record.as_of, record.as_of_end = _as_of(folder)
 
 
 def _one_screen(name: str, error: Any, output: Path) -> str:
@@ -378,18 +381,20 @@ def _counts(tables: Sequence[Table]) -> exp.Query:
 def _files(folder: Path) -> dict[str, dict[str, Any]]:
     files = {}
     for path in sorted(folder.rglob("*")):
-        if path.is_file() and path.name not in ("run.json", "state.json", STATEMENTS):
+        if path.is_file() and path.name not in ("run.json", STATE, STATEMENTS):
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
             name = path.relative_to(folder).as_posix()
             files[name] = {"bytes": path.stat().st_size, "sha256": digest}
     return files
 
 
-def _as_of(folder: Path) -> str | None:
-    state = folder / "state.json"
+def _as_of(folder: Path) -> tuple[str | None, str | None]:
+    """The as-of day and its end, once a notebook has resolved them."""
+    state = folder / STATE
     if not state.exists():
-        return None
-    return str(json.loads(state.read_text(encoding="utf-8"))["as_of"])
+        return None, None
+    found = json.loads(state.read_text(encoding="utf-8"))
+    return found["as_of"], found["as_of_end"]
 
 
 def _write(record: RunRecord, folder: Path) -> None:

@@ -14,6 +14,7 @@ from engagement.audience.segments import AudienceError
 from engagement.landing.files import LandingError
 from engagement.models.concepts import mapping
 from engagement.models.inputs import mapping_problems
+from engagement.moments import in_words
 from engagement.settings import ROOT, Settings
 from engagement.warehouse import WarehouseError, open_warehouse
 
@@ -44,7 +45,7 @@ def check(settings: Settings) -> list[Check]:
             "the environment is pinned for Python 3.11",
         ),
         Check("time zone", True, settings.timezone),
-        Check("as of", True, str(settings.as_of or "the day before the newest event received")),
+        Check("as of", True, in_words(settings)),
     ]
     checks.append(_landing(settings))
     checks += _warehouse(settings)

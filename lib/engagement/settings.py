@@ -72,6 +72,12 @@ class _Section(BaseModel):
         return value
 
 
+LATEST = "latest"
+"""The ``as_of`` that means the moment of the newest event received."""
+
+FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2199, 12, 31)
+"""Days that ``as_of`` may name."""
+
 Share = Annotated[float, Field(ge=0, le=1)]
 Names = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)]
 ColumnType = Literal["bigint", "double", "boolean", "string", "timestamp"]
@@ -355,9 +361,14 @@ class Models(_Section):
 
 
 class Metrics(_Section):
-    """``exclude_bots`` leaves flagged bots out of metrics; their rows stay in the tables."""
+    """``exclude_bots`` leaves flagged bots out of metrics; their rows stay in the tables.
+
+    In the first ``settling_days`` of a landing people seem new who are not: days, periods and
+    cohorts that start in them are marked as unsettled.
+    """
 
     exclude_bots: bool = True
+    settling_days: int = Field(default=14, ge=0, le=365)
 
 
 class Currency(_Section):
@@ -551,11 +562,13 @@ class Settings(_Section):
     ``pages``, …), each with its properties: 02 reports what is otherwise. A property with a type
     declares its column: a value that does not fit is NULL and a row of ``events.discards``. In a
     parameter file the plan may also be the path of a YAML file that holds it.
+    ``as_of`` is the last day that models see, up to its end (left out: the day before the newest
+    event received), or ``latest``: everything received, with a last day that is not over.
     """
 
     project: str = Field(default="engagement", pattern=r"^[a-z][a-z0-9-]{1,30}$")
     timezone: str = "UTC"
-    as_of: date | None = None
+    as_of: date | Literal["latest"] | None = None
     landing: Landing
     warehouse: Warehouse = Warehouse()
     run: Run = Run()
@@ -574,6 +587,21 @@ class Settings(_Section):
     customers: Customers = Customers()
     audience: Audience = Audience()
     personalize: Personalize = Personalize()
+
+    @field_validator("as_of", mode="before")
+    @classmethod
+    def _day_or_latest(cls, value: Any) -> Any:
+        if value is None or value == LATEST:
+            return value
+        try:
+            day = _day(value)
+        except ValueError:
+            raise ValueError(
+                f"'{value}' is not a valid date such as 2026-10-30, and not '{LATEST}'"
+            ) from None
+        if not FIRST_DAY <= day <= LAST_DAY:
+            raise ValueError(f"'{value}' is not between {FIRST_DAY} and {LAST_DAY}")
+        return day
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
@@ -617,6 +645,15 @@ class Settings(_Section):
     def path(self, value: str) -> Path:
         """Resolve a path of the parameters: relative ones start at the project's folder."""
         return ROOT / Path(value).expanduser()
+
+
+def _day(value: Any) -> date:
+    """A date, or a text that writes one as YYYY-MM-DD; anything else is a ``ValueError``."""
+    if type(value) is date:
+        return value
+    if not isinstance(value, str) or not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
+        raise ValueError("no date")
+    return date.fromisoformat(value)
 
 
 def _letters(name: str) -> str:

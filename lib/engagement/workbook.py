@@ -1,4 +1,4 @@
-"""What a notebook opens: the settings, the warehouse, the run's folder and the as-of date.
+"""What a notebook opens: the settings, the warehouse, the run's folder and the as-of moment.
 
 Every notebook starts with ``book = workbook.open(...)`` and ends with ``book.statements()``. A
 notebook that ``engagement run`` executes writes into that run's folder; one that is run by hand
@@ -12,16 +12,16 @@ import logging
 import os
 import secrets
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pandas as pd
 from IPython.core.getipython import get_ipython
 from IPython.core.pylabtools import select_figure_formats
 from IPython.display import Markdown
 
+from engagement.moments import AsOf, in_words, resolve_as_of
 from engagement.settings import Settings, load_settings
 from engagement.warehouse import Table, Warehouse, WarehouseError, costs, open_warehouse
 
@@ -30,7 +30,7 @@ logger = logging.getLogger("engagement")
 RUN_VARIABLE = "ENGAGEMENT_RUN_ID"
 NOTEBOOK_VARIABLE = "ENGAGEMENT_NOTEBOOK"
 INTERACTIVE = "interactive"
-_STATE = "state.json"
+STATE = "state.json"
 STATEMENTS = "statements.jsonl"
 
 
@@ -58,10 +58,10 @@ class Workbook:
             self.warehouse.log.path = self.file(STATEMENTS)
 
     def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pd.DataFrame:
-        """Run a query in Athena's dialect; ``:as_of`` and ``:timezone`` may stand in it."""
+        """Run a query in Athena's dialect, in which ``:as_of`` and ``:timezone`` may be used."""
         values: dict[str, Any] = {"timezone": self.settings.timezone, **(parameters or {})}
         if ":as_of" in sql:
-            values.setdefault("as_of", self.as_of)
+            values.setdefault("as_of", self.as_of.day)
         return self.warehouse.query(sql, values)
 
     def table(self, name: str, *, limit: int = 10, order_by: str = "1") -> pd.DataFrame:
@@ -82,12 +82,13 @@ class Workbook:
             ("warehouse.engine", s.warehouse.engine),
             ("landing.location", s.landing.location),
             ("timezone", s.timezone),
-            ("as_of", s.as_of or "the day before the newest event received"),
+            ("as_of", in_words(s)),
             ("duplicates.window_days", s.duplicates.window_days),
             ("sessions.gap_minutes", s.sessions.gap_minutes),
             ("attribution.lookback_days", s.attribution.lookback_days),
             ("currency.reporting", s.currency.reporting),
             ("metrics.exclude_bots", s.metrics.exclude_bots),
+            ("metrics.settling_days", s.metrics.settling_days),
             ("audience.segment", s.audience.segment),
         ]
         return pd.DataFrame([(k, str(v)) for k, v in rows], columns=["key", "value"])
@@ -107,32 +108,34 @@ class Workbook:
         return _markdown(f"```sql\n{model(name).sql.strip()}\n```")
 
     @property
-    def as_of(self) -> date:
-        """The last day that models see, in the reporting time zone.
+    def as_of(self) -> AsOf:
+        """What models see: the parameters' ``as_of``, resolved.
 
-        The parameters' ``as_of``, or else the day before the newest event received. A run resolves
-        it once and records it.
+        A run resolves it once and records it, so that all its notebooks see the same.
 
         Raises
         ------
         WarehouseError
-            When no event was ever flattened: 02 comes first.
+            When it depends on the newest event and none was ever flattened: 02 comes first.
         """
-        if self.settings.as_of:
-            return self.settings.as_of
         recorded = self._recorded()
-        if recorded:
+        if recorded is not None:
             return recorded
-        day = resolve_as_of(self.warehouse, self.settings.timezone)
+        resolved = resolve_as_of(self.warehouse, self.settings)
         if self._run_id != INTERACTIVE:
-            self.file(_STATE).write_text(json.dumps({"as_of": day.isoformat()}), encoding="utf-8")
-        return day
+            self.file(STATE).write_text(json.dumps(_written(resolved)), encoding="utf-8")
+        return resolved
 
-    def _recorded(self) -> date | None:
-        state = self.folder / _STATE
+    def _recorded(self) -> AsOf | None:
+        state = self.folder / STATE
         if self._run_id == INTERACTIVE or not state.exists():
             return None
-        return date.fromisoformat(json.loads(state.read_text(encoding="utf-8"))["as_of"])
+        found = json.loads(state.read_text(encoding="utf-8"))
+        return AsOf(
+            day=date.fromisoformat(found["as_of"]),
+            end=datetime.fromisoformat(found["as_of_end"]),
+            is_latest=found["is_latest"],
+        )
 
     def file(self, name: str) -> Path:
         """Path of a file in the run's folder, whose parents exist."""
@@ -181,6 +184,15 @@ def new_run_id() -> str:
     return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
 
 
+def _written(as_of: AsOf) -> dict[str, Any]:
+    """An as-of moment as a run's state holds it."""
+    return {
+        "as_of": as_of.day.isoformat(),
+        "as_of_end": as_of.end.isoformat(),
+        "is_latest": as_of.is_latest,
+    }
+
+
 def _notebook() -> str:
     """The name of the notebook that is running: the runner says it, or Jupyter does."""
     named = os.environ.get(NOTEBOOK_VARIABLE) or os.environ.get("JPY_SESSION_NAME", "")
@@ -196,21 +208,3 @@ def _show_figures() -> None:
     shell = get_ipython()
     if shell is not None:
         select_figure_formats(shell, {"png"})  # type: ignore[no-untyped-call]
-
-
-NO_DATA_DAY = date(1970, 1, 1)
-"""The as-of date where no event was kept at all: every model is then empty."""
-
-
-def resolve_as_of(warehouse: Warehouse, timezone: str) -> date:
-    """The day before the newest event received, in the reporting time zone."""
-    with warehouse.session() as session:
-        if not session.columns(Table("events", "events")):
-            raise WarehouseError("no event was flattened yet: run 02_flatten_events first")
-        newest = session.query(
-            "select max(received_at) as newest from events.events", label="newest event"
-        )["newest"].iloc[0]
-    if pd.isna(newest):
-        return NO_DATA_DAY
-    local = newest.tz_localize("UTC").astimezone(ZoneInfo(timezone))
-    return date(local.year, local.month, local.day) - timedelta(days=1)

@@ -17,11 +17,11 @@ from engagement.batch import RunRecord, choose, run
 from engagement.flatten.pipeline import flatten
 from engagement.landing import tables
 from engagement.models.runner import build, models
+from engagement.moments import resolve_as_of
 from engagement.settings import ROOT, Settings, load_settings
 from engagement.warehouse import Table, Warehouse, open_warehouse
 from engagement.warehouse.base import Published
 from engagement.warehouse.dialect import LOGICAL
-from engagement.workbook import resolve_as_of
 from tests.athena.compare import differences
 from tests.athena.stand import Stand
 from tests.landing.nasty import BROKEN_FILES, sample_days, spoil
@@ -94,7 +94,7 @@ def both(
 def _all_the_way(warehouse: Warehouse, settings: Settings) -> None:
     flatten(warehouse, settings)
     layers = sorted({model.layer for model in models().values()})
-    build(warehouse, settings, resolve_as_of(warehouse, settings.timezone), layers)
+    build(warehouse, settings, resolve_as_of(warehouse, settings), layers)
 
 
 @pytest.mark.parametrize("database", ["landing", "events", "marts"])
@@ -130,7 +130,7 @@ def test_a_second_run_reads_no_raw_data_and_publishes_nothing(
     tables.create_tables(warehouse, settings)
     tables.profile(warehouse)
     flatten(warehouse, settings)
-    as_of = resolve_as_of(warehouse, settings.timezone)
+    as_of = resolve_as_of(warehouse, settings)
     built = build(warehouse, settings, as_of, sorted({m.layer for m in models().values()}))
     assert {one.status for one in built} == {"unchanged"}
     ran = [statement.sql for statement in stand.statements[before:]]

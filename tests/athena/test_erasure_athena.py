@@ -20,11 +20,11 @@ from engagement.erasure.erase import Findings, erase
 from engagement.flatten import erased, flatten
 from engagement.landing.tables import READ_LOSSILY
 from engagement.models.runner import build
+from engagement.moments import resolve_as_of
 from engagement.settings import Settings, load_settings
 from engagement.warehouse import Table, Warehouse, open_warehouse
 from engagement.warehouse.costs import ABOUT_RUNS
 from engagement.warehouse.lease import TOKEN_VARIABLE
-from engagement.workbook import resolve_as_of
 from tests.athena.compare import contents, differences
 from tests.athena.stand import Stand
 from tests.erasure.test_erasure import (
@@ -84,7 +84,7 @@ def _settings(home: Path, landing: str, **more: Any) -> Settings:
 def _take_in(settings: Settings) -> None:
     warehouse = open_warehouse(settings)
     flatten(warehouse, settings)
-    as_of = resolve_as_of(warehouse, settings.timezone)
+    as_of = resolve_as_of(warehouse, settings)
     build(warehouse, settings, as_of, ["people"])
 
 

@@ -21,8 +21,9 @@ MONDAY = date(2026, 1, 5)
 
 
 def overview(days: int, **columns: list[Any]) -> pd.DataFrame:
-    """Days from a Monday on; columns shorter than that are repeated."""
+    """Days from a Monday on, settled and over; columns shorter than that are repeated."""
     frame = pd.DataFrame({"day": [MONDAY + timedelta(days=n) for n in range(days)]})
+    columns = {"is_settled": [True], "is_complete": [True], **columns}
     for name, values in columns.items():
         frame[name] = (values * days)[:days]
     return frame
@@ -46,9 +47,13 @@ def funnel_steps(*persons: int) -> pd.DataFrame:
     )
 
 
-def retention_weekly(*rows: tuple[int, int, int, int | None]) -> pd.DataFrame:
-    """Rows of (cohort, week number, persons, retained)."""
+def retention_weekly(
+    *rows: tuple[int, int, int, int | None], unsettled: int = 0, is_identified: bool = False
+) -> pd.DataFrame:
+    """Rows of (cohort, week number, persons, retained); the first cohorts may be unsettled."""
     frame = pd.DataFrame(rows, columns=["cohort", "week_number", "cohort_persons", "retained"])
+    frame["is_identified"] = is_identified
+    frame["is_settled"] = frame["cohort"] >= unsettled
     frame["cohort_week"] = [MONDAY + timedelta(weeks=n) for n in frame["cohort"]]
     frame["retained_persons"] = frame["retained"].astype("Int64")
     frame["retention_rate"] = frame["retained"].astype(float) / frame["cohort_persons"]
@@ -66,6 +71,12 @@ def texts(axes: Axes) -> list[str]:
 
 def bar_lengths(axes: Axes) -> list[float]:
     return [float(patch.get_width()) for patch in axes.patches]
+
+
+def legend(axes: Axes) -> list[str]:
+    shown = axes.get_legend()
+    assert shown is not None
+    return [text.get_text() for text in shown.get_texts()]
 
 
 def tick_names(axes: Axes) -> list[str]:
@@ -176,6 +187,41 @@ def test_a_single_day_is_drawn_without_a_mean() -> None:
     assert figure.get_suptitle() == "Sessions"
 
 
+def test_days_that_had_not_settled_are_hatched_and_named() -> None:
+    frame = overview(10, sessions=[4], is_settled=[*[False] * 3, *[True] * 7])
+    axes = only_axes(charts.trend(frame, "sessions", name="Sessions"))
+    (hatched,) = axes.patches
+    # From Monday to Wednesday, half a day on either side.
+    left, right = hatched.get_x(), hatched.get_x() + hatched.get_width()
+    first = mpl.dates.date2num(MONDAY)
+    assert (left, right) == (first - 0.5, first + 2.5)
+    assert hatched.get_hatch() == "///"
+    assert legend(axes)[-1] == "not settled: the data has only begun"
+    settled = overview(10, sessions=[4])
+    assert not only_axes(charts.trend(settled, "sessions", name="Sessions")).patches
+
+
+def test_a_day_that_is_not_over_is_drawn_apart_and_in_no_sum() -> None:
+    # Fifteen days of ten sessions, then two so far.
+    frame = overview(16, sessions=[*[10] * 15, 2], is_complete=[*[True] * 15, False])
+    figure = charts.trend(frame, "sessions", name="Sessions")
+    axes = only_axes(figure)
+    _, weekly, today = (np.asarray(line.get_ydata(), dtype=float) for line in axes.lines)
+    assert weekly[-2] == 10
+    assert np.isnan(weekly[-1])
+    assert today.tolist() == [2]
+    assert legend(axes)[-1] == "not over yet"
+    assert figure.get_suptitle() == (
+        "Sessions: 70 in the last 7 whole days, 0 % more than in the 7 before"
+    )
+
+
+def test_a_day_of_refunds_is_drawn_below_zero() -> None:
+    frame = overview(7, net_revenue=[Decimal("5"), Decimal("-20"), *[Decimal("1")] * 5])
+    axes = only_axes(charts.trend(frame, "net_revenue", name="Net revenue", unit="USD"))
+    assert axes.get_ylim()[0] < -20
+
+
 # --- funnel -------------------------------------------------------------------------------------
 
 
@@ -230,6 +276,43 @@ def test_the_title_weighs_cohorts_by_their_size() -> None:
     # 1 of 10 and 45 of 90 came back: 46 %, not the mean of 10 % and 50 %.
     figure = charts.retention(retention_weekly((0, 1, 10, 1), (1, 1, 90, 45)))
     assert figure.get_suptitle() == "46.0 % come back in the week after their first"
+
+
+def test_identified_people_and_guests_add_up_or_are_shown_apart() -> None:
+    # Of 10 guests 1 comes back, of 30 identified people 11: 12 of 40.
+    frame = pd.concat(
+        [
+            retention_weekly((0, 1, 10, 1), (0, 2, 10, None)),
+            retention_weekly((0, 1, 30, 11), (0, 2, 30, None), is_identified=True),
+        ]
+    )
+    everyone = charts.retention(frame)
+    assert texts(only_axes(everyone)) == ["30 %"]
+    assert everyone.get_suptitle() == "30.0 % come back in the week after their first"
+    assert tick_names(only_axes(everyone)) == ["5 Jan 2026  (40)"]
+    guests = charts.retention(frame, people="guests")
+    assert texts(only_axes(guests)) == ["10 %"]
+    assert guests.get_suptitle() == "10.0 % of new guests come back in the week after their first"
+    assert only_axes(guests).get_ylabel() == "Week of the first event (guests)"
+    identified = charts.retention(frame, people="identified")
+    assert tick_names(only_axes(identified)) == ["5 Jan 2026  (30)"]
+
+
+def test_cohorts_that_had_not_settled_are_hatched_and_not_in_the_title() -> None:
+    # The first cohort, 9 of 10, is of people who only seem new; of the others 1 in 10 comes back.
+    frame = retention_weekly((0, 1, 10, 9), (1, 1, 10, 1), (2, 1, 10, 1), unsettled=1)
+    figure = charts.retention(frame)
+    axes = only_axes(figure)
+    (hatched,) = axes.patches
+    assert hatched.get_hatch() == "///"
+    assert hatched.get_xy() == (0, 0)
+    assert "hatched: not settled" in axes.get_xlabel()
+    assert figure.get_suptitle() == "10.0 % come back in the week after their first"
+    young = charts.retention(retention_weekly((0, 1, 10, 9), unsettled=1))
+    assert young.get_suptitle() == "90.0 % come back in the week after their first"
+    old = only_axes(charts.retention(retention_weekly((0, 1, 10, 9))))
+    assert not old.patches
+    assert "hatched" not in old.get_xlabel()
 
 
 def test_a_column_of_only_blanks_is_still_a_column() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
 from html.parser import HTMLParser
@@ -17,18 +17,20 @@ import pytest
 
 from engagement.dashboards import report, style
 from engagement.models.runner import models
+from engagement.moments import right_after, whole_day
 from engagement.settings import Settings
 from engagement.warehouse import open_warehouse
 from engagement.warehouse.dialect import Table, check, parse, tables
 
 AS_OF = date(2026, 1, 31)
 ABOUT: dict[str, Any] = {
-    "as_of": AS_OF,
+    "as_of": whole_day(AS_OF, "Europe/Berlin"),
     "timezone": "Europe/Berlin",
     "currency": "EUR",
     "window_days": 7,
     "lookback_days": 30,
     "exclude_bots": True,
+    "settling_days": 14,
 }
 SNEAKY = "<script>alert('x')</script>\" onload=\"x"
 
@@ -63,12 +65,16 @@ def period(window_days: int, *, is_complete: bool = True, **changes: Any) -> dic
         "conversion_rate": 0.05,
         "orders": 4,
         "revenue": Decimal("1234.50"),
+        "refunds": Decimal("34.50"),
+        "net_revenue": Decimal("1200.00"),
         "average_order_value": 308.625,
         "items_per_order": 2.5,
     }
     return {
         "window_days": window_days,
         "is_complete": is_complete,
+        "is_settled": True,
+        "previous_is_settled": True,
         "from_day": AS_OF - timedelta(days=window_days - 1),
         "to_day": AS_OF,
         **figures,
@@ -84,11 +90,16 @@ def frames(**changes: pd.DataFrame) -> dict[str, pd.DataFrame]:
         "overview": pd.DataFrame(
             {
                 "day": days,
+                "is_complete": True,
+                "is_settled": True,
                 "users": 9,
+                "new_users": 2,
                 "sessions": 10,
                 "orders": 1,
                 "converting_sessions": 1,
                 "revenue": [Decimal("10.00")] * 14,
+                "refunds": [Decimal("4.00")] * 14,
+                "net_revenue": [Decimal("6.00")] * 14,
             }
         ),
         "periods": pd.DataFrame([period(7), period(30, is_complete=False)]),
@@ -105,12 +116,14 @@ def frames(**changes: pd.DataFrame) -> dict[str, pd.DataFrame]:
         ),
         "retention": pd.DataFrame(
             {
-                "cohort_week": [date(2026, 1, 5)] * 2,
-                "week_number": [0, 1],
-                "is_mature": [True, True],
-                "cohort_persons": [4, 4],
-                "retained_persons": [4, 1],
-                "retention_rate": [1.0, 0.25],
+                "cohort_week": [date(2026, 1, 5)] * 4,
+                "is_identified": [True, True, False, False],
+                "week_number": [0, 1, 0, 1],
+                "is_mature": [True] * 4,
+                "is_settled": [True] * 4,
+                "cohort_persons": [4, 4, 6, 6],
+                "retained_persons": [4, 3, 6, 0],
+                "retention_rate": [1.0, 0.75, 1.0, 0.0],
             }
         ),
         "channels": pd.DataFrame(
@@ -132,7 +145,14 @@ def frames(**changes: pd.DataFrame) -> dict[str, pd.DataFrame]:
                 "adders": [2, 0],
                 "orders": [1, 0],
                 "units": [1, 0],
-                "revenue": [Decimal("14.00"), Decimal("0.00")],
+                "item_sales": [Decimal("14.00"), Decimal("0.00")],
+            }
+        ),
+        "reconciliation": pd.DataFrame(
+            {
+                "label": ["Item sales", "Discounts", "Revenue"],
+                "is_result": [True, False, True],
+                "amount": [Decimal("1300.00"), Decimal("-65.50"), Decimal("1234.50")],
             }
         ),
         "searches": pd.DataFrame(
@@ -254,6 +274,55 @@ def test_changes_are_against_the_period_before() -> None:
 
 
 @in_words
+@pytest.mark.parametrize(
+    ("settled", "words"),
+    [
+        ((True, True), None),
+        ((True, None), None),
+        ((True, False), "The days before began in the first 14 of the data"),
+        ((False, False), "The days began in the first 14 of the data"),
+        ((False, None), "The days began in the first 14 of the data"),
+    ],
+)
+def test_a_period_that_had_not_settled_says_so(
+    settled: tuple[bool, bool | None], words: str | None
+) -> None:
+    week = period(7, is_settled=settled[0], previous_is_settled=settled[1])
+    text = Page(report.render(frames(periods=pd.DataFrame([week])), **ABOUT)).text
+    assert ("in which people seem new who are not" in text) is (words is not None)
+    if words:
+        assert words in text
+
+
+@in_words
+def test_days_that_are_not_over_or_not_settled_are_marked() -> None:
+    overview = frames()["overview"]
+    overview["is_complete"] = [*[True] * 13, False]
+    overview["is_settled"] = [False, *[True] * 13]
+    latest = right_after(datetime(2026, 1, 31, 9, 30), "Europe/Berlin")
+    text = Page(report.render(frames(overview=overview), **{**ABOUT, "as_of": latest})).text
+    assert "2026-01-18 (not settled)" in text
+    assert "2026-01-31 (not over)" in text
+    assert (
+        "As of 2026-01-31 (not over: newest event received at 2026-01-31 09:30:00.000 UTC)" in text
+    )
+
+
+@in_words
+def test_money_below_zero_before_has_no_percentage() -> None:
+    week = period(7, previous_net_revenue=Decimal("-50.00"))
+    text = Page(report.render(frames(periods=pd.DataFrame([week])), **ABOUT)).text
+    assert "Net revenue1,200.00 EURbelow zero before" in text
+
+
+@in_words
+def test_the_words_for_money_are_defined() -> None:
+    text = Page(report.render(frames(), **ABOUT)).text
+    for word in ("Revenue", "Refunds", "Net revenue", "Order total", "Item sales"):
+        assert re.search(rf"^{word}", text.split("What the figures mean")[1], re.MULTILINE)
+
+
+@in_words
 def test_a_rate_that_is_unknown_is_a_dash() -> None:
     week = period(7, bounce_rate=None)
     text = Page(report.render(frames(periods=pd.DataFrame([week])), **ABOUT)).text
@@ -281,15 +350,18 @@ def test_without_data_every_section_says_so_in_words() -> None:
         "there is nothing to attribute",
         "No product was viewed or bought yet.",
         "No search came back empty.",
+        "No order was placed yet.",
     ):
         assert words in page.text
 
 
 @in_words
 def test_a_week_in_which_nobody_came_back_is_drawn_and_one_not_over_is_not() -> None:
-    nobody = frames()["retention"].assign(retained_persons=[4, 0], retention_rate=[1.0, 0.0])
+    nobody = frames()["retention"].assign(retained_persons=[4, 0, 6, 0])
     assert "too little data for retention" not in report.render(frames(retention=nobody), **ABOUT)
-    young = frames()["retention"].assign(is_mature=[True, False], retention_rate=[1.0, None])
+    young = frames()["retention"].assign(
+        is_mature=[True, False] * 2, retained_persons=[4, None, 6, None]
+    )
     assert "too little data for retention" in report.render(frames(retention=young), **ABOUT)
 
 
@@ -301,6 +373,11 @@ def test_numbers_stand_in_tables_beside_the_charts() -> None:
     assert "|Email||3||33.3 %||0.0 %||0.00||1||5.00|" in rows
     assert "|p2||1||0||0||0||0.00|" in rows
     assert "|ruby lamp||3||2||66.7 %|" in rows
+    assert "|2026-01-31||9||2||10||1||10.00||4.00||6.00|" in rows
+    # Of ten new people three came back in the week after: of four identified, and of no guests.
+    assert "|1||30.0 %||75.0 %||0.0 %|" in rows
+    assert "|Discounts||-65.50|" in rows
+    assert "|Revenue||= 1,234.50|" in rows
 
 
 # --- against the warehouse ----------------------------------------------------------------------
@@ -329,7 +406,7 @@ def test_a_report_is_written_from_the_tables(
                 for key, column in model.document.columns.items()
             )
             session.publish(Table("marts", name), f"select {columns} where 1 = 0")
-    path = report.write(warehouse, settings, AS_OF, tmp_path / "report.html")
+    path = report.write(warehouse, settings, whole_day(AS_OF, "UTC"), tmp_path / "report.html")
     page = path.read_text(encoding="utf-8")
     assert "Nobody has viewed a product yet." in page
     assert b"\r" not in path.read_bytes()

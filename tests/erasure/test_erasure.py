@@ -21,10 +21,10 @@ from engagement.erasure.erase import ErasureError, Findings, erase
 from engagement.flatten import erased, flatten
 from engagement.flatten.status import status
 from engagement.models.runner import build, models
+from engagement.moments import resolve_as_of
 from engagement.settings import Settings
 from engagement.warehouse import Table, WarehouseError, costs
 from engagement.warehouse.base import Statement
-from engagement.workbook import resolve_as_of
 from tests.flatten.conftest import Shop, folder, make_shop  # noqa: F401 (a fixture)
 
 FIRST, SECOND, THIRD = "2026-01-05", "2026-01-06", "2026-01-09"
@@ -163,7 +163,7 @@ def bytes_of(folder_: Path) -> bytes:
 
 def model(shop: Shop) -> None:
     layers = sorted({one.layer for one in models().values()})
-    build(shop.warehouse, shop.settings, resolve_as_of(shop.warehouse, "UTC"), layers)
+    build(shop.warehouse, shop.settings, resolve_as_of(shop.warehouse, shop.settings), layers)
 
 
 def marts(shop: Shop) -> dict[str, list[Any]]:

@@ -25,6 +25,7 @@ from sqlglot import exp
 from engagement.flatten.names import table_name
 from engagement.models.inputs import contracts
 from engagement.models.runner import Built, build, models
+from engagement.moments import AsOf, right_after
 from engagement.settings import Events, Settings, load_settings
 from engagement.warehouse import Session, Table, duckdb_file, open_warehouse
 from engagement.warehouse.dialect import render
@@ -58,7 +59,7 @@ class Open:
 class Bench:
     """Tables filled by hand, and the models built of them under some settings."""
 
-    def __init__(self, opened: Open, settings: Settings, as_of: date) -> None:
+    def __init__(self, opened: Open, settings: Settings, as_of: AsOf | date) -> None:
         self.session = opened.session
         self.settings = settings
         self.as_of = as_of
@@ -189,12 +190,17 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Open]:
 def make_bench(opened: Open, make_settings: Callable[..., Settings]) -> Callable[..., Bench]:
     """A bench as of a day; keyword arguments are settings (``sessions__gap_minutes=20``).
 
+    With a time (UTC) it is as of the newest event, received then.
     A test starts without a table; what one bench is given or builds, the test's next one has too.
     """
     opened.empty(make_settings())
 
     def make(as_of: str = "2026-01-31", **overrides: Any) -> Bench:
-        return Bench(opened, make_settings(**overrides), date.fromisoformat(as_of))
+        settings = make_settings(**overrides)
+        if len(as_of) > len("2026-01-31"):
+            moment = right_after(datetime.fromisoformat(as_of), settings.timezone)
+            return Bench(opened, settings, moment)
+        return Bench(opened, settings, date.fromisoformat(as_of))
 
     return make
 

@@ -46,9 +46,12 @@ def session(name: str, day: str, **more: Any) -> Row:
 
 
 def order(name: str, person: str, day: str, revenue: str | None, **more: Any) -> Row:
-    """An order that stands; money is in the reporting currency."""
-    money = None if revenue is None else Decimal(revenue)
-    return {
+    """An order that stands, of items only; money is in the reporting currency.
+
+    Other amounts are given as text; what is not given follows as in ``marts.orders``.
+    """
+    given = {key: more.pop(key) for key in MONEY & more.keys()}
+    row = {
         "order_id": name,
         "person_id": person,
         "order_date": day,
@@ -56,11 +59,45 @@ def order(name: str, person: str, day: str, revenue: str | None, **more: Any) ->
         "is_converted": revenue is not None,
         "status": "completed",
         "units": 1,
-        "gross_revenue": money,
-        "revenue": money,
         "is_bot": False,
         **more,
     }
+    if revenue is None:
+        return row
+    money = {key: Decimal(given.get(key, "0.00")) for key in MONEY}
+    money["revenue"] = Decimal(revenue)
+    worth = money["revenue"] + money["cancelled_revenue"]
+    money["order_total"] = worth + money["tax"] + money["shipping"]
+    if "item_sales" not in given:
+        money["item_sales"] = worth + money["discount"]
+    money["items_difference"] = worth - (money["item_sales"] - money["discount"])
+    money["net_revenue"] = money["revenue"] - money["refunds"]
+    return {**row, **money}
+
+
+MONEY = frozenset(
+    {
+        *("item_sales", "discount", "tax", "shipping", "order_total", "revenue", "refunds"),
+        *("net_revenue", "cancelled_revenue", "items_difference"),
+    }
+)
+
+
+def refund(order: str, day: str, amount: str | None, **more: Any) -> Row:
+    """A refund; without an amount, one whose worth is not known."""
+    return {
+        "order_id": order,
+        "refund_number": 1,
+        "refund_date": day,
+        "is_unvalued": amount is None,
+        "refunds": Decimal(amount or "0.00"),
+        "is_bot": False,
+        **more,
+    }
+
+
+def profile(person: str, created: str | None, *, is_identified: bool = True) -> Row:
+    return {"person_id": person, "is_identified": is_identified, "account_created_at": created}
 
 
 def overview(
@@ -70,12 +107,20 @@ def overview(
     events: Sequence[Mapping[str, Any]] = (),
     sessions: Sequence[Mapping[str, Any]] = (),
     orders: Sequence[Mapping[str, Any]] = (),
+    refunds: Sequence[Mapping[str, Any]] = (),
+    profiles: Sequence[Mapping[str, Any]] = (),
 ) -> list[tuple[Any, ...]]:
     """Build the model and give some of its columns, by day."""
     bench.given("marts.session_events", events)
+    bench.given(
+        "marts.person_events",
+        [{key: event[key] for key in ("id", "person_id", "timestamp")} for event in events],
+    )
+    bench.given("marts.profiles", profiles)
     bench.given("marts.sessions", sessions)
     bench.given("marts.orders", orders)
-    bench.build("daily_overview")
+    bench.given("marts.order_refunds", refunds)
+    bench.build("arrivals", "daily_overview")
     return bench.rows(f"select {columns} from marts.daily_overview order by day")
 
 
@@ -100,6 +145,68 @@ def test_users_are_persons_and_new_on_their_first_day_only(make_bench: Any) -> N
         (day("2026-01-02"), 1, 0, 1),
         (day("2026-01-03"), 1, 1, 1),
     ]
+
+
+@pytest.mark.parametrize(
+    ("created", "is_new"),
+    [
+        ("2025-12-31 10:00:00.000", True),  # exactly 24 hours before the first event
+        ("2025-12-31 09:59:59.999", False),
+        ("2026-01-01 11:00", True),  # registered in the first visit
+        (None, True),
+    ],
+)
+def test_an_account_older_than_a_day_was_known_before(
+    make_bench: Any, created: str | None, is_new: bool
+) -> None:
+    rows = overview(
+        make_bench("2026-01-02"),
+        "users, new_users, known_users",
+        events=[
+            event("ann", "2026-01-01"),
+            event("bob", "2026-01-01", timestamp="2026-01-01 11:00"),
+            event("ann", "2026-01-02"),
+        ],
+        profiles=[profile("ann", created)],
+    )
+    assert rows == [(2, 1 + is_new, 1 - is_new), (1, 0, 1)]
+
+
+def test_a_guest_is_new_whatever_creation_time_their_traits_name(make_bench: Any) -> None:
+    rows = overview(
+        make_bench("2026-01-01"),
+        "new_users, known_users",
+        events=[event("ann", "2026-01-01")],
+        profiles=[profile("ann", "2020-01-01 00:00", is_identified=False)],
+    )
+    assert rows == [(1, 0)]
+
+
+def test_the_first_days_of_a_landing_are_not_settled(make_bench: Any) -> None:
+    # The landing's first event was received on the evening of the 1st, in Berlin on the 2nd: with
+    # two days to settle, the 4th is the first that counts. The event itself is dated before.
+    events = [event("ann", "2025-12-31", received_at="2026-01-01 23:30")]
+    settings = {"metrics__settling_days": 2, "timezone": "Europe/Berlin"}
+    bench = make_bench("2026-01-05", **settings)
+    overview(bench, "day", events=events)
+    bench.given(
+        "marts.person_events",
+        [{"id": "e1", "person_id": "ann", "received_at": "2026-01-01 23:30"}],
+    )
+    bench.build("arrivals", "daily_overview")
+    rows = bench.rows("select day, is_settled from marts.daily_overview order by day")
+    assert [is_settled for _, is_settled in rows] == [False, False, False, False, True, True]
+    assert rows[4][0] == day("2026-01-04")
+
+
+def test_the_as_of_day_of_latest_is_not_complete(make_bench: Any) -> None:
+    events = [event("ann", "2026-01-01"), event("ann", "2026-01-02", timestamp="2026-01-02 09:00")]
+    given = {"columns": "day, is_complete, users", "events": events}
+    assert overview(make_bench("2026-01-02 09:00"), **given) == [
+        (day("2026-01-01"), True, 1),
+        (day("2026-01-02"), False, 1),
+    ]
+    assert overview(make_bench("2026-01-02"), **given)[1][1] is True
 
 
 def test_days_without_data_are_there_as_zeros_up_to_the_as_of_date(make_bench: Any) -> None:
@@ -142,34 +249,107 @@ def test_session_rates_stand_beside_what_they_divide(make_bench: Any) -> None:
 
 
 def test_order_figures(make_bench: Any) -> None:
-    # Four orders of two buyers. Revenue: 20.01 + 10.00 + 0 (cancelled) = 30.01, gross 20.01 + 15.00
-    # + 40.00 = 75.01. Two orders are valued: 30.01 / 2 = 15.005. Units 3 + 1 + 1 + 2 = 7: 7 / 4.
+    # Ann's o1: items 25.01, discount 5.00: revenue 20.01; tax 2.00, shipping 3.00: total 25.01.
+    # Ann's o2: revenue 10.00, its items came to 12.00: difference -2.00. 4.00 of it was refunded.
+    # Bob's o3, 40.00 with shipping of 6.00, was cancelled; Bob's o4 has no rate.
+    # Revenue 20.01 + 10.00 = 30.01 of two valued orders: 15.005. Units 3 + 1 + 2 = 6 of 3 orders.
     rows = overview(
         make_bench("2026-01-01"),
-        "orders, buyers, cancelled_orders, valued_orders, unvalued_orders, units,"
-        " items_per_order, gross_revenue, revenue, average_order_value",
+        "orders, buyers, valued_orders, unvalued_orders, cancelled_orders, units, items_per_order,"
+        " item_sales, discount, items_difference, revenue, refunds, net_revenue, tax, shipping,"
+        " order_total, cancelled_revenue, average_order_value",
         orders=[
-            order("o1", "ann", "2026-01-01", "20.01", units=3),
             order(
-                "o2",
-                "ann",
-                "2026-01-01",
-                "10.00",
-                gross_revenue=Decimal("15.00"),
+                *("o1", "ann", "2026-01-01", "20.01"),
+                units=3,
+                discount="5.00",
+                tax="2.00",
+                shipping="3.00",
+            ),
+            order(
+                *("o2", "ann", "2026-01-01", "10.00"),
+                item_sales="12.00",
+                refunds="4.00",
                 status="partially_refunded",
             ),
             order(
-                "o3",
-                "bob",
-                "2026-01-01",
-                "0.00",
-                gross_revenue=Decimal("40.00"),
+                *("o3", "bob", "2026-01-01", "0.00"),
+                cancelled_revenue="40.00",
+                shipping="6.00",
+                units=7,
                 status="cancelled",
             ),
             order("o4", "bob", "2026-01-01", None, units=2),
         ],
+        refunds=[refund("o2", "2026-01-01", "4.00")],
     )
-    assert rows == [(4, 2, 1, 2, 1, 7, 1.75, Decimal("75.01"), Decimal("30.01"), 15.005)]
+    money = ["37.01", "5.00", "-2.00", "30.01", "4.00", "26.01", "2.00", "3.00", "35.01", "40.00"]
+    assert rows == [(3, 2, 2, 1, 1, 6, 2.0, *map(Decimal, money), 15.005)]
+
+
+def test_a_buyer_has_an_order_that_stands(make_bench: Any) -> None:
+    # Ann's order was refunded in full, Bob's cancelled.
+    rows = overview(
+        make_bench("2026-01-01"),
+        "orders, buyers, revenue, net_revenue, average_order_value",
+        orders=[
+            order("o1", "ann", "2026-01-01", "5.00", refunds="5.00", status="refunded"),
+            order("o2", "bob", "2026-01-01", "0.00", cancelled_revenue="9.00", status="cancelled"),
+        ],
+        refunds=[refund("o1", "2026-01-01", "5.00")],
+    )
+    assert rows == [(1, 1, Decimal("5.00"), Decimal("0.00"), 5.0)]
+
+
+def test_a_refund_is_on_its_own_day_and_may_be_more_than_the_day_sold(make_bench: Any) -> None:
+    rows = overview(
+        make_bench("2026-01-03"),
+        "orders, revenue, refunds, net_revenue",
+        orders=[
+            order(
+                *("o1", "ann", "2026-01-01", "30.00"),
+                refunds="30.00",
+                status="refunded",
+            ),
+            order("o2", "bob", "2026-01-03", "4.00"),
+        ],
+        refunds=[
+            refund("o1", "2026-01-02", "10.00"),
+            # Told by a device whose clock runs ahead: received by the 3rd.
+            refund("o1", "2026-01-09", "20.00", refund_number=2),
+        ],
+    )
+    zero = Decimal("0.00")
+    assert rows == [
+        (1, Decimal("30.00"), zero, Decimal("30.00")),
+        (0, zero, Decimal("10.00"), Decimal("-10.00")),
+        (1, Decimal("4.00"), Decimal("20.00"), Decimal("-16.00")),
+    ]
+
+
+def test_the_first_day_may_be_one_that_has_only_a_refund(make_bench: Any) -> None:
+    # The device's clock ran behind when the refund was told.
+    rows = overview(
+        make_bench("2026-01-02"),
+        "day, orders, refunds",
+        orders=[order("o1", "ann", "2026-01-02", "5.00", refunds="5.00", status="refunded")],
+        refunds=[refund("o1", "2026-01-01", "5.00")],
+    )
+    assert rows == [
+        (day("2026-01-01"), 0, Decimal("5.00")),
+        (day("2026-01-02"), 1, Decimal("0.00")),
+    ]
+
+
+def test_sums_have_room_for_what_single_orders_cannot_hold(make_bench: Any) -> None:
+    # Two orders of the most that decimal(18,2) holds.
+    most = "9999999999999999.99"
+    rows = overview(
+        make_bench("2026-01-01"),
+        "revenue, average_order_value",
+        orders=[order(name, "ann", "2026-01-01", most) for name in ("o1", "o2")],
+    )
+    assert rows == [(Decimal("19999999999999999.98"), 1e16)]
 
 
 def test_buyers_of_the_users(make_bench: Any) -> None:
@@ -264,6 +444,16 @@ def test_many_years_are_no_trouble(make_bench: Any) -> None:
     assert bench.rows("select count(*) as days, max(day) as last from marts.daily_overview") == [
         (10_228, day("2028-01-01"))
     ]
+
+
+def test_an_event_with_a_wild_date_adds_a_day_not_millennia(make_bench: Any) -> None:
+    bench = make_bench("2026-01-01")
+    overview(bench, "day", events=[event("ann", "0001-01-01"), event("ann", "2026-01-01")])
+    rows = bench.rows(
+        "select count(*) as days, min(day) as first_day, sum(events) as events"
+        " from marts.daily_overview"
+    )
+    assert rows == [(36_601, day("0001-01-01"), 2)]
 
 
 def test_without_any_data_there_is_no_day(make_bench: Any) -> None:

@@ -36,7 +36,7 @@ def give(bench: Any, steps: Sequence[Step], *, bots: Sequence[str] = ()) -> None
                 "is_bot": step[0] in bots,
             }
             for step in steps
-            if step[1] != "order"
+            if not step[1].endswith("order")
         ],
     )
     bench.given(
@@ -45,11 +45,12 @@ def give(bench: Any, steps: Sequence[Step], *, bots: Sequence[str] = ()) -> None
             {
                 "order_id": ids[step],
                 "person_id": step[0],
+                "status": "cancelled" if step[1] == "cancelled order" else "completed",
                 "ordered_at": step[2],
                 "is_bot": step[0] in bots,
             }
             for step in steps
-            if step[1] == "order"
+            if step[1].endswith("order")
         ],
     )
 
@@ -149,6 +150,21 @@ def test_an_order_without_a_checkout_after_the_add_does_not_count(bench: Any) ->
         ("view", "01 10:00"), ("checkout", "01 10:01"), ("add", "01 10:02"), ("order", "01 10:03")
     )
     assert journeys(bench, steps) == [("ann", 2, at("01 10:00"), at("01 10:02"), None, None)]
+
+
+def test_a_cancelled_order_is_no_step(bench: Any) -> None:
+    steps = ann(("view", "01 10:00"), ("add", "01 10:05"), ("checkout", "01 11:00"))
+    cancelled = ("ann", "cancelled order", "2026-01-01 12:00")
+    assert journeys(bench, [*steps, cancelled])[0][1] == 3
+    # The next one that stands is the step, however late in the window it comes.
+    kept = ("ann", "order", "2026-01-05 12:00")
+    assert journeys(bench, [*steps, cancelled, kept])[0][1:] == (
+        4,
+        at("01 10:00"),
+        at("01 10:05"),
+        at("01 11:00"),
+        at("05 12:00"),
+    )
 
 
 def test_steps_of_different_persons_do_not_mix(bench: Any) -> None:

@@ -6,7 +6,7 @@ Models of this file's own making stand in a folder of the test; the sources are 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import yaml
 
 from engagement.flatten.pipeline import values_query
 from engagement.models import inputs, runner
-from engagement.models.inputs import InputError, contracts, end_of_day
+from engagement.models.inputs import InputError, contracts
 from engagement.models.runner import Built, ModelError, frame, in_order, models
 from engagement.settings import Settings
 from engagement.warehouse import DialectError, Table, open_warehouse
@@ -473,22 +473,6 @@ def test_nothing_received_after_the_day_enters(
         write("copied", "select p.id from sources.pages as p", {"id": "varchar"})
         run(bench)
         assert bench.rows("select count(*) from marts.copied") == [(seen,)], zone
-
-
-@pytest.mark.parametrize(
-    ("day", "zone", "moment"),
-    [
-        ("2026-01-31", "UTC", datetime(2026, 2, 1)),
-        ("2026-01-31", "Europe/Berlin", datetime(2026, 1, 31, 23)),
-        ("2026-03-29", "Europe/Berlin", datetime(2026, 3, 29, 22)),  # a day of 23 hours
-        ("2026-03-28", "Europe/Berlin", datetime(2026, 3, 28, 23)),
-        ("2026-10-25", "Europe/Berlin", datetime(2026, 10, 25, 23)),  # a day of 25 hours
-        ("2026-01-31", "Asia/Kolkata", datetime(2026, 1, 31, 18, 30)),
-        ("2024-09-07", "America/Santiago", datetime(2024, 9, 8, 4)),  # midnight does not exist
-    ],
-)
-def test_a_day_ends_at_midnight_where_the_shop_is(day: str, zone: str, moment: datetime) -> None:
-    assert end_of_day(date.fromisoformat(day), zone) == moment
 
 
 def test_what_is_no_source_is_named(write: Write, bench: Bench) -> None:

@@ -12,17 +12,20 @@ PACKAGE = Path(engagement.__file__).parent
 # What each stage may import besides itself. Later stages meet earlier ones in tables.
 ALLOWED = {
     "settings": set(),
+    "moments": {"settings", "warehouse"},
     "landing": {"settings", "warehouse"},
     "warehouse": {"settings", "landing"},  # the readers of landed files
     "flatten": {"settings", "warehouse", "landing"},
-    "models": {"settings", "warehouse", "flatten"},  # names of tables, from event names
-    "dashboards": {"settings", "warehouse", "workbook"},
+    "models": {"settings", "warehouse", "flatten", "moments"},  # names of tables, from event names
+    "dashboards": {"settings", "warehouse", "moments", "workbook"},
     "audience": {"settings", "warehouse"},
     "personalize": {"settings", "warehouse"},
-    "workbook": {"settings", "warehouse", "models"},
-    "checks": {"settings", "warehouse", "landing", "audience"},
+    "workbook": {"settings", "warehouse", "moments", "models"},
+    "checks": {"settings", "warehouse", "moments", "landing", "audience"},
     "batch": {"settings", "warehouse", "landing", "workbook"},
-    "erasure": {"settings", "warehouse", "landing", "flatten", "models", "workbook"},
+    "erasure": {
+        *("settings", "warehouse", "landing", "moments", "flatten", "models", "workbook"),
+    },
     "cli": {
         *("settings", "warehouse", "landing", "flatten", "models", "batch", "checks", "erasure"),
     },

@@ -15,11 +15,23 @@ import pandas as pd
 from IPython.display import Markdown
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from engagement.dashboards import style
 
 _WEEK = 7
+
+_PEOPLE = {"everyone": "persons", "identified": "identified persons", "guests": "guests"}
+
+_HATCHED: dict[str, Any] = {
+    "facecolor": "none",
+    "edgecolor": style.GREY,
+    "hatch": "///",
+    "linewidth": 0.0,
+    "alpha": 0.35,
+}
+"""How the first days of a landing look, in which people seem new who are not."""
 
 
 def or_words(
@@ -62,10 +74,14 @@ def trend(
 ) -> Figure:
     """A daily figure of the last ``days`` days, with its figure over seven days.
 
+    Days that the landing had not settled on are hatched. A last day that is not over is a hollow
+    point, and neither the line nor the title takes it in.
+
     Parameters
     ----------
     frame
-        ``marts.daily_overview``: ``day``, the measure, and what it is divided by.
+        ``marts.daily_overview``: ``day``, ``is_settled``, ``is_complete``, the measure, and what it
+        is divided by.
     measure, over
         The column to show; with ``over``, their ratio. Seven days of a ratio are the ratio of
         their sums, not the mean of seven ratios.
@@ -74,16 +90,29 @@ def trend(
     """
     recent = frame.sort_values("day").tail(days)
     day = pd.to_datetime(recent["day"])
+    over_by_then = recent["is_complete"].astype(bool)
     daily = _ratio(recent, measure, over)
-    weekly = _weekly(recent, measure, over)
+    weekly = _weekly(recent, measure, over).where(over_by_then)
     with style.applied():
         figure, axes = style.chart()
         axes.plot(day, daily, color=style.PALE, linewidth=1.2, marker=".", label="each day")
         axes.plot(day, weekly, color=style.BLUE, linewidth=2.4, label=_seven(over))
-        style.title(figure, _trend_title(weekly, name, unit, is_ratio=over is not None))
+        if not over_by_then.all():
+            hollow: dict[str, Any] = {
+                "color": style.GREY,
+                "markerfacecolor": "white",
+                "linestyle": "none",
+            }
+            today, so_far = day[~over_by_then], daily[~over_by_then]
+            axes.plot(today, so_far, marker="o", label="not over yet", **hollow)
+        _hatch_unsettled(axes, day[~recent["is_settled"].astype(bool)])
+        whole = "whole days" if not over_by_then.all() else "days"
+        seen = weekly[over_by_then]
+        style.title(figure, _trend_title(seen, name, unit, is_ratio=over is not None, days=whole))
         axes.set_ylabel(_with_unit(name if over else f"{name} per day", unit))
         axes.yaxis.set_major_formatter(style.percents() if over else style.thousands())
-        axes.set_ylim(0, None if daily.gt(0).any() else 1)
+        lowest = float(daily.min()) if daily.lt(0).any() else 0.0
+        axes.set_ylim(lowest * 1.08, None if daily.gt(0).any() else 1)
         axes.grid(visible=True, axis="y")
         style.dates(axes, day)
         _legend_above(axes)
@@ -126,28 +155,35 @@ def funnel(frame: pd.DataFrame) -> Figure:
     return figure
 
 
-def retention(frame: pd.DataFrame, *, cohorts: int = 12, weeks: int = 12) -> Figure:
+def retention(
+    frame: pd.DataFrame, *, people: str = "everyone", cohorts: int = 12, weeks: int = 12
+) -> Figure:
     """Heat map of ``marts.retention_weekly``: cohorts down, weeks across, immature cells blank.
 
     Week 0, which is always the whole cohort, is left out; so are cohorts of nobody. The newest
-    ``cohorts`` and the first ``weeks`` are shown.
+    ``cohorts`` and the first ``weeks`` are shown. Cohorts of the days that the landing had not
+    settled on are hatched, and the title leaves them out where there are others.
+
+    Parameters
+    ----------
+    people
+        ``everyone``, ``identified`` or ``guests``.
     """
-    table = frame[(frame["week_number"] > 0) & (frame["cohort_persons"] > 0)]
-    table = table[table["week_number"] <= weeks]
+    table = retention_cells(frame, people)
+    table = table[table["week_number"].between(1, weeks) & (table["cohort_persons"] > 0)]
     rates = (
-        table.assign(rate=_numbers(table["retention_rate"]))
-        .pivot_table(
+        table.pivot_table(
             index="cohort_week", columns="week_number", values="rate", dropna=False, observed=True
         )
         .sort_index()
         .tail(cohorts)
     )
-    sizes = frame.groupby("cohort_week")["cohort_persons"].first()
+    cohort = table.groupby("cohort_week")[["cohort_persons", "is_settled"]].first()
     values = rates.to_numpy(dtype=float)
     known = values[~np.isnan(values)]
     top = max(float(known.max()) if known.size else 0.0, 0.01)
     with style.applied():
-        figure, axes = style.chart(height=1.3 + 0.36 * max(len(rates), 4))
+        figure, axes = style.chart(height=1.5 + 0.36 * max(len(rates), 4))
         mesh = axes.pcolormesh(
             np.ma.masked_invalid(values),
             cmap="Blues",
@@ -167,19 +203,43 @@ def retention(frame: pd.DataFrame, *, cohorts: int = 12, weeks: int = 12) -> Fig
                 fontsize=9,
                 color="white" if value > 0.6 * top else style.INK,
             )
+            if not cohort.loc[rates.index[row], "is_settled"]:
+                stripes = "white" if value > 0.3 * top else style.GREY
+                cell = {**_HATCHED, "edgecolor": stripes, "alpha": 0.6}
+                axes.add_patch(Rectangle((column, row), 1, 1, **cell))
         axes.set_xticks(np.arange(len(rates.columns)) + 0.5, [str(week) for week in rates.columns])
         axes.set_yticks(
             np.arange(len(rates)) + 0.5,
-            [f"{_short(week)}  ({style.number(float(sizes[week]))})" for week in rates.index],
+            [
+                f"{_short(week)}  ({style.number(float(cohort.loc[week, 'cohort_persons']))})"
+                for week in rates.index
+            ],
         )
         axes.invert_yaxis()
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
-        axes.set_xlabel("Weeks since the first activity (blank: not over yet)")
-        axes.set_ylabel("Week of first activity (persons)")
+        axes.set_xlabel(f"Weeks since the first event (blank: not over yet{_hatch_note(cohort)})")
+        axes.set_ylabel(f"Week of the first event ({_PEOPLE[people]})")
         figure.colorbar(mesh, ax=axes, format=style.percents(), label="Share of the cohort active")
-        style.title(figure, _retention_title(table))
+        style.title(figure, _retention_title(table, people))
     return figure
+
+
+def retention_cells(frame: pd.DataFrame, people: str = "everyone") -> pd.DataFrame:
+    """Cohorts by week of ``marts.retention_weekly``, of everyone or of some people, with ``rate``.
+
+    ``everyone`` adds identified people and guests up, and divides their sums.
+    """
+    if people != "everyone":
+        frame = frame[frame["is_identified"].astype(bool) == (people == "identified")]
+    table = frame.assign(retained_persons=_numbers(frame["retained_persons"]))
+    table = table.groupby(["cohort_week", "week_number"], as_index=False).agg(
+        is_settled=("is_settled", "first"),
+        cohort_persons=("cohort_persons", "sum"),
+        retained_persons=("retained_persons", lambda column: column.sum(min_count=len(column))),
+    )
+    persons = _numbers(table["cohort_persons"]).replace(0, np.nan)
+    return table.assign(rate=table["retained_persons"] / persons)
 
 
 def bars(
@@ -298,20 +358,37 @@ def _seven(over: str | None) -> str:
     return "seven days to each day" if over else "mean of seven days"
 
 
-def _trend_title(weekly: pd.Series, name: str, unit: str, *, is_ratio: bool) -> str:
+def _hatch_unsettled(axes: Axes, days: pd.Series) -> None:
+    """Hatch the days that the landing had not settled on: they are the first ones."""
+    if len(days):
+        half = pd.Timedelta(hours=12)
+        span = (days.min() - half, days.max() + half)
+        axes.axvspan(*span, label="not settled: the data has only begun", **_HATCHED)
+
+
+def _hatch_note(cohort: pd.DataFrame) -> str:
+    settled = cohort["is_settled"].astype(bool)
+    return "" if settled.all() else "; hatched: not settled, the data had only begun"
+
+
+def _trend_title(
+    weekly: pd.Series, name: str, unit: str, *, is_ratio: bool, days: str = "days"
+) -> str:
     last = float(weekly.iloc[-1]) if len(weekly) else np.nan
     before = float(weekly.iloc[-1 - _WEEK]) if len(weekly) > _WEEK else np.nan
     if np.isnan(last):
         return name
     if is_ratio:
-        seen = f"{name}: {style.percent(last)} in the last 7 days"
+        seen = f"{name}: {style.percent(last)} in the last 7 {days}"
         if np.isnan(before):
             return seen
         points = round(abs(last - before) * 100, 1)
         direction = "up" if last >= before else "down"
         return f"{seen}, {direction} {points:.1f} points on the 7 before"
-    seen = " ".join([f"{name}:", style.number(last * _WEEK), *unit.split(), "in the last 7 days"])
-    if np.isnan(before) or before == 0:
+    seen = " ".join(
+        [f"{name}:", style.number(last * _WEEK), *unit.split(), f"in the last 7 {days}"]
+    )
+    if np.isnan(before) or before <= 0:
         return seen
     change = last / before - 1
     direction = "more" if change >= 0 else "less"
@@ -331,13 +408,17 @@ def _short(week: date) -> str:
     return f"{week.day} {week:%b %Y}"
 
 
-def _retention_title(table: pd.DataFrame) -> str:
-    mature = table[(table["week_number"] == 1) & table["retention_rate"].notna()]
+def _retention_title(table: pd.DataFrame, people: str) -> str:
+    mature = table[(table["week_number"] == 1) & table["rate"].notna()]
+    settled = mature[mature["is_settled"].astype(bool)]
+    if not settled.empty:
+        mature = settled
     persons = _numbers(mature["cohort_persons"]).sum()
+    of = "" if people == "everyone" else f" of new {_PEOPLE[people]}"
     if not persons:
-        return "Retention: no week after a cohort's own is over yet"
+        return f"Retention{of}: no week after a cohort's own is over yet"
     back = _numbers(mature["retained_persons"]).sum() / persons
-    return f"{style.percent(float(back))} come back in the week after their first"
+    return f"{style.percent(float(back))}{of} come back in the week after their first"
 
 
 def _sums(frame: pd.DataFrame, category: str, values: list[str]) -> pd.DataFrame:

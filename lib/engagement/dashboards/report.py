@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import html
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from importlib import resources
@@ -21,6 +21,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from engagement.dashboards import charts, style
+from engagement.moments import AsOf
 from engagement.settings import Settings
 from engagement.warehouse.base import Warehouse
 
@@ -63,10 +64,15 @@ QUERIES = {
         order by 10 desc, 2 desc, 1
     """,
     "products": """
-        select product_id, name, viewers, adders, orders, units, revenue
+        select product_id, name, viewers, adders, orders, units, item_sales
         from marts.product_performance
-        order by revenue desc, viewers desc, product_id
+        order by item_sales desc, viewers desc, product_id
         limit 10
+    """,
+    "reconciliation": """
+        select label, is_result, amount
+        from marts.revenue_reconciliation
+        order by step
     """,
     "searches": """
         select term, searches, searches_without_results, no_result_rate
@@ -125,8 +131,34 @@ _MEASURES = (
     _Measure("Conversion rate", "conversion_rate", "share"),
     _Measure("Orders", "orders", "count"),
     _Measure("Revenue", "revenue", "money"),
+    _Measure("Refunds", "refunds", "money"),
+    _Measure("Net revenue", "net_revenue", "money"),
     _Measure("Average order value", "average_order_value", "money"),
     _Measure("Items per order", "items_per_order", "count"),
+)
+
+
+_DEFINITIONS = (
+    ("Users", "persons with at least one event."),
+    (
+        "New users",
+        "persons whose first event was then, unless their account is more than a day older.",
+    ),
+    (
+        "Engagement rate",
+        "sessions with two views, of more than 10 seconds or with an order; all others bounce.",
+    ),
+    ("Conversion rate", "sessions with an order that stands, of all sessions."),
+    ("Orders", "those that stand: a cancelled order is in no figure but its own."),
+    (
+        "Revenue",
+        "what orders brought without tax and shipping, before refunds, on the day of the order.",
+    ),
+    ("Refunds", "what refunds took off revenue, on the day of the refund."),
+    ("Net revenue", "revenue less the refunds of the same days."),
+    ("Item sales", "price times quantity of what was ordered, before discounts on the order."),
+    ("Order total", "what customers were charged: revenue, tax and shipping."),
+    ("Average order value", "revenue per order whose worth is known."),
 )
 
 
@@ -141,8 +173,8 @@ def totals(warehouse: Warehouse, settings: Settings) -> pd.DataFrame:
     return warehouse.query(_TOTALS, {"exclude_bots": settings.metrics.exclude_bots})
 
 
-def write(warehouse: Warehouse, settings: Settings, as_of: date, path: Path) -> Path:
-    """Write the report of an as-of date to a file.
+def write(warehouse: Warehouse, settings: Settings, as_of: AsOf, path: Path) -> Path:
+    """Write the report of an as-of moment to a file.
 
     Returns
     -------
@@ -157,6 +189,7 @@ def write(warehouse: Warehouse, settings: Settings, as_of: date, path: Path) -> 
         window_days=settings.funnel.window_days,
         lookback_days=settings.attribution.lookback_days,
         exclude_bots=settings.metrics.exclude_bots,
+        settling_days=settings.metrics.settling_days,
     )
     path.write_text(page, encoding="utf-8", newline="\n")
     return path
@@ -165,37 +198,40 @@ def write(warehouse: Warehouse, settings: Settings, as_of: date, path: Path) -> 
 def render(
     frames: Mapping[str, pd.DataFrame],
     *,
-    as_of: date,
+    as_of: AsOf,
     timezone: str,
     currency: str,
     window_days: int,
     lookback_days: int,
     exclude_bots: bool,
+    settling_days: int,
 ) -> str:
     """Make the page from the frames of :func:`collect`."""
     body = "\n".join(
         [
-            _key_figures(frames["periods"], currency),
+            _key_figures(frames["periods"], currency, settling_days),
             _trends(frames["overview"], currency),
             _funnel(frames["funnel"], window_days),
-            _retention(frames["retention"]),
+            _retention(frames["retention"], settling_days),
             _attribution(frames["channels"], currency, lookback_days),
             _products(frames["products"], currency),
             _searches(frames["searches"]),
+            _money(frames["reconciliation"], currency),
+            _definitions(settling_days),
         ]
     )
     template = (resources.files("engagement.dashboards") / "report.html").read_text("utf-8")
     return Template(template).substitute(
         title=_escape("Customer engagement"),
         subtitle=_escape(
-            f"As of {_day(as_of)}; days in {timezone}, money in {currency}, "
+            f"As of {as_of}; days in {timezone}, money in {currency}, "
             f"crawlers {'left out' if exclude_bots else 'counted'}."
         ),
         body=body,
         footer=_escape(
-            "Every figure is defined beside the table it comes from: marts.overview_periods, "
+            "The YAML beside each table's SQL defines every figure: marts.overview_periods, "
             "daily_overview, funnel_steps, retention_weekly, attribution_last_touch, "
-            "channel_performance, product_performance and search_terms."
+            "channel_performance, product_performance, search_terms and revenue_reconciliation."
         ),
     )
 
@@ -203,7 +239,7 @@ def render(
 # --- sections -----------------------------------------------------------------------------------
 
 
-def _key_figures(periods: pd.DataFrame, currency: str) -> str:
+def _key_figures(periods: pd.DataFrame, currency: str, settling_days: int) -> str:
     complete = periods[periods["is_complete"].fillna(False)]
     if complete.empty:
         words = "There are not seven whole days of data yet, so there is no period to sum up."
@@ -218,6 +254,12 @@ def _key_figures(periods: pd.DataFrame, currency: str) -> str:
     days = int(week["window_days"])
     since, until = _day(week["from_day"]), _day(week["to_day"])
     note = f"The {days} days from {since} to {until}, and how they compare with the {days} before."
+    unsettled = _unsettled(week)
+    if unsettled:
+        note += (
+            f" {unsettled} began in the first {settling_days} of the data, in which people seem "
+            "new who are not."
+        )
     header = ["", *(f"{int(days)} days" for days in complete["window_days"])]
     rows = [
         [
@@ -233,6 +275,14 @@ def _key_figures(periods: pd.DataFrame, currency: str) -> str:
     return _section(
         "Key figures", f'{_note(note)}<div class="tiles">{tiles}</div>{_details(numbers)}'
     )
+
+
+def _unsettled(week: pd.Series) -> str | None:
+    """Which of a period's days, its own or those before, began before the landing had settled."""
+    if not week["is_settled"]:
+        return "The days"
+    before = week["previous_is_settled"]
+    return "The days before" if pd.notna(before) and not before else None
 
 
 def _trends(overview: pd.DataFrame, currency: str) -> str:
@@ -255,11 +305,14 @@ def _trends(overview: pd.DataFrame, currency: str) -> str:
     numbers = _table(
         pd.DataFrame(
             {
-                "day": [_day(day) for day in overview["day"]],
+                "day": [_marked_day(row) for _, row in overview.iterrows()],
                 "users": overview["users"],
+                "new users": overview["new_users"],
                 "sessions": overview["sessions"],
                 "orders": overview["orders"],
                 f"revenue ({currency})": overview["revenue"],
+                f"refunds ({currency})": overview["refunds"],
+                f"net revenue ({currency})": overview["net_revenue"],
             }
         ).tail(14)
     )
@@ -288,7 +341,7 @@ def _funnel(funnel: pd.DataFrame, window_days: int) -> str:
     return _section("From view to order", _note(note) + _shown(drawn, numbers))
 
 
-def _retention(retention: pd.DataFrame) -> str:
+def _retention(retention: pd.DataFrame, settling_days: int) -> str:
     drawn = charts.or_words(
         retention[retention["week_number"] > 0],
         charts.retention,
@@ -296,8 +349,30 @@ def _retention(retention: pd.DataFrame) -> str:
         "No week after a cohort's own is over yet: too little data for retention.",
         counting="is_mature",
     )
-    note = "Of those who were first active in a week, the share that was active in each week since."
-    return _section("Retention", _note(note) + _shown(drawn))
+    note = (
+        "Of the new people of a week, the share that was active in each week since. Cohorts that "
+        f"began in the first {settling_days} days of the data are hatched: in them are people who "
+        "only seem new."
+    )
+    numbers = _table(_retention_by_people(retention)) if isinstance(drawn, Figure) else ""
+    return _section("Retention", _note(note) + _shown(drawn, numbers))
+
+
+def _retention_by_people(retention: pd.DataFrame) -> pd.DataFrame:
+    """The share that came back per week, of all cohorts that are old enough, by kind of people."""
+    settled = retention[retention["is_settled"].astype(bool) & retention["is_mature"].astype(bool)]
+    chosen, which = retention, "all cohorts"
+    if settled["week_number"].gt(0).any():
+        chosen, which = settled, "settled cohorts"
+    columns: dict[str, Any] = {}
+    for people in ("everyone", "identified", "guests"):
+        cells = charts.retention_cells(chosen, people)
+        cells = cells[cells["week_number"].between(1, 8) & cells["rate"].notna()]
+        sums = cells.groupby("week_number")[["cohort_persons", "retained_persons"]].sum()
+        columns[people] = sums["retained_persons"] / sums["cohort_persons"]
+    table = pd.DataFrame(columns)
+    shares = {name: _shares(table[name]) for name in columns}
+    return pd.DataFrame({f"weeks since ({which})": [str(week) for week in table.index], **shares})
 
 
 def _attribution(channels: pd.DataFrame, currency: str, lookback_days: int) -> str:
@@ -343,11 +418,12 @@ def _products(products: pd.DataFrame, currency: str) -> str:
                 "put into cart by": products["adders"],
                 "orders": products["orders"],
                 "units": products["units"],
-                f"revenue ({currency})": products["revenue"],
+                f"item sales ({currency})": products["item_sales"],
             }
         )
     )
-    return _section("Products", _note("The ten products with the most revenue.") + numbers)
+    note = "The ten products with the most item sales: before discounts on the order and refunds."
+    return _section("Products", _note(note) + numbers)
 
 
 def _searches(searches: pd.DataFrame) -> str:
@@ -365,6 +441,36 @@ def _searches(searches: pd.DataFrame) -> str:
         )
     )
     return _section(title, numbers)
+
+
+def _money(reconciliation: pd.DataFrame, currency: str) -> str:
+    note = (
+        "Why item sales, revenue, net revenue and order totals differ, over all orders that stand. "
+        "The items difference is what the lines of orders do not explain."
+    )
+    if reconciliation.empty:
+        return _section("How the money adds up", _words("No order was placed yet."))
+    amounts = [
+        f"{'= ' if row['is_result'] else ''}{row['amount']:,}"
+        for _, row in reconciliation.iterrows()
+    ]
+    numbers = _table(
+        pd.DataFrame({"": reconciliation["label"], f"amount ({currency})": amounts}),
+        numbers=(f"amount ({currency})",),
+    )
+    return _section("How the money adds up", _note(note) + numbers)
+
+
+def _definitions(settling_days: int) -> str:
+    unsettled = (
+        "Not settled",
+        f"a day, period or cohort that begins in the first {settling_days} days of the data.",
+    )
+    items = "".join(
+        f"<dt>{_escape(name)}</dt><dd>{_escape(meaning)}</dd>\n"
+        for name, meaning in (*_DEFINITIONS, unsettled)
+    )
+    return _section("What the figures mean", f"<dl>\n{items}</dl>")
 
 
 # --- pieces -------------------------------------------------------------------------------------
@@ -401,9 +507,11 @@ def _shown(drawn: Any, numbers: str = "") -> str:
     return figure + (_details(numbers) if numbers else "")
 
 
-def _table(frame: pd.DataFrame) -> str:
+def _table(frame: pd.DataFrame, *, numbers: Sequence[str] = ()) -> str:
+    """A table; columns without texts, and ``numbers``, are set flush right."""
     numeric = {
-        column: not frame[column].map(lambda cell: isinstance(cell, str)).any() and len(frame) > 0
+        column: column in numbers
+        or (not frame[column].map(lambda cell: isinstance(cell, str)).any() and len(frame) > 0)
         for column in frame.columns
     }
     head = "".join(_cell("th", column, numeric=numeric[column]) for column in frame.columns)
@@ -457,6 +565,8 @@ def _change(row: pd.Series, measure: _Measure) -> str:
         return f"{(float(now) - float(before)) * 100:+.1f} points"
     if float(before) == 0:
         return "none before"
+    if float(before) < 0:
+        return "below zero before"
     return f"{(float(now) / float(before) - 1) * 100:+.0f} %"
 
 
@@ -467,3 +577,10 @@ def _compared(row: pd.Series, measure: _Measure) -> str:
 
 def _day(day: date) -> str:
     return day.isoformat()
+
+
+def _marked_day(row: pd.Series) -> str:
+    """A day of the overview, with what keeps it from being compared."""
+    marks = [] if row["is_complete"] else ["not over"]
+    marks += [] if row["is_settled"] else ["not settled"]
+    return _day(row["day"]) + (f" ({', '.join(marks)})" if marks else "")

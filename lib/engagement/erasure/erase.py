@@ -34,6 +34,7 @@ from engagement.landing.files import partition_of
 from engagement.landing.lines import UnreadableFileError
 from engagement.landing.tables import PROFILE
 from engagement.models.runner import ModelError, build, models
+from engagement.moments import resolve_as_of
 from engagement.settings import Settings
 from engagement.warehouse import Session, Table, Warehouse, open_warehouse
 from engagement.warehouse.landed_objects import (
@@ -42,7 +43,7 @@ from engagement.warehouse.landed_objects import (
     SeveralPlaces,
 )
 from engagement.warehouse.lease import TOKEN_VARIABLE
-from engagement.workbook import new_run_id, resolve_as_of
+from engagement.workbook import new_run_id
 
 _EVENTS = Table("events", "events")
 _MARTS = "marts"
@@ -422,7 +423,7 @@ class _Erasure:
                 if name not in own and f"{_MARTS}.{name}" in held:
                     tables.remove_rows(session, Table(_MARTS, name), self._values)
         layers = sorted({model.layer for model in own.values()})
-        as_of = self._settings.as_of or resolve_as_of(self._warehouse, self._settings.timezone)
+        as_of = resolve_as_of(self._warehouse, self._settings)
         only = sorted(own.keys() & set(there))
         if not only:
             return

@@ -13,19 +13,19 @@ import difflib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date
 from decimal import Decimal
 from functools import cache, lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlglot import exp
 
 from engagement.flatten.names import column_name, table_name
 from engagement.models import seed_files
 from engagement.models.seed_files import SeedError
+from engagement.moments import AsOf, whole_day
 from engagement.settings import Concept, Events, Settings, SettingsError, read_yaml
 from engagement.warehouse.base import Session
 from engagement.warehouse.dialect import Table, literal, parse, typed
@@ -89,6 +89,7 @@ def contracts() -> Contracts:
 PARAMETERS = {
     "as_of": "date",
     "as_of_end": TIMESTAMP,
+    "last_whole_day": "date",
     "timezone": VARCHAR,
     "session_gap_minutes": BIGINT,
     "session_silence_hours": BIGINT,
@@ -96,6 +97,7 @@ PARAMETERS = {
     "placeholder_ids": VARCHAR,
     "own_domains": VARCHAR,
     "exclude_bots": BOOLEAN,
+    "settling_days": BIGINT,
     "reporting_currency": VARCHAR,
     "funnel_window_days": BIGINT,
     "lookback_days": BIGINT,
@@ -104,15 +106,18 @@ PARAMETERS = {
 """Types of what a model may use as ``:name``; of lists, the type of their items."""
 
 
-def parameters(settings: Settings, as_of: date) -> dict[str, Any]:
-    """What a model may use as ``:name``.
+def parameters(settings: Settings, as_of: AsOf | date) -> dict[str, Any]:
+    """What a model may use as ``:name``; a plain date means its end.
 
-    ``as_of`` is the last day that a model sees, in the reporting time zone; ``as_of_end`` the
-    moment, in UTC, at which that day has ended.
+    ``as_of`` is the last day that a model sees, in the reporting time zone, ``as_of_end`` the
+    first moment, in UTC, that it does not see, and ``last_whole_day`` the last day that had ended
+    by then.
     """
+    seen = as_of if isinstance(as_of, AsOf) else whole_day(as_of, settings.timezone)
     return {
-        "as_of": as_of,
-        "as_of_end": end_of_day(as_of, settings.timezone),
+        "as_of": seen.day,
+        "as_of_end": seen.end,
+        "last_whole_day": seen.last_whole_day,
         "timezone": settings.timezone,
         "session_gap_minutes": settings.sessions.gap_minutes,
         "session_silence_hours": settings.sessions.silence_hours,
@@ -125,6 +130,7 @@ def parameters(settings: Settings, as_of: date) -> dict[str, Any]:
         ),
         "own_domains": settings.traffic.hosts,
         "exclude_bots": settings.metrics.exclude_bots,
+        "settling_days": settings.metrics.settling_days,
         "reporting_currency": settings.currency.reporting,
         "funnel_window_days": settings.funnel.window_days,
         "lookback_days": settings.attribution.lookback_days,
@@ -140,12 +146,6 @@ def columns(input_: Table) -> dict[str, str] | None:
     if input_.name in _SETTINGS_SEEDS:
         return _SETTINGS_SEEDS[input_.name]
     return seed_files.header(input_.name)
-
-
-def end_of_day(day: date, zone: str) -> datetime:
-    """The moment, as a naive UTC time, at which a day has ended in a time zone."""
-    midnight = datetime.combine(day + timedelta(days=1), time(), tzinfo=ZoneInfo(zone))
-    return midnight.astimezone(ZoneInfo("UTC")).replace(tzinfo=None)
 
 
 def expand(query: exp.Query, session: Session, settings: Settings) -> exp.Query:

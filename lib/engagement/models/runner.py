@@ -35,6 +35,7 @@ from engagement.models.inputs import (
     expand,
     parameters,
 )
+from engagement.moments import AsOf
 from engagement.settings import Settings, SettingsError, read_yaml
 from engagement.warehouse.base import LeaseHeldError, Session, Warehouse, WarehouseError
 from engagement.warehouse.dialect import (
@@ -285,7 +286,7 @@ def _in_steps(chosen: Sequence[Model]) -> Iterator[list[Model]]:
 def build(
     warehouse: Warehouse,
     settings: Settings,
-    as_of: date,
+    as_of: AsOf | date,
     layers: Sequence[str],
     *,
     only: Sequence[str] | None = None,

@@ -3,7 +3,8 @@
 -- Meaning: how far the person came on the way view -> add -> checkout -> order, in one attempt. An
 -- attempt starts at a view; each later step is the earliest one strictly after the step before it,
 -- and all of them lie within :funnel_window_days of that view (the last moment included). Of a
--- person's attempts the one that came furthest counts, of equals the earliest.
+-- person's attempts the one that came furthest counts, of equals the earliest. An order that was
+-- cancelled by the as-of date is no step.
 -- The earliest checkout after an add is also the one with the earliest order after it, and so on, so
 -- one pass from the end finds every attempt: each moment looks at the moments behind it.
 with session_events as (
@@ -61,7 +62,9 @@ steps as (
         o.ordered_at as happened_at,
         4 as step_number
     from orders as o
-    where not (:exclude_bots and coalesce(o.is_bot, false))
+    where
+        o.status <> 'cancelled'
+        and not (:exclude_bots and coalesce(o.is_bot, false))
 ),
 
 -- One row per person and moment, so that "the rows behind" means "strictly later".
