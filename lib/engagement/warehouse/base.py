@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -626,7 +627,17 @@ def frame(table: pa.Table) -> pd.DataFrame:
     bigint becomes Int64, boolean ``boolean``, varchar ``str``, double float64, decimal Python
     ``Decimal``, date ``datetime.date``, timestamp ``datetime64[ms]``, arrays Python lists. Types
     depend on the columns alone, never on the rows: empty results have them too.
+
+    Raises
+    ------
+    WarehouseError
+        When two columns have the same name.
     """
+    twice = [name for name, times in Counter(table.column_names).items() if times > 1]
+    if twice:
+        raise WarehouseError(
+            f"the query gives several columns the name '{twice[0]}': name each one, with 'as'"
+        )
     fields = []
     for field_ in table.schema:
         if pa.types.is_timestamp(field_.type):

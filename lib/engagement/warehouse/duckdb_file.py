@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import duckdb
@@ -43,6 +44,36 @@ def opened(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         connection.close()
         raise
     return connection
+
+
+def confine(connection: duckdb.DuckDBPyConnection, folders: Sequence[Path]) -> None:
+    """Let a connection that only reads see its file, what it spills, and some folders; for good.
+
+    No other file and no address can be read from then on, no extension be fetched or loaded, and
+    none of this be changed.
+
+    Parameters
+    ----------
+    folders
+        Where views of the file read from: the landing.
+    """
+    allowed = ", ".join(text_sql(str(folder)) for folder in folders)
+    for statement in (
+        f"set allowed_directories = [{allowed}]",
+        "set autoinstall_known_extensions = false",
+        "set autoload_known_extensions = false",
+        "set allow_community_extensions = false",
+        "set python_enable_replacements = false",
+        "set enable_external_access = false",
+        "set lock_configuration = true",
+    ):
+        connection.execute(statement)
+
+
+def is_confined(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether that was done: to another connection of this process, which shares its settings."""
+    locked = connection.execute("select current_setting('lock_configuration')").fetchall()
+    return bool(locked[0][0])
 
 
 def rewrite(path: Path) -> tuple[int, int]:
