@@ -22,6 +22,7 @@ from IPython.core.getipython import get_ipython
 from IPython.core.pylabtools import select_figure_formats
 from IPython.display import Markdown
 
+from engagement import private
 from engagement.settings import Settings, load_settings
 from engagement.warehouse import Table, Warehouse, WarehouseError, costs, open_warehouse
 
@@ -125,7 +126,7 @@ class Workbook:
             return recorded
         day = resolve_as_of(self.warehouse, self.settings.timezone)
         if self._run_id != INTERACTIVE:
-            self.file(_STATE).write_text(json.dumps({"as_of": day.isoformat()}), encoding="utf-8")
+            private.write(self.file(_STATE), json.dumps({"as_of": day.isoformat()}))
         return day
 
     def _recorded(self) -> date | None:
@@ -135,9 +136,9 @@ class Workbook:
         return date.fromisoformat(json.loads(state.read_text(encoding="utf-8"))["as_of"])
 
     def file(self, name: str) -> Path:
-        """Path of a file in the run's folder, whose parents exist."""
+        """Path of a file in the run's folder, whose parents exist and are private."""
         path = self.folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private.folder(path.parent)
         return path
 
     def statements(self) -> pd.DataFrame:

@@ -20,6 +20,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
+from engagement import private
 from engagement.dashboards import charts, style
 from engagement.settings import Settings
 from engagement.warehouse.base import Warehouse
@@ -158,7 +159,7 @@ def write(warehouse: Warehouse, settings: Settings, as_of: date, path: Path) -> 
         lookback_days=settings.attribution.lookback_days,
         exclude_bots=settings.metrics.exclude_bots,
     )
-    path.write_text(page, encoding="utf-8", newline="\n")
+    private.write(path, page)
     return path
 
 

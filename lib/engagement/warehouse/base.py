@@ -22,6 +22,7 @@ import pandas as pd
 import pyarrow as pa
 from sqlglot import exp
 
+from engagement import private
 from engagement.landing.files import PARTITION, LandedFile
 from engagement.warehouse.dialect import Engine, Table
 from engagement.warehouse.values import READ_THROUGH, as_text
@@ -92,7 +93,7 @@ class StatementLog:
         self.statements.append(statement)
         if self.path is not None:
             line = json.dumps({**asdict(statement), "seconds": round(statement.seconds, 3)})
-            with self.path.open("a", encoding="utf-8") as file:
+            with private.opened(self.path, "a", encoding="utf-8") as file:
                 file.write(line + "\n")
 
     def kept(self) -> list[Statement]:

@@ -24,6 +24,7 @@ import pandas as pd
 import pyarrow as pa
 from sqlglot import exp
 
+from engagement import private
 from engagement.landing.files import LandedFile, list_folder, sort_out
 from engagement.landing.lines import UnreadableFileError, read_parts
 from engagement.landing.memory import Memory
@@ -132,12 +133,12 @@ class DuckDBWarehouse:
                     f"There is no warehouse yet at {self._path}: run the notebooks first "
                     "('engagement run', or 01 and 02 by hand)."
                 )
-            with _Connection(self, read_only=True) as connection:
+            with private.umask(), _Connection(self, read_only=True) as connection:
                 yield _DuckDBSession(self, connection, token=None)
             return
         with lease.hold(self._path, "a notebook or script") as token:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with _Connection(self, read_only=False) as connection:
+            private.folder(self._path.parent)
+            with private.umask(), _Connection(self, read_only=False) as connection:
                 self.log.may_have_written = True
                 for schema in self._databases.values():
                     connection.execute(f'create schema if not exists "{schema}"')
@@ -214,7 +215,11 @@ class _Connection:
         if duckdb_file.is_confined(self._connection):  # it is the other session's, then
             self._connection.close()
             raise _open_already(path)
-        self._set_up(settings)
+        try:
+            self._set_up(settings)
+        except BaseException:
+            self._connection.close()
+            raise
         return self._connection
 
     def _set_up(self, settings: DuckDB) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import duckdb
 
+from engagement import private
 from engagement.warehouse.duckdb_json import text_sql
 
 FILE = "warehouse_file"
@@ -24,7 +25,9 @@ that is most of fifty tables of events, each time.
 
 
 def opened(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
-    """Open the file. How many rows a group has is only told where it is attached.
+    """Open the file; one that is written becomes private.
+
+    How many rows a group has is only told where it is attached.
 
     Raises
     ------
@@ -35,6 +38,8 @@ def opened(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     """
     if read_only:
         return duckdb.connect(str(path), read_only=True)
+    for one in (path, path.with_name(path.name + ".wal")):
+        private.tighten(one)  # which an earlier version may have made
     # Groups of rows that are not full are put together by the session: see its ``settle``.
     connection = duckdb.connect(config={"temp_directory": f"{path}.tmp", "max_vacuum_tasks": "0"})
     try:
@@ -89,7 +94,7 @@ def rewrite(path: Path) -> tuple[int, int]:
     for left in (draft, draft.with_name(draft.name + ".wal")):
         left.unlink(missing_ok=True)  # of a rewriting that was killed
     before = path.stat().st_size
-    with opened(path, read_only=False) as connection:
+    with private.umask(), opened(path, read_only=False) as connection:
         connection.execute("checkpoint")
         new = "__rewritten"
         connection.execute(f"attach {text_sql(str(draft))} as {new} (row_group_size {ROW_GROUP})")
