@@ -177,6 +177,9 @@ def test_a_run_keeps_others_out_leaves_a_record_and_puts_right_what_a_killed_one
         for end in (".ipynb", ".html")
     }
     assert not list(folder.glob("*.part"))
+    # They hold personal data: nobody else reads them.
+    made = [tmp_path / "runs", folder, *folder.rglob("*"), tmp_path / "warehouse.duckdb"]
+    assert {path for path in made if path.stat().st_mode & 0o077} == set()
     # What it cost: by statement, by notebook and together.
     assert record["notes"] == []
     listed = record["each_statement"]

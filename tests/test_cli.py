@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
+from engagement import cli
 from engagement.cli import app
 from engagement.flatten import flatten
-from engagement.settings import ROOT, load_settings
+from engagement.settings import ROOT, Settings, load_settings
 from engagement.warehouse import Table, open_warehouse
 
 Command = Callable[..., Result]
@@ -160,6 +163,80 @@ def test_query_refuses_what_is_wrong(command: Command, sql: str, expected: str) 
     done = command("query", sql)
     assert done.exit_code == 2
     assert expected in _one_message(done)
+
+
+@pytest.mark.usefixtures("filled")
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select * from read_text('/etc/hostname')",
+        "select * from '/etc/hostname'",
+        "select * from query('select 1')",
+        "attach '/tmp/x' as y",
+        "select getenv('HOME')",
+    ],
+)
+def test_query_sees_the_warehouse_alone(command: Command, sql: str) -> None:
+    done = command("query", sql)
+    assert done.exit_code == 2
+    assert done.stdout == ""
+    _one_message(done)
+
+
+@pytest.mark.usefixtures("filled")
+def test_query_says_what_is_not_portable(command: Command) -> None:
+    sql = "select avg(revenue) as a, md5(cast(ordered_at as varbinary)) as b from marts.orders"
+    done = command("query", sql, "--portable")
+    assert done.exit_code == 2
+    message = _one_message(done)
+    assert "not portable" in message
+    assert "- avg(): " in message
+    assert "- md5(): sha256_hex(x)" in message
+    assert command("query", "select avg(revenue) as a from marts.orders").exit_code == 0
+    done = command("query", "select sum(revenue) as s from marts.orders", "--portable")
+    assert done.exit_code == 0, done.stderr
+
+
+def test_values_do_not_steer_the_terminal(
+    command: Command, make_settings: Callable[..., Settings]
+) -> None:
+    sent = "a\x1b[31mred\x1b]0;title\x07\u202eb\x9b1mc\r\nd[bold]e[/x]:smile:"
+    with open_warehouse(make_settings()).session(write=True) as session:
+        session.rows("sent", pa.table({"x": [sent]}), {"x": "varchar"})
+        session.publish(Table("marts", "orders"), "select x from work.sent")
+    done = command("query", "select x, x as y from marts.orders")
+    shown = "a\\x1b[31mred\\x1b]0;title\\x07\\u202eb\\x9b1mc\\r\\nd[bold]e[/x]:smile:"
+    assert done.stdout.splitlines()[1].split() == [shown, shown]
+    # A file gets what was sent.
+    done = command("query", "select x from marts.orders", "--format", "json")
+    assert json.loads(done.stdout) == [{"x": sent}]
+
+
+def test_a_terminal_gets_text_alone_in_every_format(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = io.StringIO()
+    monkeypatch.setattr(written, "isatty", lambda: True)
+    monkeypatch.setattr("sys.stdout", written)
+    cli._write("a,b\n\x1b[2Jc\t\x9bd\n")
+    assert written.getvalue() == "a,b\n\\x1b[2Jc\t\\x9bd\n"
+
+
+def test_paths_are_printed_as_they_are(tmp_path: Path) -> None:
+    landing = tmp_path / "a [x] [/] :smile:b"
+    done = CliRunner().invoke(app, ["run", "--set", f"landing.location={landing}"])
+    assert done.exit_code == 2
+    assert f"there is no folder {landing}" in _one_message(done)
+    out = tmp_path / "[red]made"
+    words = ["generate", "--users", "2", "--days", "1", "--out", str(out)]
+    assert str(out) in CliRunner().invoke(app, words).stdout
+
+
+def test_a_question_mark_in_the_warehouse_s_path_is_refused_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "what?.duckdb"
+    done = CliRunner().invoke(app, ["status", "--set", f"warehouse.duckdb.path={path}"])
+    assert done.exit_code == 2
+    message = _one_message(done)
+    assert "warehouse.duckdb.path" in message
+    assert "leave the '?' out" in message
 
 
 def test_check_says_what_is_missing(command: Command, tmp_path: Path) -> None:

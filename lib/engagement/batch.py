@@ -24,6 +24,7 @@ from typing import Any
 
 from sqlglot import exp
 
+from engagement import private
 from engagement.landing.files import nothing_landed
 from engagement.landing.tables import READING_TABLE
 from engagement.settings import ROOT, Settings
@@ -178,7 +179,7 @@ def run(
     )
     folder = settings.path(settings.run.directory) / record.id
     with warehouse.lease(f"run {record.id}") as token, _environment(record.id, token):
-        (folder / "notebooks").mkdir(parents=True)
+        private.folder(folder / "notebooks")
         try:
             for notebook in record.notebooks:
                 _run_one(notebook, record, folder, params, overrides, progress)
@@ -271,6 +272,7 @@ def _run_one(
         notebook.seconds = round(time.perf_counter() - started, 2)
         if output.exists():
             _to_html(output)
+        private.tighten(folder)
         record.as_of, record.as_of_end = _as_of(folder)
 
 
@@ -330,7 +332,7 @@ def _to_html(notebook: Path) -> None:
         page, _ = _exporter().from_notebook_node(
             nbformat.read(notebook, as_version=4)  # type: ignore[no-untyped-call]
         )
-    notebook.with_suffix(".html").write_text(page, encoding="utf-8")
+    private.write(notebook.with_suffix(".html"), page)
 
 
 @cache
@@ -399,9 +401,7 @@ def _as_of(folder: Path) -> tuple[str | None, str | None]:
 
 def _write(record: RunRecord, folder: Path) -> None:
     """Write ``run.json`` in one step, so that a reader never finds half of it."""
-    partial = folder / "run.json.part"
-    partial.write_text(json.dumps(asdict(record), indent=2) + "\n", encoding="utf-8")
-    partial.replace(folder / "run.json")
+    private.replace(folder / "run.json", json.dumps(asdict(record), indent=2) + "\n")
 
 
 def _relative(path: Path) -> str:

@@ -25,6 +25,7 @@ from engagement.settings import (
     load_settings,
     parse_override,
 )
+from engagement.terminal import printable
 
 app = typer.Typer(
     add_completion=False,
@@ -32,8 +33,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Digital customer engagement: RudderStack events to models, dashboards and audiences.",
 )
-console = Console(highlight=False, soft_wrap=True)
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
+console = Console(highlight=False, soft_wrap=True, emoji=False)
+errors = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 Params = Annotated[
     str | None,
@@ -88,8 +89,13 @@ def _guarded(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _fail(message: str, code: int) -> None:
-    errors.print(f"[bold red]error:[/] {escape(message)}")
+    errors.print(f"[bold red]error:[/] {_plain(message)}")
     raise typer.Exit(code)
+
+
+def _plain(text: object) -> str:
+    """A text for a console: as it is, without what steers a terminal or reads as markup."""
+    return escape(printable(str(text), keep="\n"))
 
 
 def _settings(params: str | None, sets: list[str] | None) -> tuple[Settings, dict[str, Any]]:
@@ -157,7 +163,9 @@ def _summary(record: Any, folder: Path) -> None:
         if not name.startswith("notebooks/")
     ]
     _grid(["file", "bytes"], files, right={1})
-    console.print(f"  {shown}/notebooks/: {len(record.notebooks)} notebooks, each with a page")
+    console.print(
+        _plain(f"  {shown}/notebooks/: {len(record.notebooks)} notebooks, each with a page")
+    )
     day = f", as of {record.as_of}" if record.as_of else ""
     console.print(f"[bold green]done[/]: run {record.id}{day}, {len(record.tables)} tables")
 
@@ -171,24 +179,39 @@ def query(
     format_: Annotated[
         Literal["table", "csv", "json"], typer.Option("--format", help="How to print the rows.")
     ] = "table",
+    portable: Annotated[
+        bool,
+        typer.Option(
+            "--portable", help="Refuse what Athena and DuckDB would answer differently, as models."
+        ),
+    ] = False,
 ) -> None:
-    """Read the warehouse: one query, which cannot change anything."""
+    """Read the warehouse: one query, which sees its tables alone and cannot change anything."""
+    import logging
+
     from engagement.warehouse import DialectError, WarehouseError, open_warehouse
-    from engagement.warehouse.dialect import parse
+    from engagement.warehouse.dialect import check as check_portable
+    from engagement.warehouse.dialect import confine, parse
+
+    # What cannot be parsed is said once, by the error.
+    logging.getLogger("sqlglot").setLevel(logging.ERROR)
 
     settings, _ = _settings(params, set_)
     warehouse = open_warehouse(settings)
     tree = parse(sql)
-    _known_tables(warehouse, tree)
+    confine(tree)
+    columns = _columns_of_tables(warehouse, tree)
+    if portable:
+        check_portable(tree, tables=columns)
     try:
         frame = warehouse.query(tree)
     except WarehouseError as error:
         raise DialectError(str(error)) from None  # the user's SQL is at fault
     if format_ == "csv":
-        sys.stdout.write(frame.to_csv(index=False, lineterminator="\n"))
+        _write(frame.to_csv(index=False, lineterminator="\n"))
     elif format_ == "json":
         rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
-        sys.stdout.write(_json(rows) + "\n")
+        _write(_json(rows) + "\n")
     else:
         numbers = {
             place
@@ -203,15 +226,22 @@ def query(
         console.print(f"[dim]{len(frame)} row{'s' * (len(frame) != 1)}[/]")
 
 
+def _write(text: str) -> None:
+    """Write to the standard output: a file gets the text as it is, a terminal no more than text."""
+    sys.stdout.write(printable(text, keep="\n\t") if sys.stdout.isatty() else text)
+
+
 def _grid(header: Sequence[str], rows: Sequence[Sequence[str]], right: set[int]) -> None:
     """Print columns as wide as what they hold: nothing is cut, however narrow the screen."""
+    header = [printable(str(name)) for name in header]
+    rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
     for row in [header, *rows]:
         cells = (
             cell.rjust(width) if place in right else cell.ljust(width)
             for place, (cell, width) in enumerate(zip(row, widths, strict=True))
         )
-        console.print(escape(("  " + "  ".join(cells)).rstrip()))
+        console.print(_plain(("  " + "  ".join(cells)).rstrip()))
 
 
 def _is_null(cell: Any) -> bool:
@@ -234,17 +264,21 @@ def _json(rows: list[dict[str, Any]]) -> str:
     return json.dumps(rows, default=plain, ensure_ascii=False, indent=2)
 
 
-def _known_tables(warehouse: Any, tree: Any) -> None:
+def _columns_of_tables(warehouse: Any, tree: Any) -> dict[str, dict[str, str]]:
+    """Types of the columns of the tables that a query reads, by the tables' names."""
     from engagement.warehouse import DialectError, Table
     from engagement.warehouse.dialect import LOGICAL, tables
 
     with warehouse.session() as session:
         known = [Table(db, name) for db in LOGICAL for name in session.tables(db)]
-    for table in sorted(tables(tree)):
-        if table not in known and table.database != "information_schema":
-            near = difflib.get_close_matches(str(table), [str(t) for t in known], n=3, cutoff=0.5)
-            hint = f"; near to it: {', '.join(near)}" if near else ""
-            raise DialectError(f"there is no table {table}{hint}")
+        named = [table for table in sorted(tables(tree)) if table.database != "information_schema"]
+        for table in named:
+            if table not in known:
+                names = [str(one) for one in known]
+                near = difflib.get_close_matches(str(table), names, n=3, cutoff=0.5)
+                hint = f"; near to it: {', '.join(near)}" if near else ""
+                raise DialectError(f"there is no table {table}{hint}")
+        return {str(table): session.columns(table) for table in named}
 
 
 @app.command()
@@ -303,7 +337,7 @@ def _wrapped(header: Sequence[str], rows: Sequence[Sequence[str]], right: set[in
         ]
         for number, line in enumerate(textwrap.wrap(row[-1], max(100 - left, 30)) or [""]):
             start = "  " + "  ".join(cells) + "  " if number == 0 else " " * left
-            console.print(escape((start + line).rstrip()))
+            console.print(_plain((start + line).rstrip()))
 
 
 @app.command()
@@ -317,9 +351,9 @@ def check(params: Params = None, set_: Sets = None) -> None:
     colours = {"ok": "green", "warning": "yellow", "missing": "red"}
     for item in found:
         state = f"[{colours[item.state]}]{item.state:<7}[/]"
-        console.print(f"{state} {item.name:<15} {escape(item.found)}")
+        console.print(f"{state} {_plain(f'{item.name:<15}')} {_plain(item.found)}")
         if item.state != "ok" and item.hint:
-            console.print(f"        {'':<15} {escape(item.hint)}")
+            console.print(f"        {'':<15} {_plain(item.hint)}")
     if not all(item.ok for item in found):
         raise typer.Exit(1)
 
@@ -346,9 +380,9 @@ def status(params: Params = None, set_: Sets = None) -> None:
         ),
     ):
         if len(frame):
-            console.print(title, escape(frame.to_string(index=False)), sep="\n")
+            console.print(title, _plain(frame.to_string(index=False)), sep="\n")
     for line in found.lines:
-        console.print(escape(line))
+        console.print(_plain(line))
 
 
 @app.command()
@@ -368,7 +402,7 @@ def clean(
     settings, _ = _settings(params, set_)
     removed = open_warehouse(settings).clean(keep_days, dry_run=dry_run)
     for name in removed:
-        console.print(escape(name))
+        console.print(_plain(name))
     console.print(f"{len(removed)} {'would be removed' if dry_run else 'removed'}")
 
 
@@ -407,7 +441,7 @@ def erase(
         ("ids aliased to several users: not followed", who.unclear),
     ):
         if ids:
-            console.print(f"{title}: {escape(', '.join(sorted(ids)))}")
+            console.print(f"{title}: {_plain(', '.join(sorted(ids)))}")
     why = ", ".join(f"{count} by {name}" for name, count in receipt.why.items())
     console.print(
         f"landed files: {receipt.records} records in {len(receipt.landing)} files"
@@ -420,13 +454,13 @@ def erase(
     if rows:
         _grid(["table", "rows that hold an id", "after"], rows, right={1, 2})
     for name, what in receipt.runs.items():
-        console.print(escape(f"  {name}: {what}"))
+        console.print(_plain(f"  {name}: {what}"))
     for sentence in receipt.left:
-        console.print(f"[yellow]stays[/]: {escape(sentence)}")
+        console.print(f"[yellow]stays[/]: {_plain(sentence)}")
     if found.path is None:
         console.print("Nothing was changed. With --yes, what was counted here is removed for good.")
     else:
-        console.print(f"[bold green]done[/]: the receipt is {_shown(found.path)}")
+        console.print(f"[bold green]done[/]: the receipt is {_plain(_shown(found.path))}")
 
 
 def _shown(path: Path) -> Path:
@@ -465,9 +499,8 @@ def generate(
             dirt=generator.Dirt() if dirt else generator.Dirt.none(),
         )
     report = generator.generate(settings, out)
-    console.print(
-        f"{report.events:,} events in {report.files:,} files, {report.bytes / 1e6:,.1f} MB: {out}"
-    )
+    made = f"{report.events:,} events in {report.files:,} files, {report.bytes / 1e6:,.1f} MB"
+    console.print(_plain(f"{made}: {out}"))
 
 
 def _day(text: str) -> date:

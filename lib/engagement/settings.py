@@ -147,6 +147,16 @@ class DuckDB(_Section):
     memory_limit: str | None = Field(default=None, pattern=r"^\d+(\.\d+)? ?[KMGT]i?B$")
     threads: int | None = Field(default=None, ge=1)
 
+    @field_validator("path")
+    @classmethod
+    def _no_question_mark(cls, value: str) -> str:
+        if "?" in value:
+            raise ValueError(
+                f"'{value}': the engine reads what follows a '?' as options, not as part of the "
+                "file's name; leave the '?' out"
+            )
+        return value
+
 
 class Athena(_Section):
     """The production engine: Athena over Glue and S3.

@@ -21,6 +21,7 @@ from IPython.core.getipython import get_ipython
 from IPython.core.pylabtools import select_figure_formats
 from IPython.display import Markdown
 
+from engagement import private
 from engagement.moments import AsOf, in_words, resolve_as_of
 from engagement.settings import Settings, load_settings
 from engagement.warehouse import Table, Warehouse, WarehouseError, costs, open_warehouse
@@ -123,7 +124,7 @@ class Workbook:
             return recorded
         resolved = resolve_as_of(self.warehouse, self.settings)
         if self._run_id != INTERACTIVE:
-            self.file(STATE).write_text(json.dumps(_written(resolved)), encoding="utf-8")
+            private.write(self.file(STATE), json.dumps(_written(resolved)))
         return resolved
 
     def _recorded(self) -> AsOf | None:
@@ -138,9 +139,9 @@ class Workbook:
         )
 
     def file(self, name: str) -> Path:
-        """Path of a file in the run's folder, whose parents exist."""
+        """Path of a file in the run's folder, whose parents exist and are private."""
         path = self.folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private.folder(path.parent)
         return path
 
     def statements(self) -> pd.DataFrame:

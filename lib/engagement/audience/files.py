@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import pandas as pd
+
+from engagement import private
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def write_parts(
     most_bytes
         What no file may exceed.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    private.folder(folder)
     written: list[ExportedFile] = []
     for number, part in enumerate(_parts(header, lines, most_bytes), start=1):
         written.append(_write(folder / f"{stem}-{number:03d}.{suffix}", header, part))
@@ -99,11 +100,10 @@ def _write(path: Path, header: bytes, lines: Sequence[bytes]) -> ExportedFile:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Callable[[bytes], int]]:
-    """Write a file under another name, and give it its own when it is whole."""
+    """Write a private file under another name, and give it its own when it is whole."""
     partial = path.with_name(path.name + ".part")
-    stream: BinaryIO
     try:
-        with partial.open("wb") as stream:
+        with private.opened(partial, "wb") as stream:
             yield stream.write
             stream.flush()
             os.fsync(stream.fileno())
@@ -114,7 +114,7 @@ def replacing(path: Path) -> Iterator[Callable[[bytes], int]]:
 
 def write_rejects(path: Path, rejects: Iterable[Reject]) -> ExportedFile:
     """Write what is not in an export, and why, in a fixed order; the header alone if nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    private.folder(path.parent)
     rows = sorted(rejects)
     lines = [csv_line([r.person_id, r.channel, r.what, r.reason]) for r in rows]
     return _write(path, csv_line(["person_id", "channel", "what", "reason"]), lines)

@@ -20,6 +20,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
+from engagement import private
 from engagement.dashboards import charts, style
 from engagement.moments import AsOf
 from engagement.settings import Settings
@@ -191,7 +192,7 @@ def write(warehouse: Warehouse, settings: Settings, as_of: AsOf, path: Path) -> 
         exclude_bots=settings.metrics.exclude_bots,
         settling_days=settings.metrics.settling_days,
     )
-    path.write_text(page, encoding="utf-8", newline="\n")
+    private.write(path, page)
     return path
 
 

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from engagement import private
 from engagement.erasure import files, runs, tables
 from engagement.erasure.people import (
     DEVICE,
@@ -154,10 +155,8 @@ def _receipts(settings: Settings) -> Path:
 
 
 def _write(path: Path, receipt: Receipt) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(path.name + ".part")
-    draft.write_text(json.dumps(asdict(receipt), indent=2) + "\n", encoding="utf-8")
-    draft.replace(path)
+    private.folder(path.parent)
+    private.replace(path, json.dumps(asdict(receipt), indent=2) + "\n")
 
 
 def _now() -> str:

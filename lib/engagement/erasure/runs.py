@@ -13,6 +13,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from engagement import private
 from engagement.erasure.people import id_text, is_id_key, is_unmistakable, whole_words
 from engagement.flatten.names import snake_case
 
@@ -85,7 +86,7 @@ def scrub(folder: Path, of: Traces, *, dry_run: bool) -> Scrubbed:
         if kept is None:
             path.unlink()
         else:
-            _put(path, kept.encode())
+            private.replace(path, kept)
         _note(folder / name.split("/")[0], path)
     return found
 
@@ -235,12 +236,6 @@ def _csv(text: str, finder: _Finder) -> tuple[str, int]:
     return "".join(kept), rows
 
 
-def _put(path: Path, data: bytes) -> None:
-    draft = path.with_name(path.name + ".part")
-    draft.write_bytes(data)
-    draft.replace(path)
-
-
 def _note(run: Path, path: Path) -> None:
     """Bring the record of a run up to date with a file that was changed or removed."""
     record = run / _RECORD
@@ -261,4 +256,4 @@ def _note(run: Path, path: Path) -> None:
     note = "an erasure has changed or removed files of this run"
     if note not in document.setdefault("notes", []):
         document["notes"].append(note)
-    _put(record, (json.dumps(document, indent=2) + "\n").encode())
+    private.replace(record, json.dumps(document, indent=2) + "\n")

@@ -24,6 +24,7 @@ import pandas as pd
 from fastavro import parse_schema
 from fastavro.validation import validate
 
+from engagement import private
 from engagement.settings import Personalize
 from engagement.warehouse import Table, Warehouse
 
@@ -395,10 +396,10 @@ def write_rejects(dataset: Dataset, folder: Path) -> DatasetFile:
 
 
 def _write(path: Path, content: bytes, rows: int) -> DatasetFile:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    private.folder(path.parent)
     partial = path.with_name(path.name + ".part")
     try:
-        with partial.open("wb") as stream:
+        with private.opened(partial, "wb") as stream:
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())

@@ -69,6 +69,7 @@ from engagement.warehouse.dialect import (
     Q,
     Table,
     bind,
+    confine,
     literal,
     parse,
     render,
@@ -244,8 +245,10 @@ class AthenaWarehouse:
 
     def query(self, select: Select, parameters: Mapping[str, Any] | None = None) -> pd.DataFrame:
         """Run one query in a session of its own."""
+        query = parse(select) if isinstance(select, str) else select
+        confine(query)
         with self.session() as session:
-            return session.query(select, parameters)
+            return session.query(query, parameters)
 
 
 @dataclass

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -21,6 +22,7 @@ import pandas as pd
 import pyarrow as pa
 from sqlglot import exp
 
+from engagement import private
 from engagement.landing.files import PARTITION, LandedFile
 from engagement.warehouse.dialect import Engine, Table
 from engagement.warehouse.values import READ_THROUGH, as_text
@@ -91,7 +93,7 @@ class StatementLog:
         self.statements.append(statement)
         if self.path is not None:
             line = json.dumps({**asdict(statement), "seconds": round(statement.seconds, 3)})
-            with self.path.open("a", encoding="utf-8") as file:
+            with private.opened(self.path, "a", encoding="utf-8") as file:
                 file.write(line + "\n")
 
     def kept(self) -> list[Statement]:
@@ -634,7 +636,17 @@ def frame(table: pa.Table) -> pd.DataFrame:
     bigint becomes Int64, boolean ``boolean``, varchar ``str``, double float64, decimal Python
     ``Decimal``, date ``datetime.date``, timestamp ``datetime64[ms]``, arrays Python lists. Types
     depend on the columns alone, never on the rows: empty results have them too.
+
+    Raises
+    ------
+    WarehouseError
+        When two columns have the same name.
     """
+    twice = [name for name, times in Counter(table.column_names).items() if times > 1]
+    if twice:
+        raise WarehouseError(
+            f"the query gives several columns the name '{twice[0]}': name each one, with 'as'"
+        )
     fields = []
     for field_ in table.schema:
         if pa.types.is_timestamp(field_.type):

@@ -25,7 +25,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ParseError, TokenError
 
-from engagement.warehouse import functions, kinds, portable
+from engagement.warehouse import confined, functions, kinds, portable
 
 Engine = functions.Engine
 FUNCTIONS = functions.FUNCTIONS
@@ -212,6 +212,23 @@ def check(
     problems = portable.problems(query, tables, parameters)
     if problems:
         raise DialectError(f"{source}: not portable\n" + "\n".join(f"  - {p}" for p in problems))
+
+
+def confine(query: exp.Expr, *, source: str = "SQL") -> None:
+    """Refuse what reaches beyond the warehouse's tables: files, addresses, settings.
+
+    Raises
+    ------
+    DialectError
+        Naming everything that is not on the lists of :mod:`.confined`.
+    """
+    found = confined.problems(query)
+    if found:
+        raise DialectError(
+            f"{source}: {found[0]}"
+            if len(found) == 1
+            else f"{source}:\n" + "\n".join(f"  - {one}" for one in found)
+        )
 
 
 def columns(

@@ -16,6 +16,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -23,11 +24,12 @@ import pandas as pd
 import pyarrow as pa
 from sqlglot import exp
 
+from engagement import private
 from engagement.landing.files import LandedFile, list_folder, sort_out
 from engagement.landing.lines import UnreadableFileError, read_parts
 from engagement.landing.memory import Memory
 from engagement.landing.records import RecordGroup, Records
-from engagement.settings import Settings
+from engagement.settings import DuckDB, Settings
 from engagement.warehouse import (
     duckdb_fields,
     duckdb_file,
@@ -55,7 +57,16 @@ from engagement.warehouse.base import (
     frame,
     with_new_columns,
 )
-from engagement.warehouse.dialect import LOGICAL, WORK, Engine, Table, bind, parse, render
+from engagement.warehouse.dialect import (
+    LOGICAL,
+    WORK,
+    Engine,
+    Table,
+    bind,
+    confine,
+    parse,
+    render,
+)
 from engagement.warehouse.duckdb_json import name_sql, text_sql
 from engagement.warehouse.landed_objects import FolderObjects
 
@@ -122,12 +133,12 @@ class DuckDBWarehouse:
                     f"There is no warehouse yet at {self._path}: run the notebooks first "
                     "('engagement run', or 01 and 02 by hand)."
                 )
-            with _Connection(self, read_only=True) as connection:
+            with private.umask(), _Connection(self, read_only=True) as connection:
                 yield _DuckDBSession(self, connection, token=None)
             return
         with lease.hold(self._path, "a notebook or script") as token:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with _Connection(self, read_only=False) as connection:
+            private.folder(self._path.parent)
+            with private.umask(), _Connection(self, read_only=False) as connection:
                 self.log.may_have_written = True
                 for schema in self._databases.values():
                     connection.execute(f'create schema if not exists "{schema}"')
@@ -181,7 +192,7 @@ class _Connection:
                 self._connection = duckdb_file.opened(path, read_only=self._read_only)
                 break
             except duckdb.IOException as error:
-                if "lock" not in str(error):
+                if "Could not set lock" not in str(error):
                     raise WarehouseError(f"{path} cannot be opened: {error}") from None
                 who = re.search(r"\(PID (\d+)\)", str(error))
                 name = f"process {who[1]}" if who else "another process"
@@ -196,14 +207,22 @@ class _Connection:
                 time.sleep(pause)
                 pause = min(pause * 1.5, 0.5)
             except (duckdb.ConnectionException, duckdb.ResourceInUseException):
-                raise WarehouseError(
-                    f"{path.name} is open in this process already: leave the block of the other "
-                    "session first."
-                ) from None
+                raise _open_already(path) from None
             except duckdb.Error as error:
                 raise WarehouseError(
                     f"{path} cannot be opened as a DuckDB file: {_first_line(error)}"
                 ) from None
+        if duckdb_file.is_confined(self._connection):  # it is the other session's, then
+            self._connection.close()
+            raise _open_already(path)
+        try:
+            self._set_up(settings)
+        except BaseException:
+            self._connection.close()
+            raise
+        return self._connection
+
+    def _set_up(self, settings: DuckDB) -> None:
         self._connection.execute("set timezone = 'UTC'")
         if not self._read_only:
             # By itself DuckDB would write the last rows of every table anew with each small one.
@@ -214,10 +233,17 @@ class _Connection:
             self._connection.execute(f"set memory_limit = '{settings.memory_limit}'")
         if settings.threads:
             self._connection.execute(f"set threads = {settings.threads}")
-        return self._connection
+        if self._read_only:
+            duckdb_file.confine(self._connection, [self._warehouse._landing])
 
     def __exit__(self, *_: object) -> None:
         self._connection.close()
+
+
+def _open_already(path: Path) -> WarehouseError:
+    return WarehouseError(
+        f"{path.name} is open in this process already: leave the block of the other session first."
+    )
 
 
 @dataclass(frozen=True)
@@ -267,6 +293,9 @@ class _DuckDBSession:
     def query(
         self, select: Select, parameters: Mapping[str, Any] | None = None, *, label: str = "query"
     ) -> pd.DataFrame:
+        if self._token is None:
+            select = parse(select) if isinstance(select, str) else select
+            confine(select)
         return frame(self._arrow(self._sql(select, parameters), label))
 
     def _arrow(self, sql: str, label: str) -> pa.Table:
@@ -967,6 +996,11 @@ def athena_type(kind: str) -> str:
 
 def _first_line(error: Exception) -> str:
     """What DuckDB says, without the statement that it repeats: that may be pages long."""
+    if isinstance(error, duckdb.PermissionException):
+        return (
+            "a session that only reads sees the warehouse's tables and the landing of the "
+            "parameters (landing.location), no other file and no address"
+        )
     said = str(error).split("\n\nLINE")[0].strip() or type(error).__name__
     return " ".join(line.strip() for line in said.splitlines()[:3])
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import duckdb
 
+from engagement import private
 from engagement.warehouse.duckdb_json import text_sql
 
 FILE = "warehouse_file"
@@ -23,7 +25,9 @@ that is most of fifty tables of events, each time.
 
 
 def opened(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
-    """Open the file. How many rows a group has is only told where it is attached.
+    """Open the file; one that is written becomes private.
+
+    How many rows a group has is only told where it is attached.
 
     Raises
     ------
@@ -34,6 +38,8 @@ def opened(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     """
     if read_only:
         return duckdb.connect(str(path), read_only=True)
+    for one in (path, path.with_name(path.name + ".wal")):
+        private.tighten(one)  # which an earlier version may have made
     # Groups of rows that are not full are put together by the session: see its ``settle``.
     connection = duckdb.connect(config={"temp_directory": f"{path}.tmp", "max_vacuum_tasks": "0"})
     try:
@@ -43,6 +49,36 @@ def opened(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         connection.close()
         raise
     return connection
+
+
+def confine(connection: duckdb.DuckDBPyConnection, folders: Sequence[Path]) -> None:
+    """Let a connection that only reads see its file, what it spills, and some folders; for good.
+
+    No other file and no address can be read from then on, no extension be fetched or loaded, and
+    none of this be changed.
+
+    Parameters
+    ----------
+    folders
+        Where views of the file read from: the landing.
+    """
+    allowed = ", ".join(text_sql(str(folder)) for folder in folders)
+    for statement in (
+        f"set allowed_directories = [{allowed}]",
+        "set autoinstall_known_extensions = false",
+        "set autoload_known_extensions = false",
+        "set allow_community_extensions = false",
+        "set python_enable_replacements = false",
+        "set enable_external_access = false",
+        "set lock_configuration = true",
+    ):
+        connection.execute(statement)
+
+
+def is_confined(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether that was done: to another connection of this process, which shares its settings."""
+    locked = connection.execute("select current_setting('lock_configuration')").fetchall()
+    return bool(locked[0][0])
 
 
 def rewrite(path: Path) -> tuple[int, int]:
@@ -58,7 +94,7 @@ def rewrite(path: Path) -> tuple[int, int]:
     for left in (draft, draft.with_name(draft.name + ".wal")):
         left.unlink(missing_ok=True)  # of a rewriting that was killed
     before = path.stat().st_size
-    with opened(path, read_only=False) as connection:
+    with private.umask(), opened(path, read_only=False) as connection:
         connection.execute("checkpoint")
         new = "__rewritten"
         connection.execute(f"attach {text_sql(str(draft))} as {new} (row_group_size {ROW_GROUP})")

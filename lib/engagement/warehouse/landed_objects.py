@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from engagement import private
 from engagement.landing.files import list_folder
 from engagement.warehouse.base import WarehouseError
 from engagement.warehouse.s3 import Address, Bucket, error_code, problem
@@ -114,7 +115,7 @@ class FolderObjects:
         path = (self._folder / name).resolve()
         draft = path.with_name(_DRAFT + path.name)
         try:
-            with draft.open("wb") as stream:
+            with private.opened(draft, "wb") as stream:
                 stream.write(data)
                 stream.flush()
                 os.fsync(stream.fileno())

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from engagement import private
 from engagement.warehouse.base import LeaseHeldError
 
 TOKEN_VARIABLE = "ENGAGEMENT_LEASE"  # noqa: S105 (a variable's name)
@@ -39,7 +40,7 @@ def hold(beside: Path, holder: str) -> Iterator[str]:
     if inherited and _note(note_path).get("token") == inherited:
         yield inherited
         return
-    lock_path.parent.mkdir(parents=True, exist_ok=True)
+    private.folder(lock_path.parent)
     lock = FileLock(lock_path)
     try:
         # Who only asks for the holder takes the lock for a moment too.
@@ -53,7 +54,8 @@ def hold(beside: Path, holder: str) -> Iterator[str]:
         ) from None
     token = secrets.token_hex(8)
     try:
-        note_path.write_text(
+        private.write(
+            note_path,
             json.dumps(
                 {
                     "holder": holder,
@@ -62,7 +64,6 @@ def hold(beside: Path, holder: str) -> Iterator[str]:
                     "token": token,
                 }
             ),
-            encoding="utf-8",
         )
         yield token
     finally:

@@ -137,13 +137,17 @@ def _features(node: exp.Expr, kinds: Kinds) -> Iterable[str]:
     if type(node) in INSTEAD_OF_NODES:
         return (f"!{node.key}",)
     if isinstance(node, exp.Func):
-        return (f"!{_name(node)}()",) if _name(node) in INSTEAD else (f"{_name(node)}()",)
+        return (
+            (f"!{function_name(node)}()",)
+            if function_name(node) in INSTEAD
+            else (f"{function_name(node)}()",)
+        )
     if isinstance(node.parent, tuple(INSTEAD_OF_NODES)):
         return ()
     return (node.key,)
 
 
-def _name(node: exp.Func) -> str:
+def function_name(node: exp.Func) -> str:
     """Athena's name of a function that sqlglot has a node for."""
     text = str(node.sql("athena")).partition("(")[0].lower()
     return text if re.fullmatch(r"[a-z_0-9]+", text) else node.sql_name().lower()
