@@ -364,6 +364,7 @@ AMOUNTS: list[tuple[str, Sent, tuple[str, str, str, str] | None]] = [
     ("nothing", {}, None),
     ("tax alone", {"tax": 3.0, "shipping": 2.0, "discount": 1.0}, None),
     ("lines without prices", {"products": [{"product_id": "mug"}]}, None),
+    ("a tax that is not believed", {"tax": 1e10}, None),
 ]
 
 
@@ -1006,6 +1007,14 @@ REFUNDS: list[tuple[str, list[Sent], list[str], str, str, str]] = [
         "partially_refunded",
     ),
     ("an amount that is not believed", [{"total": 1e10}], ["0.00"], "40.00", "0.00", "completed"),
+    (
+        "nothing but a tax, which is not believed",
+        [{"tax": 1e10, "subtotal": 1e10}],
+        ["40.00"],
+        "0.00",
+        "0.00",
+        "refunded",
+    ),
 ]
 
 
