@@ -87,3 +87,31 @@ def test_the_suite_is_wide() -> None:
         "Organic Video", "AI Assistant", "Email", "Organic Search", "Audio", "SMS", "Push",
         "Referral", "Unassigned",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "domain",
+    ["shop.example", "Shop.Example", "https://shop.example/", "*.shop.example", "shop.example ",
+     "www.shop.example", ".shop.example.", "//shop.example:443/cart?a=b#c"],
+)  # fmt: skip
+def test_an_own_domain_counts_however_it_is_written(
+    make_bench: Callable[..., Bench], domain: str
+) -> None:
+    cart = {
+        "context_page_url": "https://checkout.pay.example/",
+        "context_page_referrer": "https://www.shop.example/cart",
+    }
+    assert found(make_bench(traffic__own_domains=[domain]), [cart]) == [("(direct)", "Direct")]
+    assert found(make_bench(traffic__own_domains=[]), [cart]) == [("shop.example", "Referral")]
+
+
+def test_an_own_domain_beyond_ascii_counts_in_both_spellings(
+    make_bench: Callable[..., Bench],
+) -> None:
+    pages = [
+        {"context_page_url": "https://shop.example/", "context_page_referrer": f"https://{host}/"}
+        for host in ("www.bücher.example", "hilfe.xn--bcher-kva.example")
+    ]
+    for domain in ("Bücher.example", "xn--bcher-kva.example"):
+        bench = make_bench(traffic__own_domains=[domain])
+        assert found(bench, pages) == [("(direct)", "Direct"), ("(direct)", "Direct")]
