@@ -192,6 +192,29 @@ def test_prices_are_in_the_reporting_currency_or_not_there(
     ]
 
 
+def test_prices_out_of_bounds_are_not_there(make_bench: Callable[..., Bench]) -> None:
+    """At 10^7 a unit, the largest price that is believed comes to 17 digits before the point."""
+    bench = make_bench(currency__rates={"XAU": "10000000"})
+    assert items(
+        bench,
+        product_viewed=[
+            view("1", 1, "dear", price=1_500_000.0),
+            view("2", 1, "dearest", price=9_999_999_999.99),
+            view("3", 1, "not believed", price=1e10),
+            view("4", 1, "not believed at all", price=1.7e308),
+            view("5", 1, "in gold", price=12_345.67, currency="XAU"),
+            view("6", 1, "past the column", price=9_999_999_999.99, currency="XAU"),
+        ],
+    ) == [
+        ("dear", None, None, None, Decimal("1500000.00")),
+        ("dearest", None, None, None, Decimal("9999999999.99")),
+        ("in gold", None, None, None, Decimal("123456700000.00")),
+        ("not believed", None, None, None, None),
+        ("not believed at all", None, None, None, None),
+        ("past the column", None, None, None, None),
+    ]
+
+
 def test_at_one_moment_an_order_says_the_latest_then_the_larger_event_id(bench: Bench) -> None:
     assert items(
         bench,

@@ -74,10 +74,23 @@ CASES: dict[str, Any] = {
     "1e-1 + 2e-1": 0.30000000000000004,
     "2 - 5": -3,
     "cast(1.5 as decimal(18, 2)) - cast(1.123456 as decimal(18, 6))": D("0.376544"),
+    "cast(-9999999999999999.99 as decimal(38, 2)) - cast(9999999999999999.99 as decimal(18, 2))": D(
+        "-19999999999999999.98"
+    ),
     "1 - cast(null as bigint)": Null("integer"),
     "6 * 7": 42,
     "cast(1.10 as decimal(5, 2)) * cast(2.5 as decimal(5, 1))": D("2.750"),
     "cast(1.5 as decimal(18, 2)) * cast(2 as decimal(18, 8))": D("3.0000000000"),
+    # The largest price, quantity and rate: one wide factor gives their product room on both.
+    "cast(9999999999.999999 as decimal(28, 6)) * cast(999999 as decimal(6, 0))": D(
+        "9999989999999999.000001"
+    ),
+    "cast(-9999999999.999999 as decimal(28, 6)) * cast(9999999999.99999999 as decimal(18, 8))": D(
+        "-99999999999999989900.00000000000001"
+    ),
+    "cast(12345.670000 as decimal(28, 6)) * cast(150 as decimal(18, 8))": D(
+        "1851850.50000000000000"
+    ),
     "2 * 15e-1": 3.0,
     "cast(7 as double) / 2": 3.5,
     "cast(1.10 as decimal(5, 2)) / 4e0": 0.275,
@@ -199,7 +212,17 @@ CASES: dict[str, Any] = {
     "cast(double_text(-1e-7) as decimal(16, 6))": D("0.000000"),
     "try_cast(round(1e300) as bigint)": Null("integer"),
     "try_cast(double_text(1e12) as decimal(16, 6))": Null("decimal"),
+    "try_cast(double_text(1e10) as decimal(16, 6))": Null("decimal"),
+    "try_cast(double_text(999999999999e-2) as decimal(16, 6))": D("9999999999.990000"),
+    "try_cast(double_text(1797e305) as decimal(16, 6))": Null("decimal"),
+    "try_cast(double_text(5e-324) as decimal(16, 6))": D("0.000000"),
+    "try_cast(double_text(-0e0) as decimal(16, 6))": D("0.000000"),
+    "cast(cast(9999999999999999.99 as decimal(38, 2)) as double)": 1e16,
     "try_cast(cast(12345 as bigint) as decimal(4, 2))": Null("decimal"),
+    "try_cast(cast(9999999999999999.994999 as decimal(28, 6)) as decimal(18, 2))": D(
+        "9999999999999999.99"
+    ),
+    "try_cast(cast(9999999999999999.995 as decimal(28, 6)) as decimal(18, 2))": Null("decimal"),
     # --- texts
     "'a' || 'b' || cast(1 as varchar)": "ab1",
     "'a' || cast(null as varchar)": Null("varchar"),
@@ -313,6 +336,10 @@ CASES: dict[str, Any] = {
     of_v("sum(n)"): 90,
     of_v("sum(distinct n)"): 70,
     of_v("sum(cast(n as decimal(18, 2)))"): D("90.00"),
+    of_v("sum(cast(9999999999999999.99 as decimal(18, 2)))"): D("39999999999999999.96"),
+    of_v("cast(sum(cast(9999999999999999.99 as decimal(18, 2))) as decimal(38, 2))"): D(
+        "39999999999999999.96"
+    ),
     f"(select sum(n) from {V} where k > 4)": Null("integer"),
     of_v("min(t)"): "a",
     of_v("max(t)"): "b",

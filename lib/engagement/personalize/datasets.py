@@ -276,13 +276,14 @@ def _line(text: str | None) -> str | None:
 
 
 def categories(text: str | None) -> tuple[str | None, str | None, str | None]:
-    """Categories by level: ``>`` parts the levels of one, ``|`` joins several.
+    """Categories by level: ``>`` separates the levels of one, ``|`` separates several.
 
-    The text is a category, a path of categories (``Home > Kitchen``), or a JSON array of either,
-    which is what flattening makes of an array. Levels beyond the third belong to the third.
+    The text is a category, a path of categories (``Home > Kitchen``), several of them joined by
+    ``|``, or a JSON array of any of these, which is what flattening makes of an array. Levels
+    beyond the third belong to the third.
 
-    >>> categories('["Home > Kitchen", "Gifts"]')
-    ('Home|Gifts', 'Kitchen', None)
+    >>> categories('["Home > Kitchen|Gifts", "Sale"]')
+    ('Home|Gifts|Sale', 'Kitchen', None)
     """
     levels: list[list[str]] = [[], [], []]
     for path in _paths(text):
@@ -300,9 +301,10 @@ def _paths(text: str | None) -> list[str]:
     if text.startswith("["):
         try:
             members = json.loads(text)
-        except ValueError:
-            return [text]
-        return [str(member) for member in members if isinstance(member, (str, int, float))]
+        except (ValueError, RecursionError):
+            return text.split("|")
+        texts = [str(member) for member in members if isinstance(member, (str, int, float))]
+        return [path for member in texts for path in member.split("|")]
     return text.split("|")
 
 

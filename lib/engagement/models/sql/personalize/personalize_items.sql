@@ -2,7 +2,8 @@
 -- Meaning: the items dataset of Amazon Personalize: every product that was ever clicked, viewed, added
 -- or ordered, with the latest price, category, brand and name that was sent with it, each on its own,
 -- so that an event without a price does not take the price away. Prices are in the reporting
--- currency; one whose currency has no rate, or below zero, is no price. NULL where nothing was sent.
+-- currency; one whose currency has no rate, below zero, of 10^10 or more, or past decimal(18,2) when
+-- converted, is no price. NULL where nothing was sent.
 with interactions as (
     select * from marts.personalize_interactions
 ),
@@ -124,7 +125,7 @@ sightings as (
         nullif(pe.name, '') as name,
         nullif(pe.brand, '') as brand,
         nullif(pe.category, '') as category,
-        cast(pe.price * r.rate as decimal(18, 2)) as price,
+        try_cast(cast(pe.price as decimal(28, 6)) * r.rate as decimal(18, 2)) as price,
         pe."timestamp" as seen_at
     from priced as pe
     left join rates as r on pe.currency = r.currency
