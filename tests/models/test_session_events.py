@@ -48,7 +48,7 @@ def build(bench: Bench, *views: dict[str, Any], **others: list[dict[str, Any]]) 
     )  # fmt: skip
     for source, rows in events.items():
         bench.given(f"sources.{source}", rows)
-    bench.build("event_contexts", "user_agents", "session_events")
+    bench.build("event_contexts", "user_agents", "client_sessions", "session_events")
 
 
 def sessions(bench: Bench) -> list[list[str]]:
