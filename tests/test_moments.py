@@ -11,10 +11,10 @@ import pytest
 from engagement.moments import (
     NO_DATA_DAY,
     AsOf,
+    at_newest,
     end_of_day,
     in_words,
     resolve_as_of,
-    right_after,
     whole_day,
 )
 from engagement.settings import Settings
@@ -61,9 +61,10 @@ def test_the_newest_event_decides_in_the_reporting_time_zone(
     warehouse = holding(make_settings(), *received)
     assert resolve_as_of(warehouse, make_settings(timezone=zone)) == whole_day(default, zone)
     found = resolve_as_of(warehouse, make_settings(timezone=zone, as_of="latest"))
-    # Sources keep what was received before the end: the newest event, and nothing after it.
-    end = datetime(2026, 1, 31, 23, 30, 0, 126_000)
-    assert found == AsOf(latest, end, is_latest=True)
+    newest = datetime(2026, 1, 31, 23, 30, 0, 125_000)
+    assert found == AsOf(latest, newest, is_latest=True)
+    # Sources keep what was received before: the newest event, and nothing after it.
+    assert found.seen_before == datetime(2026, 1, 31, 23, 30, 0, 126_000)
 
 
 def test_a_given_day_needs_no_events(make_settings: Callable[..., Settings]) -> None:
@@ -71,6 +72,7 @@ def test_a_given_day_needs_no_events(make_settings: Callable[..., Settings]) -> 
     found = resolve_as_of(open_warehouse(settings), settings)
     assert found == AsOf(date(2026, 1, 5), datetime(2026, 1, 5, 23))
     assert found.last_whole_day == date(2026, 1, 5)
+    assert found.seen_before == found.end
 
 
 @pytest.mark.parametrize("as_of", [None, "latest"])
@@ -92,7 +94,7 @@ def test_before_02_ran_nothing_can_be_said(make_settings: Callable[..., Settings
 
 
 def test_the_day_of_latest_is_not_over() -> None:
-    seen = right_after(datetime(2026, 1, 31, 9, 30, 0, 125_000), "UTC")
+    seen = at_newest(datetime(2026, 1, 31, 9, 30, 0, 125_000), "UTC")
     assert seen.last_whole_day == date(2026, 1, 30)
     assert (
         str(seen) == "2026-01-31 (not over: newest event received at 2026-01-31 09:30:00.125 UTC)"

@@ -72,8 +72,8 @@ class NotebookRun:
 class RunRecord:
     """What ``run.json`` holds.
 
-    ``as_of`` is the day that the tables stand for, ``as_of_end`` the first moment, in UTC, that
-    they do not see. ``tables`` gives rows, ``files`` bytes and sha256, ``statements`` how many
+    ``as_of`` is the day that the tables stand for, ``as_of_end`` its end, in UTC, or the moment of
+    the newest event. ``tables`` gives rows, ``files`` bytes and sha256, ``statements`` how many
     there were, their seconds, rows and, on AWS, what they scanned and cost; ``each_statement`` the
     same one by one (their texts are in ``statements.jsonl``). ``notes`` says what could not be
     recorded, and why.

@@ -18,7 +18,6 @@ from engagement.warehouse.base import Warehouse, WarehouseError
 from engagement.warehouse.dialect import Table
 
 _UTC = ZoneInfo("UTC")
-_MILLISECOND = timedelta(milliseconds=1)
 
 NO_DATA_DAY = date(1970, 1, 1)
 """The as-of day where no event was kept at all: every model is then empty."""
@@ -26,15 +25,15 @@ NO_DATA_DAY = date(1970, 1, 1)
 
 @dataclass(frozen=True)
 class AsOf:
-    """What models see: events received before ``end``.
+    """How much of the data models see.
 
     Attributes
     ----------
     day : date
         The as-of day, in the reporting time zone: the last day of tables by day.
     end : datetime
-        The first moment that is not seen, as a naive UTC time. Events have milliseconds, so
-        the end of ``latest`` is one millisecond after the newest event.
+        The as-of moment, as a naive UTC time, that windows in hours count back from: the end of
+        the day or, of ``latest``, when the newest event was received.
     is_latest : bool
         Whether the data was taken as it stands, in the middle of ``day``.
     """
@@ -42,6 +41,14 @@ class AsOf:
     day: date
     end: datetime
     is_latest: bool = False
+
+    @property
+    def seen_before(self) -> datetime:
+        """The first moment at which events were received too late to be seen.
+
+        A day ends before its end; the newest event is seen itself, and events have milliseconds.
+        """
+        return self.end + timedelta(milliseconds=1) if self.is_latest else self.end
 
     @property
     def last_whole_day(self) -> date:
@@ -52,7 +59,7 @@ class AsOf:
         """The day; of ``latest``, the moment of the newest event."""
         if not self.is_latest:
             return self.day.isoformat()
-        newest = (self.end - _MILLISECOND).isoformat(sep=" ", timespec="milliseconds")
+        newest = self.end.isoformat(sep=" ", timespec="milliseconds")
         return f"{self.day.isoformat()} (not over: newest event received at {newest} UTC)"
 
 
@@ -67,9 +74,9 @@ def whole_day(day: date, zone: str) -> AsOf:
     return AsOf(day, end_of_day(day, zone))
 
 
-def right_after(newest: datetime, zone: str) -> AsOf:
-    """As of the newest event received, at a naive UTC time."""
-    return AsOf(_local_day(newest, zone), newest + _MILLISECOND, is_latest=True)
+def at_newest(newest: datetime, zone: str) -> AsOf:
+    """As of the moment, a naive UTC time, at which the newest event was received."""
+    return AsOf(_local_day(newest, zone), newest, is_latest=True)
 
 
 def resolve_as_of(warehouse: Warehouse, settings: Settings) -> AsOf:
@@ -87,7 +94,7 @@ def resolve_as_of(warehouse: Warehouse, settings: Settings) -> AsOf:
     if newest is None:
         return whole_day(NO_DATA_DAY, settings.timezone)
     if chosen == LATEST:
-        return right_after(newest, settings.timezone)
+        return at_newest(newest, settings.timezone)
     before = _local_day(newest, settings.timezone) - timedelta(days=1)
     return whole_day(before, settings.timezone)
 

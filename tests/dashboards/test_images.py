@@ -23,6 +23,7 @@ TABLES = (
     "attribution_last_touch",
     "channel_performance",
     "product_performance",
+    "revenue_reconciliation",
     "search_terms",
 )
 
@@ -48,13 +49,22 @@ def test_pictures_are_drawn_from_the_tables_and_small(warehouse: Warehouse, tmp_
         warehouse,
         {
             "daily_overview": [
-                {"day": monday + timedelta(days=n), "revenue": n, "sessions": 1} for n in range(7)
+                {
+                    "day": monday + timedelta(days=n),
+                    "is_complete": True,
+                    "is_settled": True,
+                    "revenue": n,
+                    "sessions": 1,
+                }
+                for n in range(7)
             ],
             "retention_weekly": [
                 {
                     "cohort_week": monday,
+                    "is_identified": False,
                     "week_number": 1,
                     "is_mature": True,
+                    "is_settled": True,
                     "cohort_persons": 2,
                     "retained_persons": 1,
                     "retention_rate": 0.5,

@@ -17,7 +17,7 @@ import pytest
 
 from engagement.dashboards import report, style
 from engagement.models.runner import models
-from engagement.moments import right_after, whole_day
+from engagement.moments import at_newest, whole_day
 from engagement.settings import Settings
 from engagement.warehouse import open_warehouse
 from engagement.warehouse.dialect import Table, check, parse, tables
@@ -299,7 +299,7 @@ def test_days_that_are_not_over_or_not_settled_are_marked() -> None:
     overview = frames()["overview"]
     overview["is_complete"] = [*[True] * 13, False]
     overview["is_settled"] = [False, *[True] * 13]
-    latest = right_after(datetime(2026, 1, 31, 9, 30), "Europe/Berlin")
+    latest = at_newest(datetime(2026, 1, 31, 9, 30), "Europe/Berlin")
     text = Page(report.render(frames(overview=overview), **{**ABOUT, "as_of": latest})).text
     assert "2026-01-18 (not settled)" in text
     assert "2026-01-31 (not over)" in text

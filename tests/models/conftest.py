@@ -25,7 +25,7 @@ from sqlglot import exp
 from engagement.flatten.names import table_name
 from engagement.models.inputs import contracts
 from engagement.models.runner import Built, build, models
-from engagement.moments import AsOf, right_after
+from engagement.moments import AsOf, at_newest
 from engagement.settings import Events, Settings, load_settings
 from engagement.warehouse import Session, Table, duckdb_file, open_warehouse
 from engagement.warehouse.dialect import render
@@ -198,7 +198,7 @@ def make_bench(opened: Open, make_settings: Callable[..., Settings]) -> Callable
     def make(as_of: str = "2026-01-31", **overrides: Any) -> Bench:
         settings = make_settings(**overrides)
         if len(as_of) > len("2026-01-31"):
-            moment = right_after(datetime.fromisoformat(as_of), settings.timezone)
+            moment = at_newest(datetime.fromisoformat(as_of), settings.timezone)
             return Bench(opened, settings, moment)
         return Bench(opened, settings, date.fromisoformat(as_of))
 

@@ -202,6 +202,16 @@ def test_times_between_steps_and_whether_the_window_is_still_open(bench: Any) ->
     assert rows == [("ann", True, 1500, None), ("bob", False, None, None)]
 
 
+def test_windows_count_back_from_the_newest_event(make_bench: Any) -> None:
+    # The newest event came at noon: a week before it, to the millisecond, is still open.
+    bench = make_bench("2026-01-31 12:00")
+    views = [("ann", "2026-01-24 12:00"), ("bob", "2026-01-24 11:59:59.999")]
+    give(bench, [(person, "view", at) for person, at in views])
+    bench.build("funnel_journeys")
+    rows = bench.rows("select person_id, is_open from marts.funnel_journeys order by person_id")
+    assert rows == [("ann", True), ("bob", False)]
+
+
 def test_the_same_id_on_another_received_date_is_another_event(bench: Any) -> None:
     # A copy delivered beyond the window for duplicates is an event of its own.
     views = [

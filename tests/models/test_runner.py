@@ -475,6 +475,19 @@ def test_nothing_received_after_the_day_enters(
         assert bench.rows("select count(*) from marts.copied") == [(seen,)], zone
 
 
+def test_nothing_received_after_the_newest_event_enters(
+    write: Write, make_bench: Callable[..., Bench]
+) -> None:
+    # As of latest, resolved at noon: what came in a millisecond later is not there yet.
+    bench = make_bench("2026-01-31 12:00")
+    moments = ["2026-01-31 11:59", "2026-01-31 12:00", "2026-01-31 12:00:00.001"]
+    rows = [{"id": f"{n}", "received_at": at} for n, at in enumerate(moments)]
+    bench.given("sources.pages", rows)
+    write("copied", "select p.id from sources.pages as p", {"id": "varchar"})
+    run(bench)
+    assert bench.rows("select id from marts.copied order by id") == [("0",), ("1",)]
+
+
 def test_what_is_no_source_is_named(write: Write, bench: Bench) -> None:
     write("things", "select s.id from sources.page as s", {"id": "varchar"})
     message = failing(bench)

@@ -57,9 +57,9 @@ QUERIES = {
             round(cast(v.converting_sessions as double) / nullif(v.sessions, 0), 4)
                 as conversion_rate,
             cast(coalesce(v.orders, 0) as bigint) as session_orders,
-            cast(coalesce(v.revenue, 0) as decimal(18, 2)) as session_revenue,
+            cast(coalesce(v.revenue, 0) as decimal(38, 2)) as session_revenue,
             coalesce(c.credits, 0) as credits,
-            cast(coalesce(c.revenue, 0) as decimal(18, 2)) as revenue
+            cast(coalesce(c.revenue, 0) as decimal(38, 2)) as revenue
         from credited as c
         full join visits as v on c.channel = v.channel
         order by 10 desc, 2 desc, 1
@@ -88,28 +88,39 @@ QUERIES = {
 _TOTALS = """
     select
         'orders' as counted_in,
-        cast(count(*) as bigint) as orders,
-        cast(coalesce(sum(revenue), 0) as decimal(18, 2)) as revenue
-    from marts.orders
-    where not (:exclude_bots and coalesce(is_bot, false))
+        count_if(o.status <> 'cancelled') as orders,
+        cast(coalesce(sum(o.revenue), 0) as decimal(38, 2)) as revenue,
+        cast(coalesce(sum(o.net_revenue), 0) as decimal(38, 2)) as net_revenue
+    from marts.orders as o
+    where not (:exclude_bots and coalesce(o.is_bot, false))
     union all
     select
         'daily_overview' as counted_in,
-        cast(coalesce(sum(orders), 0) as bigint) as orders,
-        cast(coalesce(sum(revenue), 0) as decimal(18, 2)) as revenue
-    from marts.daily_overview
+        cast(coalesce(sum(d.orders), 0) as bigint) as orders,
+        cast(coalesce(sum(d.revenue), 0) as decimal(38, 2)) as revenue,
+        cast(coalesce(sum(d.net_revenue), 0) as decimal(38, 2)) as net_revenue
+    from marts.daily_overview as d
     union all
     select
         'channel_performance' as counted_in,
-        cast(coalesce(sum(orders), 0) as bigint) as orders,
-        cast(coalesce(sum(revenue), 0) as decimal(18, 2)) as revenue
-    from marts.channel_performance
+        cast(coalesce(sum(c.orders), 0) as bigint) as orders,
+        cast(coalesce(sum(c.revenue), 0) as decimal(38, 2)) as revenue,
+        cast(coalesce(sum(c.net_revenue), 0) as decimal(38, 2)) as net_revenue
+    from marts.channel_performance as c
     union all
     select
         'attribution_last_touch' as counted_in,
-        cast(coalesce(sum(orders), 0) as bigint) as orders,
-        cast(coalesce(sum(revenue), 0) as decimal(18, 2)) as revenue
-    from marts.attribution_last_touch
+        cast(coalesce(sum(a.orders), 0) as bigint) as orders,
+        cast(coalesce(sum(a.revenue), 0) as decimal(38, 2)) as revenue,
+        cast(coalesce(sum(a.net_revenue), 0) as decimal(38, 2)) as net_revenue
+    from marts.attribution_last_touch as a
+    union all
+    select
+        'customer_360' as counted_in,
+        cast(coalesce(sum(p.orders_total), 0) as bigint) as orders,
+        cast(null as decimal(38, 2)) as revenue,
+        cast(coalesce(sum(p.spend_total), 0) as decimal(38, 2)) as net_revenue
+    from marts.customer_360 as p
     order by 1
 """
 
@@ -170,7 +181,10 @@ def collect(warehouse: Warehouse) -> dict[str, pd.DataFrame]:
 
 
 def totals(warehouse: Warehouse, settings: Settings) -> pd.DataFrame:
-    """Orders and revenue as each table adds them up: they must be the same in all."""
+    """Orders and money as each table adds them up: they must be the same in all.
+
+    Customer 360 knows a person's spend, which is net revenue, and no revenue before refunds.
+    """
     return warehouse.query(_TOTALS, {"exclude_bots": settings.metrics.exclude_bots})
 
 

@@ -89,6 +89,7 @@ def contracts() -> Contracts:
 PARAMETERS = {
     "as_of": "date",
     "as_of_end": TIMESTAMP,
+    "seen_before": TIMESTAMP,
     "last_whole_day": "date",
     "timezone": VARCHAR,
     "session_gap_minutes": BIGINT,
@@ -110,13 +111,15 @@ def parameters(settings: Settings, as_of: AsOf | date) -> dict[str, Any]:
     """What a model may use as ``:name``; a plain date means its end.
 
     ``as_of`` is the last day that a model sees, in the reporting time zone, ``as_of_end`` the
-    first moment, in UTC, that it does not see, and ``last_whole_day`` the last day that had ended
-    by then.
+    moment, in UTC, that windows in hours count back from, ``seen_before`` the first moment at
+    which events were received too late to be seen, and ``last_whole_day`` the last day that had
+    ended by then.
     """
     seen = as_of if isinstance(as_of, AsOf) else whole_day(as_of, settings.timezone)
     return {
         "as_of": seen.day,
         "as_of_end": seen.end,
+        "seen_before": seen.seen_before,
         "last_whole_day": seen.last_whole_day,
         "timezone": settings.timezone,
         "session_gap_minutes": settings.sessions.gap_minutes,
@@ -306,7 +309,9 @@ def _conform(table: str, held: Sequence[Sequence[_Held]], columns: Mapping[str, 
     return (
         exp.Select(expressions=chosen)
         .from_(Table("events", table).node())
-        .where(exp.LT(this=exp.column("received_at"), expression=exp.Placeholder(this="as_of_end")))
+        .where(
+            exp.LT(this=exp.column("received_at"), expression=exp.Placeholder(this="seen_before"))
+        )
     )
 
 
