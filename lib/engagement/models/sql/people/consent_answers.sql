@@ -50,7 +50,7 @@ select
         case
             when w.word is not null or regexp_like(a.answer, '^[a-z][a-z ]{0,38}[a-z]\z') then a.answer
             when regexp_like(a.answer, '^ ?[+]?[0-9]{1,3}([.][0-9]{1,3})?\z') then a.answer
-            when regexp_like(a.answer, '^ ?[+]?[0-9.]+(e ?[0-9]+)?\z') then '(number)'
+            when regexp_like(a.answer, '^ ?[+]?[0-9.]+(e ?[+]?[0-9]+)?\z') then '(number)'
             when regexp_like(a.answer, '^[0-9]{4} [0-9]{2} [0-9]{2}(t|\z)') then '(date or time)'
             when regexp_like(a.answer, '^\[') then '(list)'
             else '(other text)'
