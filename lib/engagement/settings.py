@@ -16,6 +16,7 @@ import os
 import re
 import types
 import typing
+import unicodedata
 from collections.abc import Iterator, Mapping
 from datetime import date
 from decimal import Decimal
@@ -245,15 +246,112 @@ def _bare(value: str) -> str:
 
 
 class Sessions(_Section):
-    """Sessions end after this many minutes without an event, where the SDK sent no session id."""
+    """When a session ends.
+
+    Events without the SDK's session id are in one session while there are no more than
+    ``gap_minutes`` between them; within that time they also join the session of a neighbouring
+    event that has an id. Events with one session id are cut where there are more than
+    ``silence_hours`` between two of them.
+    """
 
     gap_minutes: int = Field(default=30, ge=1, le=24 * 60)
+    silence_hours: int = Field(default=24, ge=1, le=365 * 24)
 
 
 class Traffic(_Section):
-    """``own_domains``: referrers on them are internal, never a traffic source."""
+    """``own_domains``: the shop's own; referrers on them and below them are no traffic source.
+
+    A domain may be written as an address (``https://www.shop.example/``): the scheme, the path, the
+    port, capitals, ``www.``, ``*.``, dots and blanks around it are left out, and letters beyond
+    ASCII are stored in Punycode, as browsers send them.
+    """
 
     own_domains: tuple[str, ...] = ()
+
+    @field_validator("own_domains", mode="before")
+    @classmethod
+    def _domains(cls, value: Any) -> Any:
+        given = [value] if isinstance(value, str) else value
+        if not isinstance(given, (list, tuple)):
+            return given
+        found, problems = [], []
+        for item in given:
+            domain = _domain(item) if isinstance(item, str) else None
+            if domain is None:
+                problems.append(
+                    f"{item!r} is not a domain of one owner; write it whole, such as shop.example"
+                )
+            else:
+                found.append(domain)
+        if problems:
+            raise ValueError("; ".join(problems))
+        return tuple(dict.fromkeys(found))
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The domains as addresses may hold them: in Punycode, and in their own letters."""
+        letters = (".".join(map(_letters, domain.split("."))) for domain in self.own_domains)
+        return tuple(dict.fromkeys((*self.own_domains, *letters)))
+
+
+_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
+_SUFFIX_OF_MANY = re.compile(r"(com?|net|org|gov|edu|ac|or|ne)\.[a-z]{2}")
+
+
+def _domain(text: str) -> str | None:
+    """A domain without what addresses and wildcards add to it; ``None`` where it is none.
+
+    A suffix that many domains share (``com``, ``co.uk``) is none: everything would be own.
+    """
+    host = re.sub(r"^([a-z][a-z0-9+.-]*:)?//", "", text.strip().lower())
+    host = re.sub(r"[/?#].*", "", host, flags=re.DOTALL)
+    host = re.sub(r":[0-9]*$", "", host)
+    host = re.sub(r"^\*?\.+", "", host).rstrip(".").removeprefix("www.")
+    labels = [_punycode(label) for label in unicodedata.normalize("NFKC", host).split(".")]
+    if not all(_LABEL.fullmatch(label) for label in labels):
+        return None
+    domain = ".".join(labels)
+    if len(labels) == 1 and domain != "localhost":
+        return None
+    return None if _SUFFIX_OF_MANY.fullmatch(domain) else domain
+
+
+def _punycode(label: str) -> str:
+    return label if label.isascii() else "xn--" + label.encode("punycode").decode("ascii")
+
+
+def _letters(label: str) -> str:
+    if not label.startswith("xn--"):
+        return label
+    try:
+        return label.removeprefix("xn--").encode("ascii").decode("punycode")
+    except UnicodeError:
+        return label
+
+
+class Models(_Section):
+    """``seeds``: the folder with a team's own rows for the models' small tables.
+
+    A CSV there has the name and the header of one in ``lib/engagement/models/seeds``
+    (``known_sources.csv``, ``channel_rules.csv``, ``click_ids.csv``, …). A row whose key the table
+    has replaces that row, a row with another key is added, and a row with nothing but a key removes
+    the table's row.
+    """
+
+    seeds: str | None = Field(default=None, min_length=1)
+
+    @field_validator("seeds")
+    @classmethod
+    def _there(cls, seeds: str | None) -> str | None:
+        if seeds is None or (folder := ROOT / Path(seeds).expanduser()).is_dir():
+            return seeds
+        if folder.exists():
+            raise ValueError(f"'{seeds}' is a file; write the folder that it is in")
+        around = folder.parent
+        others = [p.name for p in around.iterdir() if p.is_dir()] if around.is_dir() else []
+        near = difflib.get_close_matches(folder.name, others, n=1)
+        hint = f"; did you mean '{Path(seeds).parent / near[0]}'?" if near else ""
+        raise ValueError(f"there is no folder '{seeds}'{hint}")
 
 
 class Metrics(_Section):
@@ -284,9 +382,15 @@ class Funnel(_Section):
 
 
 class Attribution(_Section):
-    """``lookback_days``: how long before a conversion a touch still counts."""
+    """Which touches belong to a conversion.
+
+    ``lookback_days`` is how long before a conversion a touch still counts. With ``reset:
+    conversion`` a journey starts after the person's previous conversion; with ``none`` earlier
+    touches count again.
+    """
 
     lookback_days: int = Field(default=30, ge=1, le=365)
+    reset: Literal["conversion", "none"] = "conversion"
 
 
 class Events(_Section):
@@ -427,6 +531,7 @@ class Settings(_Section):
     identity: Identity = Identity()
     sessions: Sessions = Sessions()
     traffic: Traffic = Traffic()
+    models: Models = Models()
     metrics: Metrics = Metrics()
     currency: Currency = Currency()
     funnel: Funnel = Funnel()

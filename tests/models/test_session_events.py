@@ -71,7 +71,7 @@ def ids(bench: Bench) -> dict[str, str]:
 # --- the SDK's sessions -------------------------------------------------------------------------
 
 
-def test_the_sdks_session_id_makes_the_session_whatever_the_pause(bench: Bench) -> None:
+def test_the_sdks_session_id_makes_the_session_through_pauses(bench: Bench) -> None:
     build(
         bench,
         view("1", "10:00", sdk=111),
@@ -149,17 +149,321 @@ def test_events_of_every_type_count_and_order_by_time_received_and_id(bench: Ben
     assert sessions(bench) == [["a", "b", "0", "t", "s", "i", "g", "l"]]
 
 
-def test_an_event_without_an_sdk_id_stays_in_the_session_that_runs(bench: Bench) -> None:
-    """A server's order with the device's id, or an event after consent was taken back."""
+# --- silences -----------------------------------------------------------------------------------
+
+
+def test_a_silence_of_more_than_24_hours_cuts_an_sdk_session(bench: Bench) -> None:
+    """Exactly 24 hours do not; what another id sends in between does not fill the silence."""
     build(
         bench,
-        view("1", "09:50"),
-        view("2", "10:00", sdk=111),
-        view("3", "10:20"),
-        view("4", "10:40"),
-        view("5", "11:11"),
+        view("1", "2026-01-10 10:00:00", sdk=111),
+        view("2", "2026-01-11 10:00:00", sdk=111),
+        view("3", "2026-01-11 22:00:00", sdk=222),
+        view("4", "2026-01-12 10:00:00.001", sdk=111),
+        view("5", "2026-01-12 11:00:00", sdk=111),
+        view("6", "2026-01-20 10:00:00", sdk=111),
     )
-    assert sessions(bench) == [["1"], ["2", "3", "4"], ["5"]]
+    assert sessions(bench) == [["1", "2"], ["3"], ["4", "5"], ["6"]]
+
+
+def test_a_session_id_that_lives_on_for_days_is_cut(bench: Bench) -> None:
+    """The case unexpired-session: a visit of ten minutes, and another one 77 hours later."""
+    build(
+        bench,
+        view("c04-1", "2026-09-02 10:00", sdk=1788300000),
+        view("c04-2", "2026-09-02 10:10", sdk=1788300000),
+        view("c04-3", "2026-09-05 15:00", sdk=1788300000),
+    )
+    assert sessions(bench) == [["c04-1", "c04-2"], ["c04-3"]]
+
+
+def test_the_silence_is_a_setting(make_bench: Callable[..., Bench]) -> None:
+    bench = make_bench(sessions__silence_hours=2)
+    build(bench, view("1", "10:00", sdk=7), view("2", "12:00", sdk=7), view("3", "14:01", sdk=7))
+    assert sessions(bench) == [["1", "2"], ["3"]]
+
+
+def test_a_silence_is_a_devices(bench: Bench) -> None:
+    """Another device with the same id neither fills the silence nor is cut by it."""
+    build(
+        bench,
+        view("1", "2026-01-10 10:00", sdk=7),
+        view("2", "2026-01-11 09:00", sdk=7, device="d2"),
+        view("3", "2026-01-12 10:00", sdk=7),
+        view("4", "2026-01-12 08:00", sdk=7, device="d2"),
+    )
+    assert sessions(bench) == [["1"], ["2", "4"], ["3"]]
+
+
+def test_events_without_an_id_join_the_part_next_to_them(bench: Bench) -> None:
+    build(
+        bench,
+        view("1", "2026-01-10 10:00", sdk=7),
+        view("2", "2026-01-10 10:10"),
+        view("3", "2026-01-15 09:50"),
+        view("4", "2026-01-15 10:00", sdk=7),
+        view("5", "2026-01-15 10:10"),
+    )
+    assert sessions(bench) == [["1", "2"], ["3", "4", "5"]]
+
+
+def test_the_parts_of_a_cut_session_keep_their_ids(bench: Bench) -> None:
+    """The first part has the id that it would have alone; a late event in a part changes none."""
+    first = [view("1", "2026-01-10 10:00", sdk=7)]
+    build(bench, *first)
+    alone = ids(bench)
+    both = [*first, view("2", "2026-01-15 10:00", sdk=7)]
+    build(bench, *both)
+    before = ids(bench)
+    assert before["1"] == alone["1"] != before["2"]
+    late = "2026-01-20 00:00"
+    build(
+        bench,
+        *both,
+        view("3", "2026-01-10 12:00", sdk=7, received=late),
+        view("4", "2026-01-15 12:00", sdk=7, received=late),
+    )
+    after = ids(bench)
+    assert (after["1"], after["3"]) == (before["1"], before["1"])
+    assert (after["2"], after["4"]) == (before["2"], before["2"])
+
+
+# --- events without an SDK id beside ones with it -----------------------------------------------
+
+
+def test_a_run_that_starts_within_the_gap_after_an_sdk_event_joins_it(bench: Bench) -> None:
+    """Wholly: the run itself goes on for as long as no pause is longer than the gap."""
+    build(
+        bench,
+        view("1", "10:00", sdk=111),
+        view("2", "10:30"),
+        view("3", "11:00"),
+        view("4", "11:30"),
+        view("5", "12:00:00.001"),
+    )
+    assert sessions(bench) == [["1", "2", "3", "4"], ["5"]]
+
+
+def test_a_run_a_millisecond_beyond_the_gap_is_a_session_by_itself(bench: Bench) -> None:
+    build(
+        bench,
+        view("1", "10:00", sdk=111),
+        view("2", "10:30:00.001"),
+        view("3", "13:00"),
+        view("4", "13:30:00.001", sdk=222),
+    )
+    assert sessions(bench) == [["1"], ["2"], ["3"], ["4"]]
+
+
+def test_a_run_that_ends_within_the_gap_before_an_sdk_event_joins_it(bench: Bench) -> None:
+    build(
+        bench,
+        view("1", "09:00"),
+        view("2", "09:30"),
+        view("3", "10:00", sdk=111),
+    )
+    assert sessions(bench) == [["1", "2", "3"]]
+
+
+def test_the_session_before_comes_first(bench: Bench) -> None:
+    build(
+        bench,
+        view("1", "10:00", sdk=111),
+        view("2", "10:29"),
+        view("3", "10:30", sdk=222),
+    )
+    assert sessions(bench) == [["1", "2"], ["3"]]
+
+
+def test_an_event_with_an_sdk_id_cuts_a_run(bench: Bench) -> None:
+    """1 joins what follows; 3 is beyond the gap after 2, which pauses between 1 and 3 hide."""
+    build(
+        bench,
+        view("1", "10:00"),
+        view("2", "10:20", sdk=111),
+        view("3", "10:50:00.001"),
+        view("4", "10:51"),
+    )
+    assert sessions(bench) == [["1", "2"], ["3", "4"]]
+
+
+def test_events_of_one_moment_join_the_event_beside_them(bench: Bench) -> None:
+    build(
+        bench,
+        view("a", "10:00"),
+        view("b", "10:00", sdk=111),
+        view("c", "10:00"),
+        view("d", "10:00", sdk=222),
+    )
+    assert sessions(bench) == [["a", "b", "c"], ["d"]]
+
+
+def test_a_visit_goes_on_when_the_sdks_session_begins_with_the_banner(bench: Bench) -> None:
+    """The case consent-banner: before it, within it, and after consent was taken back."""
+    build(
+        bench,
+        view("c21-1", "10:00:00"),
+        view("c21-2", "10:00:05", sdk=1788343205000),
+        view("c21-3", "10:05:00", sdk=1788343205000),
+        view("c21-4", "10:06:00"),
+    )
+    assert sessions(bench) == [["c21-1", "c21-2", "c21-3", "c21-4"]]
+
+
+# --- server events ------------------------------------------------------------------------------
+
+
+def server(id_: str, at: str, **more: Any) -> dict[str, Any]:
+    return view(id_, at, **{"channel": "server", "event": "Order Packed", **more})
+
+
+def test_server_events_open_no_session(bench: Bench) -> None:
+    """The case server-events: packed and shipped hours after the visit."""
+    build(
+        bench,
+        view("c24-1", "10:00", sdk=111, device="d-vis"),
+        tracks=[
+            view("c24-2", "10:01", sdk=111, device="d-vis", event="Order Completed"),
+            server("c24-s0", "14:00", device="d-vis", user="u-vis"),
+            server("c24-s1", "19:00", device="d-vis", user="u-vis"),
+        ],
+    )
+    assert sessions(bench) == [["c24-1", "c24-2"]]
+    assert bench.rows(
+        "select id, session_id is null as none, is_server from marts.session_events order by id"
+    ) == [
+        ("c24-1", False, False),
+        ("c24-2", False, False),
+        ("c24-s0", True, True),
+        ("c24-s1", True, True),
+    ]
+
+
+@pytest.mark.parametrize("channel", ["server", "sources"])
+@pytest.mark.parametrize("sdk", [None, 111], ids=["gap", "sdk"])
+def test_a_server_event_joins_the_session_no_more_than_the_gap_before_it(
+    bench: Bench, channel: str, sdk: int | None
+) -> None:
+    build(
+        bench,
+        view("1", "10:00", sdk=sdk),
+        tracks=[
+            server("2", "10:30", channel=channel),
+            server("3", "10:30:00.001", channel=channel),
+            server("0", "09:59:59.999", channel=channel),
+        ],
+    )
+    assert sessions(bench) == [["1", "2"]]
+
+
+def test_a_server_event_does_not_move_the_gap(bench: Bench) -> None:
+    """Neither for the device's next event, nor for a server event after it."""
+    build(
+        bench,
+        view("1", "10:00"),
+        view("4", "10:31"),
+        tracks=[server("2", "10:20"), server("3", "10:30:30")],
+    )
+    assert sessions(bench) == [["1", "2"], ["4"]]
+
+
+def test_a_server_event_without_a_known_device_joins_its_users_session(bench: Bench) -> None:
+    """By the user id that the client's events carry; the device comes first, if it is in time."""
+    build(
+        bench,
+        view("1", "10:00", device="d1", user="u1"),
+        view("2", "10:05", device="d2", user="u1"),
+        view("3", "09:00", device="d3", user="u2"),
+        tracks=[
+            server("s1", "10:10", device=None, user="u1"),
+            server("s2", "10:10", device="d1", user="u1"),
+            server("s3", "10:10", device="never seen", user="u1"),
+            server("s4", "10:10", device="d3", user="u1"),
+            server("s5", "10:10", device=None, user="u2"),
+            server("s6", "10:10", device=None, user=None),
+        ],
+    )
+    assert sessions(bench) == [["1", "s2"], ["2", "s1", "s3", "s4"], ["3"]]
+
+
+def test_the_last_client_event_decides_which_session_a_server_event_joins(bench: Bench) -> None:
+    """At one moment the client's event comes first; of two, the one with the greater id."""
+    build(
+        bench,
+        view("1", "10:00", sdk=111),
+        view("2", "10:10", sdk=222),
+        view("3", "10:10", sdk=333),
+        view("4", "10:20", sdk=111),
+        tracks=[server("0", "10:10"), server("5", "10:19"), server("6", "10:20")],
+    )
+    assert sessions(bench) == [["0", "3", "5"], ["1", "4", "6"], ["2"]]
+
+
+def test_views_and_events_with_an_sdk_id_are_the_clients_whatever_their_channel(
+    bench: Bench,
+) -> None:
+    build(
+        bench,
+        view("1", "10:00", channel="server"),
+        view("2", "12:00", channel="server", sdk=111),
+        tracks=[server("3", "14:00", sdk=222)],
+        screens=[view("4", "16:00", channel="sources")],
+    )
+    assert sessions(bench) == [["1"], ["2"], ["3"], ["4"]]
+
+
+def test_a_server_event_is_a_bots_if_its_session_is(bench: Bench) -> None:
+    """Never by its own user agent, which may be a program's."""
+    build(
+        bench,
+        view("1", "10:00", device="d1", context_user_agent=BOT),
+        view("2", "10:01", device="d1", context_user_agent=IPHONE),
+        view("3", "10:00", device="d2", context_user_agent=IPHONE),
+        tracks=[
+            server("4", "10:02", device="d1"),
+            server("5", "10:02", device="d2", context_user_agent=BOT),
+            server("6", "10:02", device="d3", context_user_agent=BOT),
+        ],
+    )
+    assert bench.rows("select id, is_bot from marts.session_events order by id") == [
+        ("1", True),
+        ("2", False),
+        ("3", False),
+        ("4", True),
+        ("5", False),
+        ("6", False),
+    ]
+
+
+def test_many_server_events_find_their_sessions_as_found_one_by_one(bench: Bench) -> None:
+    chance = random.Random(3)
+    clients, servers = [], []
+    for number in range(120):
+        minute = chance.randint(0, 600)
+        at = f"{8 + minute // 60:02}:{minute % 60:02}"
+        device, user = chance.choice(["d1", "d2", None]), chance.choice(["u1", "u2", None])
+        if number % 2:
+            servers.append((minute, server(f"s{number:03}", at, device=device, user=user)))
+        elif device:
+            clients.append((minute, view(f"c{number:03}", at, device=device, user=user)))
+    expected = {}
+    for minute, event in servers:
+        for key in ("anonymous_id", "user_id"):
+            before = [
+                (at, client["id"])
+                for at, client in clients
+                if event[key] and client[key] == event[key] and minute - 30 <= at <= minute
+            ]
+            if before:
+                expected[event["id"]] = max(before)[1]
+                break
+    build(bench, *(event for _, event in clients), tracks=[event for _, event in servers])
+    found = ids(bench)
+    assert {event["id"]: found[event["id"]] for _, event in servers} == {
+        event["id"]: found[expected[event["id"]]] if event["id"] in expected else None
+        for _, event in servers
+    }
+    assert len(expected) > 10
 
 
 # --- no device ----------------------------------------------------------------------------------
@@ -186,18 +490,31 @@ def test_an_event_with_neither_a_device_nor_an_sdk_id_is_in_no_session(bench: Be
 
 
 def test_late_events_that_do_not_open_the_session_leave_its_id(bench: Bench) -> None:
-    early = [view("1", "10:00"), view("2", "10:20"), view("3", "12:00"), view("4", "13:00", sdk=7)]
+    early = [view("1", "10:00"), view("2", "10:20"), view("3", "12:00"), view("4", "14:00", sdk=7)]
     build(bench, *early)
     before = ids(bench)
     late = [
         view("0", "10:10", received="2026-01-12 00:00"),
         view("5", "12:30", received="2026-01-12 00:00"),
-        view("6", "12:59", sdk=7, received="2026-01-12 00:00"),
+        view("6", "13:59", sdk=7, received="2026-01-12 00:00"),
     ]
     build(bench, *early, *late)
     after = ids(bench)
     assert {key: after[key] for key in before} == before
     assert (after["0"], after["5"], after["6"]) == (before["1"], before["3"], before["4"])
+
+
+def test_events_with_an_sdk_id_alone_are_a_session_by_it_and_their_user_id(bench: Bench) -> None:
+    build(
+        bench,
+        view("1", "10:00", device=None, user="u1", sdk=7),
+        view("2", "10:01", device=None, user="u1", sdk=7),
+        view("3", "10:02", device=None, user="u2", sdk=7),
+        view("4", "10:03", device=None, sdk=7),
+        view("5", "10:04", device=None, sdk=7),
+        view("6", "10:05", device=None, sdk=8),
+    )
+    assert sessions(bench) == [["1", "2"], ["3"], ["4", "5"], ["6"]]
 
 
 def test_the_order_of_the_rows_does_not_matter(bench: Bench) -> None:

@@ -9,22 +9,22 @@ every event name that the parameters map to it. Nothing received after the as-of
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from functools import cache, lru_cache
 from importlib import resources
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlglot import exp
 
 from engagement.flatten.names import table_name
-from engagement.settings import Events, Settings, read_yaml
-from engagement.warehouse import patterns
+from engagement.models import seed_files
+from engagement.models.seed_files import SeedError
+from engagement.settings import Events, Settings, SettingsError, read_yaml
 from engagement.warehouse.base import Session
 from engagement.warehouse.dialect import Table, literal, parse, typed
 from engagement.warehouse.values import (
@@ -88,6 +88,7 @@ PARAMETERS = {
     "as_of_end": TIMESTAMP,
     "timezone": VARCHAR,
     "session_gap_minutes": BIGINT,
+    "session_silence_hours": BIGINT,
     "max_users_per_device": BIGINT,
     "placeholder_ids": VARCHAR,
     "own_domains": VARCHAR,
@@ -96,6 +97,7 @@ PARAMETERS = {
     "reporting_currency": VARCHAR,
     "funnel_window_days": BIGINT,
     "lookback_days": BIGINT,
+    "attribution_reset": VARCHAR,
 }
 """Types of what a model may use as ``:name``; of lists, the type of their items."""
 
@@ -111,6 +113,7 @@ def parameters(settings: Settings, as_of: date) -> dict[str, Any]:
         "as_of_end": end_of_day(as_of, settings.timezone),
         "timezone": settings.timezone,
         "session_gap_minutes": settings.sessions.gap_minutes,
+        "session_silence_hours": settings.sessions.silence_hours,
         "max_users_per_device": settings.identity.max_users_per_device,
         # Ids of people are compared trimmed and in lower case, ids of orders as sent.
         "placeholder_ids": tuple(
@@ -118,12 +121,13 @@ def parameters(settings: Settings, as_of: date) -> dict[str, Any]:
                 (*settings.identity.bare_placeholder_ids, *settings.identity.placeholder_ids)
             )
         ),
-        "own_domains": settings.traffic.own_domains,
+        "own_domains": settings.traffic.hosts,
         "exclude_bots": settings.metrics.exclude_bots,
         "unanswered_is_yes": settings.consent.unanswered == "allow",
         "reporting_currency": settings.currency.reporting,
         "funnel_window_days": settings.funnel.window_days,
         "lookback_days": settings.attribution.lookback_days,
+        "attribution_reset": settings.attribution.reset,
     }
 
 
@@ -134,11 +138,7 @@ def columns(input_: Table) -> dict[str, str] | None:
         return known.columns(input_.name) if input_.name in known.sources else None
     if input_.name in _SETTINGS_SEEDS:
         return _SETTINGS_SEEDS[input_.name]
-    file = resources.files("engagement.models") / "seeds" / f"{input_.name}.csv"
-    if not file.is_file():
-        return None
-    with file.open(encoding="utf-8") as text:
-        return _typed_header(next(csv.reader(text)))
+    return seed_files.header(input_.name)
 
 
 def end_of_day(day: date, zone: str) -> datetime:
@@ -283,8 +283,22 @@ _SETTINGS_SEEDS = {
 """Seeds that come from the parameters."""
 
 
-def _typed_header(header: list[str]) -> dict[str, str]:
-    return dict(column.split(":") for column in header)
+def check_seeds(settings: Settings) -> None:
+    """Read every file of the team's folder of seeds, before any model needs it.
+
+    Raises
+    ------
+    SettingsError
+        With every mistake in those files.
+    """
+    folder = _own_seeds(settings)
+    problems = seed_files.problems(folder)
+    if problems:
+        raise SettingsError(f"models.seeds: {settings.models.seeds}", problems)
+
+
+def _own_seeds(settings: Settings) -> Path | None:
+    return None if settings.models.seeds is None else settings.path(settings.models.seeds)
 
 
 def _seed(name: str, settings: Settings) -> exp.Query:
@@ -304,41 +318,16 @@ def _seed(name: str, settings: Settings) -> exp.Query:
         rows = [[concept, kind] for concept, kind in settings.personalize.event_types.items()]
         # A concept that nothing has, so that an empty list is a table without a match.
         return _rows(_SETTINGS_SEEDS[name], [*sorted(rows), [None, None]])
-    return _seed_of_file(name)
+    try:
+        return _seed_of_file(name, seed_files.own_text(name, _own_seeds(settings)))
+    except SeedError as error:
+        raise InputError("\n".join(error.problems)) from None
 
 
-@cache
-def _seed_of_file(name: str) -> exp.Query:
-    file = resources.files("engagement.models") / "seeds" / f"{name}.csv"
-    if not file.is_file():
-        raise InputError(f"there is no seed '{name}' in models/seeds")
-    header, *content = csv.reader(io.StringIO(file.read_text(encoding="utf-8"), newline=""))
-    columns = _typed_header(header)
-    _check_patterns(name, columns, content)
-    cells = [
-        [_cell(value, kind) for value, kind in zip(row, columns.values(), strict=True)]
-        for row in content
-    ]
-    return _rows(columns, cells)
-
-
-def _check_patterns(name: str, columns: Mapping[str, str], content: list[list[str]]) -> None:
-    """Refuse a regular expression that the engines would read differently."""
-    for place in [n for n, column in enumerate(columns) if column.endswith("pattern")]:
-        for row in content:
-            problem = patterns.problem(row[place])
-            if problem:
-                raise InputError(f"models/seeds/{name}.csv: '{row[place]}': {problem}")
-
-
-def _cell(text: str, kind: str) -> Any:
-    if text == "":
-        return None
-    if kind == "bigint":
-        return int(text)
-    if kind == "boolean":
-        return text == "true"
-    return text
+@lru_cache(maxsize=64)
+def _seed_of_file(name: str, own: str | None) -> exp.Query:
+    columns, rows = seed_files.rows(name, own)
+    return _rows(columns, rows)
 
 
 def _rows(columns: Mapping[str, str], rows: list[list[Any]]) -> exp.Select:

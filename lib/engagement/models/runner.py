@@ -27,7 +27,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlglot import exp
 
 from engagement.models import inputs
-from engagement.models.inputs import SEEDS, SOURCES, InputError, expand, parameters
+from engagement.models.inputs import (
+    SEEDS,
+    SOURCES,
+    InputError,
+    check_seeds,
+    expand,
+    parameters,
+)
 from engagement.settings import Settings, SettingsError, read_yaml
 from engagement.warehouse.base import LeaseHeldError, Session, Warehouse, WarehouseError
 from engagement.warehouse.dialect import (
@@ -296,6 +303,8 @@ def build(
         When a check found offending rows or a query could not be run, after everything that does
         not depend on it was built; or, before anything is built, when a model is asked for that
         there is not, or one reads another that does not exist yet.
+    SettingsError
+        When the team's own seeds cannot be used, before anything is built.
     """
     everything = models(layers)
     strange = sorted(set(only or ()) - everything.keys())
@@ -304,6 +313,7 @@ def build(
     chosen = in_order(m for m in everything.values() if only is None or m.name in only)
     if not chosen:
         raise ModelError(f"there is no model in the layers {', '.join(layers)}")
+    check_seeds(settings)
     results: list[Built] = []
     done: dict[str, str] = {}
     values = parameters(settings, as_of)

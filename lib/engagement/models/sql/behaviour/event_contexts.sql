@@ -1,7 +1,8 @@
 -- Grain: one kept event. Key: id, received_at_utc_date.
 -- What each event's context says of the device, the page and the campaign, whatever kind of event it
--- is. A page event's own properties stand in where its context is silent; a screen's name stands for
--- its path. UTM parameters are those of the context's campaign, else of the page's address.
+-- is. A page event's own properties are used where its context is silent; a screen's name stands for
+-- its path. Each UTM parameter is taken from the context's campaign, else from the query string of the
+-- page. What follows # in an address is never read as parameters, and a blank value is none.
 with pages as (
     select * from sources.pages
 ),
@@ -34,6 +35,9 @@ contexts as (
         context_user_agent as user_agent,
         context_locale as locale,
         context_os_name as os_name,
+        context_timezone as timezone,
+        context_geo_country as geo_country,
+        context_location_country as location_country,
         context_session_id as sdk_session_id,
         coalesce(context_page_url, url) as page_url,
         coalesce(context_page_path, path) as page_path,
@@ -55,6 +59,9 @@ contexts as (
         context_user_agent as user_agent,
         context_locale as locale,
         context_os_name as os_name,
+        context_timezone as timezone,
+        context_geo_country as geo_country,
+        context_location_country as location_country,
         context_session_id as sdk_session_id,
         context_page_url as page_url,
         name as page_path,
@@ -76,6 +83,9 @@ contexts as (
         context_user_agent as user_agent,
         context_locale as locale,
         context_os_name as os_name,
+        context_timezone as timezone,
+        context_geo_country as geo_country,
+        context_location_country as location_country,
         context_session_id as sdk_session_id,
         context_page_url as page_url,
         context_page_path as page_path,
@@ -97,6 +107,9 @@ contexts as (
         context_user_agent as user_agent,
         context_locale as locale,
         context_os_name as os_name,
+        context_timezone as timezone,
+        context_geo_country as geo_country,
+        context_location_country as location_country,
         context_session_id as sdk_session_id,
         context_page_url as page_url,
         context_page_path as page_path,
@@ -118,6 +131,9 @@ contexts as (
         context_user_agent as user_agent,
         context_locale as locale,
         context_os_name as os_name,
+        context_timezone as timezone,
+        context_geo_country as geo_country,
+        context_location_country as location_country,
         context_session_id as sdk_session_id,
         context_page_url as page_url,
         context_page_path as page_path,
@@ -139,6 +155,9 @@ contexts as (
         context_user_agent as user_agent,
         context_locale as locale,
         context_os_name as os_name,
+        context_timezone as timezone,
+        context_geo_country as geo_country,
+        context_location_country as location_country,
         context_session_id as sdk_session_id,
         context_page_url as page_url,
         context_page_path as page_path,
@@ -162,17 +181,21 @@ located as (
         user_agent,
         locale,
         os_name,
+        timezone,
+        coalesce(
+            nullif(regexp_replace(geo_country, '^[ \t\r\n]+|[ \t\r\n]+\z', ''), ''),
+            nullif(regexp_replace(location_country, '^[ \t\r\n]+|[ \t\r\n]+\z', ''), '')
+        ) as geo_country,
         sdk_session_id,
         page_url,
         coalesce(
             page_path, nullif(regexp_extract(page_url, '^[a-zA-Z][a-zA-Z0-9+.-]*://[^/?#]*(/[^?#]*)', 1), '')
         ) as page_path,
         page_title,
-        case
-            when page_search like '?%' then page_search
-            when page_search is not null then '?' || page_search
-            else page_url
-        end as page_query,
+        coalesce(
+            '?' || nullif(regexp_extract(page_search, '^[?]?([^#]*)', 1), ''),
+            nullif(regexp_extract(page_url, '^[^?#]*([?][^#]*)', 1), '')
+        ) as page_query,
         url_host(page_url) as page_host,
         coalesce(url_host(page_referrer), url_host('https://' || page_referring_domain)) as referrer_host,
         campaign_source,
@@ -181,6 +204,34 @@ located as (
         campaign_term,
         campaign_content
     from contexts
+),
+
+-- Few addresses have UTM parameters: only those are searched for each of them.
+
+searched as (
+    select
+        id,
+        received_at_utc_date,
+        channel,
+        user_agent,
+        locale,
+        os_name,
+        timezone,
+        geo_country,
+        sdk_session_id,
+        page_url,
+        page_path,
+        page_title,
+        page_query,
+        page_host,
+        referrer_host,
+        nullif(regexp_replace(campaign_source, '^[ \t\r\n]+|[ \t\r\n]+\z', ''), '') as campaign_source,
+        nullif(regexp_replace(campaign_medium, '^[ \t\r\n]+|[ \t\r\n]+\z', ''), '') as campaign_medium,
+        campaign_name,
+        campaign_term,
+        campaign_content,
+        case when strpos(page_query, 'utm_') > 0 then page_query end as utm_query
+    from located
 )
 
 select
@@ -190,6 +241,8 @@ select
     user_agent,
     locale,
     os_name,
+    timezone,
+    geo_country,
     sdk_session_id,
     page_url,
     page_path,
@@ -197,9 +250,27 @@ select
     page_query,
     page_host,
     referrer_host,
-    lower(coalesce(campaign_source, url_parameter(page_query, 'utm_source'))) as utm_source,
-    lower(coalesce(campaign_medium, url_parameter(page_query, 'utm_medium'))) as utm_medium,
-    coalesce(campaign_name, url_parameter(page_query, 'utm_campaign')) as utm_campaign,
-    coalesce(campaign_term, url_parameter(page_query, 'utm_term')) as utm_term,
-    coalesce(campaign_content, url_parameter(page_query, 'utm_content')) as utm_content
-from located
+    lower(
+        coalesce(
+            campaign_source,
+            nullif(
+                regexp_replace(url_parameter(utm_query, 'utm_source'), '^[ \t\r\n]+|[ \t\r\n]+\z', ''), ''
+            )
+        )
+    ) as utm_source,
+    lower(
+        coalesce(
+            campaign_medium,
+            nullif(
+                regexp_replace(url_parameter(utm_query, 'utm_medium'), '^[ \t\r\n]+|[ \t\r\n]+\z', ''), ''
+            )
+        )
+    ) as utm_medium,
+    case
+        when regexp_like(campaign_name, '[^ \t\r\n]') then campaign_name
+        when regexp_like(url_parameter(utm_query, 'utm_campaign'), '[^ \t\r\n]')
+            then url_parameter(utm_query, 'utm_campaign')
+    end as utm_campaign,
+    coalesce(campaign_term, url_parameter(utm_query, 'utm_term')) as utm_term,
+    coalesce(campaign_content, url_parameter(utm_query, 'utm_content')) as utm_content
+from searched

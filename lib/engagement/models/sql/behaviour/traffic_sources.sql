@@ -1,9 +1,9 @@
--- Grain: one combination of what touches say. Key: kind, source, medium, campaign, category, is_paid.
+-- Grain: one combination of what events say. Key: kind, source, medium, campaign, category, is_paid.
 -- The channel group of every source: that of the first rule of seeds/channel_rules.csv that matches.
 -- A rule's patterns are regular expressions, found anywhere in the text; what a rule leaves empty
 -- matches everything.
-with touches as (
-    select * from marts.touches
+with event_sources as (
+    select * from marts.event_sources
 ),
 
 rules as (
@@ -18,8 +18,8 @@ combinations as (
         coalesce(campaign, '') as campaign,
         category,
         is_paid,
-        count(*) as touches
-    from touches
+        count(*) as events
+    from event_sources
     group by kind, source, medium, coalesce(campaign, ''), category, is_paid
 )
 
@@ -31,7 +31,7 @@ select
     c.category,
     c.is_paid,
     min_by(r.channel, r.precedence) as channel,
-    max(c.touches) as touches
+    max(c.events) as events
 from combinations as c
 inner join rules as r
     on

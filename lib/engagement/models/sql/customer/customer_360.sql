@@ -125,7 +125,8 @@ select
         array_join(
             array[
                 case
-                    when p.email_domain is not null and coalesce(p.consent_email, :unanswered_is_yes) then 'email'
+                    when p.email_domain is not null and coalesce(p.consent_email, :unanswered_is_yes)
+                        then 'email'
                 end,
                 case
                     when p.has_phone and coalesce(p.consent_sms, :unanswered_is_yes) then 'sms'

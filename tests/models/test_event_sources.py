@@ -24,8 +24,8 @@ def utm(source: str | None = None, medium: str | None = None, name: str | None =
     return {"utm_source": source, "utm_medium": medium, "utm_campaign": name}
 
 
-def touches(bench: Bench, events: list[Event], columns: str) -> list[tuple[Any, ...]]:
-    """Columns of the touches, ordered by event; ``channel`` is that of ``traffic_sources``."""
+def sources(bench: Bench, events: list[Event], columns: str) -> list[tuple[Any, ...]]:
+    """Columns of the events' sources, ordered by event; ``channel`` is in ``traffic_sources``."""
     every = {"received_at_utc_date": "2026-01-10", "timestamp": "2026-01-10 10:00"}
     visits = [
         {"session_id": "s", "sequence_number": 1, **every}
@@ -39,9 +39,9 @@ def touches(bench: Bench, events: list[Event], columns: str) -> list[tuple[Any, 
     ]
     bench.given("marts.session_events", visits)
     bench.given("marts.event_contexts", contexts)
-    bench.build("referrers", "touches", "traffic_sources")
+    bench.build("referrers", "event_sources", "traffic_sources")
     return bench.rows(
-        f"select {columns} from marts.touches as t inner join marts.traffic_sources as s "
+        f"select {columns} from marts.event_sources as t inner join marts.traffic_sources as s "
         "on t.kind = s.kind and t.source = s.source and t.medium = s.medium "
         "and t.category = s.category and t.is_paid = s.is_paid "
         "and coalesce(t.campaign, '') = s.campaign order by t.id"
@@ -53,14 +53,14 @@ _OF_SESSION = {"id", "session_id", "sequence_number"}
 
 def channels(bench: Bench, cases: dict[str, Event]) -> dict[str, str]:
     events = [event(name, **case) for name, case in cases.items()]
-    return dict(touches(bench, events, "t.id, s.channel"))
+    return dict(sources(bench, events, "t.id, s.channel"))
 
 
 # --- which one counts ---------------------------------------------------------------------------
 
 
 def test_utm_then_click_id_then_referrer_then_direct(bench: Bench) -> None:
-    assert touches(
+    assert sources(
         bench,
         [
             event("1", "?gclid=x", "facebook.com", **utm("news", "email", "Spring")),
@@ -77,7 +77,7 @@ def test_utm_then_click_id_then_referrer_then_direct(bench: Bench) -> None:
 
 
 def test_what_utm_parameters_leave_out_comes_from_what_else_there_is(bench: Bench) -> None:
-    assert touches(
+    assert sources(
         bench,
         [
             event("1", "?gclid=x", **utm(name="spring")),
@@ -97,7 +97,7 @@ def test_what_utm_parameters_leave_out_comes_from_what_else_there_is(bench: Benc
 
 
 def test_of_several_click_ids_the_first_of_the_table_counts(bench: Bench) -> None:
-    assert touches(
+    assert sources(
         bench,
         [
             event("1", "?fbclid=x&gclid=y"),
@@ -119,7 +119,7 @@ def referrers(make_bench: Callable[..., Bench]) -> Callable[..., dict[str, tuple
 
     def of(*hosts: str) -> dict[str, tuple[Any, ...]]:
         events = [event(host, referrer=host) for host in hosts]
-        rows = touches(bench, events, "t.id, t.kind, t.source, t.medium, s.channel")
+        rows = sources(bench, events, "t.id, t.kind, t.source, t.medium, s.channel")
         return {host: tuple(rest) for host, *rest in rows}
 
     return of
@@ -164,7 +164,7 @@ def test_the_pages_own_host_is_internal_also_where_no_domain_is_set(
 ) -> None:
     bench = make_bench(traffic__own_domains=[])
     hosts = ["store.example", "help.store.example", "example", "otherstore.example"]
-    rows = touches(
+    rows = sources(
         bench,
         [event(host, referrer=host, page_host="store.example") for host in hosts],
         "t.id, s.channel",
@@ -234,7 +234,7 @@ def test_every_channel_group(bench: Bench) -> None:
      ("organic", False)],
 )  # fmt: skip
 def test_which_mediums_are_paid(bench: Bench, medium: str, paid: bool) -> None:
-    assert touches(bench, [event("1", **utm("x", medium))], "t.is_paid") == [(paid,)]
+    assert sources(bench, [event("1", **utm("x", medium))], "t.is_paid") == [(paid,)]
 
 
 # --- the tables behind it -----------------------------------------------------------------------
@@ -270,4 +270,4 @@ def test_the_rules_are_in_the_order_of_the_channel_groups() -> None:
 
 
 def test_events_of_no_session_touch_nothing(bench: Bench) -> None:
-    assert touches(bench, [event("1", referrer="google.com", session_id=None)], "t.id") == []
+    assert sources(bench, [event("1", referrer="google.com", session_id=None)], "t.id") == []
