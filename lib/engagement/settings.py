@@ -563,9 +563,9 @@ class Settings(_Section):
     @model_validator(mode="after")
     def _no_answer_is_lost(self) -> Self:
         """A declared column drops what does not fit: a boolean one the answer 'unsubscribed'."""
-        traits = {_letters(trait) for trait in self.consent.traits.values()}
+        traits = {_letters_of(trait) for trait in self.consent.traits.values()}
         for name, planned in self.tracking_plan.get("identifies", {}).items():
-            if planned.type not in (None, "string") and _letters(name) in traits:
+            if planned.type not in (None, "string") and _letters_of(name) in traits:
                 raise ValueError(
                     f"tracking_plan.identifies.{name}: an answer about consent may be any word: "
                     f"declare it as string, not as {planned.type}"
@@ -586,7 +586,7 @@ class Settings(_Section):
         return ROOT / Path(value).expanduser()
 
 
-def _letters(name: str) -> str:
+def _letters_of(name: str) -> str:
     """What ``consent_email``, ``consent.email`` and ``consentEmail`` have in common."""
     return re.sub("[^a-z0-9]", "", name.lower())
 

@@ -11,8 +11,27 @@ events as (
     select * from marts.person_events
 ),
 
-words as (
+consent_words as (
     select * from seeds.consent_words
+),
+
+-- A team may write its own words with hyphens or underscores: they are compared as answers are.
+listed as (
+    select
+        regexp_replace(
+            regexp_replace(lower(cw.word), '^[ \t\r\n]+|[ \t\r\n]+\z', ''), '[-_ \t\r\n]+', ' '
+        ) as word,
+        cw.is_yes
+    from consent_words as cw
+),
+
+-- Where two rows then say different things of one word, it means no.
+words as (
+    select
+        l.word,
+        bool_and(l.is_yes) as is_yes
+    from listed as l
+    group by l.word
 ),
 
 asked as (
