@@ -100,6 +100,44 @@ class _Open:
         return f"{self.bracket}{','.join(members)}{'}' if self.bracket == '{' else ']'}"
 
 
+def object_items(text: str) -> str:
+    """The members of a JSON object as the text of a JSON array, each as it stands.
+
+    Where all keys are whole numbers, they come in the order of these; where all values are objects,
+    in the object's own; else the object is the only one.
+    """
+    members = _members(text)
+    if all(_WHOLE.fullmatch(key) for key in members):
+        order = sorted(members, key=lambda key: (len(key.lstrip("0")), key.lstrip("0"), key))
+        return f"[{','.join(members[key] for key in order)}]"
+    if all(value.startswith("{") for value in members.values()):
+        return f"[{','.join(members.values())}]"
+    return f"[{text}]"
+
+
+def _members(text: str) -> dict[str, str]:
+    """The members of a JSON object, which gives no key twice: keys, and texts of their values."""
+    members: dict[str, str] = {}
+    key, start, depth = "", 0, 0
+    for part in _PARTS.finditer(text):
+        mark = part.group()
+        if mark in ("}", "]"):
+            depth -= 1
+        if depth == 1 and mark == ":":
+            key, start = orjson.loads(text[start : part.start()]), part.end()
+        elif (depth == 1 and mark == ",") or (depth == 0 and mark == "}"):
+            if start < part.start():
+                members[key] = text[start : part.start()].strip()
+            start = part.end()
+        elif mark in ("{", "["):
+            depth += 1
+            start = part.end() if depth == 1 else start
+    return members
+
+
+_WHOLE = re.compile("[0-9]+")
+
+
 def leaves(value: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], Any]]:
     """Every value that is not null, with its path: scalars, arrays and empty objects."""
     waiting: list[tuple[tuple[str, ...], Any]] = [((), value)]
