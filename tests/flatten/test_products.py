@@ -138,10 +138,17 @@ def test_the_plan_that_was_seen_knows_products_sent_as_an_object(shop: Shop) -> 
 
 
 def test_a_large_object_stops_nothing(shop: Shop) -> None:
-    members = {str(number): {"product_id": f"P-{number}"} for number in range(20_000)}
-    shop.land(event(properties={"products": dict(reversed(members.items()))}))
-    shop.flatten()
-    rows = shop.rows(
-        "select json_text(element_at(json_items(products), 20000), '$.product_id') from events.seen"
+    """Of very many members none is moved, since one engine would take minutes for it."""
+    members = {str(number): {"product_id": f"P-{number}"} for number in range(5_000)}
+    few = dict(list(members.items())[:1_000])
+    shop.land(
+        event(messageId="1", properties={"products": dict(reversed(members.items()))}),
+        event(messageId="2", properties={"products": dict(reversed(few.items()))}),
     )
-    assert rows == [("P-19999",)]
+    shop.flatten()
+    first, last = "json_items(products)[1]", "element_at(json_items(products), -1)"
+    rows = shop.rows(
+        f"select json_text({first}, '$.product_id'), json_text({last}, '$.product_id') "
+        "from events.seen order by id"
+    )
+    assert rows == [("P-4999", "P-0"), ("P-0", "P-999")]

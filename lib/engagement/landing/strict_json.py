@@ -18,6 +18,9 @@ import orjson
 MAX_DEPTH = 1000
 """Levels of nesting that are read; deeper texts are set aside (the limit of Trino's reader too)."""
 
+MOST_SORTED = 1000
+"""Members of an object with numbers for keys that are put in order."""
+
 OBJECT, TWICE, VALUE, TOO_DEEP, NOT_JSON = "object", "twice", "value", "too_deep", "not_json"
 
 _STRING = r'"[^"\\]*(?:\\.[^"\\]*)*"'
@@ -104,15 +107,23 @@ def object_items(text: str) -> str:
     """The members of a JSON object as the text of a JSON array, each as it stands.
 
     Where all keys are whole numbers, they come in the order of these; where all values are objects,
-    in the object's own; else the object is the only one.
+    in the object's own; else the object is the only one. Of more than :data:`MOST_SORTED` members
+    none is moved.
     """
     members = _members(text)
+    values = list(members.values())
     if all(_WHOLE.fullmatch(key) for key in members):
-        order = sorted(members, key=lambda key: (len(key.lstrip("0")), key.lstrip("0"), key))
-        return f"[{','.join(members[key] for key in order)}]"
-    if all(value.startswith("{") for value in members.values()):
-        return f"[{','.join(members.values())}]"
-    return f"[{text}]"
+        if len(members) <= MOST_SORTED:
+            values = [members[key] for key in sorted(members, key=_as_number)]
+    elif not all(value.startswith("{") for value in values):
+        values = [text]
+    return f"[{','.join(values)}]"
+
+
+def _as_number(digits: str) -> tuple[int, str, str]:
+    """What sorts whole numbers, which may be very long."""
+    short = digits.lstrip("0")
+    return len(short), short, digits
 
 
 def _members(text: str) -> dict[str, str]:

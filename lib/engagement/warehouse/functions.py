@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from engagement.landing.strict_json import MAX_DEPTH
+from engagement.landing.strict_json import MAX_DEPTH, MOST_SORTED
 
 Engine = Literal["duckdb", "athena"]
 
@@ -266,7 +266,8 @@ FUNCTIONS: dict[str, dict[Engine, str]] = {
     },
     # json_object_items(text): the members of a JSON object as the text of a JSON array, from the
     # object's text as the engine prints it. Where all keys are whole numbers, they come in their
-    # order; where all values are objects, in the object's own; else the object is the only one.
+    # order; where all values are objects, in the object's own; else the object is the only one. Of
+    # more than MOST_SORTED members none is moved: that would take minutes.
     "json_object_items": {
         "duckdb": "engagement_json_object_items(@1)",
         "athena": _with(
@@ -275,7 +276,8 @@ FUNCTIONS: dict[str, dict[Engine, str]] = {
             rf"""
             case
                 when all_match({_KEYS}, k -> regexp_like(k, '^[0-9]+\z')) then case
-                    when {_KEYS} = {_BY_NUMBER} then json_query(t, 'lax $.*' with array wrapper)
+                    when cardinality({_KEYS}) > {MOST_SORTED} or {_KEYS} = {_BY_NUMBER}
+                        then json_query(t, 'lax $.*' with array wrapper)
                     else '[' || array_join(
                         transform(
                             {_BY_NUMBER}, k -> json_format(json_extract(t, '$["' || k || '"]'))
