@@ -60,7 +60,33 @@ def spoil(landing: Path) -> None:
         {**event, "type": "trac\N{KELVIN SIGN}", "messageId": "odd-6"},
         {**event, **person, "type": "\N{LATIN CAPITAL LETTER I WITH DOT ABOVE}dentify"},
     ]
+    # Keys that meet, in the record's order; products as objects; names that only tables change.
+    own = [
+        '{"osv": "9", "Osv": "8", "a": {"b": 1, "B": 2}, "a_b": 3, "$a_b": ""}',
+        '{"Osv": "8", "osv": "9", "a_b": 3, "a": {"B": 2, "b": 1}, "osv": null}',
+        '{"products": {"10": {"z": 1e7, "a": [0.0001]}, "9": {"price": 1.10}}, "PRODUCTS": []}',
+        '{"Products": [{"price": 1}], "products": {"b": {"é\\u0001": 1}, "a": {"x": {"y": []}}}}',
+        '{"products": {"0": {}, "1": "x"}}',
+        '{"products": {"price": 2.50, "quantity": 1}}',
+        '{"products": "none"}',
+    ]
+    names = ["Odd Values", "tracks", "_tracks", "select", "1st"]
+    met = [
+        json.dumps({**event, "messageId": f"met-{n}-{m}", "event": name, "properties": 0})
+        .replace('"properties": 0', f'"properties": {properties}')
+        .encode()
+        for n, name in enumerate(names)
+        for m, properties in enumerate(own)
+    ]
+    stale = {"email": "old@example.org", "Plan": "a", "plan": "b"}
+    told = {"context": {"traits": stale}, "traits": {"email": "new@example.org", "plan": ""}}
+    met.append(
+        json.dumps(
+            {**event, **told, "type": "identify", "userId": "met", "messageId": "met"}
+        ).encode()
+    )
     lines = [
+        *met,
         b"",
         b"  \t",
         f"{text}{again}".encode(),

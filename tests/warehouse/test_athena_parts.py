@@ -71,7 +71,8 @@ def test_a_texts_length_is_no_type_of_its_own() -> None:
 
 
 def test_every_key_of_a_path_is_quoted() -> None:
-    assert json_path(("a b", 'say "x"', "back\\slash")) == r'$["a b"]["say \"x\""]["back\\slash"]'
+    keys = ("a b", 'say "x"', "back\\slash", "it's")
+    assert json_path(keys, ".y") == """'lax $."a b"."say ""x\"""."back\\slash"."it''s".y'"""
 
 
 def test_an_address_has_a_bucket_and_a_key() -> None:

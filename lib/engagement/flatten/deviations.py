@@ -96,7 +96,7 @@ def _properties(
     own = [one for one in known if table.takes(one)]
     given = {
         column.name: min(
-            sum(one.given.get(source.path, 0) for one in own for source in column.sources),
+            sum(source.given(one.given) for one in own for source in column.sources),
             table.rows,
         )
         for column, _ in table.columns

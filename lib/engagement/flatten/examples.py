@@ -84,9 +84,7 @@ def conflicts(warehouse: Warehouse, settings: Settings) -> pd.DataFrame:
             kinds = {"number" if seen in ("integer", "double") else seen for seen in sent}
             of_context = column.name.startswith("context_") and table.kind != "tracks"
             if len(kinds) > 1 and not of_context:
-                given = sum(
-                    one.given.get(source.path, 0) for one in own for source in column.sources
-                )
+                given = sum(source.given(one.given) for one in own for source in column.sources)
                 events = min(int(given), table.rows)
                 rows.append((str(table.table), column.name, kind, ", ".join(sorted(kinds)), events))
     frame = pd.DataFrame(rows, columns=["table", "property", "type", "kinds", "events"])

@@ -316,8 +316,8 @@ def tracking_plan(warehouse: Warehouse, settings: Settings) -> pd.DataFrame:
             of_context = column.name.startswith("context_") and table.kind != "tracks"
             if of_context or not column.sources:
                 continue
-            paths = [source.path for source in column.sources]
-            given = sum(one.given.get(path, 0) for one in own for path in paths)
+            paths = [path for source in column.sources for path in (source.path, *source.inner)]
+            given = sum(source.given(one.given) for one in own for source in column.sources)
             first = min(
                 one.first_seen[path] for one in own for path in paths if path in one.first_seen
             )

@@ -7,7 +7,7 @@ has its declared type; any other takes the narrowest type that holds every value
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, reduce
 from operator import add
 
@@ -174,12 +174,19 @@ class Source:
     """One path that feeds a column, the kinds of values seen there, and what they are.
 
     ``root`` counts the parts of the record that are flattened: this is the one that the path is in.
+    ``inner`` are paths below it, of an object that is read as a whole.
     """
 
     path: Path
     kinds: frozenset[str]
     values: Values = Values()
     root: int = 0
+    inner: tuple[Path, ...] = ()
+
+    def given(self, values: Mapping[Path, int]) -> int:
+        """How many values it has, of values counted by path; of objects, at least so many."""
+        within = (values.get(path, 0) for path in self.inner)
+        return values.get(self.path, 0) + max(within, default=0)
 
 
 @dataclass
@@ -187,12 +194,14 @@ class Column:
     """A column to be, with its sources, of which the last one that is not blank wins.
 
     Sources of a later root come later. Within one root the record's own order decides, whatever the
-    order in which they stand here: ``{"osv": 9, "Osv": 8}`` gives 8.
+    order in which they stand here: ``{"osv": 9, "Osv": 8}`` gives 8. One that ``is_list`` has the
+    JSON text of a list of objects, whatever was sent in its place: see :func:`with_lists`.
     """
 
     name: str
     declared: str | None
     sources: list[Source] = field(default_factory=list)
+    is_list: bool = False
 
     def type(self) -> str | None:
         """Its declared type, or the narrowest that holds every value; ``None`` if there is none."""
@@ -251,7 +260,8 @@ def plan_columns(
                     unnamed.append(Unnamed(table, path, f"'{name}' is a default column"))
             else:
                 promised = own.get(name) or declared_type(name, kind)
-                column = columns.setdefault(name, Column(name, promised))
+                is_list = name == LISTED and promised == VARCHAR and kind == "track"
+                column = columns.setdefault(name, Column(name, promised, is_list=is_list))
                 column.sources.append(Source(path, kinds, root=place))
     last = len(ROOTS[kind])
     for name, path in EXTRA.get(kind, {}).items():
@@ -261,6 +271,44 @@ def plan_columns(
             Source(path, kinds, root=last) for other, kinds in seen if other == path
         )
     return list(columns.values()), unnamed
+
+
+LISTED = "products"
+"""The property of tracks that is a list of objects, also where it was sent as an object."""
+
+
+@cache
+def list_above(kind: str, path: Path) -> Path | None:
+    """The path of the list of products that a path leads to or into; ``None`` if it does not."""
+    for root in ROOTS[kind] if kind == "track" else ():
+        depth = len(root.path) + 1
+        if path[: len(root.path)] == root.path and len(path) >= depth and not root.prefix:
+            return path[:depth] if column_name(path[depth - 1]) == LISTED else None
+    return None
+
+
+def has_lists(kind: str, declared: Mapping[str, str]) -> bool:
+    """Whether products are a list in a table with these types by a tracking plan."""
+    return kind == "track" and declared.get(LISTED, VARCHAR) == VARCHAR
+
+
+def with_lists(
+    kind: str, sources: Mapping[Path, Source], declared: Mapping[str, str]
+) -> dict[Path, Source]:
+    """Let a list that was sent as an object be one source, in the place of all that is in it."""
+    if not has_lists(kind, declared):
+        return dict(sources)
+    found: dict[Path, Source] = {}
+    for path, source in sources.items():
+        above = list_above(kind, path)
+        if above is None or above == path:
+            same = found.get(path)
+            found[path] = replace(source, inner=same.inner) if same else source
+        else:
+            known = found.get(above) or sources.get(above) or Source(above, frozenset())
+            kinds, inner = known.kinds | {"object"}, (*known.inner, path)
+            found[above] = replace(known, kinds=kinds, inner=inner)
+    return dict(sorted(found.items()))
 
 
 @cache
@@ -292,6 +340,8 @@ def is_flattened(kind: str, path: Path) -> bool:
 
 def is_looked_into(kind: str, path: Path, declared: Mapping[str, str]) -> bool:
     """Whether the values of a path decide the type of a column, or may not fit it."""
+    if has_lists(kind, declared) and list_above(kind, path):
+        return False
     for name in homes(kind, path):
         promised = declared.get(name) or declared_type(name, kind)
         if name in EXTRA.get(kind, {}):

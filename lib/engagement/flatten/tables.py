@@ -25,6 +25,7 @@ from engagement.flatten.schema import (
     Source,
     Unnamed,
     plan_columns,
+    with_lists,
 )
 from engagement.warehouse.base import JsonColumn, Session
 from engagement.warehouse.dialect import Table, literal
@@ -33,7 +34,9 @@ from engagement.warehouse.values import (
     BOOLEAN,
     DOUBLE,
     IS_INTEGRAL,
+    LIST,
     TIMESTAMP,
+    UNLISTED,
     VARCHAR,
     fitted_to,
     from_json,
@@ -107,7 +110,7 @@ def event_tables(known: Sequence[Registered], plans: Plans) -> list[EventTable]:
 def _event_table(
     name: str, kind: str, known: Sequence[Registered], declared: Mapping[str, str]
 ) -> EventTable:
-    sources = together(known)
+    sources = with_lists(kind, together(known), declared)
     columns, unnamed = plan_columns(
         name, kind, ((path, source.kinds) for path, source in sources.items()), declared
     )
@@ -361,9 +364,13 @@ class _Leaves:
     def converted(self, column: Column, source: Source, kind: str) -> exp.Expr:
         """The value of one source as a type; NULL where it is blank or does not fit."""
         leaf, leaf_kind = self._leaves[column.name, source.path]
-        if leaf_kind in ("text", kind, fitted_to(kind)):
+        if leaf_kind in ("text", LIST, kind, fitted_to(kind)):
             return exp.column(leaf, quoted=True)
         return parsed(_conversion(leaf_kind, kind, source.kinds == {"array"}), leaf)
+
+    def unlisted(self, column: Column, source: Source) -> exp.Expr:
+        """What was given and is no list, or holds what is none of its members; else NULL."""
+        return quoted(self._leaves[column.name, source.path][0])
 
 
 _MOST_ARGUMENTS = 100
@@ -386,7 +393,7 @@ def _in_common(paths: Sequence[Path]) -> int:
 
 def _is_value(column: Column, read_as: str, kind: str) -> bool:
     """Whether a column is what is read, and may have its name while others still have theirs."""
-    is_read = len(column.sources) == 1 and read_as in ("text", kind, fitted_to(kind))
+    is_read = len(column.sources) == 1 and read_as in ("text", LIST, kind, fitted_to(kind))
     # Working columns may be called so.
     return is_read and column.name != "record" and not column.name.startswith("__")
 
@@ -402,6 +409,8 @@ _FITTING: dict[str, set[str]] = {
 
 
 def _may_misfit(column: Column, source: Source) -> bool:
+    if column.is_list:
+        return not source.kinds <= {"array"}
     if not column.declared or column.declared == VARCHAR:
         return False
     if column.declared == BIGINT and source.kinds == {"integer"}:
@@ -412,7 +421,7 @@ def _may_misfit(column: Column, source: Source) -> bool:
 def suspects(wanted: EventTable) -> list[tuple[Column, str]]:
     """Declared columns, by each source that may hold what does not fit, with their types."""
     return [
-        (Column(column.name, column.declared, [one]), kind)
+        (replace(column, sources=[one]), kind)
         for column, kind in wanted.columns
         for one in column.sources
         if _may_misfit(column, one)
@@ -436,9 +445,12 @@ def misfits(session: Session, wanted: EventTable, rows: Table) -> list[exp.Query
     chosen: list[exp.Expr] = [quoted("id"), quoted("received_at"), quoted(PARTITION)]
     found: list[exp.Expr] = []
     for number, (column, kind) in enumerate(suspect):
-        given = leaves.converted(column, column.sources[0], VARCHAR)
-        fitting = leaves.converted(column, column.sources[0], kind)
-        misfit = exp.case().when(fitting.is_(exp.null()), given)
+        if column.is_list:
+            misfit = leaves.unlisted(column, column.sources[0])
+        else:
+            given = leaves.converted(column, column.sources[0], VARCHAR)
+            fitting = leaves.converted(column, column.sources[0], kind)
+            misfit = exp.case().when(fitting.is_(exp.null()), given)
         chosen.append(exp.alias_(misfit, f"misfit_{number}"))
         found.append(misfit.copy().is_(exp.null()).not_())
     # The records are parsed once, and few rows remain: each column then looks for its own.
@@ -453,13 +465,17 @@ def misfits(session: Session, wanted: EventTable, rows: Table) -> list[exp.Query
             exp.alias_(exp.Literal.string(column.name), "column_name"),
             exp.alias_(exp.column(f"misfit_{number}"), "column_value"),
             exp.column("received_at"),
-            exp.alias_(exp.Literal.string(f"not a {kind}"), "reason"),
+            exp.alias_(exp.Literal.string(_reason(column, kind)), "reason"),
             exp.column(PARTITION),
         )
         .from_(few_rows.node())
         .where(exp.column(f"misfit_{number}").is_(exp.null()).not_())
         for number, (column, kind) in enumerate(suspect)
     ]
+
+
+def _reason(column: Column, kind: str) -> str:
+    return f"not a list of {column.name}" if column.is_list else f"not a {kind}"
 
 
 DISCARD_COLUMNS = {
@@ -573,6 +589,8 @@ def parsed(sql: str, leaf: str) -> exp.Expr:
 def _leaf_kind(column: Column, source: Source, target: str, as_given: bool) -> str:
     """How a raw value is read: as what it is, or, where it may be several things, as JSON."""
     kinds = source.kinds
+    if column.is_list and not kinds <= {"array"}:
+        return UNLISTED if as_given else LIST
     if target == VARCHAR:
         return "text"
     if not as_given:

@@ -18,6 +18,9 @@ import orjson
 MAX_DEPTH = 1000
 """Levels of nesting that are read; deeper texts are set aside (the limit of Trino's reader too)."""
 
+MOST_SORTED = 1000
+"""Members of an object with numbers for keys that are put in order."""
+
 OBJECT, TWICE, VALUE, TOO_DEEP, NOT_JSON = "object", "twice", "value", "too_deep", "not_json"
 
 _STRING = r'"[^"\\]*(?:\\.[^"\\]*)*"'
@@ -98,6 +101,52 @@ class _Open:
     def closed(self) -> str:
         members = (value if key is None else f"{key}:{value}" for key, value in self.items.values())
         return f"{self.bracket}{','.join(members)}{'}' if self.bracket == '{' else ']'}"
+
+
+def object_items(text: str) -> str:
+    """The members of a JSON object as the text of a JSON array, each as it stands.
+
+    Where all keys are whole numbers, they come in the order of these; where all values are objects,
+    in the object's own; else the object is the only one. Of more than :data:`MOST_SORTED` members
+    none is moved.
+    """
+    members = _members(text)
+    values = list(members.values())
+    if all(_WHOLE.fullmatch(key) for key in members):
+        if len(members) <= MOST_SORTED:
+            values = [members[key] for key in sorted(members, key=_as_number)]
+    elif not all(value.startswith("{") for value in values):
+        values = [text]
+    return f"[{','.join(values)}]"
+
+
+def _as_number(digits: str) -> tuple[int, str, str]:
+    """What sorts whole numbers, which may be very long."""
+    short = digits.lstrip("0")
+    return len(short), short, digits
+
+
+def _members(text: str) -> dict[str, str]:
+    """The members of a JSON object, which gives no key twice: keys, and texts of their values."""
+    members: dict[str, str] = {}
+    key, start, depth = "", 0, 0
+    for part in _PARTS.finditer(text):
+        mark = part.group()
+        if mark in ("}", "]"):
+            depth -= 1
+        if depth == 1 and mark == ":":
+            key, start = orjson.loads(text[start : part.start()]), part.end()
+        elif (depth == 1 and mark == ",") or (depth == 0 and mark == "}"):
+            if start < part.start():
+                members[key] = text[start : part.start()].strip()
+            start = part.end()
+        elif mark in ("{", "["):
+            depth += 1
+            start = part.end() if depth == 1 else start
+    return members
+
+
+_WHOLE = re.compile("[0-9]+")
 
 
 def leaves(value: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], Any]]:

@@ -1,8 +1,9 @@
 """Values out of JSON texts on Athena: each text parsed once, objects opened level by level.
 
 A cast of JSON to ``map(varchar, json)`` keeps the case of keys, where a cast to a row does not.
-Athena's parser sorts the keys of objects: arrays, whose text is kept, are cut out of the text as it
-was sent, and their numbers printed as the embedded engine does.
+Athena's parser sorts the keys of objects, and its JSON paths do not: with these arrays and objects
+are cut out whose text is kept, and keys are put in order. Numbers are printed as the embedded
+engine does.
 """
 
 from __future__ import annotations
@@ -18,14 +19,12 @@ from sqlglot import exp
 
 from engagement.warehouse.base import KINDS, LARGEST, JsonColumn, JsonField, JsonValues
 from engagement.warehouse.dialect import FUNCTIONS, literal
-from engagement.warehouse.values import BIGINT, FITTED, TIMESTAMP
+from engagement.warehouse.values import BIGINT, FITTED, LIST, TIMESTAMP, UNLISTED
 
 Path = tuple[str, ...]
 
 _MAP = "map(varchar, json)"
 
-
-_RAW = "json_extract_as_sent"
 
 TYPES = {
     "text": "varchar",
@@ -35,6 +34,8 @@ TYPES = {
     "double": "double",
     "boolean": "boolean",
     "place": "varchar",
+    LIST: "varchar",
+    UNLISTED: "varchar",
     BIGINT: BIGINT,
     TIMESTAMP: TIMESTAMP,
     **FITTED,
@@ -43,12 +44,7 @@ TYPES = {
 
 
 def _sql(text: str) -> exp.Expr:
-    tree = sqlglot.parse_one(text, read="trino")
-    for node in tree.find_all(exp.Anonymous):
-        # sqlglot would write the path anew: it goes out as it stands.
-        if node.name == _RAW:
-            node.set("this", "json_extract")
-    return tree
+    return sqlglot.parse_one(text, read="trino")
 
 
 def _quoted(name: str) -> str:
@@ -59,10 +55,10 @@ def _literal(text: str) -> str:
     return exp.Literal.string(text).sql("trino")
 
 
-def json_path(path: Path) -> str:
-    """A path in Trino's own notation, every key quoted."""
-    keys = (key.replace("\\", "\\\\").replace('"', '\\"') for key in path)
-    return "$" + "".join(f'["{key}"]' for key in keys)
+def json_path(path: Path, then: str = "") -> str:
+    """A path of the SQL standard as a literal, every key quoted."""
+    keys = "".join('."' + key.replace('"', '""') + '"' for key in path)
+    return _literal(f"lax ${keys}{then}")
 
 
 def columns_query(
@@ -128,13 +124,13 @@ def columns_query(
         names = [*map(_quoted, simple), *(_quoted("__v_" + alias) for alias in texts)]
         nested = {
             alias: f"case when {_is_nested(_quoted('__v_' + alias))} "
-            f"then json_format({_RAW}({text}, {_literal(json_path(wanted[alias].path))})) end"
+            f"then json_query({text}, {json_path(wanted[alias].path)}) end"
             for alias in texts
             if wanted[alias].kind in ("string", "json") and wanted[alias].only & _NESTED
         }
         if nested:
             # Printing numbers anew is a long expression: it stands there once for all columns.
-            whole = f"transform(array[{', '.join(nested.values())}], n -> {_once('n')})"
+            whole = f"array[{', '.join(nested.values())}]"
             whole = f"transform({whole}, n -> json_numbers(n)) as __nested"
             query = _nested(_select([*through, *names], [whole], query))
         places = {alias: place for place, alias in enumerate(nested, start=1)}
@@ -208,12 +204,8 @@ def _opened(paths: Sequence[Path], parsed: str) -> tuple[list[list[str]], dict[P
 
 
 def _keys(text: str, path: Path) -> str:
-    """The keys of an object in the order in which they stand in a text.
-
-    The parser of JSON values sorts them; that of JSON paths does not.
-    """
-    way = "".join('."' + key.replace('"', '""') + '"' for key in path)
-    names = f"json_query({text}, {_literal(f'lax ${way}.keyvalue().name')} with array wrapper)"
+    """The keys of an object in the order in which they stand in a text."""
+    names = f"json_query({text}, {json_path(path, '.keyvalue().name')} with array wrapper)"
     return f"try_cast(try(json_parse({names})) as array(varchar))"
 
 
@@ -285,15 +277,6 @@ def _parsed(text: str) -> str:
     where a key comes twice.
     """
     return f"try_cast(try(json_parse({text})) as {_MAP})"
-
-
-def _once(nested: str) -> str:
-    """The text of an array or object with each key once: the parser, which sorts keys, drops some.
-
-    It is asked only to drop them, since tables keep keys in the order in which they were sent.
-    """
-    parsed = f"json_format(json_parse({nested}))"
-    return f"case when length({parsed}) < length({nested}) then {parsed} else {nested} end"
 
 
 def _is_nested(value: str) -> str:

@@ -417,11 +417,12 @@ class JsonColumn:
     ``integer`` (decimal(38,0)), ``double``, ``boolean``, ``json`` (the value's JSON text; NULL
     where it is absent or null), ``text`` (what a column of texts gets of it), ``bigint`` (an
     integer, where there are no others), ``timestamp(3)`` (the time that a string says, where there
-    are strings alone), ``place`` (a text that says where the value stands in its record: the later
-    one of two has the greater, if their paths share the first ``since`` keys; of a key given twice
-    it is the first place) and what :func:`~engagement.warehouse.values.fitted_to` gives. ``only``
-    are the kinds of the values that stand there, where that is known: an engine may then read them
-    more simply.
+    are strings alone), ``list`` and ``unlisted`` (what is a list of objects, and what is none: see
+    :mod:`engagement.warehouse.values`), ``place`` (a text that says where the value stands in its
+    record: the later one of two has the greater, if their paths share the first ``since`` keys; of
+    a key given twice it is the first place) and what
+    :func:`~engagement.warehouse.values.fitted_to` gives. ``only`` are the kinds of the values that
+    stand there, where that is known: an engine may then read them more simply.
     """
 
     path: tuple[str, ...]

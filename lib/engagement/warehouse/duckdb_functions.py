@@ -47,5 +47,6 @@ _FUNCTIONS: dict[str, Callable[[str], str | None]] = {
     "engagement_json": sound_json,
     "engagement_json_verdict": strict_json.verdict,
     "engagement_json_last_wins": strict_json.last_wins,
+    "engagement_json_object_items": strict_json.object_items,
 }
 """By the names that ``dialect.FUNCTIONS`` gives them."""

@@ -158,13 +158,17 @@ def _value(place: int | None, item: JsonColumn, text: str) -> str:
         for key in item.path:
             value = f"struct_extract({value}, {text_sql(key)})"
         return value
-    pointer = text_sql(_pointer(item.path))
-    kind = text_sql(json.dumps(_KINDS[item.kind]))
+    return value_at(text, item.path, item.kind)
+
+
+def value_at(text: str, path: Path, kind: str = "json") -> str:
+    """A value of a JSON text, read for itself."""
+    pointer, kind = text_sql(_pointer(path)), text_sql(json.dumps(_KINDS[kind]))
     value = f"json_transform(json_extract({text}, {pointer}), {kind})"
     # A pointer's number may also count the items of an array, which no path leads into.
     objects = [
-        f"json_type({text}, {text_sql(_pointer(item.path[:depth]))}) = 'OBJECT'"
-        for depth, key in enumerate(item.path)
+        f"json_type({text}, {text_sql(_pointer(path[:depth]))}) = 'OBJECT'"
+        for depth, key in enumerate(path)
         if key.isdecimal()
     ]
     return f"case when {' and '.join(objects)} then {value} end" if objects else value
@@ -176,6 +180,12 @@ def _place(item: JsonColumn, keys: Mapping[Path, str]) -> str:
     return " || ".join(
         place_text(f"list_position({keys[path]}, {text_sql(key)})") for path, key in steps
     )
+
+
+def place_in(text: str, item: JsonColumn) -> str:
+    """Where a value stands in a text, read for itself."""
+    keys = {path: f"json_keys({text}, {text_sql(_pointer(path))})" for path in item.opened()}
+    return _place(item, keys)
 
 
 def place_text(number: str) -> str:

@@ -16,7 +16,7 @@ import pyarrow as pa
 from engagement.landing import json_scan
 from engagement.landing.json_scan import ARRAY, INTEGER, STRING
 from engagement.landing.records import NO_GROUP, RecordGroup, Records
-from engagement.landing.scanned import AS_IT_STANDS, KINDS, Cells, Leaf
+from engagement.landing.scanned import AS_IT_STANDS, KINDS, PLACE, Cells, Leaf
 from engagement.warehouse import duckdb_json
 from engagement.warehouse.base import JsonColumn
 from engagement.warehouse.duckdb_json import name_sql
@@ -25,9 +25,11 @@ from engagement.warehouse.values import (
     BOOLEAN,
     DOUBLE,
     FITTED,
+    LIST,
     PARSED_TIME,
     READ_THROUGH,
     TIMESTAMP,
+    UNLISTED,
     as_text,
     from_text,
 )
@@ -159,33 +161,66 @@ def values_sql(
     cells: dict[str, Cells] = {}
     printed: dict[str, str] = {}
     values = []
+    # An object stands in no column.
+    in_texts = _read_in_texts(group, wanted)
     for alias, item in wanted.items():
-        leaf = group.leaves.get(item.path)
-        if leaf is None:
-            cells[alias] = None, _HAD_AS.get(item.kind, item.kind)
+        leaf, kind = group.leaves.get(item.path), item.kind
+        if alias in in_texts:
+            if kind == PLACE:
+                sql = duckdb_json.place_in("record", item)
+            else:
+                name = f"__list_{len(printed)}"
+                printed[name] = duckdb_json.printed(duckdb_json.value_at("record", item.path))
+                sql = duckdb_json.rendered_of(READ_THROUGH[kind][1], name)
+            values.append(f"{sql} as {name_sql(alias)}")
             continue
-        had_as = _had_as(leaf, item.kind)
+        if leaf is None or (kind == UNLISTED and leaf.kinds == ARRAY):
+            cells[alias] = None, _HAD_AS.get(kind, kind)
+            continue
+        if kind == LIST and leaf.kinds == ARRAY:
+            kind = "text"
+        had_as = _had_as(leaf, kind)
         column, as_printed = leaf.column(had_as), None
-        if _is_printed(leaf, item.kind):
+        if _is_printed(leaf, kind):
             # A text reads it many times.
             as_printed = f"{leaf.name}_printed"
             printed[as_printed] = _printed(leaf)
-        sql = value_sql(leaf, item.kind, as_printed)
-        if item.kind == "place":
+        sql = value_sql(leaf, kind, as_printed)
+        if kind == PLACE:
             sql = duckdb_json.place_text(column)
         if sql == column:
             cells[alias] = leaf, had_as
         else:
             cells[column] = leaf, had_as
             values.append(f"{sql} as {name_sql(alias)}")
+    hidden = [name for name in (*cells, *printed) if name not in wanted]
+    if in_texts:
+        columns = [*columns, "record"]
+        hidden.append("record")
     source = ask(Asked(group, columns, same, cells))
     if printed:
         more = ", ".join(f"{sql} as {name}" for name, sql in printed.items())
         source = f"(select *, {more} from {source})"
     if not values:
         return f"select * from {source}"
-    hidden = [name for name in (*cells, *printed) if name not in wanted]
     return f"select * exclude ({', '.join(hidden)}), {', '.join(values)} from {source}"
+
+
+def _read_in_texts(group: RecordGroup, wanted: Mapping[str, JsonColumn]) -> set[str]:
+    """What is read in the records' texts, since objects stand in no column.
+
+    Places are to be compared with each other: all of them are read so, or none.
+    """
+
+    def holds_object(item: JsonColumn) -> bool:
+        depth = len(item.path)
+        return any(len(path) > depth and path[:depth] == item.path for path in group.leaves)
+
+    lists = {
+        a for a, item in wanted.items() if item.kind in (LIST, UNLISTED) and holds_object(item)
+    }
+    places = {alias for alias, item in wanted.items() if item.kind == PLACE}
+    return lists | places if any(holds_object(wanted[alias]) for alias in places) else lists
 
 
 def odd_events_sql() -> str:

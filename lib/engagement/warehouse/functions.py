@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from engagement.landing.strict_json import MAX_DEPTH
+from engagement.landing.strict_json import MAX_DEPTH, MOST_SORTED
 
 Engine = Literal["duckdb", "athena"]
 
@@ -113,6 +113,25 @@ def _in_json(x: str) -> str:
 
 
 _JAVA_NUMBER = "-?[0-9][.][0-9]+E-?[0-9]+"
+
+# Keys of the object t, in its order; and in the order of the whole numbers that they are, which are
+# longer and longer numbers without their leading zeros.
+_KEYS = """
+    cast(
+        json_parse(json_query(t, 'lax $.keyvalue().name' with array wrapper)) as array(varchar)
+    )
+"""
+_DIGITS = "regexp_replace(k, '^0+', '')"
+_SORTABLE = f"lpad(cast(length({_DIGITS}) as varchar), 8, '0') || {_DIGITS} || '/' || k"
+_BY_NUMBER = f"""
+    transform(array_sort(transform({_KEYS}, k -> {_SORTABLE})), s -> split_part(s, '/', 2))
+"""
+_ARE_OBJECTS = """
+    all_match(
+        cast(json_parse(json_query(t, 'lax $.*' with array wrapper)) as array(json)),
+        i -> starts_with(json_format(i), '{')
+    )
+"""
 
 _PARAMETER = "nullif(regexp_extract(@1, '[?&]' || @2 || '=([^&#]*)', 1), '')"
 _DECODED = f"try(url_decode(replace({_PARAMETER}, '+', ' ')))"
@@ -244,6 +263,40 @@ FUNCTIONS: dict[str, dict[Engine, str]] = {
                 m -> coalesce(m[1], {_in_json("cast(m[2] as double)")})
             ) else @1 end
         """,
+    },
+    # json_object_items(text): the members of a JSON object as the text of a JSON array, from the
+    # object's text as the engine prints it. Where all keys are whole numbers, they come in their
+    # order; where all values are objects, in the object's own; else the object is the only one. Of
+    # more than MOST_SORTED members none is moved: that would take minutes.
+    "json_object_items": {
+        "duckdb": "engagement_json_object_items(@1)",
+        "athena": _with(
+            "t",
+            "@1",
+            rf"""
+            case
+                when all_match({_KEYS}, k -> regexp_like(k, '^[0-9]+\z')) then case
+                    when cardinality({_KEYS}) > {MOST_SORTED} or {_KEYS} = {_BY_NUMBER}
+                        then json_query(t, 'lax $.*' with array wrapper)
+                    else '[' || array_join(
+                        transform(
+                            {_BY_NUMBER}, k -> json_format(json_extract(t, '$["' || k || '"]'))
+                        ),
+                        ','
+                    ) || ']'
+                end
+                when {_ARE_OBJECTS} then json_query(t, 'lax $.*' with array wrapper)
+                else '[' || t || ']'
+            end
+            """,
+        ),
+    },
+    # json_has_others(text): whether a JSON array, given as text, has a member that is no object.
+    "json_has_others": {
+        "duckdb": "len(list_filter(cast(cast(@1 as json) as json[]), "
+        "lambda i: coalesce(json_type(i), 'NULL') <> 'OBJECT')) > 0",
+        "athena": "any_match(cast(json_parse(@1) as array(json)), "
+        "i -> not starts_with(json_format(i), '{'))",
     },
     # parse_bigint(text): a whole number in decimal digits, with or without a sign; NULL for any
     # other text (a blank, 5.0, 1_000) and for numbers that are no bigint.

@@ -120,7 +120,51 @@ def fitted_to(target: str) -> str:
 FITTED = {fitted_to(target): target for target in (BIGINT, DOUBLE, BOOLEAN, TIMESTAMP)}
 """All of these, and the types."""
 
+LIST, UNLISTED = "list", "unlisted"
+"""How a value is read that is a list of objects, whatever was sent in its place; and what is none.
+
+See :func:`listed` and :func:`unlisted`.
+"""
+
+
+def listed(json_text: str) -> str:
+    """A JSON value's text as that of a list of objects; NULL where it is blank or none.
+
+    That is an array, and a string that holds one, as they stand. Of an object see
+    ``json_object_items``.
+    """
+    text, members = f"json_scalar({json_text})", f"json_object_items({json_text})"
+    return f"""
+        case json_kind({json_text})
+            when 'array' then case when {json_text} not in ('[]', '[""]') then {json_text} end
+            when 'string' then case when json_items({text}) is not null then {text} end
+            when 'object' then
+                case when {json_text} <> '{{}}' then json_numbers({members}) end
+        end
+    """
+
+
+def unlisted(json_text: str) -> str:
+    """What :func:`listed` leaves out of a JSON value, as a text; NULL where that is nothing.
+
+    Of an object all of it is given where some member of the list is no object itself.
+    """
+    text = f"json_scalar({json_text})"
+    others = f"json_has_others(json_object_items({json_text}))"
+    return f"""
+        case
+            when json_kind({json_text}) = 'string' then
+                case when {text} <> '' and json_items({text}) is null then {text} end
+            when json_kind({json_text}) = 'object' then
+                case when {json_text} <> '{{}}' and {others} then {json_text} end
+            when json_kind({json_text}) <> 'array' then {from_json(json_text, VARCHAR)}
+        end
+    """
+
+
 READ_THROUGH = {
+    LIST: ("json", listed("leaf")),
+    UNLISTED: ("json", unlisted("leaf")),
     BIGINT: ("integer", f"try_cast(leaf as {BIGINT})"),
     TIMESTAMP: ("string", PARSED_TIME),
     **{kind: ("json", from_json("leaf", target)) for kind, target in FITTED.items()},
