@@ -73,5 +73,8 @@ lock:           ## pin the newest versions of what pyproject.toml names
 lab: $(READY)   ## JupyterLab, at the project's folder
 	@$(BIN)/jupyter lab --ServerApp.root_dir="$(CURDIR)" --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb $(LAB_OPTIONS)
 
-clean:          ## remove what a run made (not the environment)
-	@rm -rf runs warehouse
+clean:          ## remove what runs made (not the environment, nor what erasures have left)
+	@if [ -x $(BIN)/engagement ]; then $(BIN)/engagement clean --all --params params/local.yaml; \
+	elif [ -d runs/erasures ]; then \
+		echo "People were erased here: only '$(BIN)/engagement clean --all' can tell what has to stay. Nothing was removed; 'make $(READY)' builds it."; exit 1; \
+	else rm -rf runs warehouse; fi

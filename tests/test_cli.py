@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -315,3 +316,61 @@ def test_erasing_tells_first_and_does_it_only_when_told_to(
     found = open_warehouse(settings).query("select id from events.seen")
     assert found["id"].tolist() == ["m2"]
     assert command("erase", "--again", "--yes").exit_code == 0
+    done = command("erase", "--user", "user-1003", "--yes")
+    assert done.exit_code == 2
+    message = _one_message(done)
+    assert "the user id 'user-1003' is nobody's" in message
+    assert "add --block" in message
+    # Other people's ids are for a terminal alone.
+    assert "user-1002" not in message
+    assert "Similar ids are known; they are shown on a terminal alone." in message
+    done = command("erase", "--user", "user-1003", "--yes", "--block")
+    assert done.exit_code == 0, done.stderr
+
+
+def test_similar_ids_are_shown_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    assert cli._alike({"user-1": ["user-2", "User-1"], "x": []}) == (
+        "\nSimilar to 'user-1': user-2, User-1"
+    )
+
+
+def test_clean_all_says_what_goes(command: Command, filled: None, tmp_path: Path) -> None:
+    told = command("clean", "--all", "--dry-run")
+    assert (told.exit_code, told.stdout) == (0, "marts.orders\n1 would be removed\n")
+    assert command("clean", "--all").stdout == "marts.orders\n1 removed\n"
+    assert not (tmp_path / "warehouse.duckdb").exists()
+
+
+def test_make_clean_spares_what_erasures_have_left(tmp_path: Path) -> None:
+    """Where there is no environment that could tell what has to stay, nothing goes."""
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    receipt = tmp_path / "runs/erasures/a.json"
+    receipt.parent.mkdir(parents=True)
+    receipt.write_text("{}")
+    (tmp_path / "warehouse").mkdir()
+    (tmp_path / "warehouse/engagement.duckdb").write_text("")
+
+    def clean() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["make", "clean"], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+
+    done = clean()
+    assert done.returncode != 0
+    assert "People were erased here" in done.stdout
+    assert receipt.exists()
+    assert (tmp_path / "warehouse/engagement.duckdb").exists()
+    # With an environment it is the command that decides.
+    command = tmp_path / ".venv/bin/engagement"
+    command.parent.mkdir(parents=True)
+    command.write_text('#!/bin/sh\necho "$@" > asked\n')
+    command.chmod(0o755)
+    assert clean().returncode == 0
+    assert (tmp_path / "asked").read_text() == "clean --all --params params/local.yaml\n"
+    assert receipt.exists()
+    shutil.rmtree(tmp_path / ".venv")
+    shutil.rmtree(receipt.parent)
+    assert clean().returncode == 0
+    assert not (tmp_path / "runs").exists()
+    assert not (tmp_path / "warehouse").exists()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from functools import wraps
 from pathlib import Path
@@ -395,12 +395,24 @@ def clean(
         typer.Option(help="Keep what is unused for less than this. Default: the parameters'."),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+    everything: Annotated[
+        bool,
+        typer.Option(
+            "--all",
+            help="Remove every run and every table of a local warehouse; receipts of erasures and "
+            "the do-not-reload list stay.",
+        ),
+    ] = False,
 ) -> None:
     """Remove files that no table needs any more, after a grace period."""
+    from engagement.leftovers import start_over
     from engagement.warehouse import open_warehouse
 
     settings, _ = _settings(params, set_)
-    removed = open_warehouse(settings).clean(keep_days, dry_run=dry_run)
+    if everything:
+        removed = start_over(settings, dry_run=dry_run)
+    else:
+        removed = open_warehouse(settings).clean(keep_days, dry_run=dry_run)
     for name in removed:
         console.print(_plain(name))
     console.print(f"{len(removed)} {'would be removed' if dry_run else 'removed'}")
@@ -419,6 +431,10 @@ def erase(
     keep_named: Annotated[
         bool, typer.Option("--keep-named", help="Leave what others sent and names the person.")
     ] = False,
+    block: Annotated[
+        bool,
+        typer.Option("--block", help="Keep ids out that nobody has yet, should they ever come."),
+    ] = False,
     yes: Annotated[
         bool, typer.Option("--yes", help="Do it; without, only say what would.")
     ] = False,
@@ -426,13 +442,18 @@ def erase(
     set_: Sets = None,
 ) -> None:
     """Remove people from landed files, tables, exports and old runs; a dry run without --yes."""
-    from engagement.erasure.erase import ErasureError
+    from engagement.erasure.erase import ErasureError, NobodyError
     from engagement.erasure.erase import erase as erase_people
 
     settings, _ = _settings(params, set_)
     if bool(user) == again:
         raise ErasureError("say whom: --user ID, as often as needed; or --again, and no --user")
-    found = erase_people(settings, user or (), dry_run=not yes, keep_named=keep_named)
+    try:
+        found = erase_people(
+            settings, user or (), dry_run=not yes, keep_named=keep_named, block=block
+        )
+    except NobodyError as error:
+        raise ErasureError(f"{error}{_alike(error.alike)}") from None
     receipt, who = found.receipt, found.who
     for title, ids in (
         ("user ids", who.user_ids),
@@ -461,6 +482,20 @@ def erase(
         console.print("Nothing was changed. With --yes, what was counted here is removed for good.")
     else:
         console.print(f"[bold green]done[/]: the receipt is {_plain(_shown(found.path))}")
+
+
+def _alike(alike: Mapping[str, Sequence[str]]) -> str:
+    """Ids that are similar to those that nobody has.
+
+    They are other people's: whoever sits at the terminal may have mistyped one and needs to see
+    it, but nothing that a program keeps of the output (a log of a nightly job, say) may hold them.
+    """
+    near = {named: ids for named, ids in alike.items() if ids}
+    if not near:
+        return ""
+    if not sys.stderr.isatty():
+        return "\nSimilar ids are known; they are shown on a terminal alone."
+    return "".join(f"\nSimilar to '{named}': {', '.join(ids)}" for named, ids in near.items())
 
 
 def _shown(path: Path) -> Path:

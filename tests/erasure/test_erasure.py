@@ -17,9 +17,10 @@ from typing import Any
 
 import pytest
 
-from engagement.erasure.erase import ErasureError, Findings, erase
+from engagement.erasure.erase import ErasureError, Findings, NobodyError, erase
 from engagement.flatten import erased, flatten
 from engagement.flatten.status import status
+from engagement.leftovers import start_over
 from engagement.models.runner import build, models
 from engagement.moments import resolve_as_of
 from engagement.settings import Settings
@@ -425,7 +426,7 @@ def test_a_files_freed_blocks_hold_the_person_until_it_is_written_anew(
 
     shop, _ = two
     with monkeypatch.context() as patch:
-        patch.setattr(duckdb_file, "rewrite", lambda path: (0, 0))
+        patch.setattr(duckdb_file, "rewrite", lambda path: duckdb_file.Rewritten(0, 0, 0))
         erase_in(shop)
     assert MARKER.encode() in shop.path.read_bytes()
     before = shop.tables()
@@ -556,13 +557,120 @@ def test_a_placeholder_is_nobody(two: tuple[Shop, Shop], nobody: str) -> None:
         erase(two[0].settings, [nobody])
 
 
-def test_a_stranger_is_not_found_and_listed_all_the_same(two: tuple[Shop, Shop]) -> None:
+def test_a_stranger_is_nobody_unless_they_are_blocked_in_advance(two: tuple[Shop, Shop]) -> None:
     shop, _ = two
-    before = shop.tables()
-    found = erase_in(shop, "user-of-nobody-1")
+    before, there = shop.tables(), state(shop)
+    for dry_run in (True, False):
+        with pytest.raises(NobodyError) as told:
+            erase(shop.settings, [PERSON, "user-of-nobody-1"], dry_run=dry_run)
+        assert "the user id 'user-of-nobody-1' is nobody's" in str(told.value)
+        assert state(shop) == there
+    found = erase_in(shop, "user-of-nobody-1", block=True)
     assert (found.receipt.records, found.receipt.tables, found.receipt.dates) == (0, {}, [])
+    assert found.receipt.ids["user ids that nobody has (blocked in advance)"] == 1
     assert {k: v for k, v in shop.tables().items() if k not in LISTS} == before
     assert shop.rows("select id_type, count(*) from landing.erased group by 1") == [("user_id", 1)]
+    # Known now, to the list: to ask again is no mistake.
+    assert erase_in(shop, "user-of-nobody-1").receipt.status == "done"
+    # What they send later stays out.
+    late = f"{folder('2026-01-20')}/a.json"
+    fill(shop.landing, files={late: [theirs("2026-01-20", 1, userId="user-of-nobody-1")]})
+    shop.flatten()
+    rows = shop.rows("select reason, records from landing.quarantine_reasons where reason='erased'")
+    assert rows == [("erased", 1)]
+
+
+def test_similar_ids_are_told_apart_from_the_message(two: tuple[Shop, Shop]) -> None:
+    shop, _ = two
+    for asked, similar in (
+        ("user-erase-8", [PERSON]),
+        (" User-Erase-7 ", [PERSON]),
+        ("qqq", []),
+    ):
+        with pytest.raises(NobodyError) as told:
+            erase(shop.settings, [asked])
+        assert told.value.alike[asked][:1] == similar
+        assert f"'{asked}'" in str(told.value)
+        assert PERSON not in str(told.value)
+    assert not shop.settings.path(shop.settings.run.directory).exists()
+
+
+def test_an_id_that_others_alone_name_or_an_old_export_is_somebodys(
+    two: tuple[Shop, Shop],
+) -> None:
+    shop, _ = two
+    named = f"{folder(THIRD)}/d.json"
+    fill(
+        shop.landing,
+        files={named: [others(THIRD, 3, userId=OTHER, properties={"friend_id": "user-named-9"})]},
+    )
+    assert erase(shop.settings, ["user-named-9"]).receipt.why == {"named": 1}
+    old = shop.settings.path(shop.settings.run.directory) / "run" / "a.csv"
+    old.parent.mkdir(parents=True)
+    old.write_text("user_id\nuser-exported-9\n")
+    assert erase(shop.settings, ["user-exported-9"]).receipt.runs == {"run/a.csv": "1 rows"}
+
+
+def test_what_killed_runs_have_spilled_is_removed_and_said(two: tuple[Shop, Shop]) -> None:
+    shop, _ = two
+    spilled = shop.path.with_name(shop.path.name + ".tmp")
+    (spilled / "deeper").mkdir(parents=True)
+    for name in ("duckdb_temp_storage_DEFAULT-0.tmp", "deeper/duckdb_temp_block-1.block"):
+        (spilled / name).write_text(MARKER)
+    outside = shop.path.parent / "outside"
+    outside.mkdir()
+    (outside / "kept").write_text("kept")
+    (spilled / "link").symlink_to(outside)
+    erase(shop.settings, [PERSON])
+    assert len(list(spilled.rglob("*"))) == 4
+    found = erase_in(shop)
+    assert found.receipt.forgotten["files that killed runs had spilled to disk"] == 3
+    assert not spilled.exists()
+    assert (outside / "kept").read_text() == "kept"
+    assert found.path is not None
+    assert "spilled to disk" in found.path.read_text()
+    assert erase_in(shop).receipt.forgotten["files that killed runs had spilled to disk"] == 0
+
+
+def test_starting_over_keeps_receipts_and_the_list(two: tuple[Shop, Shop]) -> None:
+    shop, _ = two
+    runs = shop.settings.path(shop.settings.run.directory)
+    made = [runs / "20260110T000000Z-aaaa" / "run.json", runs / "interactive" / "a.csv"]
+    others_ = [runs / "notes.txt", runs / "mine" / "a.txt"]
+    for path in (*made, *others_):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("x")
+    receipt = erase_in(shop).path
+    assert receipt is not None
+    before = {name: shop.tables()[name] for name in LISTS}
+    told = start_over(shop.settings, dry_run=True)
+    assert str(made[0].parent) in told
+    assert "events.events" in told
+    assert made[0].exists()
+    assert "events.events" in shop.tables()
+    assert start_over(shop.settings) == told
+    assert shop.tables() == before
+    assert receipt.exists()
+    assert [path.exists() for path in (*made, *others_)] == [False, False, True, True]
+    # A late delivery stays out of what is made anew.
+    late = f"{folder('2026-01-20')}/a.json"
+    fill(shop.landing, files={late: [theirs("2026-01-20", 1, userId=PERSON, anonymousId=OWN)]})
+    shop.flatten()
+    assert shop.rows(f"select count(*) from events.events where user_id = '{PERSON}'") == [(0,)]
+    rows = shop.rows("select reason, records from landing.quarantine_reasons where reason='erased'")
+    assert rows == [("erased", 1)]
+
+
+def test_starting_over_where_nobody_was_erased_leaves_nothing(
+    make_shop: Callable[..., Shop],  # noqa: F811
+) -> None:
+    shop = make_shop()
+    assert start_over(shop.settings) == []
+    fill(shop.landing)
+    shop.flatten()
+    assert "events.events" in start_over(shop.settings)
+    assert not shop.path.exists()
+    assert start_over(shop.settings) == []
 
 
 def test_a_date_that_was_not_taken_in_yet_is_left_to_the_next_run(

@@ -9,10 +9,8 @@ end what engines and stores keep of rows that are gone.
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +25,7 @@ from engagement.erasure.people import (
     Judge,
     Person,
     Ties,
+    alike,
     needles,
     person,
 )
@@ -43,15 +42,38 @@ from engagement.warehouse.landed_objects import (
     ObjectUnreadableError,
     SeveralPlaces,
 )
-from engagement.warehouse.lease import TOKEN_VARIABLE
+from engagement.warehouse.lease import as_holder
 from engagement.workbook import new_run_id
 
+_BLOCKED = "user ids that nobody has (blocked in advance)"
 _EVENTS = Table("events", "events")
 _MARTS = "marts"
 
 
 class ErasureError(ValueError):
     """An erasure that cannot be asked for like this."""
+
+
+class NobodyError(ErasureError):
+    """Ids were named that nobody has.
+
+    ``alike`` gives other people's ids that are similar, by the id that was named: for the screen of
+    whoever asked, and for nothing that is kept. The message holds none of them.
+    """
+
+    def __init__(self, alike: Mapping[str, Sequence[str]]) -> None:
+        self.alike = alike
+        named = ", ".join(f"'{one}'" for one in alike)
+        super().__init__(_nobody(named, len(alike)))
+
+
+def _nobody(named: str, count: int) -> str:
+    who = f"the user ids {named} are nobody's" if count > 1 else f"the user id {named} is nobody's"
+    return (
+        f"{who}: no landed file, table or earlier run has {'them' if count > 1 else 'it'}. Nothing "
+        "was changed. Write an id letter by letter as it was sent; or add --block, to keep it out "
+        "should it ever come."
+    )
 
 
 @dataclass
@@ -102,6 +124,7 @@ def erase(
     *,
     dry_run: bool = True,
     keep_named: bool = False,
+    block: bool = False,
 ) -> Findings:
     """Erase people, and whoever was erased before and has landed again.
 
@@ -113,9 +136,13 @@ def erase(
         Only look.
     keep_named
         Leave what other people sent, though it names the person.
+    block
+        Put ids that nobody has on the do-not-reload list, in advance.
 
     Raises
     ------
+    NobodyError
+        When nobody has one of the user ids, and it is not to be blocked: nothing was changed.
     ErasureError
         When a user id is none.
     LeaseHeldError
@@ -132,9 +159,14 @@ def erase(
     warehouse = open_warehouse(settings)
     if not warehouse.exists():
         raise ErasureError("there is no warehouse yet: nothing was taken in, so nothing is known")
-    with warehouse.lease("engagement erase") as token, _as_holder(token):
+    with warehouse.lease("engagement erase") as token, as_holder(token):
         work = _Erasure(warehouse, settings, user_ids, keep_named)
         work.look(dry_run=dry_run)
+        strangers = work.strangers()
+        if strangers and not block:
+            raise NobodyError(strangers)
+        if strangers:
+            work.receipt.ids[_BLOCKED] = len(strangers)
         if dry_run:
             return Findings(work.who, work.receipt)
         path = _receipts(settings) / f"{work.receipt.id}.json"
@@ -163,20 +195,6 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-@contextmanager
-def _as_holder(token: str) -> Iterator[None]:
-    """Let the sessions of this process work under its lease."""
-    before = os.environ.get(TOKEN_VARIABLE)
-    os.environ[TOKEN_VARIABLE] = token
-    try:
-        yield
-    finally:
-        if before is None:
-            os.environ.pop(TOKEN_VARIABLE)
-        else:
-            os.environ[TOKEN_VARIABLE] = before
-
-
 class _Erasure:
     """One erasure, under way."""
 
@@ -194,6 +212,8 @@ class _Erasure:
         self._texts: set[str] = set()
         self._values: set[str] = set()
         self._traces = runs.Traces()
+        self._ties = Ties()
+        self._list = Erased()
         self._days: set[str] = set()
         self._expired: set[str] = set()
         self.who = Person()
@@ -212,6 +232,7 @@ class _Erasure:
         judge = self._judge(Person(), Erased())
         for name, raw in self._contents(names):
             self._tie(name, raw, judge, known)
+        self._ties = known
         self.who = person(self._named, known)
         self._list = Erased(secret, listed)
         self._why = self._judge(self.who, self._list)
@@ -226,6 +247,31 @@ class _Erasure:
             ),
             "ids aliased to several users (not followed)": len(self.who.unclear),
         }
+
+    def strangers(self) -> dict[str, list[str]]:
+        """Ids that were named and that nothing knows of, each with similar ones that are known."""
+        unseen = [
+            one
+            for one in self._named
+            if one not in self._ties.users
+            and one not in self._ties.aliases
+            and self._list.until(USER, one) is None
+        ]
+        return {one: alike(one, self._ties) for one in unseen if not self._is_named(one)}
+
+    def _is_named(self, user_id: str) -> bool:
+        """Whether something names an id that sent nothing: a record, a table, an earlier run."""
+        alone = Person(frozenset({user_id}))
+        if self.receipt.why.get("named"):
+            judge = self._judge(alone, Erased())
+            for name, raw in self._contents(self._affected):
+                if files.cut(name, raw, judge.why).removed:
+                    return True
+        with self._warehouse.session(write=True) as session:
+            if tables.held(session, {user_id}):
+                return True
+        found = runs.scrub(self._runs, runs.traces({user_id}, (), ()), dry_run=True)
+        return bool(found.rows or found.removed)
 
     def _judge(self, who: Person, known: Erased) -> Judge:
         return Judge(
@@ -493,4 +539,4 @@ def _without_names_of_events(
     return found
 
 
-__all__ = ["ErasureError", "Findings", "Receipt", "erase"]
+__all__ = ["ErasureError", "Findings", "NobodyError", "Receipt", "erase"]

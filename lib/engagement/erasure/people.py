@@ -6,6 +6,7 @@ person stays, and nothing of whoever used the same device goes.
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
 import re
@@ -37,11 +38,12 @@ class Ties:
     """Which ids were seen together.
 
     ``devices`` gives the user ids that were seen with an anonymous id, ``aliases`` the user ids
-    that a previous id became.
+    that a previous id became; ``users`` are all user ids that were seen.
     """
 
     devices: dict[str, set[str]] = field(default_factory=dict)
     aliases: dict[str, set[str]] = field(default_factory=dict)
+    users: set[str] = field(default_factory=set, compare=False)
 
     def add(self, anonymous_id: str, user_id: str) -> None:
         """An event carried both."""
@@ -111,6 +113,21 @@ def person(named: Iterable[str], ties: Ties) -> Person:
         frozenset(candidates - devices),
         frozenset(unclear),
     )
+
+
+_ALIKE = 3
+_SEARCHED = 500_000
+"""Ids among which similar ones are looked for: comparing more would take minutes."""
+
+
+def alike(user_id: str, ties: Ties) -> list[str]:
+    """User ids that somebody who wrote this one may have meant; those that differ least first."""
+    known = sorted({*ties.users, *ties.aliases} - {user_id})[:_SEARCHED]
+    plain = user_id.strip().casefold()
+    same = [one for one in known if one.strip().casefold() == plain]
+    near = [one for one in known if abs(len(one) - len(plain)) <= 2]
+    close = difflib.get_close_matches(user_id, near, n=_ALIKE, cutoff=0.75)
+    return list(dict.fromkeys([*same, *close]))[:_ALIKE]
 
 
 @dataclass(frozen=True)
@@ -216,6 +233,7 @@ class Judge:
         )
         if user_id is None:
             return
+        into.users.add(user_id)
         if anonymous_id is not None:
             into.add(anonymous_id, user_id)
         if str(value.get("type")).lower() == "alias":

@@ -41,6 +41,10 @@ def ties(session: Session, identity: Identity) -> Ties:
         for anonymous_id, user_id in pairs.itertuples(index=False):
             if usable(anonymous_id) and usable(user_id):
                 found.add(anonymous_id, user_id)
+        users = session.query(
+            f"select distinct user_id from {EVENTS} where user_id is not null", label="user ids"
+        )
+        found.users |= {one for one in users["user_id"] if usable(one)}
     aliases = Table("events", "aliases")
     if "previous_id" in session.columns(aliases):
         pairs = session.query(

@@ -168,10 +168,42 @@ class DuckDBWarehouse:
         return FolderObjects(self._settings.path(location) if location else self._landing)
 
     def forget(self, holds: Callable[[str, bytes], bool]) -> Forgotten:
-        """Write the file anew, without the blocks that were freed; a disk keeps no old versions."""
+        """Write the file anew, without the blocks that were freed, and without what was spilled.
+
+        A disk keeps no old versions.
+        """
         del holds
-        before, after = duckdb_file.rewrite(self._path)
-        return Forgotten({"bytes of the warehouse file": max(before - after, 0)})
+        done = duckdb_file.rewrite(self._path)
+        return Forgotten(
+            {
+                "bytes of the warehouse file": max(done.before - done.after, 0),
+                "files that killed runs had spilled to disk": done.spilled,
+            }
+        )
+
+    def start_over(self, kept: Collection[Table], *, dry_run: bool = False) -> list[str]:
+        """Remove every table but some, for good; gives the names of those that go, or would.
+
+        The caller holds the lease, and no session is open.
+        """
+        if not self.exists():
+            return []
+        with self.session(write=True) as session:
+            assert isinstance(session, _DuckDBSession)  # noqa: S101 (for the type checker)
+            every = [Table(one, name) for one in LOGICAL for name in session.tables(one)]
+            gone = [table for table in every if table not in kept]
+            if dry_run:
+                return [str(table) for table in gone]
+            for table in gone:
+                session.drop(table)
+            session._run(f"drop schema if exists {_STORAGE} cascade", "storage")
+        if len(gone) == len(every):
+            for end in ("", ".wal"):
+                self._path.with_name(self._path.name + end).unlink(missing_ok=True)
+            duckdb_file.remove_spilled(self._path)
+        else:
+            duckdb_file.rewrite(self._path)
+        return [str(table) for table in gone]
 
 
 class _Connection:

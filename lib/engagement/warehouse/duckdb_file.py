@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
@@ -81,12 +83,22 @@ def is_confined(connection: duckdb.DuckDBPyConnection) -> bool:
     return bool(locked[0][0])
 
 
-def rewrite(path: Path) -> tuple[int, int]:
-    """Replace the file by a copy of its tables and views; gives its bytes before and after.
+@dataclass(frozen=True)
+class Rewritten:
+    """What became of a file: its bytes before and after, and spilled files that were removed."""
+
+    before: int
+    after: int
+    spilled: int
+
+
+def rewrite(path: Path) -> Rewritten:
+    """Replace the file by a copy of its tables and views, and remove what was spilled to disk.
 
     DuckDB frees the blocks of what was deleted and keeps what they held until they are used again.
     A copy has no such blocks; it takes the file's place in one step, so that nothing stays of what
-    the tables no longer hold.
+    the tables no longer hold. What a statement spills is removed when it ends, but not if it was
+    killed: whoever has the file to themselves can tell that nothing there is in use.
 
     The caller holds the lease, and no connection is open.
     """
@@ -95,6 +107,8 @@ def rewrite(path: Path) -> tuple[int, int]:
         left.unlink(missing_ok=True)  # of a rewriting that was killed
     before = path.stat().st_size
     with private.umask(), opened(path, read_only=False) as connection:
+        # Nobody else has the file now, and this connection has spilled nothing yet.
+        spilled = remove_spilled(path)
         connection.execute("checkpoint")
         new = "__rewritten"
         connection.execute(f"attach {text_sql(str(draft))} as {new} (row_group_size {ROW_GROUP})")
@@ -104,4 +118,19 @@ def rewrite(path: Path) -> tuple[int, int]:
         os.fsync(stream.fileno())
     draft.replace(path)
     path.with_name(path.name + ".wal").unlink(missing_ok=True)
-    return before, path.stat().st_size
+    return Rewritten(before, path.stat().st_size, spilled)
+
+
+def remove_spilled(path: Path) -> int:
+    """Remove what killed runs have spilled; gives how many files. A link's target stays.
+
+    The caller has the warehouse's file to itself.
+    """
+    folder = path.with_name(path.name + ".tmp")
+    if folder.is_symlink() or not folder.is_dir():
+        return 0
+    files = [one for one in folder.rglob("*") if one.is_symlink() or not one.is_dir()]
+    for one in files:
+        one.unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    return len(files)

@@ -41,7 +41,7 @@ def hold(beside: Path, holder: str) -> Iterator[str]:
         yield inherited
         return
     private.folder(lock_path.parent)
-    lock = FileLock(lock_path)
+    lock = FileLock(lock_path, mode=0o600)
     try:
         # Who only asks for the holder takes the lock for a moment too.
         lock.acquire(timeout=_A_MOMENT, poll_interval=_A_MOMENT / 10)
@@ -71,6 +71,20 @@ def hold(beside: Path, holder: str) -> Iterator[str]:
         lock.release()
 
 
+@contextmanager
+def as_holder(token: str) -> Iterator[None]:
+    """Let the sessions of this process work under the lease that it holds."""
+    before = os.environ.get(TOKEN_VARIABLE)
+    os.environ[TOKEN_VARIABLE] = token
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop(TOKEN_VARIABLE)
+        else:
+            os.environ[TOKEN_VARIABLE] = before
+
+
 def check(beside: Path, token: str) -> None:
     """Make sure that the lease is still the one of this token.
 
@@ -93,7 +107,7 @@ def holder(beside: Path) -> dict[str, str]:
     if not lock_path.exists():
         return {}
     try:
-        with FileLock(lock_path, timeout=0):
+        with FileLock(lock_path, timeout=0, mode=0o600):
             return {}
     except Timeout:
         return {key: value for key, value in _note(note_path).items() if key != "token"}
