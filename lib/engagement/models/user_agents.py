@@ -54,10 +54,11 @@ class Reader:
     rules
         ``attribute, precedence, pattern, value``: patterns over the text in lower case, of which
         the first that matches decides. ``harmless`` ones are parts of a text that no bot is told
-        by. A ``device`` pattern may also look at what the parser made of it, in lines of their own:
-        ``device=<brand> <model>`` and ``os=<system>``.
+        by, all of them, each with what takes its place. A ``device`` pattern may also look at what
+        the parser made of it, in lines of their own: ``device=<brand> <model>`` and
+        ``os=<system>``.
     families
-        ``attribute, family, name``: the project's name for a parser's family.
+        ``attribute, family, name``: the project's name for a parser's family, or ``unknown``.
     exceptions
         ``entry, instead``: an entry of the list of crawlers, and what takes its place, if anything.
     """
@@ -83,7 +84,7 @@ class Reader:
         self._harmless = [
             (
                 re.compile(rule["pattern"].replace(r"\z", r"\Z"), re.IGNORECASE),
-                re.sub(r"\$([0-9])", r"\\g<\1>", rule["value"] or " "),
+                re.sub(r"\$([0-9])", r"\\g<\1>", rule["value"]),
             )
             for rule in ordered
             if rule["attribute"] == "harmless"
