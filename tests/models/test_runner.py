@@ -5,6 +5,9 @@ Models of this file's own making stand in a folder of the test; the sources are 
 
 from __future__ import annotations
 
+import importlib
+import re
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -58,7 +61,8 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
             **document,
         }
         (root / layer).mkdir(exist_ok=True)
-        (root / layer / f"{name}.sql").write_text(sql)
+        if sql:
+            (root / layer / f"{name}.sql").write_text(sql)
         (root / layer / f"{name}.yml").write_text(yaml.safe_dump(whole, sort_keys=False))
         for file, content in (files or {}).items():
             (root / layer / file).write_text(content)
@@ -173,8 +177,8 @@ def test_a_failed_check_leaves_the_table_stops_dependents_and_lets_others_go_on(
     [
         ("select 1 as a, 2 as b union all select 1, 3", "check 'the key is unique' found rows"),
         ("select 1 as a, cast(null as integer) as b", "check 'the key is never null' found rows"),
-        ("select 1 as a", "the column b is documented, not there"),
-        ("select 1 as a, 2 as b, 3 as c", "the column c is there, not documented"),
+        ("select 1 as a", "column b is documented but missing"),
+        ("select 1 as a, 2 as b, 3 as c", "column c is missing from the YAML"),
         ("select 1 as a, 'x' as b", "the column b is varchar, documented as integer"),
     ],
 )
@@ -227,6 +231,172 @@ def test_a_query_that_cannot_be_run_fails_like_a_check(write: Write, bench: Benc
     assert "marts.unknown: there is no seed 'nothing'" in message
     assert "they read those: reads_it" in message
     assert tables(bench) == ["other"]
+
+
+# --- models in Python -----------------------------------------------------------------------------
+
+PYTHON_COLUMNS = {
+    "word": "varchar",
+    "letters": "bigint",
+    "share": "double",
+    "is_long": "boolean",
+    "worth": "decimal(18, 2)",
+    "day": "date",
+    "at": "timestamp(3)",
+}
+PYTHON = """
+from decimal import Decimal
+import pandas as pd
+
+def measure(frames, parameters):
+    words = sorted(frames["words"]["word"])
+    return pd.DataFrame({
+        "at": pd.Timestamp("2026-01-05 10:00"),
+        "day": parameters["as_of"],
+        "word": words,
+        "letters": [len(word) for word in words],
+        "share": [len(word) / 10 for word in words],
+        "is_long": [None if word == "?" else len(word) > 3 for word in words],
+        "worth": [Decimal("1.50") for word in words],
+    })
+"""
+
+
+@pytest.fixture
+def python(write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Write a Python model ``measured`` over ``marts.given``, and the module of its function."""
+    folder = tmp_path / "modules"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(str(folder))
+
+    def python(
+        text: str = PYTHON, columns: Mapping[str, str] = PYTHON_COLUMNS, **given: Any
+    ) -> None:
+        (folder / "measures.py").write_text(text)
+        # As in a new process.
+        monkeypatch.delitem(sys.modules, "measures", raising=False)
+        importlib.invalidate_caches()
+        section = {
+            "function": "measures:measure",
+            "inputs": {"words": "select word from marts.given"},
+            "most_rows": 3,
+            **given,
+        }
+        write("measured", "", columns, python=section)
+
+    return python
+
+
+def test_a_python_model_is_checked_and_published_as_any_other(
+    python: Callable[..., None], write: Write, bench: Bench
+) -> None:
+    write("given", "select word from (values 'four', '?') as v (word)", {"word": "varchar"})
+    python()
+    write("reads_it", "select count(*) as a from marts.measured", {"a": "bigint"})
+    assert [(one.model, one.status, one.rows) for one in run(bench)] == [
+        ("given", "built", 2),
+        ("measured", "built", 2),
+        ("reads_it", "built", 1),
+    ]
+    columns = bench.session.columns(Table("marts", "measured"))
+    assert [kind.replace(" ", "") for kind in columns.values()] == [
+        kind.replace(" ", "") for kind in PYTHON_COLUMNS.values()
+    ]
+    at = datetime(2026, 1, 5, 10)
+    assert bench.rows("select * from marts.measured order by word") == [
+        ("?", 1, 0.1, None, Decimal("1.50"), date(2026, 1, 31), at),
+        ("four", 4, 0.4, True, Decimal("1.50"), date(2026, 1, 31), at),
+    ]
+
+
+def test_a_python_model_without_rows_is_an_empty_table(
+    python: Callable[..., None], write: Write, bench: Bench
+) -> None:
+    write("given", "select 'x' as word where 1 = 0", {"word": "varchar"})
+    python()
+    run(bench)
+    assert bench.rows("select * from marts.measured") == []
+
+
+def test_a_python_model_is_built_anew_when_what_decides_it_changes(
+    python: Callable[..., None], write: Write, make_bench: Callable[..., Bench]
+) -> None:
+    bench = make_bench()
+
+    def status() -> str:
+        return {one.model: one.status for one in run(bench)}["measured"]
+
+    write("given", "select 'four' as word", {"word": "varchar"})
+    python()
+    assert status() == "built"
+    assert status() == "unchanged"
+    write("given", "select 'five5' as word", {"word": "varchar"})
+    assert status() == "built"
+    python(PYTHON.replace("> 3", "> 7"))
+    assert status() == "built"
+    assert bench.rows("select is_long from marts.measured") == [(False,)]
+    python(PYTHON.replace("> 3", "> 7"), packages=["ua-parser"])
+    assert status() == "built"
+    assert status() == "unchanged"
+    bench = make_bench("2026-01-30")
+    assert status() == "built"
+
+
+@pytest.mark.parametrize(
+    ("text", "given", "problem"),
+    [
+        (PYTHON, {"most_rows": 1}, "input 'words' has more than 1 rows, which measures:measure"),
+        (PYTHON, {"function": "measures:nothing"}, "measures has no function nothing"),
+        (PYTHON, {"function": "nowhere:measure"}, "there is no module nowhere"),
+        (PYTHON, {"packages": ["no-such-package"]}, "the package no-such-package is missing"),
+        (PYTHON.replace("sorted(", "1 / len("), {}, "measures:measure failed: TypeError: "),
+        (PYTHON.replace('"word": words', '"other": words'), {}, "column other is missing from"),
+        (PYTHON.replace('"word": words', '"other": words'), {}, "column word is documented but"),
+        (PYTHON.replace("[len(word) for", "['x' for"), {}, "letters is documented as bigint"),
+        (PYTHON.replace("1.50", "1.505"), {}, r"worth is documented as decimal\(18, 2\)"),
+        (PYTHON.replace("len(word) /", "word +"), {}, "failed: TypeError"),
+        (PYTHON.replace("[len(word) for", "[1.5 for"), {}, "letters is documented as bigint"),
+        (PYTHON.replace('"word": words', '"word": "same"'), {}, "check 'the key is unique'"),
+    ],
+)
+def test_a_python_model_that_fails_stops_only_what_reads_it(
+    python: Callable[..., None],
+    write: Write,
+    bench: Bench,
+    text: str,
+    given: dict[str, Any],
+    problem: str,
+) -> None:
+    write("given", "select word from (values 'one', 'two') as v (word)", {"word": "varchar"})
+    python()
+    run(bench)
+    python(text, **given)
+    write("reads_it", "select word from marts.measured", {"word": "varchar"})
+    write("other", "select 5 as a")
+    message = failing(bench)
+    assert re.search(problem, message)
+    assert "they read those: reads_it" in message
+    assert bench.rows("select word from marts.measured order by 1") == [("one",), ("two",)]
+    assert bench.rows("select a from marts.other") == [(5,)]
+
+
+@pytest.mark.parametrize(
+    ("columns", "given", "problem"),
+    [
+        ({"word": "array(varchar)"}, {}, r"word: a Python model has no columns of array\(varchar"),
+        (PYTHON_COLUMNS, {"inputs": {}}, "inputs"),
+        (PYTHON_COLUMNS, {"most_rows": 0}, "most_rows"),
+        (PYTHON_COLUMNS, {"function": "import os; x"}, "function"),
+        (PYTHON_COLUMNS, {"inputs": {"words": "select ("}}, "measured.yml, input 'words': "),
+        (PYTHON_COLUMNS, {"inputs": {"words": "none.sql"}}, r"none\.sql: there is no such file"),
+    ],
+)
+def test_a_python_models_document_that_cannot_be_used_is_named(
+    python: Callable[..., None], columns: dict[str, str], given: dict[str, Any], problem: str
+) -> None:
+    python(columns=columns, **given)
+    with pytest.raises((ModelError, DialectError), match=problem):
+        models(["layer"])
 
 
 # --- files ----------------------------------------------------------------------------------------

@@ -1,10 +1,22 @@
-"""What user agents say: texts as devices really send them, with what a reader sees in them."""
+"""What user agents say: texts as devices really send them, with what a reader sees in them.
+
+``cases/user_agents.csv`` holds texts that were once read wrong: each has to be right.
+``cases/user_agent_suite.csv`` is a broad collection, of which shares have to be right. Nobody asks
+for what an empty cell would say.
+"""
 
 from __future__ import annotations
 
-import pytest
+import csv
+from pathlib import Path
 
+import pytest
+from crawleruseragents import CRAWLER_USER_AGENTS_DATA
+
+from engagement.models import inputs
 from tests.models.conftest import Bench
+
+CASES = Path(__file__).parent / "cases"
 
 _CHROME = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/155.0.0.0"
 _IOS = "like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko)"
@@ -76,6 +88,98 @@ BOTS = [
     "python-requests/2.32.0",
     "Go-http-client/2.0",
 ]
+
+
+def cases(name: str) -> list[dict[str, str]]:
+    with (CASES / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def read(bench: Bench, texts: list[str]) -> dict[str, dict[str, str]]:
+    """What the model makes of texts, written as in the cases."""
+    bench.given(
+        "sources.pages",
+        [
+            {"id": f"e{number}", "timestamp": "2026-01-01 10:00", "context_user_agent": text}
+            for number, text in enumerate(texts)
+        ],
+    )
+    bench.build("event_contexts", "user_agents")
+    rows = bench.rows("select user_agent, browser, os, device_type, is_bot from marts.user_agents")
+    return {
+        text: {
+            "browser": browser or "",
+            "system": system or "",
+            "device": device or "",
+            "is_bot": str(is_bot).lower(),
+        }
+        for text, browser, system, device, is_bot in rows
+    }
+
+
+def test_every_case_that_was_once_wrong_is_right(bench: Bench) -> None:
+    rows = cases("user_agents")
+    found = read(bench, [row["user_agent"] for row in rows])
+    for row in rows:
+        text = row.pop("user_agent")
+        assert {k: v for k, v in found[text].items() if row[k]} == {
+            k: v for k, v in row.items() if v
+        }, text
+
+
+def test_most_of_a_broad_collection_is_right_and_no_browser_is_a_bot(bench: Bench) -> None:
+    rows = cases("user_agent_suite")
+    assert len(rows) >= 200
+    found = read(bench, [row["user_agent"] for row in rows])
+
+    def right(column: str, asked: list[dict[str, str]]) -> float:
+        asked = [row for row in asked if row[column]]
+        return sum(found[row["user_agent"]][column] == row[column] for row in asked) / len(asked)
+
+    people = [row for row in rows if row["is_bot"] == "false"]
+    bots = [row for row in rows if row["is_bot"] == "true"]
+    as_browsers = [row for row in bots if row["user_agent"].startswith("Mozilla/")]
+    assert len(as_browsers) >= 40
+    assert right("browser", people) >= 0.98
+    assert right("system", people) >= 0.98
+    assert right("device", people) >= 0.96
+    assert right("is_bot", as_browsers) >= 0.90
+    assert right("is_bot", bots) >= 0.90
+    assert right("is_bot", people) == 1
+
+
+def test_bots_that_are_on_no_list_are_told_by_how_they_present_themselves(bench: Bench) -> None:
+    chrome = f"{_WINDOWS} {_CHROME} Safari/537.36"
+    found = read(
+        bench,
+        [
+            f"{chrome} AcmePriceBot/1.0",
+            f"{chrome} (+https://shop.example/why-we-read-you)",
+            f"{chrome} somebody@shop.com",
+            f"{_WINDOWS} AppleWebKit/537.36 (KHTML, like Gecko; compatible; Acme/1.0) Chrome/150",
+            "Mozilla/5.0 (compatible; Acme/1.0)",
+        ],
+    )
+    assert {row["is_bot"] for row in found.values()} == {"true"}
+
+
+def test_a_bot_that_names_a_telephone_is_a_bot(bench: Bench) -> None:
+    text = f"Mozilla/5.0 (Linux; Android 9; CUBOT X30) {_CHROME} Mobile Safari/537.36"
+    found = read(bench, [text, f"{text} (compatible; Googlebot/2.1)"])
+    assert [row["is_bot"] for row in found.values()] == ["false", "true"]
+
+
+def test_any_text_can_be_read(bench: Bench) -> None:
+    odd = ["(", "Mozilla/5.0 (" * 5_000, "$1", "\\1", "é\u2028\n", "x" * 100_000, " "]
+    assert read(bench, odd).keys() == set(odd)
+
+
+def test_every_exception_is_an_entry_of_the_list() -> None:
+    listed = {entry["pattern"] for entry in CRAWLER_USER_AGENTS_DATA}
+    file = inputs.resources.files("engagement.models") / "seeds" / "user_agent_bot_exceptions.csv"
+    rows = list(csv.reader(file.read_text(encoding="utf-8").splitlines()))[1:]
+    assert rows
+    assert {entry for entry, _, _ in rows} <= listed
 
 
 def test_devices_browsers_and_systems(bench: Bench) -> None:

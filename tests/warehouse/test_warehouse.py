@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -24,6 +24,7 @@ from engagement.warehouse.base import (
     JsonField,
     JsonValues,
     Session,
+    arrow_type,
     with_new_columns,
 )
 from engagement.warehouse.values import BIGINT, BOOLEAN, DOUBLE, TIMESTAMP, fitted_to
@@ -374,6 +375,41 @@ def test_rows_that_are_here_replace_partitions(warehouse: Warehouse) -> None:
         ("six", None, None, "2026-01-08"),
     ]
     assert rows(found) == rows(same) == wanted
+
+
+def test_the_rows_of_a_frame_are_published_with_their_types(warehouse: Warehouse) -> None:
+    kinds = {
+        "word": "varchar",
+        "n": "bigint",
+        "small": "integer",
+        "share": "double",
+        "yes": "boolean",
+        "worth": "decimal(18, 2)",
+        "day": "date",
+        "at": "timestamp(3)",
+    }
+    whole = ("wörd\n", 2**40, 7, 0.5, True, Decimal("-12345.67"), date(2026, 1, 5))
+    wanted = [(*whole, datetime(2026, 1, 5, 10, 0, 0, 123000)), (None,) * 8]
+    arrow = pa.table(
+        {
+            name: pa.array(cells, arrow_type(kind))
+            for (name, kind), cells in zip(kinds.items(), zip(*wanted, strict=True), strict=True)
+        }
+    )
+    with warehouse.session(write=True) as session:
+        work = session.rows("frame", arrow, kinds)
+        assert plain_kinds(session.columns(work)) == plain_kinds(kinds)
+        session.publish(MART, f"select * from {work} where n > 0 or n is null")
+        empty = session.rows("empty", arrow.slice(0, 0), kinds)
+        assert rows(session.query(f"select * from {empty}")) == []
+    with warehouse.session() as session:
+        assert plain_kinds(session.columns(MART)) == plain_kinds(kinds)
+        found = session.query(f"select * from {MART} order by word nulls last")
+    assert rows(found) == wanted
+
+
+def plain_kinds(kinds: Mapping[str, str]) -> dict[str, str]:
+    return {name: kind.replace(" ", "") for name, kind in kinds.items()}
 
 
 def test_working_tables_are_fetched_whole_or_in_part(warehouse: Warehouse) -> None:

@@ -1,7 +1,10 @@
-"""The small runner of SQL models: what depends on what is read from the SQL itself.
+"""The small runner of models: what depends on what is read from the SQL itself.
 
 A model is one query in one file, ``sql/<layer>/<name>.sql``, with a YAML of the same name beside it
-that documents every column and lists its checks. The runner builds models in order of dependency.
+that documents every column and lists its checks. Where SQL cannot do it, the YAML names a Python
+function instead (``python``), the queries whose rows it gets, and how many rows these may have
+(docs/decisions/0018): what the function returns takes the place of the query's result, and nothing
+else is different. The runner builds models in order of dependency.
 Each is first made as a working table and checked there: column names and types as documented, the
 key unique and never NULL, and every check of the YAML, a query that returns offending rows. Only
 then is it published. A failed check leaves the published table as it was and stops what depends on
@@ -11,18 +14,21 @@ it; everything else still runs.
 from __future__ import annotations
 
 import hashlib
+import importlib
+import importlib.util
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache, cached_property
 from graphlib import CycleError, TopologicalSorter
-from importlib import resources
+from importlib import metadata, resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlglot import exp
 
@@ -30,7 +36,13 @@ from engagement.models import inputs
 from engagement.models.inputs import SEEDS, SOURCES, InputError, expand, parameters
 from engagement.moments import AsOf
 from engagement.settings import Settings, SettingsError, read_yaml
-from engagement.warehouse.base import LeaseHeldError, Session, Warehouse, WarehouseError
+from engagement.warehouse.base import (
+    LeaseHeldError,
+    Session,
+    Warehouse,
+    WarehouseError,
+    arrow_type,
+)
 from engagement.warehouse.dialect import (
     LOGICAL,
     WORK,
@@ -76,6 +88,27 @@ class Loop(_Document):
     changed: str
 
 
+class PythonFunction(_Document):
+    """A function that makes a model's rows, and what it is given.
+
+    It is called with one frame per query of ``inputs``, by name, and the models' parameters, and
+    returns a frame with the documented columns. An input is a query, or the name of a file beside
+    the YAML; its rows come in no order, and are at most ``most_rows``. The model is built anew when
+    the text of the function's module changes, that of one of ``modules``, or the version of one of
+    ``packages``.
+    """
+
+    function: str = Field(pattern=r"^[a-z_0-9.]+:[a-z_0-9]+$")
+    inputs: dict[str, str] = Field(min_length=1)
+    most_rows: int = Field(gt=0)
+    modules: list[str] = []
+    packages: list[str] = []
+
+
+Rows = Callable[[Mapping[str, pd.DataFrame], Mapping[str, Any]], pd.DataFrame]
+"""What the function of a Python model is."""
+
+
 class ModelDocument(_Document):
     """A model's YAML."""
 
@@ -85,11 +118,16 @@ class ModelDocument(_Document):
     columns: dict[str, ColumnDocument]
     checks: dict[str, str] = {}
     loop: Loop | None = None
+    python: PythonFunction | None = None
 
 
 @dataclass(frozen=True)
 class Model:
-    """A model as it stands in its files."""
+    """A model as it stands in its files.
+
+    ``inputs`` are the queries that its Python function is given the rows of: ``query``, and ``sql``
+    as its text, are the first of them. A model of SQL alone has none.
+    """
 
     name: str
     layer: str
@@ -98,6 +136,12 @@ class Model:
     document: ModelDocument
     loop: dict[str, exp.Query]
     checks: dict[str, exp.Query]
+    inputs: dict[str, exp.Query]
+
+    @property
+    def queries(self) -> list[exp.Query]:
+        """Every query that its rows come from."""
+        return [*(self.inputs.values() or [self.query]), *self.loop.values()]
 
     @property
     def table(self) -> Table:
@@ -107,7 +151,7 @@ class Model:
     @cached_property
     def needs(self) -> frozenset[str]:
         """Names of the models that it or one of its checks reads: they are built before it."""
-        queries = [self.query, *self.loop.values(), *self.checks.values()]
+        queries = [*self.queries, *self.checks.values()]
         read = {t.name for query in queries for t in tables(query) if t.database == MARTS}
         return frozenset(read - {self.name})
 
@@ -194,9 +238,23 @@ def _read(layer: Traversable, name: str) -> Model:
                 made = columns(loop[part], _columns(loop[part], work), inputs.PARAMETERS)
                 for table in (document.loop.table, f"{document.loop.table}_next"):
                     work[str(Table(WORK, table))] = made
-    sql = _read_sql(layer, f"{name}.sql")
-    query = _query(sql, f"{layer.name}/{name}.sql", work)
-    return Model(name, layer.name, sql, query, document, loop, checks)
+    if not document.python:
+        sql = _read_sql(layer, f"{name}.sql")
+        query = _query(sql, f"{layer.name}/{name}.sql", work)
+        return Model(name, layer.name, sql, query, document, loop, checks, {})
+    if document.loop:
+        raise ModelError(f"{source}: a Python model has no loop")
+    for column, item in document.columns.items():
+        if arrow_type(item.type) is None:
+            raise ModelError(f"{source}: {column}: a Python model has no columns of {item.type}")
+    sqls, queries = {}, {}
+    for input_, text in document.python.inputs.items():
+        is_file = text.endswith(".sql")
+        sqls[input_] = _read_sql(layer, text) if is_file else text
+        where = f"{layer.name}/{text}" if is_file else f"{source}, input '{input_}'"
+        queries[input_] = _query(sqls[input_], where)
+    first = next(iter(queries))
+    return Model(name, layer.name, sqls[first], queries[first], document, loop, checks, queries)
 
 
 @cache
@@ -368,12 +426,14 @@ def _build(session: Session, settings: Settings, model: Model, values: dict[str,
         return Built(model.name, model.layer, "unchanged", there.rows)
     if model.document.loop:
         _run_loop(session, settings, model, values)
-    candidate = session.work(
-        f"candidate_{model.name}", expand(model.query, session, settings), values
-    )
-    problems = [
-        *_wrong_columns(model, session.columns(candidate)),
-    ]
+    work = f"candidate_{model.name}"
+    if model.document.python:
+        rows = _python_rows(session, settings, model, values)
+        kinds = {name: column.type for name, column in model.document.columns.items()}
+        candidate = session.rows(work, rows, kinds)
+    else:
+        candidate = session.work(work, expand(model.query, session, settings), values)
+    problems = _wrong_columns(model, session.columns(candidate))
     if not problems:
         problems = _failed_checks(session, settings, model, candidate, values)
     if problems:
@@ -391,10 +451,11 @@ def _version(
 ) -> str | None:
     """What a model's table depends on, as a short text: the same, and it need not be built again.
 
-    That is its queries and checks as they stand, the parameters, and the versions of what it reads;
-    ``None`` where some table that it reads has no version, since others have made it.
+    That is its queries and checks as they stand, the text of its function and the versions of the
+    packages that it names, the parameters, and the versions of what it reads; ``None`` where some
+    table that it reads has no version, because others made it.
     """
-    queries = [model.query, *model.loop.values(), *model.checks.values()]
+    queries = [*model.queries, *model.checks.values()]
     expanded = [expand(query, session, settings) for query in queries]
     read = {table for query in expanded for table in tables(query) if table.database in LOGICAL}
     versions: dict[str, str] = {}
@@ -408,8 +469,90 @@ def _version(
         json.dumps(values, default=str, sort_keys=True),
         json.dumps(versions),
         *(query.sql(dialect="athena", copy=False) for query in expanded),
+        *(_python_text(model.document.python, model.table) if model.document.python else ()),
     ]
     return hashlib.sha256("\0".join(decisive).encode()).hexdigest()[:32]
+
+
+def _python_text(python: PythonFunction, table: Table) -> Iterator[str]:
+    """What decides what a function returns, besides what it is given."""
+    for module in (python.function.partition(":")[0], *python.modules):
+        try:
+            found = importlib.util.find_spec(module)
+        except ModuleNotFoundError:
+            found = None
+        if found is None or not found.origin:
+            raise ModelError(f"{table}: there is no module {module}")
+        yield Path(found.origin).read_text(encoding="utf-8")
+    for package in python.packages:
+        try:
+            yield f"{package}=={metadata.version(package)}"
+        except metadata.PackageNotFoundError:
+            raise ModelError(
+                f"{table}: the package {package} is missing: install the environment of "
+                "requirements.lock"
+            ) from None
+
+
+def _python_rows(
+    session: Session, settings: Settings, model: Model, values: dict[str, Any]
+) -> pa.Table:
+    """What a model's function makes of its inputs, with the documented columns and types."""
+    python = model.document.python
+    assert python is not None  # noqa: S101
+    frames = {}
+    for name, query in model.inputs.items():
+        bounded = (
+            exp.select("*")
+            .from_(expand(query, session, settings).subquery("given", copy=False), copy=False)
+            .limit(python.most_rows + 1, copy=False)
+        )
+        frames[name] = session.query(bounded, values, label=f"{model.name}: {name}")
+        if len(frames[name]) > python.most_rows:
+            raise ModelError(
+                f"{model.table}: its input '{name}' has more than {python.most_rows:,} rows, which "
+                f"{python.function} is not made for (most_rows in {model.layer}/{model.name}.yml)"
+            )
+    module, _, function = python.function.partition(":")
+    rows: Rows | None = getattr(importlib.import_module(module), function, None)
+    if rows is None:
+        raise ModelError(f"{model.table}: {module} has no function {function}")
+    try:
+        made = rows(frames, values)
+    except Exception as error:
+        # Whatever a function raises stops this model and what reads it, as an engine's error does.
+        what = f"{type(error).__name__}: {error}"
+        raise ModelError(f"{model.table}: {python.function} failed: {what}") from error
+    return _typed_rows(model, made)
+
+
+def _typed_rows(model: Model, made: pd.DataFrame) -> pa.Table:
+    wanted = {name: column.type for name, column in model.document.columns.items()}
+    problems = _strange_columns(wanted, [str(column) for column in made.columns])
+    if problems:
+        raise ModelError(f"{model.table}: {'; '.join(problems)}")
+    made_of = {}
+    for name, kind in wanted.items():
+        try:
+            made_of[name] = _cells(made[name], arrow_type(kind))
+        except (pa.ArrowException, UnicodeError, OverflowError) as error:
+            raise ModelError(
+                f"{model.table}: the column {name} is documented as {kind}, and holds something "
+                f"else: {error}"
+            ) from None
+    return pa.table(made_of)
+
+
+def _cells(column: pd.Series, kind: pa.DataType) -> pa.Array:
+    """A column as Arrow's type: nothing is cut off, rounded or written as a text."""
+    if column.empty:
+        return pa.array([], kind)
+    if pa.types.is_integer(kind):
+        # Asked for whole numbers at once, Arrow cuts off what Python's floats have beside them.
+        return pa.array(column, from_pandas=True).cast(kind)
+    if pa.types.is_decimal(kind):
+        column = column.astype(object)  # with a message of its own for floats
+    return pa.array(column, kind, from_pandas=True)
 
 
 def _run_loop(session: Session, settings: Settings, model: Model, values: dict[str, Any]) -> None:
@@ -429,14 +572,22 @@ def _run_loop(session: Session, settings: Settings, model: Model, values: dict[s
 
 def _wrong_columns(model: Model, found: dict[str, str]) -> list[str]:
     wanted = {name: column.type for name, column in model.document.columns.items()}
-    problems = [f"the column {name} is documented, not there" for name in wanted.keys() - found]
-    problems += [f"the column {name} is there, not documented" for name in found.keys() - wanted]
+    problems = _strange_columns(wanted, found)
     problems += [
         f"the column {name} is {_plain(found[name])}, documented as {kind}"
         for name, kind in wanted.items()
         if name in found and _plain(found[name]) != _plain(kind)
     ]
     return sorted(problems)
+
+
+def _strange_columns(wanted: Collection[str], found: Collection[str]) -> list[str]:
+    return sorted(
+        [
+            *(f"column {name} is documented but missing" for name in set(wanted) - set(found)),
+            *(f"column {name} is missing from the YAML" for name in set(found) - set(wanted)),
+        ]
+    )
 
 
 def _plain(kind: str) -> str:
@@ -507,7 +658,8 @@ def _key_checks(name: str, key: Sequence[str]) -> dict[str, str]:
 
 def external_inputs(model: Model) -> set[Table]:
     """What a model reads besides models: sources, seeds and tables of the landing."""
-    return {t for t in tables(model.query) if t.database in (SOURCES, SEEDS, "landing", "events")}
+    read = {table for query in model.queries for table in tables(query)}
+    return {t for t in read if t.database in (SOURCES, SEEDS, "landing", "events")}
 
 
 def frame(results: Sequence[Built]) -> pd.DataFrame:

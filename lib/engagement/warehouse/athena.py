@@ -56,6 +56,7 @@ from engagement.warehouse.base import (
     T,
     WarehouseError,
     appended,
+    arrow_type,
     columns_of,
     fields_table,
     fitted,
@@ -1046,19 +1047,12 @@ class _AthenaSession:
         return inner.subquery(exp.to_identifier(alias, quoted=True), copy=False)
 
 
-_ARROW_OF = {
-    "varchar": pa.string(),
-    "bigint": pa.int64(),
-    "double": pa.float64(),
-    "boolean": pa.bool_(),
-    "timestamp(3)": pa.timestamp("ms"),
-    "decimal(38,0)": pa.decimal128(38, 0),
-}
+_PLAIN = {"varchar", "bigint", "double", "boolean", "timestamp(3)", "decimal(38,0)"}
 
 
 def _schema(columns: Mapping[str, str]) -> pa.Schema:
     """Arrow's types of columns, by their Athena types."""
-    return pa.schema([(name, _ARROW_OF[kind.replace(" ", "")]) for name, kind in columns.items()])
+    return pa.schema([(name, arrow_type(kind)) for name, kind in columns.items()])
 
 
 def _is_small(table: Mapping[str, Any]) -> bool:
@@ -1075,7 +1069,7 @@ def _is_small(table: Mapping[str, Any]) -> bool:
 
 def _are_plain(kinds: Iterable[str]) -> bool:
     """Whether columns of these types can be read and written here."""
-    return all(kind.replace(" ", "") in _ARROW_OF for kind in kinds)
+    return all(kind.replace(" ", "") in _PLAIN for kind in kinds)
 
 
 def _quote(name: str) -> str:

@@ -9,6 +9,7 @@ Athena's dialect, as a text or as a sqlglot tree.
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -669,6 +670,28 @@ def frame(table: pa.Table) -> pd.DataFrame:
             lists = [None if v is None else list(v) for v in result[name]]
             result[name] = pd.Series(lists, index=result.index, dtype=object)
     return result
+
+
+_ARROW_TYPES = {
+    "varchar": pa.string(),
+    "bigint": pa.int64(),
+    "integer": pa.int32(),
+    "double": pa.float64(),
+    "boolean": pa.bool_(),
+    "date": pa.date32(),
+    "timestamp(3)": pa.timestamp("ms"),
+}
+
+
+def arrow_type(kind: str) -> pa.DataType | None:
+    """Arrow's type of a column of rows that are here, by its Athena type; ``None`` where none is.
+
+    What :meth:`Session.rows` takes: plain values and decimals, no arrays.
+    """
+    decimal = re.fullmatch(r"decimal\((\d+), ?(\d+)\)", kind)
+    if decimal:
+        return pa.decimal128(int(decimal[1]), int(decimal[2]))
+    return _ARROW_TYPES.get(kind)
 
 
 _APPENDED = {
