@@ -52,7 +52,7 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=1_000_000, help="about so many")
     parser.add_argument("--repeat", type=int, default=3, help="the least of so many runs counts")
     parser.add_argument("--parts", nargs="*", default=["contest", "increments"])
-    parser.add_argument("--memory-limit", default="750MB", help="of DuckDB, for the part 'large'")
+    parser.add_argument("--memory-limit", default="4GB", help="for the part 'large'")
     given = parser.parse_args()
     data.CACHE.mkdir(parents=True, exist_ok=True)
     parts: dict[str, Callable[[], list[dict[str, Any]]]] = {

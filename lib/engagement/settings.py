@@ -139,7 +139,10 @@ class DuckDB(_Section):
     """The embedded engine: one local file.
 
     ``wait_seconds`` is how long to wait for another process that holds the file.
-    ``memory_limit`` (as ``4GB``) and ``threads`` bound what a statement may use.
+    ``memory_limit`` (as ``4GB``) bounds what a notebook's process may use, with what Python holds
+    of the landing while it is read; left out, it is half of the machine's memory, or of what its
+    control group allows. What does not fit is spilled to disk, beside the file. ``threads`` is how
+    many a statement may use.
     """
 
     path: str = "warehouse/engagement.duckdb"
