@@ -355,9 +355,13 @@ class Models(_Section):
     (``known_sources.csv``, ``channel_rules.csv``, ``click_ids.csv``, …). A row whose key the table
     has replaces that row, a row with another key is added, and a row with nothing but a key removes
     the table's row.
+
+    ``stale`` says what happens where a notebook reads tables that were built with other parameters
+    than its own: it stops and says which (``refuse``), or builds them again (``rebuild``).
     """
 
     seeds: str | None = Field(default=None, min_length=1)
+    stale: Literal["refuse", "rebuild"] = "refuse"
 
     @field_validator("seeds")
     @classmethod

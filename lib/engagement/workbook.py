@@ -22,9 +22,11 @@ from IPython.core.pylabtools import select_figure_formats
 from IPython.display import Markdown
 
 from engagement import private
+from engagement.models.provenance import MARTS
 from engagement.moments import AsOf, in_words, resolve_as_of
 from engagement.settings import Settings, load_settings
 from engagement.warehouse import Table, Warehouse, WarehouseError, costs, open_warehouse
+from engagement.warehouse.dialect import parse, tables
 
 logger = logging.getLogger("engagement")
 
@@ -52,6 +54,7 @@ class Workbook:
         self._run_id = os.environ.get(RUN_VARIABLE) or INTERACTIVE
         self.folder = settings.path(settings.run.directory) / self._run_id
         self.warehouse.log.notebook = _notebook()
+        self._required: set[str] = set()
         self._costs_id = self._run_id
         if self._run_id == INTERACTIVE:
             self._costs_id = f"{new_run_id()}-{INTERACTIVE}"
@@ -63,7 +66,24 @@ class Workbook:
         values: dict[str, Any] = {"timezone": self.settings.timezone, **(parameters or {})}
         if ":as_of" in sql:
             values.setdefault("as_of", self.as_of.day)
-        return self.warehouse.query(sql, values)
+        tree = parse(sql)
+        marts = {table.name for table in tables(tree) if table.database == MARTS}
+        self.require(*sorted(marts - self._required))
+        return self.warehouse.query(tree, values)
+
+    def require(self, *models: str) -> None:
+        """See to it that models' tables were built with this notebook's parameters.
+
+        Raises
+        ------
+        ModelError
+            When one was not: which of the parameters differ, and what to do.
+        """
+        if models:
+            from engagement.models.runner import require
+
+            require(self.warehouse, self.settings, self.as_of, models)
+            self._required |= set(models)
 
     def table(self, name: str, *, limit: int = 10, order_by: str = "1") -> pd.DataFrame:
         """Show the first rows of a table, in the order of ``order_by``."""

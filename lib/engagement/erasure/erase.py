@@ -473,7 +473,7 @@ class _Erasure:
         if not only:
             return
         try:
-            built = build(self._warehouse, self._settings, as_of, layers, only=only)
+            built = build(self._warehouse, self._settings, as_of, layers, only=only, stale="ignore")
             self.receipt.models = dict(Counter(one.status for one in built))
         except ModelError as error:
             self._drop_stale(only, str(error))

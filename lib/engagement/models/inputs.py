@@ -382,6 +382,21 @@ _SETTINGS_SEEDS = {
 }
 """Seeds that come from the parameters."""
 
+SEED_KEYS = {
+    "exchange_rates": "currency.rates",
+    "rfm_thresholds": "customers",
+    "personalize_event_types": "personalize.event_types",
+}
+"""The key of the setting that each of these comes from."""
+
+
+def seed_setting(name: str, settings: Settings) -> Any:
+    """The setting that a seed comes from, as plain values."""
+    value: Any = settings
+    for part in SEED_KEYS[name].split("."):
+        value = getattr(value, part)
+    return value.model_dump() if hasattr(value, "model_dump") else value
+
 
 def check_seeds(settings: Settings) -> None:
     """Read every file of the team's folder of seeds, before any model needs it.

@@ -25,14 +25,14 @@ from graphlib import CycleError, TopologicalSorter
 from importlib import metadata, resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlglot import exp
 
-from engagement.models import inputs
+from engagement.models import inputs, provenance
 from engagement.models.inputs import SEEDS, SOURCES, InputError, expand, parameters
 from engagement.moments import AsOf
 from engagement.settings import Settings, SettingsError, read_yaml
@@ -341,8 +341,12 @@ def build(
     layers: Sequence[str],
     *,
     only: Sequence[str] | None = None,
+    stale: Literal["refuse", "rebuild", "ignore"] | None = None,
 ) -> list[Built]:
     """Build, check and publish the models of some layers, or ``only`` some of those.
+
+    What they read of other layers has to have been built with the same settings. ``stale`` says
+    what to do where it was not (left out: what ``models.stale`` says).
 
     Returns
     -------
@@ -354,7 +358,8 @@ def build(
     ModelError
         When a check found offending rows or a query could not be run, after everything that does
         not depend on it was built; or, before anything is built, when a model is asked for that
-        there is not, or one reads another that does not exist yet.
+        there is not, or one reads another that does not exist yet, or that was built with other
+        settings.
     SettingsError
         When the team's own seeds cannot be used, before anything is built.
     """
@@ -378,6 +383,7 @@ def build(
                     f"{model.table} reads {', '.join(f'marts.{name}' for name in missing)}, which "
                     "does not exist yet: run the earlier notebooks first"
                 )
+        chosen = _with_stale(session, settings, values, chosen, stale or settings.models.stale)
 
         def build_one(lane: int, model: Model) -> Built:
             del lane
@@ -395,6 +401,72 @@ def build(
     if failed:
         raise ModelError(_report(results, failed))
     return results
+
+
+def _with_stale(
+    session: Session,
+    settings: Settings,
+    values: dict[str, Any],
+    chosen: list[Model],
+    stale: str,
+) -> list[Model]:
+    """The models to build, with those that were built with other settings if these may be."""
+    own = {model.name for model in chosen}
+    read = set().union(*(model.needs for model in chosen)) - own
+    found = provenance.mismatches(session, settings, values, read) if stale != "ignore" else []
+    if not found:
+        return chosen
+    if stale == "refuse":
+        raise ModelError(_stale(found))
+    return in_order([*chosen, *_with_needs(found, own)])
+
+
+def _with_needs(found: Sequence[provenance.Mismatch], besides: Collection[str] = ()) -> list[Model]:
+    """The models of mismatches, and all that these read, besides some."""
+    everything = models()
+    wanted, waiting = set[str](), {one.table.name for one in found}
+    while waiting:
+        wanted |= waiting
+        waiting = set().union(*(everything[name].needs for name in waiting)) - wanted
+    return [model for name, model in everything.items() if name in wanted - set(besides)]
+
+
+def _stale(found: Sequence[provenance.Mismatch]) -> str:
+    return (
+        "What this reads was built with other parameters:\n"
+        f"{provenance.explained(found)}\n"
+        "Run the earlier notebooks with these parameters first ('engagement run' does), or let "
+        "them be built again: models.stale: rebuild"
+    )
+
+
+def require(
+    warehouse: Warehouse, settings: Settings, as_of: AsOf | date, names: Collection[str]
+) -> None:
+    """See to it that models' tables that are about to be read were built with these settings.
+
+    Where they were not, they are built again if ``models.stale`` says so.
+
+    Raises
+    ------
+    ModelError
+        When they were not, and may not be; or when one of them does not exist.
+    """
+    values = parameters(settings, as_of)
+    with warehouse.session() as session:
+        missing = sorted(set(names) - set(session.tables(MARTS)))
+        found = provenance.mismatches(session, settings, values, names)
+    if missing:
+        raise ModelError(
+            f"{Table(MARTS, missing[0])} does not exist yet: run the earlier notebooks"
+        )
+    if found and settings.models.stale == "refuse":
+        raise ModelError(_stale(found))
+    if found:
+        again = _with_needs(found)
+        layers = sorted({model.layer for model in again})
+        only = [model.name for model in again]
+        build(warehouse, settings, as_of, layers, only=only, stale="ignore")
 
 
 _STOPS = ("failed", "skipped")
@@ -452,8 +524,8 @@ def _version(
     """What a model's table depends on, as a short text: the same, and it need not be built again.
 
     That is its queries and checks as they stand, the text of its function and the versions of the
-    packages that it names, the parameters, and the versions of what it reads; ``None`` where some
-    table that it reads has no version, because others made it.
+    packages that it names, the settings that these use, and the versions of what it reads; ``None``
+    where some table that it reads has no version, because others made it.
     """
     queries = [*model.queries, *model.checks.values()]
     expanded = [expand(query, session, settings) for query in queries]
@@ -464,14 +536,20 @@ def _version(
         if there is None and session.columns(table):
             return None
         versions[str(table)] = there.version if there else ""
+    own = provenance.used(queries, expanded)
+    now = provenance.current(settings, values)
+    built_with = {key: now[key] for key in own}
+    for text in versions.values():
+        built_with = {**provenance.built_with(text), **built_with}
     decisive = [
         model.document.model_dump_json(),
-        json.dumps(values, default=str, sort_keys=True),
+        json.dumps({key: now[key] for key in sorted(own)}),
         json.dumps(versions),
         *(query.sql(dialect="athena", copy=False) for query in expanded),
         *(_python_text(model.document.python, model.table) if model.document.python else ()),
     ]
-    return hashlib.sha256("\0".join(decisive).encode()).hexdigest()[:32]
+    digest = hashlib.sha256("\0".join(decisive).encode()).hexdigest()[:32]
+    return provenance.version(digest, built_with)
 
 
 def _python_text(python: PythonFunction, table: Table) -> Iterator[str]:

@@ -1,0 +1,142 @@
+"""Which settings a model's table was built with, so that tables of different ones never mix.
+
+A table's version is a digest of everything it depends on, followed by the settings among that: those
+which its own queries use, and those of the tables it reads. So a change of ``funnel.window_days``
+leaves the tables of 03 as they are, and a notebook that finds tables of another time zone can say so.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlglot import exp
+
+from engagement.models import inputs
+from engagement.models.inputs import SEEDS, SOURCES
+from engagement.settings import Events, Settings
+from engagement.warehouse.base import Session
+from engagement.warehouse.dialect import Table
+
+MARTS = "marts"
+
+_KEYS = {
+    "as_of": "as_of",
+    "as_of_end": "as_of",
+    "seen_before": "as_of",
+    "last_whole_day": "as_of",
+    "timezone": "timezone",
+    "session_gap_minutes": "sessions.gap_minutes",
+    "session_silence_hours": "sessions.silence_hours",
+    "max_users_per_device": "identity.max_users_per_device",
+    "placeholder_ids": "identity.placeholder_ids",
+    "own_domains": "traffic.own_domains",
+    "exclude_bots": "metrics.exclude_bots",
+    "settling_days": "metrics.settling_days",
+    "unanswered_is_yes": "consent.unanswered",
+    "reporting_currency": "currency.reporting",
+    "funnel_window_days": "funnel.window_days",
+    "lookback_days": "attribution.lookback_days",
+    "attribution_reset": "attribution.reset",
+}
+"""The key of the setting that each parameter of a model comes from."""
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """A setting that a table was built with, and what it is now."""
+
+    table: Table
+    key: str
+    before: str
+    now: str
+
+
+def current(settings: Settings, values: Mapping[str, Any]) -> dict[str, str]:
+    """Every setting that a model may hang on, by key, as text."""
+    found = {_KEYS[name]: "" for name in values}
+    moment = values["as_of"], values["seen_before"]
+    for name, value in values.items():
+        found[_KEYS[name]] = _text(moment if _KEYS[name] == "as_of" else value)
+    for name in Events.model_fields:
+        found[f"events.{name}"] = _text(getattr(settings.events, name).model_dump())
+    found["consent.traits"] = _text(settings.consent.traits)
+    for seed, key in inputs.SEED_KEYS.items():
+        found[key] = _text(inputs.seed_setting(seed, settings))
+    return found
+
+
+def used(queries: Iterable[exp.Query], expanded: Iterable[exp.Query]) -> set[str]:
+    """Keys of the settings that queries hang on, as they stand and with their inputs put in."""
+    keys = {
+        _KEYS[mark.name] for query in expanded for mark in query.find_all(exp.Placeholder)
+        if mark.name in _KEYS
+    }  # fmt: skip
+    for query in queries:
+        for node in query.find_all(exp.Table):
+            if node.db == SOURCES and node.name in Events.model_fields:
+                keys.add(f"events.{node.name}")
+            if node.db == SOURCES and node.name == "identifies":
+                keys.add("consent.traits")
+            if node.db == SEEDS and node.name in inputs.SEED_KEYS:
+                keys.add(inputs.SEED_KEYS[node.name])
+    return keys
+
+
+def version(digest: str, built_with: Mapping[str, str]) -> str:
+    """A table's version as it is published."""
+    return f"{digest} {json.dumps(built_with, sort_keys=True, ensure_ascii=True)}"
+
+
+def built_with(version: str) -> dict[str, str]:
+    """The settings of a published version; empty where it names none."""
+    _, _, text = version.partition(" ")
+    if not text.startswith("{"):
+        return {}
+    found: dict[str, str] = json.loads(text)
+    return found
+
+
+def mismatches(
+    session: Session, settings: Settings, values: Mapping[str, Any], names: Collection[str]
+) -> list[Mismatch]:
+    """Settings that some models' tables were built with and that are others now."""
+    now = current(settings, values)
+    found = []
+    for name in sorted(names):
+        table = Table(MARTS, name)
+        there = session.published(table)
+        before = built_with(there.version) if there else {}
+        found += [
+            Mismatch(table, key, value, now.get(key, ""))
+            for key, value in before.items()
+            if now.get(key) != value
+        ]
+    return found
+
+
+def explained(found: Collection[Mismatch]) -> str:
+    """Mismatches in words: each setting once, with the tables it is about."""
+    lines = []
+    for key in sorted({one.key for one in found}):
+        own = [one for one in found if one.key == key]
+        tables = ", ".join(str(one.table) for one in own[:3]) + (" …" if len(own) > 3 else "")
+        lines.append(
+            f"  - {key}: {_short(own[0].before)} before, {_short(own[0].now)} now ({tables})"
+        )
+    return "\n".join(lines)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, tuple) and len(value) == 2 and hasattr(value[0], "isoformat"):
+        day, before = value
+        return f"{day.isoformat()} (received before {before.isoformat(sep=' ')} UTC)"
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, default=str, sort_keys=True)
