@@ -155,7 +155,7 @@ def test_bots_that_are_on_no_list_are_told_by_how_they_present_themselves(bench:
         [
             f"{chrome} AcmePriceBot/1.0",
             f"{chrome} (+https://shop.example/why-we-read-you)",
-            f"{chrome} somebody@shop.com",
+            f"{chrome} somebody@example.com",
             f"{_WINDOWS} AppleWebKit/537.36 (KHTML, like Gecko; compatible; Acme/1.0) Chrome/150",
             "Mozilla/5.0 (compatible; Acme/1.0)",
         ],
