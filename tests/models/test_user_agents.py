@@ -169,6 +169,11 @@ def test_a_bot_that_names_a_telephone_is_a_bot(bench: Bench) -> None:
     assert [row["is_bot"] for row in found.values()] == ["false", "true"]
 
 
+def test_a_bots_own_name_is_no_browser(bench: Bench) -> None:
+    found = read(bench, ["Mozilla/5.0 (compatible; Googlebot/2.1)", "python-requests/2.32.0"])
+    assert {row["browser"] for row in found.values()} == {""}
+
+
 def test_any_text_can_be_read(bench: Bench) -> None:
     odd = ["(", "Mozilla/5.0 (" * 5_000, "$1", "\\1", "é\u2028\n", "x" * 100_000, " "]
     assert read(bench, odd).keys() == set(odd)

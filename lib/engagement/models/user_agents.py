@@ -104,7 +104,10 @@ class Reader:
         device = self._device.extract(text)
         about = f"{lower}\ndevice={device.brand} {device.model}" if device else lower
         kind = self._rules["device"](f"{about}\nos={system}".lower())
-        return self._is_bot(bare), _known(kind), _known(browser), _known(system)
+        is_bot = self._is_bot(bare)
+        if is_bot and browser and self._is_bot(browser):
+            browser = None  # a bot's own name is no browser
+        return is_bot, _known(kind), _known(browser), _known(system)
 
     def _is_bot(self, bare: str) -> bool:
         own = self._rules["bot"](bare.lower())
