@@ -155,7 +155,7 @@ def test_bots_that_are_on_no_list_are_told_by_how_they_present_themselves(bench:
         [
             f"{chrome} AcmePriceBot/1.0",
             f"{chrome} (+https://shop.example/why-we-read-you)",
-            f"{chrome} somebody@shop.com",
+            f"{chrome} somebody@example.com",
             f"{_WINDOWS} AppleWebKit/537.36 (KHTML, like Gecko; compatible; Acme/1.0) Chrome/150",
             "Mozilla/5.0 (compatible; Acme/1.0)",
         ],
@@ -167,6 +167,11 @@ def test_a_bot_that_names_a_telephone_is_a_bot(bench: Bench) -> None:
     text = f"Mozilla/5.0 (Linux; Android 9; CUBOT X30) {_CHROME} Mobile Safari/537.36"
     found = read(bench, [text, f"{text} (compatible; Googlebot/2.1)"])
     assert [row["is_bot"] for row in found.values()] == ["false", "true"]
+
+
+def test_a_bots_own_name_is_no_browser(bench: Bench) -> None:
+    found = read(bench, ["Mozilla/5.0 (compatible; Googlebot/2.1)", "python-requests/2.32.0"])
+    assert {row["browser"] for row in found.values()} == {""}
 
 
 def test_any_text_can_be_read(bench: Bench) -> None:

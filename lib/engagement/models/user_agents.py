@@ -32,14 +32,13 @@ class _First:
     def __init__(self, patterns: Iterable[tuple[str, str]]) -> None:
         from ua_parser_rs import UserAgentExtractor
 
-        # The matcher gives texts made of "$1" and blanks at the ends; a number stays a number.
-        self._values: list[str] = []
-        rows = []
-        for pattern, value in patterns:
-            # The group is for the matcher, which puts the first one in the place of no family.
-            rows.append((pattern, str(len(self._values)), None, None, None, None))
-            self._values.append(value)
-        self._matcher = UserAgentExtractor(rows)
+        ordered = list(patterns)
+        self._values = [value for _, value in ordered]
+        # Numbers take the families' place: in a value, the matcher would fill in "$1".
+        self._matcher = UserAgentExtractor(
+            (pattern, str(number), None, None, None, None)
+            for number, (pattern, _) in enumerate(ordered)
+        )
 
     def __call__(self, text: str) -> str | None:
         found = self._matcher.extract(text)
@@ -104,7 +103,10 @@ class Reader:
         device = self._device.extract(text)
         about = f"{lower}\ndevice={device.brand} {device.model}" if device else lower
         kind = self._rules["device"](f"{about}\nos={system}".lower())
-        return self._is_bot(bare), _known(kind), _known(browser), _known(system)
+        is_bot = self._is_bot(bare)
+        if is_bot and browser and self._is_bot(browser):
+            browser = None  # a bot's own name is no browser
+        return is_bot, _known(kind), _known(browser), _known(system)
 
     def _is_bot(self, bare: str) -> bool:
         own = self._rules["bot"](bare.lower())
