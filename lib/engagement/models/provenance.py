@@ -1,8 +1,9 @@
 """Which settings a model's table was built with, so that tables of different ones never mix.
 
-A table's version is a digest of everything it depends on, followed by the settings among that: those
-which its own queries use, and those of the tables it reads. So a change of ``funnel.window_days``
-leaves the tables of 03 as they are, and a notebook that finds tables of another time zone can say so.
+A table's version is a digest of everything it depends on, followed by the settings among that:
+those which its own queries use, and those of the tables it reads. So a change of
+``funnel.window_days`` leaves the tables of 03 as they are, and a notebook that finds tables of
+another time zone can say so.
 """
 
 from __future__ import annotations

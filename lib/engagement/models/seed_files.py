@@ -63,9 +63,14 @@ SEEDS: dict[str, Seed] = {
     "user_agent_rules": Seed(
         key=("attribute", "precedence"),
         required=("value", "pattern"),
+        choices={"attribute": ("bot", "harmless", "device", "browser", "os")},
     ),
     "user_agent_bot_exceptions": Seed(key=("entry",), required=("reason",)),
-    "user_agent_families": Seed(key=("attribute", "family"), required=("name",)),
+    "user_agent_families": Seed(
+        key=("attribute", "family"),
+        required=("name",),
+        choices={"attribute": ("browser", "os")},
+    ),
 }
 """Every seed that a team may extend or override."""
 
