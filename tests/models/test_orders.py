@@ -463,7 +463,7 @@ def test_what_is_out_of_bounds_has_no_money_and_is_counted(bench: Bench) -> None
 
 
 def test_an_amount_that_is_not_used_does_no_harm(make_bench: Any) -> None:
-    """At 10^7 per unit a revenue of 5 x 10^9 is too large for the table; the total is what counts."""
+    """At 10^7 per unit a revenue of 5 x 10^9 is too large for the table; the total counts."""
     bench = make_bench(currency__rates={"XAU": "10000000"})
     sent = {"total": 2.0, "revenue": 5e9, "subtotal": 5e9, "currency": "XAU"}
     tell(bench, completed=[{"order_id": "o1", **sent}])
