@@ -102,7 +102,7 @@ def test_who_is_not_in_the_file_is_listed_with_the_reasons(
         assert list(csv.reader(stream)) == [
             ["person_id", "channel", "what", "reason"],
             ["ben", "", "person", "no channel reaches this person"],
-            ["ben", "email", "address", "the person said no"],
+            ["ben", "email", "address", "the latest answer was not yes"],
         ]
 
 

@@ -165,7 +165,7 @@ def test_who_must_not_be_contacted_is_left_out_and_listed(
     )
     assert [row[0] for row in table(done)[1]] == ["ann-email"]
     assert rejects(done) == [
-        ("ben", "email", "endpoint", "the person said no"),
+        ("ben", "email", "endpoint", "the latest answer was not yes"),
         ("cat", "email", "endpoint",
          "the person never answered, and consent.unanswered is deny"),
     ]  # fmt: skip
@@ -188,7 +188,7 @@ def test_or_they_are_marked_as_opted_out_with_nothing_but_their_address(
         ("ann-email", "NONE", 6),
         ("ben-email", "ALL", 5),
     ]
-    assert rejects(done) == [("cat", "email", "endpoint", "the person said no")]
+    assert rejects(done) == [("cat", "email", "endpoint", "the latest answer was not yes")]
 
 
 def test_the_file_says_one_thing_of_an_address(

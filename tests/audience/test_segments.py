@@ -213,6 +213,18 @@ def test_people_for_whom_the_condition_is_true(
     assert found.customers == 3
 
 
+def test_a_window_in_hours_counts_back_from_the_as_of_moment(make_shop: MakeShop) -> None:
+    """Ben was last seen at 12:00: within six hours of 18:00, not of 18:00:00.001."""
+    shop = make_shop(PEOPLE)
+    where = "last_seen_at >= date_add('hour', -6, :as_of_end)"
+    for moment, expected in (("18:00:00", ["ben"]), ("18:00:00.001", [])):
+        end = datetime.fromisoformat(f"2026-01-31 {moment}")
+        found = segments.select(shop, segment(where), AS_OF, end)
+        assert [row["person_id"] for row in found.rows()] == expected
+    with pytest.raises(AudienceError, match=r"':as_of_end' is used, but the moment .* not given"):
+        segments.select(shop, segment(where), AS_OF)
+
+
 def test_what_a_segment_asks_for_comes_along_as_plain_values(make_shop: MakeShop) -> None:
     asked = segment("true", attributes=["plan"], metrics=["spend_total", "orders_total"])
     rows = segments.select(make_shop(PEOPLE), asked, AS_OF).rows()

@@ -23,22 +23,34 @@ def credit(order: str, day: str, channel: str, revenue: str | None, **more: Any)
         "campaign": "(not set)",
         "is_converted": revenue is not None,
         "status": "completed",
-        "credit": 1.0,
+        "credit": Decimal(1),
         "revenue": None if revenue is None else Decimal(revenue),
+        "net_revenue": None if revenue is None else Decimal(revenue),
         **more,
     }
 
 
-def give(bench: Any, *rows: dict[str, Any]) -> None:
-    """Give the credits, and orders that they exactly share out."""
+def give(bench: Any, *rows: dict[str, Any], channels: dict[str, Any] | None = None) -> None:
+    """Give the credits, orders that they exactly share out, and the same by channel."""
     bench.given("marts.attribution_credits", rows)
-    revenue: dict[str, Decimal | None] = {}
+    orders: dict[str, dict[str, Any]] = {}
     for row in rows:
-        before = revenue.get(row["order_id"])
-        revenue[row["order_id"]] = row["revenue"] if before is None else before + row["revenue"]
+        money = {key: row[key] for key in ("revenue", "net_revenue")}
+        same = orders.setdefault(
+            row["order_id"],
+            {"order_id": row["order_id"], "status": row["status"], "is_bot": False}
+            | dict.fromkeys(money),
+        )
+        for key, value in money.items():
+            if value is not None:
+                same[key] = (same[key] or 0) + value
+    bench.given("marts.orders", [*orders.values()])
+    sums = {
+        key: sum(order[key] or 0 for order in orders.values()) for key in ("revenue", "net_revenue")
+    }
     bench.given(
-        "marts.orders",
-        [{"order_id": name, "revenue": money, "is_bot": False} for name, money in revenue.items()],
+        "marts.channel_performance",
+        [{"channel": "Email", "orders": len(orders), **sums, **(channels or {})}],
     )
 
 
@@ -63,18 +75,19 @@ def test_credits_add_up_by_day_and_source(bench: Any) -> None:
     ]
 
 
-def test_the_average_is_over_orders_that_stand_and_whose_worth_is_known(bench: Any) -> None:
+def test_the_average_is_over_orders_whose_worth_is_known(bench: Any) -> None:
+    """And of revenue, whatever was refunded."""
     give(
         bench,
         credit("o1", "2026-01-01", "Email", "10.00"),
-        credit("o2", "2026-01-01", "Email", "0.00", status="cancelled"),
+        credit("o2", "2026-01-01", "Email", "6.00", status="refunded", net_revenue=Decimal(0)),
         credit("o3", "2026-01-01", "Email", None),
     )
     bench.build("attribution_last_touch")
     assert bench.rows(
-        "select orders, credits, valued_credits, revenue, average_order_value"
+        "select orders, credits, valued_credits, revenue, net_revenue, average_order_value"
         " from marts.attribution_last_touch"
-    ) == [(3, 3.0, 1.0, Decimal("10.00"), 10.0)]
+    ) == [(3, 3.0, 2.0, Decimal("16.00"), Decimal("10.00"), 8.0)]
 
 
 def test_worth_unknown_throughout_is_no_revenue(bench: Any) -> None:
@@ -88,8 +101,8 @@ def test_worth_unknown_throughout_is_no_revenue(bench: Any) -> None:
 def test_shares_of_an_order_add_up_to_it(bench: Any) -> None:
     give(
         bench,
-        credit("o1", "2026-01-01", "Email", "4.00", credit=0.4),
-        credit("o1", "2026-01-01", "Email", "6.00", credit=0.6, touch_number=2),
+        credit("o1", "2026-01-01", "Email", "4.00", credit=Decimal("0.400000")),
+        credit("o1", "2026-01-01", "Email", "6.00", credit=Decimal("0.600000"), touch_number=2),
     )
     bench.build("attribution_last_touch")
     assert bench.rows("select orders, credits, revenue from marts.attribution_last_touch") == [
@@ -97,8 +110,19 @@ def test_shares_of_an_order_add_up_to_it(bench: Any) -> None:
     ]
 
 
-def test_revenue_that_is_lost_on_the_way_stops_the_table(bench: Any) -> None:
-    bench.given("marts.attribution_credits", [credit("o1", "2026-01-01", "Email", "9.99")])
-    bench.given("marts.orders", [{"order_id": "o1", "revenue": Decimal("10.00"), "is_bot": False}])
-    with pytest.raises(ModelError, match="revenue is that of the orders"):
+@pytest.mark.parametrize("money", ["revenue", "net_revenue"])
+def test_money_that_is_lost_on_the_way_stops_the_table(bench: Any, money: str) -> None:
+    lost = credit("o1", "2026-01-01", "Email", "10.00")
+    give(bench, lost)
+    bench.given("marts.attribution_credits", [lost | {money: Decimal("9.99")}])
+    with pytest.raises(ModelError, match="credits and money are those of the orders"):
+        bench.build("attribution_last_touch")
+
+
+@pytest.mark.parametrize(
+    "other", [{"revenue": Decimal("9.99")}, {"net_revenue": Decimal("9.99")}, {"orders": 2}]
+)
+def test_channels_with_another_total_stop_the_table(bench: Any, other: dict[str, Any]) -> None:
+    give(bench, credit("o1", "2026-01-01", "Email", "10.00"), channels=other)
+    with pytest.raises(ModelError, match="channels and attribution agree in total"):
         bench.build("attribution_last_touch")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -94,6 +95,18 @@ def test_only_absence_is_silence(bench: Bench, text: str | None) -> None:
     assert bench.rows("select consent_email, consent_email_at from marts.profiles") == [
         (None, None)
     ]
+
+
+def test_a_team_adds_its_own_words(make_bench: Callable[..., Bench], tmp_path: Path) -> None:
+    """In its folder of seeds; written with hyphens or underscores, they are compared alike."""
+    tmp_path.joinpath("consent_words.csv").write_text(
+        "word,is_yes\nEin-Verstanden,true\nallow,\nopt-in,false\n", encoding="utf-8"
+    )
+    bench = make_bench(models__seeds=str(tmp_path))
+    assert read(bench, "ein_verstanden") == [("ein verstanden", True, True)]
+    assert read(bench, "allow") == [("allow", False, False)]
+    # Listed as a yes by us and as a no by them: no.
+    assert read(bench, "opt in") == [("opt in", False, True)]
 
 
 def test_the_latest_answer_counts_per_channel(bench: Bench) -> None:

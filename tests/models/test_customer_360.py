@@ -925,8 +925,25 @@ def test_attributes_come_from_the_profile(bench: Bench) -> None:
     )
 
 
+def test_what_silence_means_is_a_setting(make_bench: Any) -> None:
+    for unanswered, reachable in (("deny", None), ("allow", "email")):
+        bench = make_bench(consent__unanswered=unanswered)
+        build(
+            bench,
+            profiles=[
+                {
+                    "person_id": "p1",
+                    "email": "test.person@example.com",
+                    "phone": "+1-555-0100",
+                    "consent_sms": False,
+                }
+            ],
+        )
+        assert customer(bench, "reachable_channels, consent_email") == (reachable, None)
+
+
 def test_a_channel_needs_an_address_and_a_consent(bench: Bench) -> None:
-    """Who never answered is addressable only: the audience decides. No address, no channel."""
+    """Who never answered is addressable only, by default. No address, no channel."""
     everything = {"email": "test.person@example.com", "phone": "+1-555-0100"}
     yes = {"consent_email": True, "consent_sms": True, "consent_push": True}
     build(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -36,7 +36,7 @@ class Outcome(StrEnum):
 
 MEANING = {
     Outcome.NO_ADDRESS: "no address is known",
-    Outcome.REFUSED: "the person said no",
+    Outcome.REFUSED: "the latest answer was not yes",
     Outcome.UNANSWERED: "the person never answered, and consent.unanswered is deny",
     Outcome.BAD_ADDRESS: "the address cannot be used",
     Outcome.REFUSED_ELSEWHERE: "another person with this address said no",
@@ -213,12 +213,16 @@ def summary(selection: Selection, found: Iterable[Contact]) -> pd.DataFrame:
 
 
 def overview(
-    warehouse: Warehouse, chosen: Iterable[Segment], as_of: date, unanswered: Unanswered
+    warehouse: Warehouse,
+    chosen: Iterable[Segment],
+    as_of: date,
+    unanswered: Unanswered,
+    as_of_end: datetime | None = None,
 ) -> pd.DataFrame:
     """Several segments beside each other: people, and how many of them each channel reaches."""
     rows = []
     for segment in chosen:
-        selection = select(warehouse, segment, as_of)
+        selection = select(warehouse, segment, as_of, as_of_end)
         found = contacts(selection, unanswered)
         for channel in segment.channels:
             outcomes = [contact.outcome for contact in found if contact.channel == channel]

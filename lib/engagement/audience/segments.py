@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -52,8 +52,9 @@ PERSON_COLUMNS = (
 
 _NUM, _TEXT, _TIME, _BOOL = "a number", "text", "a date or time", "true or false"
 
-PARAMETERS = {"as_of": "date"}
-"""What a condition may use as ``:name``, and its type."""
+PARAMETERS = {"as_of": "date", "as_of_end": "timestamp(3)"}
+"""What a condition may use as ``:name``, and its type: the day that the table stands for, and the
+moment in UTC up to which it sees. Windows in hours count back from that moment."""
 
 
 class AudienceError(ValueError):
@@ -222,7 +223,7 @@ def condition(where: str) -> exp.Expr:
         raise ValueError(str(error).splitlines()[0]) from None
     problems = sorted(set(_unwanted(tree)))
     try:
-        check(tree, source="the condition")
+        check(tree, source="the condition", parameters=PARAMETERS)
     except DialectError as error:
         problems += [line.removeprefix("  - ") for line in str(error).splitlines()[1:]]
     if problems:
@@ -423,13 +424,18 @@ def plain_values(column: pd.Series) -> list[Any]:
     return [v.to_pydatetime() if isinstance(v, pd.Timestamp) else v for v in found]
 
 
-def select(warehouse: Warehouse, segment: Segment, as_of: date) -> Selection:
+def select(
+    warehouse: Warehouse, segment: Segment, as_of: date, as_of_end: datetime | None = None
+) -> Selection:
     """Find the people of a segment.
 
     Parameters
     ----------
     as_of
         The day that the customer table stands for; ``:as_of`` in the condition.
+    as_of_end
+        The first moment, as a naive UTC time, that the customer table does not see; ``:as_of_end``
+        in the condition, for windows in hours.
 
     Raises
     ------
@@ -437,6 +443,7 @@ def select(warehouse: Warehouse, segment: Segment, as_of: date) -> Selection:
         When there is no customer table yet, or the segment does not fit it.
     """
     source = f"the segment {segment.name}"
+    values = _values(segment, as_of, as_of_end)
     with warehouse.session() as session:
         there = session.columns(CUSTOMERS)
         if not there:
@@ -448,11 +455,23 @@ def select(warehouse: Warehouse, segment: Segment, as_of: date) -> Selection:
                 [f"{CUSTOMERS} has no column {name}, which exports need" for name in missing],
             )
         checked(segment, there)
-        people = session.query(query(segment), {"as_of": as_of}, label=f"segment {segment.name}")
+        people = session.query(query(segment), values, label=f"segment {segment.name}")
         counted = session.query(f"select count(*) as people from {CUSTOMERS}", label="customers")
         refused = {channel: _refused(session, channel) for channel in segment.channels}
     people = people.sort_values("person_id", kind="stable", ignore_index=True)
     return Selection(segment, as_of, people, int(counted["people"].iloc[0]), refused)
+
+
+def _values(segment: Segment, as_of: date, as_of_end: datetime | None) -> dict[str, Any]:
+    """Values of the parameters that a condition uses."""
+    used = {str(node.this) for node in condition(segment.where).find_all(exp.Placeholder)}
+    if "as_of_end" in used and as_of_end is None:
+        raise AudienceError(
+            f"the segment {segment.name}",
+            ["where: ':as_of_end' is used, but the moment up to which data is seen was not given"],
+        )
+    values: dict[str, Any] = {"as_of": as_of, "as_of_end": as_of_end}
+    return {name: values[name] for name in PARAMETERS if name in used}
 
 
 def _refused(session: Session, channel: Channel) -> list[str]:

@@ -1,4 +1,4 @@
-"""Charts of customers: who they are by recency and frequency, and how spend is spread over them.
+"""Charts of customers: buyers by recency and frequency, and how spend is spread over them.
 
 Each takes a frame and gives a figure; :func:`engagement.dashboards.charts.or_words` decides whether
 there is enough to draw.
@@ -20,12 +20,13 @@ _ONE_LINE = 12
 
 
 def recency_and_frequency(frame: pd.DataFrame) -> Figure:
-    """Heat map of customers by recency and frequency score, each cell with its segment.
+    """Heat map of buyers by recency and frequency score, each cell with its segment.
 
     Parameters
     ----------
     frame
-        ``recency_score, frequency_score, rfm_segment, customers``, a row per pair of scores.
+        ``recency_score, frequency_score, rfm_segment, customers``, a row per pair of scores:
+        people with an order that they kept.
     """
     counts = np.zeros((5, 5))
     names = np.full((5, 5), "", dtype=object)
@@ -66,7 +67,7 @@ def recency_and_frequency(frame: pd.DataFrame) -> Figure:
         axes.set_xlabel("Frequency score (5: most orders)")
         axes.set_ylabel("Recency score (5: latest order)")
         whole = MaxNLocator(integer=True)
-        figure.colorbar(mesh, ax=axes, format=style.thousands(), ticks=whole, label="Customers")
+        figure.colorbar(mesh, ax=axes, format=style.thousands(), ticks=whole, label="Buyers")
         style.title(figure, _segments_title(frame))
     return figure
 
@@ -76,10 +77,10 @@ def _segments_title(frame: pd.DataFrame) -> str:
     sums = sums.sort_values(["customers", "rfm_segment"], ascending=[False, True])
     total = float(sums["customers"].sum())
     if total == 0:
-        return "No customer has ordered yet"
+        return "Nobody has bought anything and kept it yet"
     name, largest = str(sums["rfm_segment"].iloc[0]), float(sums["customers"].iloc[0])
     return (
-        f"Of {style.counted(total, 'customer')}, the largest segment is '{name}' with "
+        f"Of {style.counted(total, 'buyer')}, the largest segment is '{name}' with "
         f"{style.number(largest)} ({style.percent(largest / total)})"
     )
 
@@ -90,7 +91,8 @@ def spend_by_customers(frame: pd.DataFrame, *, unit: str) -> Figure:
     Parameters
     ----------
     frame
-        ``spend_total``, a row per customer, none of them negative.
+        ``spend_total``, a row per customer. It is net revenue, so some may be negative: then the
+        others' share passes 100 %, and the curve falls back to it.
     unit
         The currency.
     """
@@ -113,7 +115,7 @@ def spend_by_customers(frame: pd.DataFrame, *, unit: str) -> Figure:
         )
         axes.text(0.72, 0.66, "if all spent alike", color=style.GREY, va="top", fontsize=9)
         axes.set_xlim(0, 1)
-        axes.set_ylim(0, 1.02)
+        axes.set_ylim(min(0, float(shares.min())), 1.02 * max(1, float(shares.max())))
         axes.set_xlabel("Customers, the greatest spend first (share)")
         axes.set_ylabel("Their share of all spend")
         axes.xaxis.set_major_formatter(style.percents())

@@ -52,6 +52,7 @@ SEEDS: dict[str, Seed] = {
         lower=("parameter", "source", "medium", "category"),
         choices={"category": CATEGORIES},
     ),
+    "consent_words": Seed(key=("word",), required=("is_yes",), lower=("word",)),
     "known_sources": Seed(
         key=("name",),
         required=("source", "category"),

@@ -8,7 +8,7 @@
 -- Windows of 7, 30, 90 and 365 days end on the as-of date and hold exactly that many days of the
 -- reporting time zone. What a person never did is 0; what is not known is NULL. Churned at N means
 -- that the last N days saw no event. A channel is addressable with an address for it, and reachable
--- with the person's consent too; what silence means is for the audience to say.
+-- with the person's consent too; the parameter consent.unanswered says what silence means.
 with profiles as (
     select * from marts.profiles
 ),
@@ -124,9 +124,16 @@ select
     nullif(
         array_join(
             array[
-                case when p.email_domain is not null and p.consent_email then 'email' end,
-                case when p.has_phone and p.consent_sms then 'sms' end,
-                case when b.has_mobile_app and p.consent_push then 'push' end
+                case
+                    when p.email_domain is not null and coalesce(p.consent_email, :unanswered_is_yes)
+                        then 'email'
+                end,
+                case
+                    when p.has_phone and coalesce(p.consent_sms, :unanswered_is_yes) then 'sms'
+                end,
+                case
+                    when b.has_mobile_app and coalesce(p.consent_push, :unanswered_is_yes) then 'push'
+                end
             ],
             '|'
         ),

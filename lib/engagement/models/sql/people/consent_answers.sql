@@ -11,8 +11,27 @@ events as (
     select * from marts.person_events
 ),
 
-words as (
+consent_words as (
     select * from seeds.consent_words
+),
+
+-- A team may write its own words with hyphens or underscores: they are compared as answers are.
+listed as (
+    select
+        regexp_replace(
+            regexp_replace(lower(cw.word), '^[ \t\r\n]+|[ \t\r\n]+\z', ''), '[-_ \t\r\n]+', ' '
+        ) as word,
+        cw.is_yes
+    from consent_words as cw
+),
+
+-- Where two rows then say different things of one word, it means no.
+words as (
+    select
+        l.word,
+        bool_and(l.is_yes) as is_yes
+    from listed as l
+    group by l.word
 ),
 
 asked as (
@@ -50,7 +69,7 @@ select
         case
             when w.word is not null or regexp_like(a.answer, '^[a-z][a-z ]{0,38}[a-z]\z') then a.answer
             when regexp_like(a.answer, '^ ?[+]?[0-9]{1,3}([.][0-9]{1,3})?\z') then a.answer
-            when regexp_like(a.answer, '^ ?[+]?[0-9.]+(e ?[0-9]+)?\z') then '(number)'
+            when regexp_like(a.answer, '^ ?[+]?[0-9.]+(e ?[+]?[0-9]+)?\z') then '(number)'
             when regexp_like(a.answer, '^[0-9]{4} [0-9]{2} [0-9]{2}(t|\z)') then '(date or time)'
             when regexp_like(a.answer, '^\[') then '(list)'
             else '(other text)'
