@@ -216,6 +216,14 @@ def test_a_day_that_is_not_over_is_drawn_apart_and_in_no_sum() -> None:
     )
 
 
+def test_days_of_another_table_are_settled_and_over() -> None:
+    frame = overview(10, interactions=[4])
+    plain = charts.trend(
+        frame.drop(columns=["is_settled", "is_complete"]), "interactions", name="Interactions"
+    )
+    assert style.svg(plain) == style.svg(charts.trend(frame, "interactions", name="Interactions"))
+
+
 def test_a_day_of_refunds_is_drawn_below_zero() -> None:
     frame = overview(7, net_revenue=[Decimal("5"), Decimal("-20"), *[Decimal("1")] * 5])
     axes = only_axes(charts.trend(frame, "net_revenue", name="Net revenue", unit="USD"))

@@ -80,8 +80,8 @@ def trend(
     Parameters
     ----------
     frame
-        ``marts.daily_overview``: ``day``, ``is_settled``, ``is_complete``, the measure, and what it
-        is divided by.
+        ``day``, the measure, and what it is divided by, as of ``marts.daily_overview``. Where it
+        has no ``is_settled`` or ``is_complete``, all of its days are.
     measure, over
         The column to show; with ``over``, their ratio. Seven days of a ratio are the ratio of
         their sums, not the mean of seven ratios.
@@ -90,7 +90,7 @@ def trend(
     """
     recent = frame.sort_values("day").tail(days)
     day = pd.to_datetime(recent["day"])
-    over_by_then = recent["is_complete"].astype(bool)
+    over_by_then = _flags(recent, "is_complete")
     daily = _ratio(recent, measure, over)
     weekly = _weekly(recent, measure, over).where(over_by_then)
     with style.applied():
@@ -105,7 +105,7 @@ def trend(
             }
             today, so_far = day[~over_by_then], daily[~over_by_then]
             axes.plot(today, so_far, marker="o", label="not over yet", **hollow)
-        _hatch_unsettled(axes, day[~recent["is_settled"].astype(bool)])
+        _hatch_unsettled(axes, day[~_flags(recent, "is_settled")])
         whole = "whole days" if not over_by_then.all() else "days"
         seen = weekly[over_by_then]
         style.title(figure, _trend_title(seen, name, unit, is_ratio=over is not None, days=whole))
@@ -356,6 +356,11 @@ def _weekly(frame: pd.DataFrame, measure: str, over: str | None) -> pd.Series:
 
 def _seven(over: str | None) -> str:
     return "seven days to each day" if over else "mean of seven days"
+
+
+def _flags(frame: pd.DataFrame, name: str) -> pd.Series:
+    """A column of flags; all true where the frame has no such column."""
+    return frame[name].astype(bool) if name in frame else pd.Series(data=True, index=frame.index)
 
 
 def _hatch_unsettled(axes: Axes, days: pd.Series) -> None:
