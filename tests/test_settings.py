@@ -128,6 +128,8 @@ def test_relative_paths_start_at_the_projects_folder(
         ("currency.rates", {"eur": 1}, "'eur' is not a currency code such as EUR"),
         ("currency.rates", {"EUR": 0}, "greater than 0"),
         ("currency.rates", {"EUR": float("nan")}, "finite"),
+        ("currency.rates", {"EUR": 1e10}, "less than 10000000000"),
+        ("currency.rates", {"EUR": "0.000000009"}, "rounded to 0"),
         ("currency.reporting", "Dollar", "string should match pattern"),
         ("as_of", "2026-02-30", "valid date"),
         ("as_of", "2026-01-05T10:00", "zero time"),

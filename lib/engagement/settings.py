@@ -364,14 +364,18 @@ class Currency(_Section):
     """The reporting currency, and what one unit of each other currency is worth in it."""
 
     reporting: str = Field(default="USD", pattern=r"^[A-Z]{3}$")
-    rates: dict[str, Annotated[Decimal, Field(gt=0)]] = {}
+    rates: dict[str, Annotated[Decimal, Field(gt=0, lt=10_000_000_000)]] = {}
 
     @field_validator("rates")
     @classmethod
     def _codes(cls, rates: dict[str, Decimal]) -> dict[str, Decimal]:
-        for code in rates:
+        for code, rate in rates.items():
             if not (len(code) == 3 and code.isascii() and code.isalpha() and code.isupper()):
                 raise ValueError(f"'{code}' is not a currency code such as EUR")
+            if rate < Decimal("0.00000001"):
+                raise ValueError(
+                    f"{code}: a rate has eight decimal places, and {rate} would be rounded to 0"
+                )
         return rates
 
 

@@ -8,6 +8,7 @@ their checks, which hold the reconciliations.
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -57,6 +58,8 @@ OTHERS = {
     "aliases": "alias",
 }
 START = datetime(2026, 1, 5, 10)
+USUAL = json.dumps([{"product_id": "product-1", "price": 2.5, "quantity": 4}])
+UNPRICED = json.dumps([{"product_id": "product-1", "quantity": 999_999}])
 
 
 class Story:
@@ -75,20 +78,19 @@ class Story:
             "id": f"e{number:05d}",
             "anonymous_id": f"device-{number % 40}",
             "user_id": f"user-{number % 40}" if number % 3 else None,
-            "timestamp": str(START + timedelta(minutes=7 * number)),
-            "received_at": str(START + timedelta(minutes=7 * number)),
-            "order_id": f"order-{number % 150}",
+            "timestamp": str(START + timedelta(minutes=5 * number)),
+            "received_at": str(START + timedelta(minutes=5 * number)),
             "refund_id": f"refund-{number}",
             "checkout_id": f"checkout-{number % 50}",
             "product_id": f"product-{number % 9}",
             "category": "Home|Garden",
             "query": "lamp",
             "payment_method": "card",
-            "currency": ("USD", "EUR", None, "XAU", "ZZZ")[number % 5],
+            "currency": ("USD", "EUR", None, "XAU", "XPT", "ZZZ")[number % 6],
             "context_page_path": "/",
             "context_page_url": "https://shop.example/?utm_source=news",
         }
-        row = {name: value for name, value in usual.items() if name in columns} | values
+        row = {name: value for name, value in (usual | values).items() if name in columns}
         row["received_at_utc_date"] = str(row["received_at"])[:10]
         self.rows[source].append(row)
         shared = {name: row.get(name) for name in contracts().default}
@@ -100,14 +102,27 @@ class Story:
 
 
 def extremes() -> Iterator[tuple[str, Row]]:
-    """A source and the columns of one row of it that are not ordinary."""
+    """A source and the columns of one row of it that are not ordinary.
+
+    One column at a time, all of a type alike, and all amounts drawn by lot. Models read the context
+    of a tracked event from ``tracks``: one tracked source shows it.
+    """
+    dice = random.Random(18)
     for source in (*TRACKED, *OTHERS):
-        columns = contracts().columns(source)
+        columns = {
+            name: kind
+            for name, kind in contracts().columns(source).items()
+            if source in ("product_viewed", *OTHERS) or not name.startswith("context_")
+        }
         for column, kind in columns.items():
             # What is received after the as-of date is not seen: it needs no rows.
             late = column == "received_at"
             for value in VALUES.get(kind, ())[: 4 if late else None]:
                 yield source, {column: value}
+        doubles = [column for column, kind in columns.items() if kind == "double"]
+        if len(doubles) > 1:
+            for _ in range(40):
+                yield source, {column: dice.choice(DOUBLES) for column in doubles}
         for kind, values in VALUES.items():
             same = [c for c, found in columns.items() if found == kind and c != "received_at"]
             if kind in ("double", "bigint") and len(same) > 1:
@@ -120,15 +135,51 @@ def extremes() -> Iterator[tuple[str, Row]]:
                         f'{{"product_id": "product-1", "price": {price}, "quantity": {quantity}}}'
                     )
                     yield source, {"products": f"[{line}, {line}]"}
-            unpriced = json.dumps([{"product_id": "product-1", "quantity": 999_999}])
-            yield source, {"products": unpriced}
+                    yield source, {"products": f"[{line}]"}
+            yield source, {"products": UNPRICED}
+
+
+DEAREST = json.dumps([{"product_id": "product-1", "price": 9_999_999_999.99, "quantity": 999_999}])
+"""A line that fills the column of an amount: two of them are too much for it."""
+
+
+def story() -> Story:
+    """Ordinary events, extreme ones, and what becomes of the orders in them."""
+    told = Story()
+    for source in ("order_completed", "product_viewed", "product_added", "order_updated"):
+        for number in range(60):
+            told.tell(source, order_id=f"order-{number}", total=10.0, products=USUAL)
+    for number, (source, values) in enumerate(extremes()):
+        # A completion is an order of its own; what else is said, is said of one of these.
+        order = f"order-{number % 60}" if source != "order_completed" else f"extreme-{number}"
+        told.tell(source, **{"order_id": order, **values})
+    for number in range(4):
+        told.tell("order_completed", order_id=f"dearest-{number}", currency="USD", products=DEAREST,
+                  user_id="user-1", timestamp="2026-01-20 10:00")  # fmt: skip
+    placed = [row["order_id"] for row in told.rows["order_completed"]]
+    for number, order in enumerate(placed):
+        if number % 5 == 0:
+            told.tell("order_refunded", order_id=order)
+        if number % 5 == 1:
+            told.tell("order_refunded", order_id=order, total=3.0, tax=1.0)
+            told.tell("order_refunded", order_id=order, total=9_999_999_999.99)
+        if number % 5 == 2:
+            told.tell("order_updated", order_id=order, coupon="NEW", products=UNPRICED)
+        if number % 7 == 0:
+            told.tell("order_cancelled", order_id=order)
+    return told
 
 
 CURRENCIES: dict[str, dict[str, Any]] = {
-    "USD": {"currency__rates": {"EUR": "1.1", "XAU": "4000.12345678"}},
+    "USD": {"currency__rates": {"EUR": "1.1", "XAU": "4000.12345678", "XPT": "900000"}},
     "JPY": {
         "currency__reporting": "JPY",
-        "currency__rates": {"USD": "150", "EUR": "0.00000001", "XAU": "9999999999.99999999"},
+        "currency__rates": {
+            "USD": "150",
+            "EUR": "0.00000001",
+            "XAU": "9999999999.99999999",
+            "XPT": "900000",
+        },
         "timezone": "Pacific/Kiritimati",
         "metrics__exclude_bots": False,
     },
@@ -140,13 +191,7 @@ def test_every_layer_is_built_whatever_the_events_say(
     make_bench: Callable[..., Bench], reporting: str
 ) -> None:
     bench = make_bench(**CURRENCIES[reporting])
-    story = Story()
-    for source in ("order_completed", "order_completed", "product_viewed", "product_added"):
-        for _ in range(150):
-            story.tell(source)
-    for source, values in extremes():
-        story.tell(source, **values)
-    for source, rows in story.rows.items():
+    for source, rows in story().rows.items():
         bench.given(f"sources.{source}", rows)
     built = bench.build(layers=sorted({model.layer for model in models().values()}))
     assert {one.status for one in built} == {"built"}

@@ -46,7 +46,7 @@ events as (
         coalesce(oe.tax, 0) as tax,
         coalesce(oe.shipping, 0) as shipping,
         abs(coalesce(oe.discount, 0)) as discount,
-        oe.amounts_not_believed,
+        oe.is_worth_not_believed,
         nullif(oe.coupon, '') as coupon,
         nullif(oe.payment_method, '') as payment_method,
         nullif(oe.checkout_id, '') as checkout_id,
@@ -65,7 +65,7 @@ lists as (
         cast(coalesce(sum(ol.item_sales), 0) as decimal(38, 2)) as item_sales,
         bool_or(ol.unit_price is not null and ol.rate is null) as lacks_rate,
         bool_or(ol.is_out_of_bounds) as is_out_of_bounds,
-        count_if(ol.is_price_not_believed) as prices_not_believed
+        bool_or(ol.is_price_not_believed) as is_price_not_believed
     from order_event_lines as ol
     where ol.kind in ('completed', 'updated')
     group by ol.order_id, ol.event_number
@@ -82,7 +82,7 @@ chosen as (
             end
         ) as amounts_event_number,
         count_if(e.kind = 'updated') as updates,
-        sum(e.amounts_not_believed) + sum(coalesce(l.prices_not_believed, 0)) as not_believed,
+        bool_or(e.is_worth_not_believed or coalesce(l.is_price_not_believed, false)) as is_not_believed,
         max_by(e.coupon, e.event_number) filter (where e.coupon is not null) as coupon,
         max_by(e.payment_method, e.event_number) filter (
             where e.payment_method is not null
@@ -145,7 +145,7 @@ gathered as (
             or coalesce(ls.is_out_of_bounds, false),
             false
         ) as is_out_of_bounds,
-        c.not_believed > 0 as is_not_believed,
+        c.is_not_believed,
         v.currency,
         coalesce(ls.lines, 0) as lines,
         coalesce(ls.units, 0) as units,

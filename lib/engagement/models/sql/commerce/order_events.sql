@@ -10,7 +10,8 @@
 -- Amounts are as sent, in the event's currency: its own; else that of the first line it lists; else
 -- the currency of the completion that counts; else the reporting currency. The rate is what one unit
 -- is worth in the reporting currency, NULL where the parameters give none. An amount of 10^10 or more
--- is not believed: it is NULL, as if it had not been sent, and counted in amounts_not_believed.
+-- is not believed: it is NULL, as if it had not been sent, and counted in amounts_not_believed;
+-- is_worth_not_believed tells when it would have said what the order or the refund is worth.
 with order_completed as (
     select * from sources.order_completed
 ),
@@ -318,6 +319,11 @@ select
         + case when s.tax is not null and b.tax is null then 1 else 0 end
         as bigint
     ) as amounts_not_believed,
+    (s.total is not null and b.total is null)
+    or (s."value" is not null and b."value" is null)
+    or (s.revenue is not null and b.revenue is null)
+    or (p.kind in ('completed', 'updated') and s.subtotal is not null and b.subtotal is null)
+        as is_worth_not_believed,
     s."timestamp",
     s.received_at
 from placed as p

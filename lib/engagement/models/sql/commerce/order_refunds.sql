@@ -41,7 +41,7 @@ refunds as (
         oe.id,
         coalesce(oe.total, oe."value") is not null as has_total,
         oe.revenue is not null as has_revenue,
-        oe.amounts_not_believed > 0 as is_not_believed,
+        oe.is_worth_not_believed,
         try_cast(
             cast(abs(coalesce(oe.total, oe."value")) as decimal(28, 6)) * oe.rate as decimal(18, 2)
         ) as total,
@@ -151,7 +151,7 @@ named as (
             when r.has_revenue then cast(r.revenue as decimal(38, 2)) + r.tax + r.shipping
             else rs.item_sales + r.tax + r.shipping
         end as paid,
-        not (r.has_total or r.has_revenue or r.is_not_believed) and rs.order_id is null as takes_all
+        not (r.has_total or r.has_revenue or r.is_worth_not_believed) and rs.order_id is null as takes_all
     from refunds as r
     left join returned_sums as rs
         on r.order_id = rs.order_id and r.event_number = rs.event_number
