@@ -256,3 +256,62 @@ def test_the_names_that_others_rely_on_are_keys() -> None:
         *("sessions.gap_minutes", "events.product_viewed", "events.order_completed"),
     }
     assert "landing.from_" not in known
+
+
+# --- own domains and a team's seeds ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "domain"),
+    [
+        ("Shop.Example", "shop.example"),
+        ("https://shop.example/", "shop.example"),
+        ("HTTP://www.Shop.Example:8080/cart?a=b#c", "shop.example"),
+        ("//shop.example", "shop.example"),
+        ("*.shop.example", "shop.example"),
+        (".shop.example", "shop.example"),
+        ("shop.example.", "shop.example"),
+        (" shop.example\t", "shop.example"),
+        ("eu.shop.example", "eu.shop.example"),
+        ("shop.co.uk", "shop.co.uk"),
+        ("Bücher.example", "xn--bcher-kva.example"),
+        ("straße.example", "xn--strae-oqa.example"),
+        ("localhost:8888", "localhost"),
+        ("127.0.0.1", "127.0.0.1"),
+    ],
+)
+def test_an_own_domain_is_stored_as_referrers_have_it(given: str, domain: str) -> None:
+    settings = load_settings("params/local.yaml", {"traffic.own_domains": [given]})
+    assert settings.traffic.own_domains == (domain,)
+
+
+def test_own_domains_are_there_once_and_one_may_stand_alone() -> None:
+    both = ["shop.example", "www.shop.example", "b.example"]
+    settings = load_settings("params/local.yaml", {"traffic.own_domains": both})
+    assert settings.traffic.own_domains == ("shop.example", "b.example")
+    alone = load_settings("params/local.yaml", {"traffic.own_domains": "Shop.example"})
+    assert alone.traffic.own_domains == ("shop.example",)
+
+
+@pytest.mark.parametrize(
+    "domain",
+    ["", " ", "shop", "shop.*", "*", "shop example", "a.example, b.example", "me@shop.example",
+     "shop..example", "https://", "com", "co.uk", "-shop.example", 5],
+)  # fmt: skip
+def test_what_is_no_domain_is_refused_with_what_to_write(domain: Any) -> None:
+    [problem] = _problems({"traffic.own_domains": ["shop.example", domain]})
+    assert problem.startswith(
+        f"traffic.own_domains: {domain!r} is not a domain of one owner; write it whole, such as "
+        "shop.example (given: "
+    )
+
+
+def test_the_folder_of_seeds_has_to_be_there() -> None:
+    [problem] = _problems({"models.seeds": "params/segment"})
+    assert problem.startswith(
+        "models.seeds: there is no folder 'params/segment'; did you mean 'params/segments'?"
+    )
+    [problem] = _problems({"models.seeds": "params/local.yaml"})
+    assert problem.startswith("models.seeds: 'params/local.yaml' is a file; write the folder")
+    assert load_settings("params/local.yaml", {"models.seeds": "params/segments"}).models.seeds
+    assert load_settings("params/local.yaml").models.seeds is None

@@ -181,6 +181,13 @@ def test_touches_of_the_orders_session_belong_to_it_also_before_an_earlier_order
     assert journeys(bench, visits, touches, orders) == {"T1": ["s0#1", "s1#1"], "T2": ["s1#1"]}
 
 
+def test_of_two_orders_of_one_moment_the_first_by_id_takes_what_led_there(bench: Any) -> None:
+    """Each has its own session's touches all the same."""
+    visits = [visit("s0", "01 10:00"), visit("s1", "02 10:00"), visit("s2", "02 10:00")]
+    orders = [order("o2", "02 10:30", "s2"), order("o1", "02 10:30", "s1")]
+    assert journeys(bench, visits, [], orders) == {"o1": ["s0#0", "s1#0", "s2#0"], "o2": ["s2#0"]}
+
+
 def test_a_session_with_touches_up_to_the_order_is_not_direct_for_want_of_one_in_the_journey(
     bench: Any,
 ) -> None:

@@ -113,3 +113,46 @@ def test_utm_parameters_are_the_campaigns_else_the_addresss(bench: Bench) -> Non
         ("p6", None, None, None, None, None),
         ("p7", None, None, None, None, None),
     ]
+
+
+def test_blank_utm_parameters_are_none_and_source_and_medium_are_trimmed(bench: Bench) -> None:
+    assert contexts(
+        bench,
+        "utm_source, utm_medium, utm_campaign",
+        pages=[
+            {"context_page_search": UTM, "context_campaign_source": " ",
+             "context_campaign_name": ""},
+            {"context_campaign_source": " X\t", "context_campaign_medium": " Y",
+             "context_campaign_name": " Z "},
+            {"context_page_search": "?utm_source=%20a%20&utm_medium=%20&utm_campaign=+"},
+        ],
+    ) == [("p1", "a", "b", "c d"), ("p2", "x", "y", " Z "), ("p3", "a", None, None)]  # fmt: skip
+
+
+def test_the_query_string_ends_where_the_fragment_begins(bench: Bench) -> None:
+    address = "https://www.shop.example/a"
+    assert contexts(
+        bench,
+        "page_query, utm_source",
+        pages=[
+            {"context_page_url": f"{address}?utm_source=a#utm_source=b"},
+            {"context_page_url": f"{address}#utm_source=b"},
+            {"context_page_url": f"{address}#/?utm_source=b"},
+            {"context_page_url": f"{address}?x=y#&utm_source=b"},
+            {"context_page_url": f"{address}&utm_source=b"},
+            {"context_page_search": "?x=y#&utm_source=b"},
+            {"context_page_search": "", "context_page_url": f"{address}?utm_source=a"},
+            {"context_page_search": "?", "context_page_url": f"{address}?utm_source=a"},
+            {"context_page_search": "utm_source=a"},
+        ],
+    ) == [
+        ("p1", "?utm_source=a", "a"),
+        ("p2", None, None),
+        ("p3", None, None),
+        ("p4", "?x=y", None),
+        ("p5", None, None),
+        ("p6", "?x=y", None),
+        ("p7", "?utm_source=a", "a"),
+        ("p8", "?utm_source=a", "a"),
+        ("p9", "?utm_source=a", "a"),
+    ]

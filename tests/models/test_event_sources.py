@@ -1,4 +1,4 @@
-"""Where visitors come from: the address, campaign and referrer of an event in, its source out."""
+"""Sources of events: the query string, campaign and referrer of an event in, its source out."""
 
 from __future__ import annotations
 
@@ -51,11 +51,6 @@ def sources(bench: Bench, events: list[Event], columns: str) -> list[tuple[Any, 
 _OF_SESSION = {"id", "session_id", "sequence_number"}
 
 
-def channels(bench: Bench, cases: dict[str, Event]) -> dict[str, str]:
-    events = [event(name, **case) for name, case in cases.items()]
-    return dict(sources(bench, events, "t.id, s.channel"))
-
-
 # --- which one counts ---------------------------------------------------------------------------
 
 
@@ -104,7 +99,7 @@ def test_of_several_click_ids_the_first_of_the_table_counts(bench: Bench) -> Non
             event("2", "?a=b&GCLID=y"),
             event("3", "?gclid="),
             event("4", "?notgclid=x&x=gclid"),
-            event("5", "https://www.shop.example/?wbraid=x"),
+            event("5", "?wbraid=x"),
         ],
         "t.id, t.click_id, t.is_paid",
     ) == [("1", "gclid", True), ("2", "gclid", True), ("5", "wbraid", True)]
@@ -132,7 +127,8 @@ def test_referrers_are_looked_up_in_the_table_of_domains(referrers: Referrers) -
     expected = {
         "google.com": ("referrer", "google", "organic", "Organic Search"),
         "google.co.uk": ("referrer", "google", "organic", "Organic Search"),
-        "news.google.de": ("referrer", "google", "organic", "Organic Search"),
+        "news.google.de": ("referrer", "news.google.de", "referral", "Referral"),
+        "m.google.de": ("referrer", "google", "organic", "Organic Search"),
         "mail.google.com": ("referrer", "gmail", "email", "Email"),
         "shopping.google.com": ("referrer", "google shopping", "referral", "Organic Shopping"),
         "l.facebook.com": ("referrer", "facebook", "referral", "Organic Social"),
@@ -140,7 +136,8 @@ def test_referrers_are_looked_up_in_the_table_of_domains(referrers: Referrers) -
         "m.youtube.com": ("referrer", "youtube", "referral", "Organic Video"),
         "amazon.com.au": ("referrer", "amazon", "referral", "Organic Shopping"),
         "com.google.android.gm": ("referrer", "gmail", "email", "Email"),
-        "chatgpt.com": ("referrer", "chatgpt", "referral", "Referral"),
+        "chatgpt.com": ("referrer", "chatgpt.com", "referral", "AI Assistant"),
+        "googleadservices.com": ("referrer", "google", "cpc", "Paid Search"),
         "blog.example": ("referrer", "blog.example", "referral", "Referral"),
         "google.blog.example": ("referrer", "google.blog.example", "referral", "Referral"),
         "notfacebook.com": ("referrer", "notfacebook.com", "referral", "Referral"),
@@ -152,7 +149,7 @@ def test_own_pages_and_services_in_between_are_internal(referrers: Referrers) ->
     internal = ["shop.example", "help.shop.example", "shop-outlet.example", "paypal.com",
                 "accounts.google.com"]  # fmt: skip
     assert referrers(*internal) == {
-        host: ("internal", host, "internal", "Internal") for host in internal
+        host: ("internal", host, "internal", "Direct") for host in internal
     }
     assert referrers("myshop.example") == {
         "myshop.example": ("referrer", "myshop.example", "referral", "Referral")
@@ -170,71 +167,106 @@ def test_the_pages_own_host_is_internal_also_where_no_domain_is_set(
         "t.id, s.channel",
     )
     assert dict(rows) == {
-        "store.example": "Internal",
-        "help.store.example": "Internal",
-        "example": "Internal",
+        "store.example": "Direct",
+        "help.store.example": "Direct",
+        "example": "Direct",
         "otherstore.example": "Referral",
     }
 
 
-# --- channels -----------------------------------------------------------------------------------
+# --- portals --------------------------------------------------------------------------------------
 
 
-def test_every_channel_group(bench: Bench) -> None:
-    cases: dict[str, tuple[Event, str]] = {
-        "said to be direct": (utm("(direct)", "(none)"), "Direct"),
-        "paid search": (utm("google", "cpc"), "Paid Search"),
-        "paid search by click id": ({"query": "?msclkid=x"}, "Paid Search"),
-        "paid search by medium": (utm("somewhere", "paid-search"), "Paid Search"),
-        "search, clicked as paid": (
-            {"query": "?gclid=x", **utm("google", "organic")}, "Paid Search"),
-        "shopping ads in search": (utm("google", "cpc", "shopping_all"), "Paid Search"),
-        "organic search": (utm("bing", "organic"), "Organic Search"),
-        "organic by medium": (utm("somewhere", "organic"), "Organic Search"),
-        "paid social": (utm("facebook", "paid_social"), "Paid Social"),
-        "paid social by a short name": (utm("ig", "ppc"), "Paid Social"),
-        "paid social by domain": (utm("m.facebook.com", "cpm"), "Paid Social"),
-        "paid social, retargeting": (utm("facebook", "retargeting"), "Paid Social"),
-        "paid social by click id": ({"query": "?ttclid=x"}, "Paid Social"),
-        "organic social": (utm("facebook", "post"), "Organic Social"),
-        "organic social by click id": ({"query": "?fbclid=x"}, "Organic Social"),
-        "organic social by medium": (utm("somewhere", "social"), "Organic Social"),
-        "paid video": (utm("youtube", "cpv"), "Paid Video"),
-        "organic video": (utm("youtube", "referral"), "Organic Video"),
-        "organic video by medium": (utm("somewhere", "video"), "Organic Video"),
-        "paid shopping": (utm("amazon", "cpc"), "Paid Shopping"),
-        "paid shopping by campaign": (utm("somewhere", "cpc", "spring-shop"), "Paid Shopping"),
-        "no shop in the campaign": (utm("somewhere", "cpc", "workshop"), "Paid Other"),
-        "organic shopping": (utm("etsy", "referral"), "Organic Shopping"),
-        "paid other": (utm("somewhere", "cpc"), "Paid Other"),
-        "paid other, any paid medium": (utm("somewhere", "paid"), "Paid Other"),
-        "email": (utm("somewhere", "e-mail"), "Email"),
-        "email by source": (utm("newsletter"), "Email"),
-        "email by click id": ({"query": "?mc_eid=x"}, "Email"),
-        "sms": (utm("somewhere", "sms"), "SMS"),
-        "push": (utm("app", "web-push"), "Push"),
-        "audio": (utm("somewhere", "audio"), "Audio"),
-        "affiliates": (utm("somewhere", "affiliate"), "Affiliates"),
-        "affiliates by click id": ({"query": "?awc=x"}, "Affiliates"),
-        "display": (utm("somewhere", "banner"), "Display"),
-        "display on a search engine": (utm("google", "display"), "Display"),
-        "display with its click id": (
-            {"query": "?dclid=x", **utm("adnetwork", "display")}, "Display"),
-        "referral": (utm("somewhere", "referral"), "Referral"),
-        "unassigned": (utm("leaflet", "qr"), "Unassigned"),
-    }  # fmt: skip
-    found = channels(bench, {name: case for name, (case, _) in cases.items()})
-    assert found == {name: channel for name, (_, channel) in cases.items()}
+@pytest.mark.parametrize(
+    ("host", "source", "category"),
+    [
+        ("naver.com", "naver", "search"),
+        ("m.naver.com", "naver", "search"),
+        ("mail.orange.fr", "mail.orange.fr", "email"),
+        ("x.mail.orange.fr", "x.mail.orange.fr", "email"),
+        ("shopping.orange.fr", "shopping.orange.fr", "shopping"),
+        ("forum.orange.fr", "forum.orange.fr", "social"),
+        ("cafe.orange.fr", "cafe.orange.fr", "social"),
+        ("blog.orange.fr", "blog.orange.fr", "social"),
+        ("suche.orange.fr", "orange", "search"),
+        # The label next to the portal decides.
+        ("mail.search.orange.fr", "orange", "search"),
+        ("sport.orange.fr", "sport.orange.fr", "other"),
+        ("m.sport.orange.fr", "m.sport.orange.fr", "other"),
+        # Listed below a portal: the most specific entry goes first.
+        ("messagerie.orange.fr", "orange mail", "email"),
+        ("my.mail.ru", "moi mir", "social"),
+        ("x.my.mail.ru", "moi mir", "social"),
+        # No portal: an entry covers what is below it, however deep.
+        ("a.b.c.d.e.f.g.facebook.com", "facebook", "social"),
+        ("facebook.com.", "facebook", "social"),
+    ],
+)
+def test_a_portal_covers_only_itself(bench: Bench, host: str, source: str, category: str) -> None:
+    assert sources(bench, [event("1", referrer=host)], "t.source, t.category") == [
+        (source, category)
+    ]
+
+
+def test_a_label_that_is_also_a_sources_name_is_none_as_a_top_level_domain(bench: Bench) -> None:
+    assert sources(
+        bench, [event("1", referrer="shop.email"), event("2", **utm("a.fb"))], "t.source"
+    ) == [
+        ("shop.email",),
+        ("a.fb",),
+    ]
+
+
+# --- paid -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("medium", "paid"),
-    [("cpc", True), ("cpm", True), ("xcpy", True), ("ppc", True), ("retargeting", True),
+    [("cpc", True), ("cpm", False), ("xcpy", True), ("ppc", True), ("retargeting", True),
      ("paid", True), ("paidsocial", True), ("ppc2", False), ("unpaid", False),
-     ("organic", False)],
+     ("organic", False), ("display", False)],
 )  # fmt: skip
 def test_which_mediums_are_paid(bench: Bench, medium: str, paid: bool) -> None:
     assert sources(bench, [event("1", **utm("x", medium))], "t.is_paid") == [(paid,)]
+
+
+def test_paid_by_an_ad_systems_name_or_a_click_id_but_never_display(bench: Bench) -> None:
+    assert sources(
+        bench,
+        [
+            event("1", **utm("adwords")),
+            event("2", **utm("google_ads", "organic")),
+            event("3", **utm("adwords", "display")),
+            event("4", "?gclid=x", **utm("x", "organic")),
+            event("5", "?gclid=x", **utm("x", "banner")),
+            event("6", "?fbclid=x", **utm("x", "organic")),
+            event("7", referrer="googleadservices.com", **utm(name="spring")),
+            event("8", referrer="googleadservices.com", **utm("x")),
+        ],
+        "t.id, t.is_paid",
+    ) == [
+        ("1", True), ("2", True), ("3", False), ("4", True), ("5", False), ("6", False),
+        ("7", True), ("8", False),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("source", "medium", "category"),
+    [
+        ("somewhere", "paid_social", "social"),
+        ("somewhere", "cpc-video", "video"),
+        ("somewhere", "paidsearch", "search"),
+        ("somewhere", "paid_shop", "shopping"),
+        ("gmail", "paid_social", "social"),
+        ("somewhere", "social", "other"),  # it names no paid medium
+        ("google", "paid_social", "search"),  # the source's own category goes first
+        ("paypal.com", "referral", "other"),  # a source that is given is never internal
+    ],
+)
+def test_a_paid_medium_names_the_category_where_the_source_does_not(
+    bench: Bench, source: str, medium: str, category: str
+) -> None:
+    assert sources(bench, [event("1", **utm(source, medium))], "t.category") == [(category,)]
 
 
 # --- the tables behind it -----------------------------------------------------------------------
@@ -247,27 +279,28 @@ def seed(name: str) -> list[dict[str, str]]:
     return [dict(zip(names, row, strict=True)) for row in rows]
 
 
-def test_a_source_is_of_one_category_and_a_domain_stands_once() -> None:
-    domains = seed("referrer_domains")
+def test_a_source_is_of_one_category_and_a_name_is_there_once() -> None:
+    names = seed("known_sources")
     categories: dict[str, set[str]] = {}
-    for row in domains:
+    for row in names:
         categories.setdefault(row["source"], set()).add(row["category"])
     assert {source for source, found in categories.items() if len(found) > 1} == set()
-    assert len({row["domain"] for row in domains}) == len(domains)
-    assert all(row["domain"] == row["domain"].lower() for row in domains)
+    assert len({row["name"] for row in names}) == len(names)
+    assert all(row["name"] == row["name"].lower().strip() for row in names)
+    assert all(row["source"] == row["source"].lower().strip() for row in names)
 
 
 def test_the_rules_are_in_the_order_of_the_channel_groups() -> None:
-    seen = list(dict.fromkeys(row["channel"] for row in seed("channel_rules")))
-    assert seen == [
-        "Direct", "Paid Search", "Organic Search", "Paid Social", "Organic Social", "Paid Video",
-        "Organic Video", "Paid Shopping", "Organic Shopping", "Paid Other", "Email", "SMS", "Push",
-        "Audio", "Affiliates", "Display", "Referral", "Internal", "Unassigned",
+    rules = seed("channel_rules")
+    assert list(dict.fromkeys(row["channel"] for row in rules)) == [
+        "Direct", "Cross-network", "Paid Shopping", "Paid Search", "Paid Social", "Paid Video",
+        "Display", "Affiliates", "Paid Other", "Organic Shopping", "Organic Social",
+        "Organic Video", "AI Assistant", "Email", "Organic Search", "Audio", "SMS", "Push",
+        "Referral", "Unassigned",
     ]  # fmt: skip
-    for name, key in (("channel_rules", "precedence"), ("click_ids", "parameter")):
-        rows = seed(name)
-        assert len({row[key] for row in rows}) == len(rows)
+    places = [int(row["precedence"]) for row in rules]
+    assert places == sorted(set(places))
 
 
-def test_events_of_no_session_touch_nothing(bench: Bench) -> None:
+def test_events_of_no_session_have_no_row(bench: Bench) -> None:
     assert sources(bench, [event("1", referrer="google.com", session_id=None)], "t.id") == []

@@ -48,7 +48,7 @@ def build(bench: Bench, *views: dict[str, Any], **others: list[dict[str, Any]]) 
     )  # fmt: skip
     for source, rows in events.items():
         bench.given(f"sources.{source}", rows)
-    bench.build("event_contexts", "user_agents", "session_events")
+    bench.build("event_contexts", "user_agents", "client_sessions", "session_events")
 
 
 def sessions(bench: Bench) -> list[list[str]]:
@@ -308,6 +308,62 @@ def test_a_visit_goes_on_when_the_sdks_session_begins_with_the_banner(bench: Ben
         view("c21-4", "10:06:00"),
     )
     assert sessions(bench) == [["c21-1", "c21-2", "c21-3", "c21-4"]]
+
+
+def test_made_up_events_as_found_one_by_one(make_bench: Callable[..., Bench]) -> None:
+    """Two hundred events of three devices on whole minutes, a gap of 30, a silence of 2 hours."""
+    chance = random.Random(11)
+    events = []
+    for number in range(200):
+        minute = chance.randint(0, 1400)
+        at = f"{minute // 60:02}:{minute % 60:02}"
+        sdk = chance.choice([None, None, 1, 2])
+        events.append((minute, view(f"e{number:03}", at, sdk=sdk, device=f"d{number % 3}")))
+    expected = []
+    for device in ("d0", "d1", "d2"):
+        expected += _one_by_one(
+            sorted(
+                (minute, event["id"], event["context_session_id"])
+                for minute, event in events
+                if event["anonymous_id"] == device
+            )
+        )
+    bench = make_bench(sessions__silence_hours=2)
+    build(bench, *(event for _, event in events))
+    assert sessions(bench) == sorted(expected)
+    assert len(expected) > 30
+
+
+def _one_by_one(events: list[tuple[int, str, int | None]]) -> list[list[str]]:
+    """Sessions of one device: parts of SDK ids first, then each run where it belongs."""
+    part_of: dict[int, int] = {}
+    parts: list[list[int]] = []
+    for sdk in (1, 2):
+        before = None
+        for place, (minute, _, own) in enumerate(events):
+            if own == sdk:
+                if before is None or minute - before > 120:
+                    parts.append([])
+                parts[-1].append(place)
+                part_of[place] = len(parts) - 1
+                before = minute
+    runs: list[list[int]] = []
+    for place, (minute, _, own) in enumerate(events):
+        if own is None:
+            goes_on = runs and runs[-1][-1] == place - 1 and minute - events[place - 1][0] <= 30
+            if goes_on:
+                runs[-1].append(place)
+            else:
+                runs.append([place])
+    for run in runs:
+        first, last = run[0], run[-1]
+        if first - 1 in part_of and events[first][0] - events[first - 1][0] <= 30:
+            parts[part_of[first - 1]] += run
+        elif last + 1 in part_of and events[last + 1][0] - events[last][0] <= 30:
+            parts[part_of[last + 1]] += run
+        else:
+            parts.append(run)
+    return [[events[place][1] for place in sorted(part)] for part in parts]
 
 
 # --- server events ------------------------------------------------------------------------------

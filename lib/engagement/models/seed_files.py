@@ -205,6 +205,13 @@ def _merged(
     seen: dict[tuple[Any, ...], int] = {}
     for number, text in lines:
         where = f"{name}.csv, line {number}"
+        if len(text) != len(columns):
+            cells = "1 cell" if len(text) == 1 else f"{len(text)} cells"
+            problems.append(
+                f"{where}: {cells} where the header has {len(columns)} columns; write a comma for "
+                "each, also where a cell is empty"
+            )
+            continue
         row, wrong = _row(seed, columns, text)
         key = tuple(row[place] for place in places)
         shown = ", ".join(str(part) for part in key)
@@ -242,18 +249,7 @@ def _lines(
         return [], [
             f"{name}.csv, line {number}: the header is '{','.join(given)}'; write '{wanted}'"
         ]
-    problems = []
-    kept = []
-    for number, row in lines[1:]:
-        if len(row) == len(columns):
-            kept.append((number, row))
-            continue
-        cells = "1 cell" if len(row) == 1 else f"{len(row)} cells"
-        problems.append(
-            f"{name}.csv, line {number}: {cells} where the header has {len(columns)} columns; "
-            "write a comma for each, also where a cell is empty"
-        )
-    return kept, problems
+    return lines[1:], []
 
 
 def _row(

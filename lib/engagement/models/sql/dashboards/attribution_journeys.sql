@@ -60,7 +60,7 @@ all_touches as (
         false as is_direct,
         v.started_at as session_started_at,
         t."timestamp" as touched_at,
-        cast(null as timestamp(3)) as until
+        cast(null as timestamp(3)) as replaced_at
     from touches as t
     inner join visits as v on t.session_id = v.session_id
     union all
@@ -75,7 +75,7 @@ all_touches as (
         true as is_direct,
         v.started_at as session_started_at,
         v.started_at as touched_at,
-        ft.touched_at as until
+        ft.touched_at as replaced_at
     from visits as v
     left join first_touches as ft on v.session_id = ft.session_id
 ),
@@ -95,7 +95,7 @@ candidates as (
         a.is_direct,
         a.session_started_at,
         a.touched_at,
-        a.until,
+        a.replaced_at,
         c.ordered_at
     from conversions as c
     inner join all_touches as a on c.session_id = a.session_id
@@ -113,7 +113,7 @@ candidates as (
         a.is_direct,
         a.session_started_at,
         a.touched_at,
-        a.until,
+        a.replaced_at,
         c.ordered_at
     from conversions as c
     inner join all_touches as a on c.person_id = a.person_id
@@ -141,7 +141,7 @@ select
 from candidates as c
 where
     c.touched_at <= c.ordered_at
-    and (c.until is null or c.until > c.ordered_at)
+    and (c.replaced_at is null or c.replaced_at > c.ordered_at)
     and date_diff('millisecond', c.touched_at, c.ordered_at) <= cast(:lookback_days as bigint) * 86400000
     and (
         c.is_own
