@@ -126,6 +126,8 @@ def test_relative_paths_start_at_the_projects_folder(
         ("currency.rates", {"EUR": float("nan")}, "finite"),
         ("currency.reporting", "Dollar", "string should match pattern"),
         ("as_of", "2026-02-30", "valid date"),
+        ("as_of", "9999-12-31", "9999-12-31 is not between 2000-01-01 and 2199-12-31"),
+        ("as_of", "1677-09-20", "is not between 2000-01-01"),
         ("as_of", "2026-01-05T10:00", "zero time"),
         ("timezone", "Mars", "is not a time zone of the IANA database"),
         ("timezone", "localtime", "is not a time zone of the IANA database"),

@@ -70,6 +70,10 @@ class _Section(BaseModel):
         return value
 
 
+FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2199, 12, 31)
+"""Days that are believed, of folders and as-of dates. No event was sent beyond them, and libraries
+that count nanoseconds from 1970 come to an end in 1677 and 2262."""
+
 Share = Annotated[float, Field(ge=0, le=1)]
 Names = Annotated[tuple[str, ...], Field(min_length=1)]
 ColumnType = Literal["bigint", "double", "boolean", "string", "timestamp"]
@@ -87,7 +91,8 @@ class Landing(_Section):
     ``write_keys`` keeps the events of these RudderStack sources only; empty means all of them.
     ``reprocess`` names dates whose files are read again though they did not change: a date, a range
     (``2026-09-01..2026-09-07``) or ``all``. A date none of whose files is left is kept as it was
-    taken in, since landings expire, unless ``gone`` is ``remove``.
+    taken in, since landings expire, unless ``gone`` is ``remove``. A zipped file that turns out to
+    hold more than ``most_file_megabytes`` is set apart.
     """
 
     location: str = Field(min_length=1)
@@ -97,6 +102,7 @@ class Landing(_Section):
     write_keys: tuple[str, ...] = ()
     reprocess: tuple[str, ...] = ()
     gone: Literal["keep", "remove"] = "keep"
+    most_file_megabytes: int = Field(default=512, ge=1, le=100_000)
 
     @field_validator("reprocess", mode="before")
     @classmethod
@@ -410,6 +416,13 @@ class Settings(_Section):
             hint = f"; did you mean '{near[0]}'?" if near else ", such as Europe/Berlin"
             raise ValueError(f"'{zone}' is not a time zone of the IANA database{hint}")
         return zone
+
+    @field_validator("as_of")
+    @classmethod
+    def _believed(cls, value: Any) -> Any:
+        if isinstance(value, date) and not FIRST_DAY <= value <= LAST_DAY:
+            raise ValueError(f"{value} is not between {FIRST_DAY} and {LAST_DAY}")
+        return value
 
     def path(self, value: str) -> Path:
         """Resolve a path of the parameters: relative ones start at the project's folder."""

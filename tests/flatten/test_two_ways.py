@@ -57,7 +57,13 @@ def nasty(tmp_path: Path) -> Path:
             event(
                 messageId=f"mixed-{n}",
                 event="Mixed & odd",
-                properties={"value": value, "any": value, "products": value, "when": "2026-01-05 10:00", "n": n},
+                properties={
+                    "value": value,
+                    "any": value,
+                    "products": value,
+                    "when": "2026-01-05 10:00",
+                    "n": n,
+                },
             )
             for n, value in enumerate(mixed)
         ),
