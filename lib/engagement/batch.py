@@ -167,7 +167,7 @@ def run(
     warehouse = open_warehouse(settings)
     landing, span = warehouse.landing_files(), settings.landing
     if not landing.files:
-        raise nothing_landed(landing.location, len(landing.strays), span.from_, span.to)
+        raise nothing_landed(landing.location, landing.strays, span.from_, span.to)
     started = datetime.now(UTC)
     record = RunRecord(
         id=new_run_id(),

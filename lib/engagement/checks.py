@@ -11,7 +11,7 @@ import pandas as pd
 
 from engagement.audience import segments
 from engagement.audience.segments import AudienceError
-from engagement.landing.files import LandingError
+from engagement.landing.files import LandingError, strays_by_reason
 from engagement.models.concepts import mapping
 from engagement.models.inputs import mapping_problems
 from engagement.moments import in_words
@@ -72,7 +72,7 @@ def _landing(settings: Settings) -> Check:
             f"{settings.landing.location}: no files",
             "it holds no file in a folder named received_at_utc_date=YYYY-MM-DD",
         )
-    strays = f", {len(landing.strays)} files outside of date folders" if landing.strays else ""
+    strays = "".join(f", {words}" for words in strays_by_reason(landing.strays))
     return Check(
         "landing",
         True,

@@ -76,7 +76,8 @@ LATEST = "latest"
 """The ``as_of`` that means the moment of the newest event received."""
 
 FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2199, 12, 31)
-"""Days that ``as_of`` may name."""
+"""Days that are believed, of folders and as-of dates. No event was sent beyond them, and libraries
+that count nanoseconds from 1970 come to an end in 1677 and 2262."""
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Names = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)]
@@ -95,7 +96,8 @@ class Landing(_Section):
     ``write_keys`` keeps the events of these RudderStack sources only; empty means all of them.
     ``reprocess`` names dates whose files are read again though they did not change: a date, a range
     (``2026-09-01..2026-09-07``) or ``all``. A date none of whose files is left is kept as it was
-    taken in, since landings expire, unless ``gone`` is ``remove``.
+    taken in, since landings expire, unless ``gone`` is ``remove``. A zipped file that turns out to
+    hold more than ``most_file_megabytes`` is set apart.
     """
 
     location: str = Field(min_length=1)
@@ -105,6 +107,7 @@ class Landing(_Section):
     write_keys: tuple[str, ...] = ()
     reprocess: tuple[str, ...] = ()
     gone: Literal["keep", "remove"] = "keep"
+    most_file_megabytes: int = Field(default=512, ge=1, le=100_000)
 
     @field_validator("reprocess", mode="before")
     @classmethod

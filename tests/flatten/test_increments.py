@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import gzip
+import io
+import json
 import os
 import re
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -397,3 +402,122 @@ def test_the_tracking_plan_is_what_events_were_seen_to_hold(shop: Shop) -> None:
         ("events.seen", "x", "double", FIRST, 2, 0.6667),
         ("events.tracks", "context_locale", "varchar", SECOND, 1, 0.3333),
     ]
+
+
+def test_no_event_is_called_as_a_table_in_the_making(two: tuple[Shop, Shop]) -> None:
+    """A table that gains a column is made beside itself: no event's table may be in that place."""
+    often, once = two
+    for day, keys in ((FIRST, {"a": 1}), (SECOND, {"a": 2, "b": 1}), (THIRD, {"c": "x"})):
+        for shop in two:
+            names = ["Seen", "__fresh_seen", "fresh seen", "_fresh_seen"]
+            events = [
+                on(day, messageId=f"{day} {name}", event=name, properties=keys) for name in names
+            ]
+            land(shop, day, *events)
+        often.flatten()
+    equal(often, once)
+    for table in ("seen", "__fresh_seen", "fresh_seen", "_fresh_seen"):
+        assert often.rows(f"select a, b, c from events.{table} order by id") == [
+            (1, None, None),
+            (2, 1, None),
+            (None, None, "x"),
+        ]
+
+
+@pytest.mark.parametrize("when", ["open", "read"])
+def test_a_file_that_cannot_be_read_for_a_moment_is_read_by_the_next_run(
+    two: tuple[Shop, Shop], monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    often, once = two
+    for shop in two:
+        land(shop, FIRST, on(FIRST, messageId="m1"))
+        land(shop, FIRST, on(FIRST, messageId="m2"), name="b.json")
+        land(shop, SECOND, on(SECOND, messageId="m3"))
+    opened = Path.open
+
+    class Failing(io.BytesIO):
+        def read(self, *_: Any) -> bytes:
+            raise OSError(errno.EIO, "Input/output error")
+
+    def failing(path: Path, *args: Any, **more: Any) -> Any:
+        if path.name != "b.json" or often.landing not in path.parents:
+            return opened(path, *args, **more)
+        if when == "open":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return Failing()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", failing)
+        report = often.flatten()
+        said = "Permission denied" if when == "open" else "Input/output error"
+        assert [one.error for one in report.unreadable] == [f"{said}; the next run tries again"]
+        assert often.rows("select id from events.events order by id") == [("m1",), ("m3",)]
+        # As long as it lasts, every run tries again, and only that date.
+        assert read(often.flatten()) == (FIRST,)
+        assert often.rows("select id from events.events order by id") == [("m1",), ("m3",)]
+    assert read(often.flatten()) == (FIRST,)
+    assert often.report.unreadable == ()
+    equal(often, once)
+    assert read(often.flatten()) == ()
+
+
+def test_what_is_wrong_with_a_files_bytes_is_remembered(shop: Shop) -> None:
+    land(shop, FIRST, on(FIRST, messageId="m1"))
+    path = shop.landing / folder(FIRST) / "broken.gz"
+    path.write_bytes(b"no gzip")
+    assert len(shop.flatten().unreadable) == 1
+    assert read(shop.flatten()) == ()
+    path.write_bytes(gzip.compress(json.dumps(on(FIRST, messageId="m2")).encode()))
+    assert read(shop.flatten()) == (FIRST,)
+    assert shop.rows("select id from events.events order by id") == [("m1",), ("m2",)]
+
+
+def test_other_bytes_that_look_the_same_are_read_when_asked_for(
+    make_shop: Callable[..., Shop],
+) -> None:
+    shop = make_shop()
+    land(shop, FIRST, on(FIRST, messageId="m1"))
+    path = shop.landing / folder(FIRST) / "a.json"
+    before = path.stat()
+    shop.flatten()
+    path.write_bytes(path.read_bytes().replace(b"m1", b"m2"))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert read(shop.flatten()) == ()
+    shop.settings = shop.settings.model_copy(
+        update={"landing": shop.settings.landing.model_copy(update={"reprocess": (FIRST,)})}
+    )
+    assert read(shop.flatten()) == (FIRST,)
+    assert shop.rows("select id from events.events") == [("m2",)]
+
+
+def test_a_small_file_that_unzips_to_gigabytes_is_set_apart(
+    make_shop: Callable[..., Shop],
+) -> None:
+    shop = make_shop(landing__most_file_megabytes=2)
+    land(shop, FIRST, on(FIRST, messageId="m1"))
+    held = shop.landing / folder(FIRST)
+    bomb = gzip.compress(b" " * 1_000_000)
+    (held / "bomb.gz").write_bytes(bomb * 3_000)  # 3 GB
+    (held / "fits.gz").write_bytes(bomb * 2)
+    tracemalloc.start()
+    try:
+        report = shop.flatten()
+        assert tracemalloc.get_traced_memory()[1] < 200_000_000
+    finally:
+        tracemalloc.stop()
+    assert [(Path(one.file).name, one.error) for one in report.unreadable] == [
+        ("bomb.gz", "it unzips to more than 2 MB (landing.most_file_megabytes)")
+    ]
+    assert shop.rows("select id from events.events") == [("m1",)]
+    assert read(shop.flatten()) == ()
+
+
+def test_a_broken_file_is_not_unzipped_beyond_its_bound_to_say_what_is_wrong(
+    make_shop: Callable[..., Shop],
+) -> None:
+    shop = make_shop(landing__most_file_megabytes=2)
+    land(shop, FIRST, on(FIRST, messageId="m1"))
+    bomb = gzip.compress(b" " * 1_000_000)
+    (shop.landing / folder(FIRST) / "broken.gz").write_bytes(bomb + b"x" + bomb * 3_000)
+    (error,) = (one.error for one in shop.flatten().unreadable)
+    assert error.startswith("no valid gzip")

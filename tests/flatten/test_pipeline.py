@@ -749,7 +749,7 @@ def test_files_of_every_kind(shop: Shop) -> None:
     report = shop.flatten()
     assert shop.rows("select id from events.events order by id") == [(n,) for n in "12347"]
     assert [(Path(f.file).name, f.error) for f in report.unreadable] == [
-        ("dangling", "No such file or directory"),
+        ("dangling", "No such file or directory; the next run tries again"),
         ("plain.gz", "no valid gzip: Not a gzipped file (b'{\"')"),
         (
             "short.gz",
@@ -949,7 +949,7 @@ def test_no_event_at_all(shop: Shop, lines: tuple[str, ...], ledger: tuple[int, 
 
 def test_an_empty_landing_says_what_to_do(shop: Shop) -> None:
     shop.land(event(), name="elsewhere/a.json")
-    with pytest.raises(LandingError, match=r"1 files outside of such folders.*Check the location"):
+    with pytest.raises(LandingError, match=r"1 file outside of date folders.*Check the location"):
         shop.flatten()
     assert not shop.warehouse.exists()
 

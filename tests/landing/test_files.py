@@ -16,6 +16,8 @@ from engagement.landing.files import (
     nothing_landed,
     partition_of,
     sort_out,
+    strays_by_reason,
+    why_stray,
 )
 
 DAY = "received_at_utc_date=2026-01-05"
@@ -85,6 +87,46 @@ def test_dates_bound_the_files_but_not_the_strays(tmp_path: Path) -> None:
     assert sort_out(list_folder(tmp_path), second, second)[1] == ("stray",)
 
 
+@pytest.mark.parametrize(
+    ("day", "is_believed"),
+    [
+        ("2000-01-01", True),
+        ("2199-12-31", True),
+        ("1999-12-31", False),
+        ("2200-01-01", False),
+        ("0001-01-01", False),
+        ("1677-09-20", False),
+        ("2262-04-12", False),
+        ("9999-12-31", False),
+    ],
+)
+def test_dates_out_of_the_ordinary_are_strays(tmp_path: Path, day: str, is_believed: bool) -> None:
+    name = f"received_at_utc_date={day}/a"
+    put(tmp_path, name)
+    files, strays = sort_out(list_folder(tmp_path), None, None)
+    assert ([file.name for file in files], strays) == (
+        ([name], ()) if is_believed else ([], (name,))
+    )
+    if strays:
+        assert why_stray(name) == "in a folder of a date before 2000-01-01 or after 2199-12-31"
+
+
+def test_strays_are_counted_by_reason() -> None:
+    strays = [
+        "stray.json",
+        "other/stray.json",
+        "received_at_utc_date=2026-13-01/d",
+        "received_at_utc_date=9999-12-31/d",
+        "received_at_utc_date=2026-01-05/processing-failed/d",
+    ]
+    assert strays_by_reason(strays) == [
+        "2 files outside of date folders",
+        "1 file in a folder of a date before 2000-01-01 or after 2199-12-31",
+        "1 file in a folder whose date does not exist",
+        "1 file not delivered by Firehose",
+    ]
+
+
 def test_links_are_followed(tmp_path: Path) -> None:
     landing, elsewhere = tmp_path / "landing", tmp_path / "elsewhere"
     put(elsewhere, "a.json")
@@ -140,11 +182,11 @@ def test_a_folder_that_cannot_be_listed_is_an_error(
 
 
 def test_nothing_landed_says_where_and_when() -> None:
-    error = nothing_landed("data/x", 2, date(2026, 1, 1), None)
+    error = nothing_landed("data/x", ("a", "b"), date(2026, 1, 1), None)
     assert "data/x" in str(error)
     assert "between 2026-01-01 and the last day" in str(error)
     assert "2 files outside" in str(error)
-    assert "between" not in str(nothing_landed("data/x", 0, None, None))
+    assert "between" not in str(nothing_landed("data/x", (), None, None))
 
 
 def test_files_are_in_order_of_date_and_name() -> None:

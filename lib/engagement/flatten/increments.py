@@ -1,9 +1,12 @@
 """What a run of flattening has to do: the dates whose files are new, changed, gone or unfinished.
 
-What changed is found from names, sizes and tags, without reading a file. ``landing.versions`` says
-which version of each file the tables hold, and under which rules it was read. Dates that a run is
-at work on are named in ``landing.unfinished``, so that the next run makes good what a killed one
-left.
+What changed is found from names, sizes and tags, without reading a file. On a disk the tag is the
+time of the last change: other bytes of the same size with the same time are not noticed, and are
+read with ``landing.reprocess``. In S3 it is the object's ETag, which tells any other bytes.
+
+``landing.versions`` says which version of each file the tables hold, and under which rules it was
+read; of a file that could not be read just then they hold none. Dates that a run is at work on are
+named in ``landing.unfinished``, so that the next run makes good what a killed one left.
 """
 
 from __future__ import annotations
@@ -210,16 +213,23 @@ def leave_unfinished(session: Session, stages: Mapping[str, str]) -> None:
 
 
 def note_versions(
-    session: Session, days: Sequence[str], files: Iterable[LandedFile], rules: str
+    session: Session,
+    days: Sequence[str],
+    files: Iterable[LandedFile],
+    rules: str,
+    unread: Set[str] = frozenset(),
 ) -> None:
-    """Say which versions of the files of some dates the tables hold now."""
+    """Say which versions of the files of some dates the tables hold now.
+
+    Of those that are ``unread``, by name, they hold none: the next run finds them changed.
+    """
     chosen = sorted(files)
     rows = pa.table(
         {
             PARTITION: pa.array([f.received_at_utc_date for f in chosen], pa.string()),
             "file": pa.array([f.name for f in chosen], pa.string()),
             "bytes": pa.array([f.size for f in chosen], pa.int64()),
-            "tag": pa.array([f.tag for f in chosen], pa.string()),
+            "tag": pa.array(["" if f.name in unread else f.tag for f in chosen], pa.string()),
             "rules": pa.array([rules] * len(chosen), pa.string()),
         }
     )

@@ -290,7 +290,7 @@ def plan_run(warehouse: Warehouse, settings: Settings, *, some: bool = False) ->
     landing = warehouse.landing_files()
     if not landing.files and not some:
         span = settings.landing
-        raise nothing_landed(landing.location, len(landing.strays), span.from_, span.to)
+        raise nothing_landed(landing.location, landing.strays, span.from_, span.to)
     if not warehouse.exists():
         return increments.plan(None, landing, settings)
     with warehouse.session() as session:
@@ -464,7 +464,8 @@ class _Run:
         self._publish_records(days)
         self._publish_registry(days)
         self._publish_ledger(days)
-        increments.note_versions(session, days, landed, self._plan.rules)
+        unread = {one.file.name for one in files if one.is_unavailable}
+        increments.note_versions(session, days, landed, self._plan.rules, unread)
         turned = self._turned(days) if has_others else []
         # What comes now needs the room.
         session.forget(*(Table("work", name) for name in ("classified", "copies", "others")))

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+
+from engagement.settings import FIRST_DAY, LAST_DAY
 
 PARTITION = "received_at_utc_date"
 _FOLDER = re.compile(rf"{PARTITION}=(\d{{4}}-\d{{2}}-\d{{2}})")
@@ -33,15 +36,55 @@ class LandedFile:
 
 
 def partition_of(name: str) -> str | None:
-    """Received date of an object, from the first part of its name; ``None`` if it has none."""
+    """Received date of an object, from the first part of its name; ``None`` if it has none.
+
+    So is a date that is not believed: see :data:`~engagement.settings.FIRST_DAY`.
+    """
     folder, slash, rest = name.partition("/")
     match = _FOLDER.fullmatch(folder)
     if not match or not slash or not rest:
         return None
     try:
-        return date.fromisoformat(match[1]).isoformat()
+        day = date.fromisoformat(match[1])
     except ValueError:
         return None
+    return day.isoformat() if FIRST_DAY <= day <= LAST_DAY else None
+
+
+OUTSIDE = "outside of date folders"
+NO_DATE = "in a folder whose date does not exist"
+NOT_BELIEVED = f"in a folder of a date before {FIRST_DAY} or after {LAST_DAY}"
+NOT_DELIVERED = "not delivered by Firehose"
+
+
+def why_stray(name: str) -> str:
+    """Why an object is no file of a partition, in words that follow what it is.
+
+    Examples
+    --------
+    >>> why_stray("received_at_utc_date=9999-12-31/a")
+    'in a folder of a date before 2000-01-01 or after 2199-12-31'
+    """
+    if is_failure(name):
+        return NOT_DELIVERED
+    folder, slash, _ = name.partition("/")
+    match = _FOLDER.fullmatch(folder) if slash else None
+    if not match:
+        return OUTSIDE
+    try:
+        date.fromisoformat(match[1])
+    except ValueError:
+        return NO_DATE
+    return NOT_BELIEVED
+
+
+def strays_by_reason(names: Iterable[str]) -> list[str]:
+    """How many objects are strays for each reason, in words, most first."""
+    counts = Counter(map(why_stray, names))
+    return [
+        f"{count} file{'s' * (count > 1)} {why}"
+        for why, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    ]
 
 
 def is_hidden(name: str) -> bool:
@@ -114,11 +157,11 @@ def _walk(folder: Path, prefix: str, above: tuple[Path, ...]) -> Iterator[tuple[
 
 
 def nothing_landed(
-    location: str, strays: int, first: date | None, last: date | None
+    location: str, strays: Sequence[str], first: date | None, last: date | None
 ) -> LandingError:
     """Explain that a landing holds no file that could be read."""
     dates = f" between {first or 'the first day'} and {last or 'the last day'}"
-    found = f" (there are {strays} files outside of such folders)" if strays else ""
+    found = f" (there are {', '.join(strays_by_reason(strays))})" if strays else ""
     return LandingError(
         f"landing.location: {location} holds no file in a folder named "
         f"{PARTITION}=YYYY-MM-DD{dates if first or last else ''}{found}. "
@@ -129,7 +172,7 @@ def nothing_landed(
 def sort_out(
     listing: Iterator[tuple[str, int, str]], first: date | None, last: date | None
 ) -> tuple[tuple[LandedFile, ...], tuple[str, ...]]:
-    """Split a listing into the files of partitions between two dates, and strays.
+    """Split a listing into the files of partitions between two dates, and strays: see `why_stray`.
 
     Objects that Hive passes over are left out of both. What Firehose could not deliver is no event,
     wherever it lies: such objects are strays.

@@ -30,6 +30,13 @@ class UnreadableFileError(RuntimeError):
     """A landed file whose bytes cannot be had: the reason, without the path."""
 
 
+class UnavailableFileError(UnreadableFileError):
+    """A landed file whose bytes cannot be had now: another attempt may succeed."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"{reason}; the next run tries again")
+
+
 @dataclass(frozen=True)
 class Lines:
     """The non-blank lines of a file.
@@ -53,29 +60,37 @@ SCHEMA = pa.schema(
 )
 
 
-def read_bytes(stream: BinaryIO, name: str) -> bytes:
+def read_bytes(stream: BinaryIO, name: str, most_megabytes: int | None = None) -> bytes:
     """All bytes of a file, gunzipped if its name ends with ``.gz``.
+
+    Parameters
+    ----------
+    most_megabytes
+        Stop where a zipped file turns out to be larger: a few megabytes may unzip to any size.
 
     Raises
     ------
     UnreadableFileError
         When the bytes cannot be had, whole: a corrupt or truncated gzip gives no partial result.
+    UnavailableFileError
+        When they cannot be had now.
     """
-    return b"".join(read_parts(stream, name))
+    return b"".join(read_parts(stream, name, most_megabytes))
 
 
-def read_parts(stream: BinaryIO, name: str) -> Iterator[bytes]:
+def read_parts(stream: BinaryIO, name: str, most_megabytes: int | None = None) -> Iterator[bytes]:
     """The bytes of a file, as :func:`read_bytes` reads them, part after part.
 
     Whether all can be had is known when the last part was: see there.
     """
     try:
         data = stream.read()
-        yield from _gunzipped(data) if name.endswith(".gz") else [data]
+        parts = _gunzipped(data) if name.endswith(".gz") else iter([data])
+        yield from parts if most_megabytes is None else _bounded(parts, most_megabytes)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise UnreadableFileError(f"no valid gzip: {error}") from None
     except OSError as error:
-        raise UnreadableFileError(error.strerror or type(error).__name__) from None
+        raise UnavailableFileError(error.strerror or type(error).__name__) from None
 
 
 def _gunzipped(data: bytes) -> Iterator[bytes]:
@@ -86,7 +101,24 @@ def _gunzipped(data: bytes) -> Iterator[bytes]:
                 given += len(part)
                 yield part
     except (gzip.BadGzipFile, EOFError, isal_zlib.error):
-        yield gzip.decompress(data)[given:]  # which says better what is wrong
+        with gzip.open(io.BytesIO(data)) as unzipped:  # which says better what is wrong
+            at = 0
+            while part := unzipped.read(_PART):
+                at += len(part)
+                if at > given:
+                    yield part[given - at :]
+                    given = at
+
+
+def _bounded(parts: Iterator[bytes], most_megabytes: int) -> Iterator[bytes]:
+    given = 0
+    for part in parts:
+        given += len(part)
+        if given > most_megabytes * 1_000_000:
+            raise UnreadableFileError(
+                f"it unzips to more than {most_megabytes} MB (landing.most_file_megabytes)"
+            )
+        yield part
 
 
 def split_lines(data: bytes) -> Lines:

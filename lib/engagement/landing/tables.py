@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from engagement.landing.files import nothing_landed
+from engagement.landing.files import nothing_landed, why_stray
 from engagement.settings import Settings
 from engagement.warehouse import Session, Table, Warehouse, WarehouseError
 
@@ -53,12 +53,17 @@ COLUMNS = {
 class LandingInventory:
     """What lies in the landing, found without reading it.
 
-    ``days`` has one row per received date (files, bytes); ``strays`` are objects outside of date
-    folders, which nothing reads.
+    ``days`` has one row per received date (files, bytes); ``strays`` are objects that are in no
+    folder of a date that is believed, which nothing reads.
     """
 
     days: pd.DataFrame
     strays: tuple[str, ...]
+
+    def strays_frame(self, rows: int = 10) -> pd.DataFrame:
+        """The first strays by name, each with the reason: object, why."""
+        shown = [(name, why_stray(name)) for name in self.strays[:rows]]
+        return pd.DataFrame(shown, columns=["object", "why"])
 
 
 def inventory(warehouse: Warehouse) -> LandingInventory:
@@ -90,7 +95,7 @@ def create_tables(warehouse: Warehouse, settings: Settings) -> Table:
     """
     landing, span = warehouse.landing_files(), settings.landing
     if not landing.files:
-        raise nothing_landed(landing.location, len(landing.strays), span.from_, span.to)
+        raise nothing_landed(landing.location, landing.strays, span.from_, span.to)
     with warehouse.session(write=True) as session:
         session.landing_table(READING_TABLE, settings.landing.location, COLUMNS)
     return READING_TABLE

@@ -61,6 +61,7 @@ from engagement.warehouse.base import (
     fields_table,
     fitted,
     frame,
+    fresh_name,
     with_new_columns,
 )
 from engagement.warehouse.dialect import (
@@ -918,7 +919,7 @@ class _AthenaSession:
         columns: Mapping[str, str] | None,
     ) -> tuple[_Work, int]:
         """Make the whole table again: new rows of some partitions, the old ones of the others."""
-        own, old = f"__fresh_{table.name}", glue.columns(before)
+        own, old = fresh_name(table), glue.columns(before)
         fresh = self._adoptable(query)
         if fresh is not None and fresh.uploaded is not None and _is_small(before):
             kinds = _schema(self._columns_of(fresh))

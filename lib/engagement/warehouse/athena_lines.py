@@ -21,7 +21,12 @@ import pyarrow as pa
 from sqlglot import exp
 
 from engagement.landing.files import LandedFile
-from engagement.landing.lines import UnreadableFileError, read_bytes, split_lines
+from engagement.landing.lines import (
+    UnavailableFileError,
+    UnreadableFileError,
+    read_bytes,
+    split_lines,
+)
 from engagement.warehouse import glue
 from engagement.warehouse.athena_statements import StatementFailedError
 from engagement.warehouse.base import RAW_LINES, FileLines, WarehouseError
@@ -156,6 +161,7 @@ class LinesReader:
         self._define_raw_table()
         self._upload_names(files)
         errors: dict[str, str] = {}
+        unavailable: set[str] = set()
         while True:
             try:
                 work = self._session.create(RAW_LINES, self._sql(files, errors))
@@ -164,7 +170,8 @@ class LinesReader:
                 bad = self._culprit(error.reason, files, errors)
                 if bad is None:
                     raise
-                errors[bad.name] = self._reason(bad, error.reason)
+                errors[bad.name], is_unavailable = self._reason(bad, error.reason)
+                unavailable |= {bad.name} if is_unavailable else set()
                 logger.warning("%s is set apart: %s", bad.name, errors[bad.name])
         self._session._work["all_lines"] = work
         table, _ = self._warehouse.statements.query(
@@ -175,7 +182,8 @@ class LinesReader:
         done = []
         for file in files:
             if file.name in errors:
-                done.append(FileLines(file, error=errors[file.name]))
+                why, is_unavailable = errors[file.name], file.name in unavailable
+                done.append(FileLines(file, error=why, is_unavailable=is_unavailable))
             else:
                 total, blank, _ = counts.get(file.name, (0, 0, 0))
                 done.append(FileLines(file, int(total), int(blank)))
@@ -222,7 +230,11 @@ class LinesReader:
         self, name: str, wanted: set[tuple[str, str | None]], cut: Callable[[str], Sequence[str]]
     ) -> list[tuple[str, int, str, str | None, int]]:
         data = self._warehouse.bucket.read(self._warehouse.landing / name)
-        batch = split_lines(read_bytes(io.BytesIO(data), name)).batch
+        try:
+            whole = read_bytes(io.BytesIO(data), name, self._most)
+        except UnreadableFileError:
+            return []  # too large to be looked through here
+        batch = split_lines(whole).batch
         seen: Counter[tuple[str, str | None]] = Counter()
         rows = []
         for number, line, encoding in zip(*(c.to_pylist() for c in batch.columns), strict=True):
@@ -287,13 +299,20 @@ class LinesReader:
                 return file
         return None
 
-    def _reason(self, file: LandedFile, said: str) -> str:
-        """Why a file cannot be read, in the words of the other engine's reader."""
+    def _reason(self, file: LandedFile, said: str) -> tuple[str, bool]:
+        """Why a file cannot be read, in the words of the other engine's reader.
+
+        And whether that is so now only: then its bytes are no reason.
+        """
         try:
             data = self._warehouse.bucket.read(self._warehouse.landing / file.name)
-            read_bytes(io.BytesIO(data), file.name)
+            read_bytes(io.BytesIO(data), file.name, self._most)
         except UnreadableFileError as error:
-            return str(error)
+            return str(error), False
         except WarehouseError as error:
-            return str(error)
-        return said.splitlines()[0]
+            return str(UnavailableFileError(str(error).rstrip("."))), True
+        return said.splitlines()[0], False
+
+    @property
+    def _most(self) -> int:
+        return self._warehouse.settings.landing.most_file_megabytes

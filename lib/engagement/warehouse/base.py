@@ -403,6 +403,14 @@ class Session(Protocol):
         ...
 
 
+def fresh_name(table: Table) -> str:
+    """Name under which a table is made that is to take another's place.
+
+    There is a blank in it: no table that an event asks for is called so.
+    """
+    return f"fresh {table.name}"
+
+
 RAW_LINES = "lines"
 """Label of the statement that reads landed files, where an engine has one."""
 
@@ -511,12 +519,16 @@ def fields_table(fields: Sequence[JsonField], groups: Sequence[str]) -> pa.Table
 
 @dataclass(frozen=True)
 class FileLines:
-    """How reading one landed file went: its lines, or why it cannot be read."""
+    """How reading one landed file went: its lines, or why it cannot be read.
+
+    ``is_unavailable`` where it cannot be read now: it may be what it was the next time.
+    """
 
     file: LandedFile
     lines: int = 0
     blank_lines: int = 0
     error: str | None = None
+    is_unavailable: bool = False
 
 
 @dataclass(frozen=True)

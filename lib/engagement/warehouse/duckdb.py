@@ -26,7 +26,7 @@ from sqlglot import exp
 
 from engagement import private
 from engagement.landing.files import LandedFile, list_folder, sort_out
-from engagement.landing.lines import UnreadableFileError, read_parts
+from engagement.landing.lines import UnavailableFileError, UnreadableFileError, read_parts
 from engagement.landing.memory import Memory
 from engagement.landing.records import RecordGroup, Records
 from engagement.settings import DuckDB, Settings
@@ -56,6 +56,7 @@ from engagement.warehouse.base import (
     appended,
     columns_of,
     frame,
+    fresh_name,
     with_new_columns,
 )
 from engagement.warehouse.dialect import (
@@ -607,17 +608,19 @@ class _DuckDBSession:
         records = Records(paths, times, self._memory, self._passing)
         opened: list[tuple[LandedFile, int]] = []
         failed: dict[str, FileLines] = {}
+        most = self._warehouse._settings.landing.most_file_megabytes
         for file in files:
             try:
                 with (self._warehouse._landing / file.name).open("rb") as stream:
-                    parts = read_parts(stream, file.name)
+                    parts = read_parts(stream, file.name, most)
                     number = records.read(parts, file.received_at_utc_date, file.name)
                 opened.append((file, number))
             except UnreadableFileError as error:
-                failed[file.name] = FileLines(file, error=str(error))
+                is_unavailable = isinstance(error, UnavailableFileError)
+                failed[file.name] = FileLines(file, error=str(error), is_unavailable=is_unavailable)
             except OSError as error:
-                said = error.strerror or type(error).__name__
-                failed[file.name] = FileLines(file, error=said)
+                said = str(UnavailableFileError(error.strerror or type(error).__name__))
+                failed[file.name] = FileLines(file, error=said, is_unavailable=True)
         table = records.finish()
         self._read = records
         in_python = int(_READING * (self._warehouse.batch_bytes or 0))
@@ -849,7 +852,7 @@ class _DuckDBSession:
             return int(done[0][0])
         self._made(table)
         kept = f"select * from {name} where {_PARTITION} not in ({marks})"
-        fresh = exp.table_("__fresh_" + table.name, db=self._schema(table), quoted=True)
+        fresh = exp.table_(fresh_name(table), db=self._schema(table), quoted=True)
         made = fresh.sql("duckdb")
         self._run(f"create or replace table {made} ({_defined(merged)})", str(table))
         self._run(f"insert into {made} by name {kept}", str(table)).fetchall()
