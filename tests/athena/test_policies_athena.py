@@ -181,7 +181,8 @@ def test_the_build_policy_is_enough_for_all_that_is_done_and_grants_nothing_else
 
 
 def test_the_read_policy_is_enough_to_read_and_for_nothing_else(read: Stand) -> None:
-    reader = warehouse(read)
+    results = f"s3://{read.bucket}/{NAME}/data/reader-results/"
+    reader = warehouse(read, output_location=results)
     assert numbers(reader) == [2]
     assert reader.query("select count(*) as n from events.events")["n"].tolist() == [2]
     assert reader.query("select count(*) as n from landing.run_statements")["n"].tolist() == [1]
@@ -193,12 +194,19 @@ def test_the_read_policy_is_enough_to_read_and_for_nothing_else(read: Stand) -> 
         publish(reader, "select 3 as n")
     with pytest.raises(WarehouseError, match="The role lacks s3:GetObject"):
         reader.bucket.read(reader.landing / "received_at_utc_date=2026-09-01/a.json")
+    # Nor the text of what was set aside, nor results of the build role's queries.
+    reasons = reader.query("select sum(records) as n from landing.quarantine_reasons")
+    assert reasons["n"].tolist() == [1]
+    with pytest.raises(WarehouseError, match="The role lacks s3:GetObject"):
+        reader.query("select record from landing.quarantine")
+    with pytest.raises(WarehouseError, match="The role lacks s3:PutObject"):
+        warehouse(read).query("select 1 as one")
     failed = {finding.name: finding.hint for finding in reader.findings() if not finding.ok}
     assert failed == {
         "landing bucket": "missing: s3:GetObject",
         "data location": "missing: s3:PutObject",
         "encryption": "missing: s3:PutObject",
-        "Glue, writing": "missing: glue:UpdateTable",
+        "Glue, writing": "missing: glue:CreateTable",
         "workgroup": "missing: athena:ListTagsForResource",
         "output location": "missing: s3:DeleteObject",
     }

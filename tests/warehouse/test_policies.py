@@ -6,6 +6,7 @@ That they are enough, and grant nothing that is never called, is shown on the st
 
 from __future__ import annotations
 
+import fnmatch
 import json
 from typing import Any
 
@@ -13,6 +14,7 @@ import botocore.session
 import pytest
 
 from engagement.settings import ROOT, load_settings
+from engagement.warehouse.athena import folder_name, made_for
 
 FOLDER = ROOT / "docs/aws"
 # S3's permissions are not named after its calls.
@@ -32,6 +34,8 @@ _S3 = {
 }
 # Actions that AWS defines without resources.
 _ON_NOTHING = {"lakeformation"}
+# Statements that refuse: one, for what readers must not read whatever else allows it.
+DENIED = {"NeverReadWhatIsPrivate"}
 POLICIES = sorted(path.name for path in FOLDER.glob("*-policy.json"))
 DOCUMENTS = sorted(path.name for path in FOLDER.glob("*.json"))
 
@@ -68,7 +72,7 @@ def test_statements_are_well_formed_and_narrow(name: str) -> None:
     for statement in statements:
         assert statement.keys() == {"Sid", "Effect", "Action", "Resource"}
         assert statement["Sid"].isalnum()
-        assert statement["Effect"] == "Allow"
+        assert statement["Effect"] == ("Deny" if statement["Sid"] in DENIED else "Allow")
         assert all(isinstance(action, str) and "*" not in action for action in statement["Action"])
         services = {action.partition(":")[0] for action in statement["Action"]}
         assert len(services) == 1
@@ -156,4 +160,60 @@ def test_reading_changes_no_table() -> None:
         if "s3:PutObject" in statement["Action"]
         for resource in [statement["Resource"]]
     }
-    assert writable == {"arn:aws:s3:::example-lake/engagement/query-results/*"}
+    assert writable == {"arn:aws:s3:::example-lake/engagement/reader-results/*"}
+
+
+def _may_read(role: str, key: str) -> bool:
+    """Whether a role's policy lets it read an object of the lake, as IAM decides."""
+    arn = f"arn:aws:s3:::example-lake/engagement/{key}"
+    effects = {
+        statement["Effect"]
+        for statement in _statements(f"{role}-policy.json")
+        if "s3:GetObject" in statement["Action"]
+        for pattern in [statement["Resource"]]
+        for one in ([pattern] if isinstance(pattern, str) else pattern)
+        if fnmatch.fnmatchcase(arn, one)
+    }
+    return effects == {"Allow"}
+
+
+@pytest.mark.parametrize(
+    ("name", "of", "may"),
+    [
+        ("orders", "marts.orders", True),
+        ("candidate_orders", "", True),
+        ("quarantine_reasons", "landing.quarantine_reasons", True),
+        ("ledger", "landing.ledger", True),
+        # Events may have any name.
+        ("quarantine", "events.quarantine", True),
+        ("lines", "events.lines", True),
+        ("private_thing", "events.private_thing", True),
+        ("quarantine", "landing.quarantine", False),
+        ("quarantine_new", "landing.quarantine", False),
+        ("quarantine_whole", "landing.quarantine", False),
+        ("erased_rows", "landing.erased", False),
+        ("erasure_key_rows", "landing.erasure_key", False),
+        ("lines", "", False),
+        ("located", "", False),
+        ("left_quarantine", "", False),
+    ],
+)
+def test_readers_read_published_tables_but_nothing_private(name: str, of: str, may: bool) -> None:
+    folder = folder_name(name, of, 12)
+    key = f"tables/20261105t060000-ab12/{folder}/part-0.parquet"
+    assert _may_read("read", key) is may
+    assert _may_read("build", key)
+
+
+def test_readers_keep_results_of_their_own() -> None:
+    for old in ("0007_erased_rows", "0007_erasure_key_rows"):  # before their folders were private
+        assert not _may_read("read", f"tables/20260105t060000-ab12/{old}/rows.parquet")
+    assert not _may_read("read", "query-results/1.csv")
+    assert _may_read("read", "reader-results/1.csv")
+    assert _may_read("build", "query-results/1.csv")
+
+
+def test_what_is_made_for_a_table_is_told_from_its_label() -> None:
+    assert made_for("landing.quarantine, new rows") == "landing.quarantine"
+    assert made_for("events.lines") == "events.lines"
+    assert made_for("lines") == ""

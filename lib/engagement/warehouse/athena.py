@@ -87,6 +87,41 @@ _PARTITION = "received_at_utc_date"
 _LEASE = "lease.json"
 _FILES = "tables/"
 _RESULTS = "query-results/"
+
+_PRIVATE = frozenset({"landing.erased", "landing.erasure_key", "landing.quarantine"})
+"""Published tables that say who was erased, or hold the text of records that were set aside."""
+
+_PRIVATE_WORK = frozenset(
+    "broken_lines classified judged left_quarantine lines located records refused set_aside".split()
+)
+"""Working tables that hold the like."""
+
+_PRIVATE_MARK = "private-"
+"""Begins the names of their folders; no other's, since names of tables have no hyphen."""
+
+
+def folder_name(name: str, of: str, number: int) -> str:
+    """Name of the folder of a table's files; what readers may not read is known by it.
+
+    Parameters
+    ----------
+    of
+        The published table that it is made for; empty for a working table.
+    """
+    is_private = of in _PRIVATE or (not of and name in _PRIVATE_WORK)
+    return f"{_PRIVATE_MARK if is_private else ''}{number:04d}_{_plain_name(name)}"
+
+
+def _plain_name(name: str) -> str:
+    return re.sub(r"[^a-z0-9_]", "_", name.lower())[:_LONGEST_NAME]
+
+
+def made_for(label: str) -> str:
+    """The published table that a statement makes, from its label; empty for a working table."""
+    name = label.partition(",")[0]
+    return name if "." in name else ""
+
+
 _LONGEST_NAME = 60
 _ROWS, _VERSION = "engagement.rows", "engagement.version"
 
@@ -437,7 +472,7 @@ class _AthenaSession:
 
         def statement() -> str:
             # A failed attempt may leave files: each has a folder of its own.
-            physical, folder = self._place(name)
+            physical, folder = self._place(name, of=made_for(label))
             made.append((physical, folder))
             target = exp.table_(physical, db=self._warehouse.storage, quoted=True).sql("trino")
             at = exp.Literal.string(str(folder)).sql("trino")
@@ -472,20 +507,23 @@ class _AthenaSession:
                 chosen.append(quoted)
         return f"select {', '.join(chosen)} from (\n{sql}\n)"
 
-    def _place(self, name: str) -> tuple[str, Address]:
+    def _place(self, name: str, *, of: str = "") -> tuple[str, Address]:
+        """Name and folder of a new table; ``of`` is the published one that it is made for."""
         with self._numbering:
             self._number += 1
             number = self._number
-        plain = re.sub(r"[^a-z0-9_]", "_", name.lower())[:_LONGEST_NAME]
+        plain = _plain_name(name)
         physical = f"w_{self._id}_{number:04d}_{plain}"
-        folder = self._warehouse.files / f"{self._id}/{number:04d}_{plain}/"
+        folder = self._warehouse.files / f"{self._id}/{folder_name(name, of, number)}/"
         self._made.append(physical)
         self._folders[folder.key] = folder
         return physical, folder
 
-    def upload(self, name: str, rows: pa.Table, columns: Mapping[str, str]) -> Table:
-        """Make rows that are here a working table."""
-        physical, folder = self._place(name)
+    def upload(
+        self, name: str, rows: pa.Table, columns: Mapping[str, str], *, of: Table | None = None
+    ) -> Table:
+        """Make rows that are here a working table; ``of`` is the table that they will be."""
+        physical, folder = self._place(name, of=str(of or ""))
         buffer = pa.BufferOutputStream()
         pq.write_table(rows, buffer, compression=self._warehouse.athena.compression)
         self._warehouse.bucket.write(folder / "rows.parquet", buffer.getvalue().to_pybytes())
@@ -669,7 +707,9 @@ class _AthenaSession:
         )
         there = self._warehouse.catalog.table(self._database(table), table.name)
         if there is None or not glue.is_as(there, wanted):
-            self._warehouse.catalog.put(self._database(table), wanted)
+            self._warehouse.catalog.put(
+                self._database(table), wanted, is_new=there is None, seen=there
+            )
         self._columns.pop(table, None)
 
     def projection(self, at: Address) -> dict[str, str]:
@@ -729,7 +769,9 @@ class _AthenaSession:
         self._warehouse.s3_lease.check(token)
         # Before the pointer moves: whatever happens then, its files stay.
         self._adopted.add(work.folder.key)
-        self._warehouse.catalog.put(self._database(table), description)
+        self._warehouse.catalog.put(
+            self._database(table), description, is_new=old is None, seen=old
+        )
         self._columns.pop(table, None)
         self._note_superseded(old)
         return Publication(table, rows)
@@ -806,12 +848,17 @@ class _AthenaSession:
             catalog.add_partitions(storage, work.physical, merged, kept)
             shown = merged
         self._warehouse.s3_lease.check(token)
-        self._show(table, work, shown, version)
+        self._show(table, work, shown, version, old)
         athena_setup.mark_partitions(self._warehouse, before, replaced if partitions else None)
         return Publication(table, work.rows)
 
     def _show(
-        self, table: Table, work: _Work, shown: Mapping[str, str], version: str | None
+        self,
+        table: Table,
+        work: _Work,
+        shown: Mapping[str, str],
+        version: str | None,
+        old: Mapping[str, Any] | None,
     ) -> None:
         """Let a table's name stand for a physical table with partitions, in one call."""
         # Before the view is replaced: whatever happens then, files and physical table stay.
@@ -827,6 +874,8 @@ class _AthenaSession:
                 shown,
                 parameters=self._about(work.rows, version) | {glue.PHYSICAL: work.physical},
             ),
+            is_new=old is None,
+            seen=old,
         )
         self._columns.pop(table, None)
 
@@ -834,7 +883,7 @@ class _AthenaSession:
         """Publish a table of events without a statement: nothing has to be computed."""
         token = self._writable()
         old = self._warehouse.catalog.table(self._database(table), table.name)
-        physical, folder = self._place(table.name)
+        physical, folder = self._place(table.name, of=str(table))
         own = {name: kind for name, kind in columns.items() if name != _PARTITION}
         self._warehouse.catalog.put(
             self._warehouse.storage,
@@ -844,7 +893,7 @@ class _AthenaSession:
             is_new=True,
         )
         self._warehouse.s3_lease.check(token)
-        self._show(table, _Work(physical, folder, 0), columns, None)
+        self._show(table, _Work(physical, folder, 0), columns, None, old)
         athena_setup.mark_partitions(self._warehouse, glue.physical(old) if old else "", None)
 
     def _write_partitions(
@@ -966,7 +1015,7 @@ class _AthenaSession:
         replaced = pc.is_in(old.column(_PARTITION), pa.array(partitions, pa.string()))
         schema = _schema(kinds)
         sides = [fitted(side, schema) for side in (rows, old.filter(pc.invert(replaced)))]
-        whole = self.upload(f"{table.name}_whole", pa.concat_tables(sides), kinds)
+        whole = self.upload(f"{table.name}_whole", pa.concat_tables(sides), kinds, of=table)
         return self._work[whole.name], fresh.rows
 
     def together(self) -> AbstractContextManager[None]:
@@ -982,7 +1031,9 @@ class _AthenaSession:
         found = self._warehouse.catalog.table(self._database(table), table.name)
         at = Address.parse(glue.location(found), folder=True) if found else None
         old, kinds = appended(self._warehouse.bucket.parquet(at) if at else None, rows)
-        work = self.upload(f"{table.name}_rows", pa.concat_tables([keep(old), rows]), kinds)
+        work = self.upload(
+            f"{table.name}_rows", pa.concat_tables([keep(old), rows]), kinds, of=table
+        )
         return self.publish(table, columns_of(work, kinds))
 
     def published(self, table: Table) -> Published | None:

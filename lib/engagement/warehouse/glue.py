@@ -11,6 +11,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from engagement.landing.files import PARTITION
+from engagement.warehouse.base import WarehouseError
 from engagement.warehouse.s3 import error_code, problem
 
 _TRINO = {
@@ -32,6 +33,14 @@ OWNER = "engagement.project"
 
 PHYSICAL = "engagement.physical"
 """Parameter of a view that carries a table's name: the physical table behind it."""
+
+_CHANGED = {
+    "AlreadyExistsException",
+    "ConcurrentModificationException",
+    "EntityNotFoundException",
+    "VersionMismatchException",
+}
+"""What Glue says where a table is not as the call takes it to be."""
 
 MOST_AT_ONCE = 100
 """Partitions that one call creates."""
@@ -144,38 +153,58 @@ class Catalog:
                 return []
             raise problem(f"the partitions of {database}.{name} cannot be listed", error) from error
 
-    def put(self, database: str, table: Mapping[str, Any], *, is_new: bool = False) -> None:
+    def put(
+        self,
+        database: str,
+        table: Mapping[str, Any],
+        *,
+        is_new: bool = False,
+        seen: Mapping[str, Any] | None = None,
+    ) -> None:
         """Create a table, or make it what is given, in one call that takes effect.
+
+        The call names the version of the table that it replaces, and Glue refuses it when somebody
+        else has changed the table since.
 
         Parameters
         ----------
         is_new
-            There should be none of this name, which is then tried first.
+            There should be none of this name: creating it is tried first.
+        seen
+            The table as it was when the work began; left out, it is looked up now.
+
+        Raises
+        ------
+        WarehouseError
+            When the table was changed meanwhile, or cannot be made.
         """
         wanted: Any = table_input(table)
         name = wanted["Name"]
-
-        def create() -> None:
-            self._client.create_table(DatabaseName=database, TableInput=wanted)
-
-        def update() -> None:
-            self._client.update_table(DatabaseName=database, TableInput=wanted, SkipArchive=True)
-
-        # Where an answer was lost, the same call is made again: then there is one.
-        first, second, otherwise = (
-            (create, update, "AlreadyExistsException")
-            if is_new
-            else (update, create, "EntityNotFoundException")
-        )
+        before = None if is_new else seen or self.table(database, name)
         try:
-            try:
-                first()
-            except ClientError as error:
-                if error_code(error) != otherwise:
-                    raise
-                second()
+            if before is None:
+                self._client.create_table(DatabaseName=database, TableInput=wanted)
+            else:
+                version = {"VersionId": before["VersionId"]} if before.get("VersionId") else {}
+                self._client.update_table(
+                    DatabaseName=database, TableInput=wanted, SkipArchive=True, **version
+                )
         except (ClientError, BotoCoreError) as error:
-            raise problem(f"the table {database}.{name} cannot be made", error) from error
+            code = error_code(error)
+            # Nothing to create it in: there is no such database.
+            if code not in _CHANGED or (before is None and code == "EntityNotFoundException"):
+                raise problem(f"the table {database}.{name} cannot be made", error) from error
+            # Where an answer was lost, the same call was made again: then it is there already.
+            there = self.table(database, name)
+            if there is not None and is_as(there, wanted):
+                return
+            if there is None:
+                self.put(database, table, is_new=True)
+                return
+            raise WarehouseError(
+                f"the table {database}.{name} was changed by somebody else meanwhile, and was left "
+                "as it is. Only one run may write at a time: see who else does, and run again."
+            ) from None
 
     def dates(self, database: str, name: str) -> dict[str, str]:
         """Partitions of a table by received date, with where each one's files are."""

@@ -153,17 +153,32 @@ class S3Lease:
         return _Seen(note, answer["ETag"], max(0.0, silent))
 
     def _put(self, note: dict[str, str], condition: dict[str, str]) -> bool:
+        """Write the object on a condition; false where it is not met any more.
+
+        Where the answer was lost the object may be there all the same, and the same call, which is
+        made again by itself, meets the object that it has made: its content tells whose it is.
+        """
         # Something that changes each time, so that the tag does.
-        body = json.dumps({**note, "beat": secrets.token_hex(4)}).encode()
+        beat = secrets.token_hex(8)
+        body = json.dumps({**note, "beat": beat}).encode()
         try:
             self._client.put_object(
                 Bucket=self._at.bucket, Key=self._at.key, Body=body, **condition
             )
         except (ClientError, BotoCoreError) as error:
+            if self._is_there(beat):
+                return True
             if error_code(error) in _TAKEN | _MISSING:
                 return False
             raise problem(f"the lease {self._at} cannot be written", error) from error
         return True
+
+    def _is_there(self, beat: str) -> bool:
+        try:
+            seen = self._look()
+        except WarehouseError:
+            return False  # the error that led here is the one to be told
+        return seen is not None and seen.note.get("beat") == beat
 
     def _stay_alive(self, note: dict[str, str], over: threading.Event) -> None:
         while not over.wait(self._seconds / 4):
@@ -180,6 +195,10 @@ class S3Lease:
         try:
             seen = self._look()
             if seen and seen.note.get("token") == token:
-                self._client.delete_object(Bucket=self._at.bucket, Key=self._at.key)
+                # Whoever takes it over in this moment keeps it.
+                self._client.delete_object(
+                    Bucket=self._at.bucket, Key=self._at.key, IfMatch=seen.tag
+                )
         except (ClientError, BotoCoreError, WarehouseError) as error:
-            logger.warning("the lease %s was not let go of: %s", self._at, error)
+            if error_code(error) not in _TAKEN | _MISSING:
+                logger.warning("the lease %s was not let go of: %s", self._at, error)

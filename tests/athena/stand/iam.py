@@ -98,8 +98,14 @@ def _glue_resources(parameters: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _is_allowed(policy: Mapping[str, Any], action: str, resource: str) -> bool:
+    """Whether something allows it, and nothing denies it."""
+    is_denied = resource and _is_named(policy, "Deny", action, resource)
+    return not is_denied and _is_named(policy, "Allow", action, resource)
+
+
+def _is_named(policy: Mapping[str, Any], effect: str, action: str, resource: str) -> bool:
     for statement in policy["Statement"]:
-        if action not in statement["Action"]:
+        if action not in statement["Action"] or statement.get("Effect", "Allow") != effect:
             continue
         patterns = statement["Resource"]
         for pattern in [patterns] if isinstance(patterns, str) else patterns:
