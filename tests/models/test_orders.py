@@ -462,6 +462,14 @@ def test_what_is_out_of_bounds_has_no_money_and_is_counted(bench: Bench) -> None
     )
 
 
+def test_an_amount_that_is_not_used_does_no_harm(make_bench: Any) -> None:
+    """At 10^7 per unit a revenue of 5 x 10^9 is too large for the table; the total counts."""
+    bench = make_bench(currency__rates={"XAU": "10000000"})
+    sent = {"total": 2.0, "revenue": 5e9, "subtotal": 5e9, "currency": "XAU"}
+    tell(bench, completed=[{"order_id": "o1", **sent}])
+    assert order(bench, "unvalued_reason, revenue") == (None, D("20000000.00"))
+
+
 def test_an_amount_that_is_not_believed_counts_as_not_sent(bench: Bench) -> None:
     """The tax of 10^10 is 0, the total of 1e300 gives way to the value; both are counted."""
     tell(bench, completed=[{"order_id": "o1", "total": 1e300, "value": 10.0, "tax": 1e10}])
