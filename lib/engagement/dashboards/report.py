@@ -224,7 +224,7 @@ def render(
     """Make the page from the frames of :func:`collect`."""
     body = "\n".join(
         [
-            _key_figures(frames["periods"], currency, settling_days),
+            _key_figures(frames["periods"], currency, settling_days, as_of),
             _trends(frames["overview"], currency),
             _funnel(frames["funnel"], window_days),
             _retention(frames["retention"], settling_days),
@@ -254,7 +254,7 @@ def render(
 # --- sections -----------------------------------------------------------------------------------
 
 
-def _key_figures(periods: pd.DataFrame, currency: str, settling_days: int) -> str:
+def _key_figures(periods: pd.DataFrame, currency: str, settling_days: int, as_of: AsOf) -> str:
     complete = periods[periods["is_complete"].fillna(False)]
     if complete.empty:
         words = "There are not seven whole days of data yet, so there is no period to sum up."
@@ -269,6 +269,8 @@ def _key_figures(periods: pd.DataFrame, currency: str, settling_days: int) -> st
     days = int(week["window_days"])
     since, until = _day(week["from_day"]), _day(week["to_day"])
     note = f"The {days} days from {since} to {until}, and how they compare with the {days} before."
+    if as_of.is_latest:
+        note += " The last of them is not over."
     unsettled = _unsettled(week)
     if unsettled:
         note += (
@@ -470,7 +472,7 @@ def _money(reconciliation: pd.DataFrame, currency: str) -> str:
         for _, row in reconciliation.iterrows()
     ]
     numbers = _table(
-        pd.DataFrame({"": reconciliation["label"], f"amount ({currency})": amounts}),
+        pd.DataFrame({"step": reconciliation["label"], f"amount ({currency})": amounts}),
         numbers=(f"amount ({currency})",),
     )
     return _section("How the money adds up", _note(note) + numbers)
