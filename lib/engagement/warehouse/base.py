@@ -530,6 +530,11 @@ class FileLines:
     error: str | None = None
     is_unavailable: bool = False
 
+    @classmethod
+    def unavailable(cls, file: LandedFile, reason: str) -> FileLines:
+        """Say of a file that it cannot be read now."""
+        return cls(file, error=f"{reason}; the next run tries again", is_unavailable=True)
+
 
 @dataclass(frozen=True)
 class Finding:

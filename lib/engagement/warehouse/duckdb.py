@@ -615,12 +615,13 @@ class _DuckDBSession:
                     parts = read_parts(stream, file.name, most)
                     number = records.read(parts, file.received_at_utc_date, file.name)
                 opened.append((file, number))
+            except UnavailableFileError as error:
+                failed[file.name] = FileLines.unavailable(file, str(error))
             except UnreadableFileError as error:
-                is_unavailable = isinstance(error, UnavailableFileError)
-                failed[file.name] = FileLines(file, error=str(error), is_unavailable=is_unavailable)
+                failed[file.name] = FileLines(file, error=str(error))
             except OSError as error:
-                said = str(UnavailableFileError(error.strerror or type(error).__name__))
-                failed[file.name] = FileLines(file, error=said, is_unavailable=True)
+                said = error.strerror or type(error).__name__
+                failed[file.name] = FileLines.unavailable(file, said)
         table = records.finish()
         self._read = records
         in_python = int(_READING * (self._warehouse.batch_bytes or 0))
