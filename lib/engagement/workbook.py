@@ -23,6 +23,7 @@ from IPython.core.pylabtools import select_figure_formats
 from IPython.display import Markdown
 
 from engagement import private
+from engagement.privacy import shown
 from engagement.settings import Settings, load_settings
 from engagement.warehouse import Table, Warehouse, WarehouseError, costs, open_warehouse
 
@@ -59,11 +60,14 @@ class Workbook:
             self.warehouse.log.path = self.file(STATEMENTS)
 
     def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pd.DataFrame:
-        """Run a query in Athena's dialect; ``:as_of`` and ``:timezone`` may stand in it."""
+        """Run a query in Athena's dialect; ``:as_of`` and ``:timezone`` may stand in it.
+
+        The rows are to be looked at: what looks like somebody's address, card or token is masked.
+        """
         values: dict[str, Any] = {"timezone": self.settings.timezone, **(parameters or {})}
         if ":as_of" in sql:
             values.setdefault("as_of", self.as_of)
-        return self.warehouse.query(sql, values)
+        return shown(self.warehouse.query(sql, values))
 
     def table(self, name: str, *, limit: int = 10, order_by: str = "1") -> pd.DataFrame:
         """Show the first rows of a table, in the order of ``order_by``."""
