@@ -24,6 +24,7 @@ from IPython.display import Markdown
 from engagement import formatting, private
 from engagement.models import provenance
 from engagement.moments import AsOf, in_words, resolve_as_of
+from engagement.privacy import shown
 from engagement.settings import Settings, load_settings
 from engagement.warehouse import Table, Warehouse, WarehouseError, costs, open_warehouse
 from engagement.warehouse.dialect import parse, tables
@@ -62,14 +63,17 @@ class Workbook:
             self.warehouse.log.path = self.file(STATEMENTS)
 
     def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pd.DataFrame:
-        """Run a query in Athena's dialect, in which ``:as_of`` and ``:timezone`` may be used."""
+        """Run a query in Athena's dialect, in which ``:as_of`` and ``:timezone`` may be used.
+
+        The rows are to be looked at: what looks like somebody's address, card or token is masked.
+        """
         values: dict[str, Any] = {"timezone": self.settings.timezone, **(parameters or {})}
         if ":as_of" in sql:
             values.setdefault("as_of", self.as_of.day)
         tree = parse(sql)
         marts = {table.name for table in tables(tree) if table.database == provenance.MARTS}
         self.require(*sorted(marts - self._required))
-        return self.warehouse.query(tree, values)
+        return shown(self.warehouse.query(tree, values))
 
     def require(self, *models: str) -> None:
         """See to it that models' tables were built with this notebook's parameters.

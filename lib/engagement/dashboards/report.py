@@ -23,6 +23,7 @@ from matplotlib.figure import Figure
 from engagement import private
 from engagement.dashboards import charts, style
 from engagement.moments import AsOf
+from engagement.privacy import shown
 from engagement.settings import Settings
 from engagement.warehouse.base import Warehouse
 
@@ -76,7 +77,7 @@ QUERIES = {
         order by step
     """,
     "searches": """
-        select term, searches, searches_without_results, no_result_rate
+        select term, searches, searchers, searches_without_results, no_result_rate
         from marts.search_terms
         where searches_without_results > 0
         order by searches_without_results desc, searches desc, term
@@ -84,6 +85,9 @@ QUERIES = {
     """,
 }
 """What the report reads, by the name of the frame."""
+
+_TYPED: dict[str, Any] = {"searches": {"typed": ["term"], "people": "searchers"}}
+"""Frames of texts that people typed: what few of them did is withheld."""
 
 _TOTALS = """
     select
@@ -175,9 +179,11 @@ _DEFINITIONS = (
 
 
 def collect(warehouse: Warehouse) -> dict[str, pd.DataFrame]:
-    """Read what the report needs from the dashboards' tables."""
+    """Read what the report needs from the dashboards' tables, as it may be shown."""
     with warehouse.session() as session:
-        return {name: session.query(sql, label=name) for name, sql in QUERIES.items()}
+        found = {name: session.query(sql, label=name) for name, sql in QUERIES.items()}
+    frames = {name: shown(frame, **_TYPED.get(name, {})) for name, frame in found.items()}
+    return frames | {"searches": frames["searches"].drop(columns="searchers")}
 
 
 def totals(warehouse: Warehouse, settings: Settings) -> pd.DataFrame:
