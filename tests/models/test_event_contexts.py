@@ -161,7 +161,7 @@ def test_the_query_string_ends_where_the_fragment_begins(bench: Bench) -> None:
             {"context_page_search": "?x=y#&utm_source=b"},
             {"context_page_search": "", "context_page_url": f"{address}?utm_source=a"},
             {"context_page_search": "?", "context_page_url": f"{address}?utm_source=a"},
-            {"context_page_search": "utm_source=a"},
+            {"context_page_search": "?#x", "context_page_url": f"{address}?utm_source=a"},
         ],
     ) == [
         ("p1", "?utm_source=a", "a"),
