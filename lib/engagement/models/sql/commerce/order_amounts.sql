@@ -113,6 +113,7 @@ completions as (
 converted as (
     select
         e.order_id,
+        e.event_number,
         e.currency,
         e.rate is not null as has_rate,
         e.order_total is not null as has_total,
@@ -123,29 +124,33 @@ converted as (
         try_cast(cast(e.shipping as decimal(28, 6)) * e.rate as decimal(18, 2)) as shipping,
         try_cast(cast(e.discount as decimal(28, 6)) * e.rate as decimal(18, 2)) as discount
     from events as e
-    inner join chosen as c
-        on e.order_id = c.order_id and e.event_number = c.amounts_event_number
 ),
 
 -- From here on in 38 digits, so that sums and differences have room as well.
 gathered as (
     select
         c.order_id,
+        c.coupon,
+        c.payment_method,
+        c.checkout_id,
+        c.items_event_number,
+        c.amounts_event_number,
+        c.updates,
+        c.updated_at,
+        c.is_not_believed,
         v.order_id is not null as has_amount,
         coalesce(v.has_rate, false)
-        and not coalesce(own.lacks_rate, false)
-        and not coalesce(ls.lacks_rate, false) as has_rate,
-        coalesce(
-            (v.has_total and v.order_total is null)
-            or (v.has_goods and v.goods is null)
-            or v.tax is null
-            or v.shipping is null
-            or v.discount is null
-            or coalesce(own.is_out_of_bounds, false)
-            or coalesce(ls.is_out_of_bounds, false),
-            false
-        ) as is_out_of_bounds,
-        c.is_not_believed,
+        and not coalesce(ls.lacks_rate, false)
+        and (v.has_total or v.has_goods or not own.lacks_rate) as has_rate,
+        v.tax is null
+        or v.shipping is null
+        or v.discount is null
+        or coalesce(ls.is_out_of_bounds, false)
+        or case
+            when v.has_total then v.order_total is null
+            when v.has_goods then v.goods is null
+            else coalesce(own.is_out_of_bounds, false)
+        end as is_out_of_bounds,
         v.currency,
         coalesce(ls.lines, 0) as lines,
         coalesce(ls.units, 0) as units,
@@ -158,16 +163,37 @@ gathered as (
         cast(v.shipping as decimal(38, 2)) as shipping,
         cast(v.discount as decimal(38, 2)) as discount
     from chosen as c
-    left join converted as v on c.order_id = v.order_id
+    left join converted as v
+        on c.order_id = v.order_id and c.amounts_event_number = v.event_number
     left join lists as ls
         on c.order_id = ls.order_id and c.items_event_number = ls.event_number
     left join lists as own
         on c.order_id = own.order_id and c.amounts_event_number = own.event_number
 ),
 
-goods as (
+-- Each step carries the columns on: what is named twice, Athena reads twice.
+valued as (
     select
         g.order_id,
+        g.coupon,
+        g.payment_method,
+        g.checkout_id,
+        g.items_event_number,
+        g.amounts_event_number,
+        g.updates,
+        g.updated_at,
+        g.is_not_believed,
+        g.has_amount,
+        g.has_rate,
+        g.is_out_of_bounds,
+        g.currency,
+        g.lines,
+        g.units,
+        g.item_sales,
+        g.total_sent,
+        g.tax,
+        g.shipping,
+        g.discount,
         case
             when g.total_sent is not null then g.total_sent - g.tax - g.shipping
             when
@@ -183,34 +209,66 @@ goods as (
 
 bounded as (
     select
-        g.order_id,
-        try_cast(g.item_sales as decimal(18, 2)) as item_sales,
-        try_cast(gs.revenue as decimal(18, 2)) as revenue,
+        v.order_id,
+        v.coupon,
+        v.payment_method,
+        v.checkout_id,
+        v.items_event_number,
+        v.amounts_event_number,
+        v.updates,
+        v.updated_at,
+        v.is_not_believed,
+        v.has_amount,
+        v.has_rate,
+        v.is_out_of_bounds,
+        v.currency,
+        v.lines,
+        v.units,
+        cast(v.tax as decimal(18, 2)) as tax,
+        cast(v.shipping as decimal(18, 2)) as shipping,
+        cast(v.discount as decimal(18, 2)) as discount,
+        try_cast(v.item_sales as decimal(18, 2)) as item_sales,
+        try_cast(v.revenue as decimal(18, 2)) as revenue,
         try_cast(
-            coalesce(g.total_sent, gs.revenue + g.tax + g.shipping) as decimal(18, 2)
+            coalesce(v.total_sent, v.revenue + v.tax + v.shipping) as decimal(18, 2)
         ) as order_total,
-        try_cast(gs.revenue - (g.item_sales - g.discount) as decimal(18, 2)) as items_difference
-    from gathered as g
-    inner join goods as gs on g.order_id = gs.order_id
+        try_cast(v.revenue - (v.item_sales - v.discount) as decimal(18, 2)) as items_difference
+    from valued as v
 ),
 
 judged as (
     select
-        g.order_id,
+        b.order_id,
+        b.coupon,
+        b.payment_method,
+        b.checkout_id,
+        b.items_event_number,
+        b.amounts_event_number,
+        b.updates,
+        b.updated_at,
+        b.currency,
+        b.lines,
+        b.units,
+        b.tax,
+        b.shipping,
+        b.discount,
+        b.item_sales,
+        b.revenue,
+        b.order_total,
+        b.items_difference,
         case
-            when not g.has_amount and g.is_not_believed then 'out_of_bounds'
-            when not g.has_amount then 'no_amount'
-            when not g.has_rate then 'no_rate'
+            when not b.has_amount and b.is_not_believed then 'out_of_bounds'
+            when not b.has_amount then 'no_amount'
+            when not b.has_rate then 'no_rate'
             when
-                g.is_out_of_bounds
+                b.is_out_of_bounds
                 or b.item_sales is null
                 or b.revenue is null
                 or b.order_total is null
                 or b.items_difference is null
                 then 'out_of_bounds'
         end as unvalued_reason
-    from gathered as g
-    inner join bounded as b on g.order_id = b.order_id
+    from bounded as b
 )
 
 select
@@ -221,29 +279,26 @@ select
     se.session_id,
     coalesce(se.is_bot, false) as is_bot,
     c.order_date,
-    coalesce(g.currency, c.currency) as currency,
+    coalesce(j.currency, c.currency) as currency,
     cast(j.unvalued_reason as varchar) as unvalued_reason,
-    ch.coupon,
-    ch.payment_method,
-    ch.checkout_id,
-    ch.items_event_number,
-    ch.amounts_event_number,
-    g.lines,
-    g.units,
-    ch.updates,
-    case when j.unvalued_reason is null then b.item_sales end as item_sales,
-    case when j.unvalued_reason is null then cast(g.discount as decimal(18, 2)) end as discount,
-    case when j.unvalued_reason is null then cast(g.tax as decimal(18, 2)) end as tax,
-    case when j.unvalued_reason is null then cast(g.shipping as decimal(18, 2)) end as shipping,
-    case when j.unvalued_reason is null then b.order_total end as order_total,
-    case when j.unvalued_reason is null then b.revenue end as revenue,
-    case when j.unvalued_reason is null then b.items_difference end as items_difference,
+    j.coupon,
+    j.payment_method,
+    j.checkout_id,
+    j.items_event_number,
+    j.amounts_event_number,
+    j.lines,
+    j.units,
+    j.updates,
+    case when j.unvalued_reason is null then j.item_sales end as item_sales,
+    case when j.unvalued_reason is null then j.discount end as discount,
+    case when j.unvalued_reason is null then j.tax end as tax,
+    case when j.unvalued_reason is null then j.shipping end as shipping,
+    case when j.unvalued_reason is null then j.order_total end as order_total,
+    case when j.unvalued_reason is null then j.revenue end as revenue,
+    case when j.unvalued_reason is null then j.items_difference end as items_difference,
     c.ordered_at,
-    ch.updated_at
+    j.updated_at
 from completions as c
-inner join chosen as ch on c.order_id = ch.order_id
-inner join gathered as g on c.order_id = g.order_id
-inner join bounded as b on c.order_id = b.order_id
 inner join judged as j on c.order_id = j.order_id
 left join person_events as pe
     on c.id = pe.id and c.received_at_utc_date = pe.received_at_utc_date

@@ -202,12 +202,12 @@ keyed as (
         n.received_at,
         n.currency,
         :reporting_currency as default_currency,
-        n.order_id is not null and n.order_id not in (:placeholder_ids) as has_order_id,
+        n.order_id is not null and lower(n.order_id) not in (:placeholder_ids) as has_order_id,
         case
-            when n.order_id is null or n.order_id in (:placeholder_ids) then 'event:' || n.id
+            when n.order_id is null or lower(n.order_id) in (:placeholder_ids) then 'event:' || n.id
             else n.order_id
         end as order_id,
-        case when n.refund_id not in (:placeholder_ids) then n.refund_id end as refund_id
+        case when lower(n.refund_id) not in (:placeholder_ids) then n.refund_id end as refund_id
     from named as n
 ),
 
@@ -241,35 +241,53 @@ numbered as (
     from keyed as k
 ),
 
-completions as (
+-- Each event beside the completion that counts, without reading the events once more.
+completed as (
     select
         n.order_id,
-        n.currency,
-        n."timestamp" as completed_at
-    from numbered as n
-    where n.kind = 'completed' and n.number_of_kind = 1
-),
-
-placed as (
-    select
-        n.order_id,
-        n.event_number,
         n.has_order_id,
         n.refund_id,
         n.kind,
         n.id,
         n.received_at_utc_date,
+        n."timestamp",
+        n.currency,
+        n.default_currency,
+        n.event_number,
+        n.number_of_kind,
+        n.number_of_id,
+        n.number_of_refund_id,
+        min(case when n.kind = 'completed' and n.number_of_kind = 1 then n."timestamp" end) over (
+            partition by n.order_id
+        ) as completed_at,
+        min(case when n.kind = 'completed' and n.number_of_kind = 1 then n.currency end) over (
+            partition by n.order_id
+        ) as completed_currency,
+        min(case when n.kind = 'completed' then n.number_of_kind end) over (
+            partition by n.order_id
+        ) as first_completion
+    from numbered as n
+),
+
+placed as (
+    select
+        c.order_id,
+        c.event_number,
+        c.has_order_id,
+        c.refund_id,
+        c.kind,
+        c.id,
+        c.received_at_utc_date,
         case
-            when c.order_id is null then 'orphan'
-            when n.kind = 'completed' and n.number_of_kind > 1 then 'repeat'
-            when n.number_of_id > 1 then 'repeat'
-            when n.refund_id is not null and n.number_of_refund_id > 1 then 'repeat'
-            when n.kind = 'updated' and n."timestamp" < c.completed_at then 'early'
+            when c.first_completion is null then 'orphan'
+            when c.kind = 'completed' and c.number_of_kind > 1 then 'repeat'
+            when c.number_of_id > 1 then 'repeat'
+            when c.refund_id is not null and c.number_of_refund_id > 1 then 'repeat'
+            when c.kind = 'updated' and c."timestamp" < c.completed_at then 'early'
             else 'counts'
         end as role,
-        coalesce(n.currency, c.currency, n.default_currency) as currency
-    from numbered as n
-    left join completions as c on n.order_id = c.order_id
+        coalesce(c.currency, c.completed_currency, c.default_currency) as currency
+    from completed as c
 ),
 
 believed as (
@@ -277,6 +295,19 @@ believed as (
         s.kind,
         s.id,
         s.received_at_utc_date,
+        s.checkout_id,
+        s.coupon,
+        s.payment_method,
+        s.products,
+        s."timestamp",
+        s.received_at,
+        s.total as total_sent,
+        s."value" as value_sent,
+        s.revenue as revenue_sent,
+        s.subtotal as subtotal_sent,
+        s.discount as discount_sent,
+        s.shipping as shipping_sent,
+        s.tax as tax_sent,
         try_cast(double_text(s.total) as decimal(16, 6)) as total,
         try_cast(double_text(s."value") as decimal(16, 6)) as "value",
         try_cast(double_text(s.revenue) as decimal(16, 6)) as revenue,
@@ -296,10 +327,10 @@ select
     p.id,
     p.received_at_utc_date,
     p.refund_id,
-    s.checkout_id,
-    s.coupon,
-    s.payment_method,
-    s.products,
+    b.checkout_id,
+    b.coupon,
+    b.payment_method,
+    b.products,
     p.currency,
     r.rate,
     b.total,
@@ -310,25 +341,23 @@ select
     b.shipping,
     b.tax,
     cast(
-        case when s.total is not null and b.total is null then 1 else 0 end
-        + case when s."value" is not null and b."value" is null then 1 else 0 end
-        + case when s.revenue is not null and b.revenue is null then 1 else 0 end
-        + case when s.subtotal is not null and b.subtotal is null then 1 else 0 end
-        + case when s.discount is not null and b.discount is null then 1 else 0 end
-        + case when s.shipping is not null and b.shipping is null then 1 else 0 end
-        + case when s.tax is not null and b.tax is null then 1 else 0 end
+        case when b.total_sent is not null and b.total is null then 1 else 0 end
+        + case when b.value_sent is not null and b."value" is null then 1 else 0 end
+        + case when b.revenue_sent is not null and b.revenue is null then 1 else 0 end
+        + case when b.subtotal_sent is not null and b.subtotal is null then 1 else 0 end
+        + case when b.discount_sent is not null and b.discount is null then 1 else 0 end
+        + case when b.shipping_sent is not null and b.shipping is null then 1 else 0 end
+        + case when b.tax_sent is not null and b.tax is null then 1 else 0 end
         as bigint
     ) as amounts_not_believed,
-    (s.total is not null and b.total is null)
-    or (s."value" is not null and b."value" is null)
-    or (s.revenue is not null and b.revenue is null)
-    or (p.kind in ('completed', 'updated') and s.subtotal is not null and b.subtotal is null)
+    (b.total_sent is not null and b.total is null)
+    or (b.value_sent is not null and b."value" is null)
+    or (b.revenue_sent is not null and b.revenue is null)
+    or (p.kind in ('completed', 'updated') and b.subtotal_sent is not null and b.subtotal is null)
         as is_worth_not_believed,
-    s."timestamp",
-    s.received_at
+    b."timestamp",
+    b.received_at
 from placed as p
-inner join said as s
-    on p.kind = s.kind and p.id = s.id and p.received_at_utc_date = s.received_at_utc_date
 inner join believed as b
     on p.kind = b.kind and p.id = b.id and p.received_at_utc_date = b.received_at_utc_date
 left join rates as r on p.currency = r.currency
