@@ -9,7 +9,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 SCALE ?= 1000000
 
-.PHONY: run bench bench-large test test-athena test-clone notebooks samples lint format lock lab clean help
+.PHONY: run bench bench-large test test-athena test-browser test-clone notebooks samples lint format lock lab clean help
 
 help:           ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 16
@@ -31,6 +31,16 @@ test: $(READY)  ## every test that needs no Java
 
 test-athena: $(READY) ## the tests against a real Trino (Java 17 and Maven)
 	@$(BIN)/python -m pytest -m athena -n 3 --dist loadfile --no-loadscope-reorder tests/athena tests/warehouse
+
+BROWSER := .venv-browser
+$(BROWSER)/.ready: tests/browser/requirements.lock
+	@$(PYTHON) -m venv --clear $(BROWSER)
+	@$(BROWSER)/bin/python -m pip install --quiet --no-deps --requirement tests/browser/requirements.lock
+	@touch $@
+
+test-browser: $(READY) $(BROWSER)/.ready ## the report, the pages and JupyterLab in a real browser (Debian's chromium)
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || { echo "This needs a browser: apt-get install chromium"; exit 1; }
+	@$(BROWSER)/bin/python -m pytest --confcutdir=tests/browser -p no:cacheprovider tests/browser
 
 test-clone: $(READY) ## the README's `make run`, twice, in a fresh clone
 	@$(BIN)/python tests/project/clone.py
@@ -60,8 +70,8 @@ format: $(READY) ## put the format right
 lock:           ## pin the newest versions of what pyproject.toml names
 	@$(PYTHON) tests/project/lock.py
 
-lab: $(READY)   ## JupyterLab
-	@$(BIN)/jupyter lab notebooks
+lab: $(READY)   ## JupyterLab, at the project's folder
+	@$(BIN)/jupyter lab --ServerApp.root_dir="$(CURDIR)" --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb $(LAB_OPTIONS)
 
 clean:          ## remove what a run made (not the environment)
 	@rm -rf runs warehouse

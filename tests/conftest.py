@@ -32,6 +32,8 @@ mpl.use("Agg")
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
+collect_ignore = ["browser"]  # has an environment of its own: make test-browser
+
 _ATHENA = Path(__file__).resolve().parent / "athena"
 _HOST = pytest.StashKey[str]()
 _AWSWRANGLER_WARNS = "ignore:The copy keyword is deprecated"

@@ -84,7 +84,17 @@ def test_an_override_is_json_also_when_it_is_a_date() -> None:
 def test_an_override_may_be_a_list() -> None:
     key, value = parse_override("events.order_completed=[Purchase, Order Completed]")
     events = load_settings("params/local.yaml", {key: value}).events
-    assert events.order_completed == ("Purchase", "Order Completed")
+    assert events.order_completed.names == ("Purchase", "Order Completed")
+
+
+def test_a_single_name_stands_for_a_list_of_one() -> None:
+    key, value = parse_override("events.order_completed=Purchase")
+    assert load_settings("params/local.yaml", {key: value}).events.order_completed.names == (
+        "Purchase",
+    )
+    key, value = parse_override("events.order_completed={names: buy, properties: {total: sum}}")
+    concept = load_settings("params/local.yaml", {key: value}).events.order_completed
+    assert (concept.names, concept.properties) == (("buy",), {"total": "sum"})
 
 
 def test_the_environment_names_the_file_only_where_nobody_else_does(
@@ -120,8 +130,8 @@ def test_relative_paths_start_at_the_projects_folder(
         ("attribution.reset", "always", "'conversion' or 'none' (given: 'always')"),
         ("attribution.reset", None, "'conversion' or 'none'"),
         ("metrics.exclude_bots", "perhaps", "input should be a valid boolean"),
-        ("events.order_completed", "Purchase", "input should be a list (given: 'Purchase')"),
-        ("events.order_completed", [], "the list should have at least 1 item, not 0"),
+        ("events.order_completed", 1, "a name, a list of names, or keys of names and properties"),
+        ("events.order_completed.names", [], "the list should have at least 1 item, not 0"),
         ("landing.write_keys", "abc", "input should be a list"),
         ("landing", None, "input should be a mapping of keys"),
         ("landing.location", "", "at least 1 character"),

@@ -12,6 +12,8 @@ import pandas as pd
 from engagement.audience import segments
 from engagement.audience.segments import AudienceError
 from engagement.landing.files import LandingError
+from engagement.models.concepts import mapping
+from engagement.models.inputs import mapping_problems
 from engagement.moments import in_words
 from engagement.settings import ROOT, Settings
 from engagement.warehouse import WarehouseError, open_warehouse
@@ -19,12 +21,18 @@ from engagement.warehouse import WarehouseError, open_warehouse
 
 @dataclass(frozen=True)
 class Check:
-    """One thing looked at; ``hint`` says what to do where it is not ``ok``."""
+    """One thing looked at; ``hint`` says what to do where it is not ``ok``, or is a warning."""
 
     name: str
     ok: bool
     found: str
     hint: str = ""
+    is_warning: bool = False
+
+    @property
+    def state(self) -> str:
+        """``ok``, ``missing``, or ``warning``: a run goes through, but look at it."""
+        return "missing" if not self.ok else "warning" if self.is_warning else "ok"
 
 
 def check(settings: Settings) -> list[Check]:
@@ -41,6 +49,7 @@ def check(settings: Settings) -> list[Check]:
     ]
     checks.append(_landing(settings))
     checks += _warehouse(settings)
+    checks += _events(settings)
     checks.append(_folder("run folder", settings.path(settings.run.directory)))
     checks.append(_segment(settings))
     return checks
@@ -85,6 +94,29 @@ def _warehouse(settings: Settings) -> list[Check]:
     return [Check("warehouse", writable.ok, found, writable.hint)]
 
 
+def _events(settings: Settings) -> list[Check]:
+    """Whether the events that were received stand for the concepts that models read."""
+    wrong = mapping_problems(settings)
+    if wrong:
+        return [Check("events", False, "the mapping of events", problem) for problem in wrong]
+    try:
+        found = mapping(open_warehouse(settings), settings)
+    except WarehouseError as error:
+        return [Check("events", False, "the mapping of events", str(error))]
+    if found is None:
+        return [Check("events", True, "known when 02 has run")]
+    mapped = sum(1 for one in found.concepts if one.events)
+    words = (
+        f"{mapped} of {len(found.concepts)} concepts have events; {len(found.unmapped)} "
+        f"{'name is' if len(found.unmapped) == 1 else 'names are'} mapped to none"
+    )
+    warnings = found.warnings()
+    return [
+        Check("events", True, words),
+        *(Check("events", True, "no event", text, is_warning=True) for text in warnings),
+    ]
+
+
 def _segment(settings: Settings) -> Check:
     try:
         segment = segments.load(settings.path(settings.audience.segment))
@@ -107,6 +139,6 @@ def shown_path(path: Path) -> str:
 def frame(checks: list[Check]) -> pd.DataFrame:
     """One row per check."""
     return pd.DataFrame(
-        [(c.name, "ok" if c.ok else "missing", c.found, "" if c.ok else c.hint) for c in checks],
+        [(c.name, c.state, c.found, "" if c.state == "ok" else c.hint) for c in checks],
         columns=["what", "state", "found", "to do"],
     )

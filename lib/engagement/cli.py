@@ -1,4 +1,4 @@
-"""The command line: ``engagement run | query | check | status | clean | erase | generate``.
+"""The command line: ``engagement run | query | tables | check | status | clean | …``.
 
 Exit codes: 0 done, 1 failed, 2 wrong input.
 """
@@ -249,16 +249,76 @@ def _known_tables(warehouse: Any, tree: Any) -> None:
 
 @app.command()
 @_guarded
+def tables(
+    name: Annotated[
+        str | None, typer.Argument(help="A table, such as marts.orders.", metavar="[TABLE]")
+    ] = None,
+    params: Params = None,
+    set_: Sets = None,
+) -> None:
+    """List every table with its rows and what it holds, or the columns of one."""
+    from engagement import catalogue
+    from engagement.warehouse import open_warehouse
+
+    settings, _ = _settings(params, set_)
+    warehouse = open_warehouse(settings)
+    frame = catalogue.columns(warehouse, name) if name else catalogue.tables(warehouse)
+    if frame.empty:
+        console.print("There is no table yet: 'engagement run' makes them.")
+        return
+    rows = [
+        ("" if _is_null(first) else _cut(str(first)), *map(_cell, rest))
+        for first, *rest in frame.itertuples(index=False)
+    ]
+    _wrapped(list(frame.columns), rows, right={1} if name is None else set())
+
+
+_WIDEST = 44
+"""Characters of a table's or a column's name; of a longer one the middle is left out."""
+
+
+def _cut(name: str) -> str:
+    half = _WIDEST // 2
+    return name if len(name) <= _WIDEST else f"{name[: half - 1]}…{name[-half:]}"
+
+
+def _cell(value: Any) -> str:
+    from numbers import Integral
+
+    if _is_null(value):
+        return ""
+    return f"{int(value):,}" if isinstance(value, Integral) else str(value)
+
+
+def _wrapped(header: Sequence[str], rows: Sequence[Sequence[str]], right: set[int]) -> None:
+    """Print columns whose last one, of sentences, is wrapped within 100 characters."""
+    import textwrap
+
+    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header) - 1)]
+    left = 2 + sum(widths) + 2 * len(widths)
+    for row in [header, *rows]:
+        cells = [
+            cell.rjust(width) if place in right else cell.ljust(width)
+            for place, (cell, width) in enumerate(zip(row[:-1], widths, strict=True))
+        ]
+        for number, line in enumerate(textwrap.wrap(row[-1], max(100 - left, 30)) or [""]):
+            start = "  " + "  ".join(cells) + "  " if number == 0 else " " * left
+            console.print(escape((start + line).rstrip()))
+
+
+@app.command()
+@_guarded
 def check(params: Params = None, set_: Sets = None) -> None:
     """Say what will run where, and what is missing."""
     from engagement import checks
 
     settings, _ = _settings(params, set_)
     found = checks.check(settings)
+    colours = {"ok": "green", "warning": "yellow", "missing": "red"}
     for item in found:
-        state = "[green]ok[/]     " if item.ok else "[red]missing[/]"
+        state = f"[{colours[item.state]}]{item.state:<7}[/]"
         console.print(f"{state} {item.name:<15} {escape(item.found)}")
-        if not item.ok and item.hint:
+        if item.state != "ok" and item.hint:
             console.print(f"        {'':<15} {escape(item.hint)}")
     if not all(item.ok for item in found):
         raise typer.Exit(1)

@@ -76,7 +76,7 @@ class Bench:
         if database == "sources":
             columns = contracts().columns(table)
             if table in Events.model_fields:
-                table = table_name(getattr(self.settings.events, table)[0])
+                table = table_name(getattr(self.settings.events, table).names[0])
             target = Table("events", table)
         else:
             document = models()[table].document

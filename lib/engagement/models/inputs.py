@@ -9,7 +9,9 @@ every event name that the parameters map to it. Nothing received after the as-of
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import difflib
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -20,11 +22,11 @@ from typing import Any
 
 from sqlglot import exp
 
-from engagement.flatten.names import table_name
+from engagement.flatten.names import column_name, table_name
 from engagement.models import seed_files
 from engagement.models.seed_files import SeedError
 from engagement.moments import AsOf, whole_day
-from engagement.settings import Events, Settings, SettingsError, read_yaml
+from engagement.settings import Concept, Events, Settings, SettingsError, read_yaml
 from engagement.warehouse.base import Session
 from engagement.warehouse.dialect import Table, literal, parse, typed
 from engagement.warehouse.values import (
@@ -47,10 +49,11 @@ class InputError(ValueError):
 
 @dataclass(frozen=True)
 class Contracts:
-    """Columns and types per source; ``default`` ones are in each."""
+    """Columns and types per source; ``default`` ones are in each, ``groups`` in several."""
 
     default: dict[str, str]
     sources: dict[str, dict[str, str]]
+    groups: dict[str, dict[str, str]]
 
     def columns(self, source: str) -> dict[str, str]:
         """Columns and types of a source.
@@ -80,7 +83,7 @@ def contracts() -> Contracts:
         for group in content.get("groups", []):
             columns.update(groups[group])
         sources[name] = {**columns, **content.get("columns", {})}
-    return Contracts(document["default"], sources)
+    return Contracts(document["default"], sources, groups)
 
 
 PARAMETERS = {
@@ -168,39 +171,123 @@ def expand(query: exp.Query, session: Session, settings: Settings) -> exp.Query:
         else:
             continue
         node.replace(inner.copy().subquery(node.alias or node.name, copy=False))
+    members = _members_of_products(settings)
+    for call in [n for n in query.find_all(exp.Anonymous) if n.name.lower() == "json_text"]:
+        item, path = call.expressions
+        shops_own = members.get(path.name.removeprefix("$."))
+        if shops_own:
+            own = exp.Anonymous(
+                this="json_text",
+                expressions=[item.copy(), exp.Literal.string(_json_path(shops_own))],
+            )
+            call.replace(exp.Coalesce(this=own, expressions=[call.copy()]))
     return query
+
+
+def _members_of_products(settings: Settings) -> dict[str, str]:
+    """What the shop calls the properties of a product in lists of products.
+
+    The names are those of all concepts that list products: a shop calls them alike everywhere.
+    """
+    products = contracts().groups["product"]
+    found: dict[str, str] = {}
+    for name in Events.model_fields:
+        if "products" not in contracts().columns(name):
+            continue
+        concept: Concept = getattr(settings.events, name)
+        for column, written in concept.properties.items():
+            if column in products and not _FIRST_MEMBER.match(written):
+                found.setdefault(column, written)
+    return found
+
+
+def mapping_problems(settings: Settings) -> list[str]:
+    """What is wrong with the properties that the parameters map, a sentence per mistake."""
+    problems = []
+    products = contracts().groups["product"]
+    for name in Events.model_fields:
+        columns = contracts().columns(name)
+        known = sorted({*columns, *(products if "products" in columns else ())})
+        concept: Concept = getattr(settings.events, name)
+        for column, written in concept.properties.items():
+            key = f"events.{name}.properties.{column}"
+            first = _FIRST_MEMBER.match(written)
+            if column not in known:
+                near = difflib.get_close_matches(column, known, n=1)
+                hint = f"; did you mean '{near[0]}'?" if near else f": it has {', '.join(known)}"
+                problems.append(f"{key}: the concept has no such property{hint}")
+            elif ("[" in written and not first) or (first and not _NAME.match(first["member"])):
+                problems.append(
+                    f"{key}: '{written}' cannot be read; write a property's name, "
+                    "'object.property', or 'list[0].property' for a list's first member"
+                )
+    return problems
+
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+
+
+@dataclass(frozen=True)
+class _Held:
+    """Where a table holds what a contract promises: a column, or a member of its first product.
+
+    ``kind`` is the column's type in the table, ``None`` where the table has no such column.
+    """
+
+    column: str
+    kind: str | None
+    member: str = ""
 
 
 def _source(name: str, session: Session, settings: Settings) -> exp.Query:
     columns = contracts().columns(name)
+    names: tuple[str, ...] = (name,)
+    shops_own: dict[str, str] = {}
     if name in Events.model_fields:
-        tables = sorted({table_name(event) for event in getattr(settings.events, name)} - {""})
-    else:
-        tables = [name]
+        concept: Concept = getattr(settings.events, name)
+        names = tuple(sorted({table_name(event) for event in concept.names} - {""}))
+        shops_own = concept.properties
     origins = {}
     if name == "identifies":
         # The parameters say which trait answers for which channel.
         origins = {f"consent_{channel}": c for channel, c in settings.consent.traits.items()}
-    kinds = []
-    for table in tables:
+    tables = []
+    for table in names:
         found = session.columns(Table("events", table))
         if found:
-            kinds.append((table, tuple((c, found.get(origins.get(c, c))) for c in columns)))
-    return _union(name, tuple(kinds), tuple(sorted(origins.items())))
+            held = [
+                (
+                    *_shops_own(shops_own.get(column), found),
+                    _Held(origins.get(column, column), found.get(origins.get(column, column))),
+                )
+                for column in columns
+            ]
+            tables.append((table, tuple(held)))
+    return _union(name, tuple(tables))
+
+
+_FIRST_MEMBER = re.compile(r"^(?P<list>[^\[\]]+)\[0\][.](?P<member>[^\[\]]+)\Z")
+
+
+def _shops_own(written: str | None, found: Mapping[str, str]) -> tuple[_Held, ...]:
+    """Where a table holds a property that the parameters name; empty where it does not."""
+    if written is None:
+        return ()
+    first = _FIRST_MEMBER.match(written)
+    column = column_name(first["list"] if first else written)
+    if column not in found:
+        return ()
+    return (_Held(column, found[column], first["member"] if first else ""),)
 
 
 @lru_cache
-def _union(
-    name: str,
-    tables: tuple[tuple[str, tuple[tuple[str, str | None], ...]], ...],
-    origins: tuple[tuple[str, str], ...],
-) -> exp.Query:
-    """A source over the tables that there are, each with the types found of what is promised.
+def _union(name: str, tables: tuple[tuple[str, tuple[tuple[_Held, ...], ...]], ...]) -> exp.Query:
+    """A source over the tables that there are, each with where it holds what is promised.
 
     Kept, since every model that reads a source asks for the same again.
     """
     columns = contracts().columns(name)
-    parts = [_conform(table, dict(found), columns, dict(origins)) for table, found in tables]
+    parts = [_conform(table, held, columns) for table, held in tables]
     if not parts:
         return exp.select(
             *(exp.alias_(typed(exp.null(), kind), c, quoted=True) for c, kind in columns.items())
@@ -211,20 +298,15 @@ def _union(
     return union
 
 
-def _conform(
-    table: str,
-    found: Mapping[str, str | None],
-    columns: Mapping[str, str],
-    origins: Mapping[str, str],
-) -> exp.Select:
+def _conform(table: str, held: Sequence[Sequence[_Held]], columns: Mapping[str, str]) -> exp.Select:
     """Select what the contract promises from a table that may hold less, or other types.
 
-    ``found`` gives the type of what the table holds for each column; ``origins`` names the table's
-    column where it is not the contract's.
+    ``held`` says for each column where its value is; of several places the first that has one.
     """
     chosen = []
-    for name, kind in columns.items():
-        value = _as_promised(origins.get(name, name), found[name], kind)
+    for (name, kind), places in zip(columns.items(), held, strict=True):
+        values = [_as_promised(place, kind) for place in places]
+        value = exp.Coalesce(this=values[0], expressions=values[1:]) if values[1:] else values[0]
         chosen.append(exp.alias_(value, name, quoted=True, copy=False))
     return (
         exp.Select(expressions=chosen)
@@ -235,14 +317,27 @@ def _conform(
     )
 
 
-def _as_promised(name: str, found: str | None, wanted: str) -> exp.Expr:
+def _as_promised(place: _Held, wanted: str) -> exp.Expr:
     """A column as the type that a contract promises; a value that does not fit is NULL."""
+    if place.member:
+        found, over = VARCHAR, _FIRST.format(path=_json_path(place.member))
+    else:
+        found, over = place.kind or "", "x"
     if found == wanted:
-        return exp.column(name, quoted=True)
-    text = _CONVERSIONS.get((found or "", wanted))
+        return _over(over, place.column) if place.member else exp.column(place.column, quoted=True)
+    text = _CONVERSIONS.get((found, wanted))
     if text is None and found == VARCHAR:
         text = from_text("x", wanted)
-    return _over(text or f"cast(null as {wanted})", name)
+    return _over(_X.sub(over, text) if text else f"cast(null as {wanted})", place.column)
+
+
+_FIRST = "json_text(element_at(json_items(x), 1), '{path}')"
+_X = re.compile(r"\bx\b")
+
+
+def _json_path(member: str) -> str:
+    """The path of a member of an object, as the dialect writes it."""
+    return "$." + member.replace("'", "''")
 
 
 @cache

@@ -27,14 +27,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlglot import exp
 
 from engagement.models import inputs
-from engagement.models.inputs import (
-    SEEDS,
-    SOURCES,
-    InputError,
-    check_seeds,
-    expand,
-    parameters,
-)
+from engagement.models.inputs import SEEDS, SOURCES, InputError, expand, parameters
 from engagement.moments import AsOf
 from engagement.settings import Settings, SettingsError, read_yaml
 from engagement.warehouse.base import LeaseHeldError, Session, Warehouse, WarehouseError
@@ -314,7 +307,7 @@ def build(
     chosen = in_order(m for m in everything.values() if only is None or m.name in only)
     if not chosen:
         raise ModelError(f"there is no model in the layers {', '.join(layers)}")
-    check_seeds(settings)
+    inputs.check_seeds(settings)
     results: list[Built] = []
     done: dict[str, str] = {}
     values = parameters(settings, as_of)

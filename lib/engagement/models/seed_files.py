@@ -63,8 +63,9 @@ SEEDS: dict[str, Seed] = {
     "user_agent_rules": Seed(
         key=("attribute", "precedence"),
         required=("value", "pattern"),
-        choices={"attribute": ("bot", "browser", "device", "os")},
     ),
+    "user_agent_bot_exceptions": Seed(key=("entry",), required=("reason",)),
+    "user_agent_families": Seed(key=("attribute", "family"), required=("name",)),
 }
 """Every seed that a team may extend or override."""
 
@@ -145,7 +146,7 @@ def problems(folder: Path | None) -> list[str]:
     """Say what is wrong with the files of a team's folder; nothing where there is no folder."""
     if folder is None:
         return []
-    known = sorted(SEEDS)
+    known = sorted(name for name in SEEDS if header(name))
     found: list[str] = []
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() != ".csv" or path.name.startswith("."):

@@ -1,0 +1,32 @@
+"""Memory as the machine and its control groups allow it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from engagement.warehouse.machine import memory_bytes
+
+PHYSICAL = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def test_without_a_control_group_it_is_the_machines(tmp_path: Path) -> None:
+    assert memory_bytes(tmp_path) == PHYSICAL
+
+
+def test_a_control_group_may_allow_less(tmp_path: Path) -> None:
+    (tmp_path / "memory.max").write_text("1000000\n")
+    assert memory_bytes(tmp_path) == 1_000_000
+
+
+def test_no_limit_is_none(tmp_path: Path) -> None:
+    (tmp_path / "memory.max").write_text("max\n")
+    assert memory_bytes(tmp_path) == PHYSICAL
+
+
+def test_version_one_says_so_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "memory").mkdir()
+    (tmp_path / "memory/memory.limit_in_bytes").write_text("2000000")
+    assert memory_bytes(tmp_path) == 2_000_000
+    (tmp_path / "memory/memory.limit_in_bytes").write_text("9223372036854771712")
+    assert memory_bytes(tmp_path) == PHYSICAL
