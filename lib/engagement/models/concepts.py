@@ -17,6 +17,7 @@ import pandas as pd
 from engagement.flatten import fields
 from engagement.flatten.names import column_name, snake_case, table_name
 from engagement.models.inputs import contracts
+from engagement.privacy import masked
 from engagement.settings import Concept, Events, Settings
 from engagement.warehouse import Session, Table, Warehouse
 
@@ -87,7 +88,7 @@ class EventMapping:
     def frame(self) -> pd.DataFrame:
         """One row per concept: ``concept``, ``mapped names``, ``events``, ``may also mean it``."""
         return pd.DataFrame(
-            [(f.concept, ", ".join(f.names), f.events, ", ".join(f.near)) for f in self.concepts],
+            [(f.concept, ", ".join(f.names), f.events, masked(", ".join(f.near))) for f in self.concepts],
             columns=["concept", "mapped names", "events", "may also mean it"],
         )
 
