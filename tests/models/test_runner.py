@@ -157,9 +157,9 @@ def test_a_failed_check_leaves_the_table_stops_dependents_and_lets_others_go_on(
     write("orders", "select a from (values -3, 2) as v (a)", **positive)
     write("other", "select 6 as a")
     message = failing(bench)
-    assert "1 of 4 models failed and were not published" in message
+    assert "1 of 4 models failed and was not published" in message
     assert "marts.orders: check 'positive' found rows, the first: a=-3" in message
-    assert "Not built, since they read those: reads_orders, reads_that" in message
+    assert "Not built, because of what they read: reads_orders, reads_that" in message
     found = {
         name: bench.rows(f"select a from marts.{name}")
         for name in ("orders", "reads_orders", "reads_that", "other")
@@ -229,7 +229,7 @@ def test_a_query_that_cannot_be_run_fails_like_a_check(write: Write, bench: Benc
     assert "2 of 4 models failed" in message
     assert "marts.broken: candidate_broken: " in message
     assert "marts.unknown: there is no seed 'nothing'" in message
-    assert "they read those: reads_it" in message
+    assert "of what they read: reads_it" in message
     assert tables(bench) == ["other"]
 
 
@@ -280,6 +280,7 @@ def python(write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cal
             "function": "measures:measure",
             "inputs": {"words": "select word from marts.given"},
             "most_rows": 3,
+            "parameters": ["as_of"],
             **given,
         }
         write("measured", "", columns, python=section)
@@ -375,7 +376,7 @@ def test_a_python_model_that_fails_stops_only_what_reads_it(
     write("other", "select 5 as a")
     message = failing(bench)
     assert re.search(problem, message)
-    assert "they read those: reads_it" in message
+    assert "of what they read: reads_it" in message
     assert bench.rows("select word from marts.measured order by 1") == [("one",), ("two",)]
     assert bench.rows("select a from marts.other") == [(5,)]
 
@@ -386,6 +387,7 @@ def test_a_python_model_that_fails_stops_only_what_reads_it(
         ({"word": "array(varchar)"}, {}, r"word: a Python model has no columns of array\(varchar"),
         (PYTHON_COLUMNS, {"inputs": {}}, "inputs"),
         (PYTHON_COLUMNS, {"most_rows": 0}, "most_rows"),
+        (PYTHON_COLUMNS, {"parameters": ["as_off"]}, "did you mean 'as_of'"),
         (PYTHON_COLUMNS, {"function": "import os; x"}, "function"),
         (PYTHON_COLUMNS, {"inputs": {"words": "select ("}}, "measured.yml, input 'words': "),
         (PYTHON_COLUMNS, {"inputs": {"words": "none.sql"}}, r"none\.sql: there is no such file"),
