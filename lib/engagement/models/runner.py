@@ -93,10 +93,10 @@ class PythonFunction(_Document):
     """A function that makes a model's rows, and what it is given.
 
     It is called with one frame per query of ``inputs``, by name, and the ``parameters`` of models
-    that are named here, and returns a frame with the documented columns. An input is a query, or the name of a file beside
-    the YAML; its rows come in no order, and are at most ``most_rows``. The model is built anew when
-    the text of the function's module changes, that of one of ``modules``, or the version of one of
-    ``packages``.
+    that are named here, and returns a frame with the documented columns. An input is a query, or
+    the name of a file beside the YAML; its rows come in no order, and are at most ``most_rows``.
+    The model is built anew when the text of the function's module changes, that of one of
+    ``modules``, or the version of one of ``packages``.
     """
 
     function: str = Field(pattern=r"^[a-z_0-9.]+:[a-z_0-9]+$")
