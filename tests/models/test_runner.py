@@ -8,14 +8,13 @@ from __future__ import annotations
 import importlib
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from engagement.flatten.pipeline import values_query
 from engagement.models import inputs, runner
@@ -23,52 +22,7 @@ from engagement.models.inputs import InputError, contracts
 from engagement.models.runner import Built, ModelError, frame, in_order, models
 from engagement.settings import Settings
 from engagement.warehouse import DialectError, Table, open_warehouse
-from tests.models.conftest import Bench
-
-Write = Callable[..., None]
-
-
-def forget() -> None:
-    """Let go of what was read of the models' files."""
-    runner._layer.cache_clear()
-    runner._document.cache_clear()
-
-
-@pytest.fixture
-def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
-    """Write a model: its SQL, and its YAML with what a test does not say filled in."""
-    root = tmp_path / "sql"
-    root.mkdir()
-    monkeypatch.setattr(runner, "_root", lambda: root)
-    forget()
-
-    def write(
-        name: str,
-        sql: str,
-        columns: Mapping[str, str] | None = None,
-        *,
-        layer: str = "layer",
-        files: Mapping[str, str] | None = None,
-        **document: Any,
-    ) -> None:
-        forget()
-        kinds = columns or {"a": "integer"}
-        whole = {
-            "description": name,
-            "grain": "one row",
-            "key": [next(iter(kinds))],
-            "columns": {c: {"type": kind, "description": c} for c, kind in kinds.items()},
-            **document,
-        }
-        (root / layer).mkdir(exist_ok=True)
-        if sql:
-            (root / layer / f"{name}.sql").write_text(sql)
-        (root / layer / f"{name}.yml").write_text(yaml.safe_dump(whole, sort_keys=False))
-        for file, content in (files or {}).items():
-            (root / layer / file).write_text(content)
-
-    yield write
-    forget()
+from tests.models.conftest import Bench, Write, forget
 
 
 def run(bench: Bench, *layers: str, only: list[str] | None = None) -> list[Built]:

@@ -49,7 +49,7 @@ def test_table_names() -> None:
         ("select a\nfrom t\nwhere (", "line 3"),
         ("select 'a", "Missing ' from 1:"),
         ("select /* a", "not closed"),
-        ("", "one query is wanted, 0 statements"),
+        ("", "expected one query, got 0 statements"),
         ("select 1; select 2", "2 statements"),
         ("drop table t", "not DROP"),
         ("delete from t", "not DELETE"),

@@ -19,7 +19,6 @@ from typing import Any
 
 from pydantic import ValidationError
 from sqlglot import exp
-from sqlglot.errors import SqlglotError
 
 from engagement.mistakes import counted, nearest
 from engagement.models import inputs, runner, seed_files
@@ -58,6 +57,10 @@ class AuthoringError(ModelError):
         super().__init__(f"{counted(len(problems), 'mistake')} in the model {name}:\n{lines}")
 
 
+class UnknownModelError(ModelError):
+    """A model was named that there is not."""
+
+
 def with_needs(name: str) -> list[Model]:
     """A model and all that it needs, in order; other models are not looked at.
 
@@ -86,7 +89,7 @@ def mistakes(name: str) -> list[str]:
 
     Raises
     ------
-    ModelError
+    UnknownModelError
         When there is no file of this name: the nearest.
     """
     layers = runner.layers()
@@ -106,7 +109,7 @@ def mistakes(name: str) -> list[str]:
         if not hint:
             file = _path(layers[-1].joinpath(f"{name}.sql")) if layers else f"{name}.sql"
             hint = f": write its query, in a file such as {file}"
-        raise ModelError(f"there is no model '{name}'{hint}")
+        raise UnknownModelError(f"there is no model '{name}'{hint}")
     if len(found) > 1:
         where = " and ".join(layer.name for layer in found)
         return [f"{name} is in several layers, {where}: a name may be in one"]
@@ -186,7 +189,7 @@ def _wrong_documents(
         if isinstance(column, str) and column not in own:
             yield f"{place}: the key names '{column}', which is not documented{_near(column, own)}"
     for column, kind in own.items():
-        if kind != UNKNOWN and not _is_type(kind):
+        if kind != UNKNOWN and kinds.of_type(kind) == UNKNOWN:
             yield (
                 f"{place}: column {column}: there is no type '{kind}'"
                 + (nearest(kind, _TYPES.values()) or f"; write {', '.join(_TYPES.values())}")
@@ -195,13 +198,6 @@ def _wrong_documents(
         file = _path(layer.joinpath(f"{name}.sql"))
         makes = f", which gives {', '.join(own)}" if own else ""
         yield f"{place}: there is no SQL beside it: write the query in {file}{makes}"
-
-
-def _is_type(name: str) -> bool:
-    try:
-        return kinds.of_type(name) != UNKNOWN
-    except (SqlglotError, ValueError):
-        return False
 
 
 def _without_yaml(layer: Traversable, name: str, query: _Query) -> str:
@@ -237,12 +233,13 @@ class _Query:
     """A query's columns with their kinds, and what is wrong with it.
 
     ``is_whole`` says whether all of its columns are known: not where it takes all of a table that
-    there is not.
+    there is not. ``unnamed`` are those that the query gives no name, with their numbers.
     """
 
     problems: list[str] = field(default_factory=list)
     columns: dict[str, str] = field(default_factory=dict)
     is_whole: bool = False
+    unnamed: dict[str, int] = field(default_factory=dict)
 
 
 def _query_of_file(layer: Traversable, file: str, work: Mapping[str, Mapping[str, str]]) -> _Query:
@@ -275,10 +272,16 @@ def _query(sql: str, source: str, here: Mapping[str, Mapping[str, str]]) -> _Que
     takes_all = any(
         isinstance(star.parent, (exp.Select, exp.Column)) for star in tree.find_all(exp.Star)
     )
+    items = () if takes_all else tree.selects
     return _Query(
         [f"{source}: {problem}" for problem in problems],
         read.columns,
         is_whole=is_sure or not takes_all,
+        unnamed={
+            column: number
+            for number, (column, item) in enumerate(zip(read.columns, items, strict=False), 1)
+            if not isinstance(item, (exp.Alias, exp.Column))
+        },
     )
 
 
@@ -364,8 +367,8 @@ def _strange_columns(
             f"it{hint}"
         )
     for column in [c for c in query.columns if c in extra]:
-        if column.startswith("_col"):
-            number = int(column.removeprefix("_col")) + 1
+        if column in query.unnamed:
+            number = query.unnamed[column]
             yield f"{layer.name}/{name}.sql: column {number} has no name: write … as name"
             continue
         kind = _quoted(_TYPES.get(query.columns[column], "varchar"))
@@ -375,7 +378,7 @@ def _strange_columns(
         )
     for column, kind in query.columns.items():
         said = own.get(documented.get(column, ""))
-        if said is None or said == UNKNOWN or not _is_type(said):
+        if said is None or said == UNKNOWN or kinds.of_type(said) == UNKNOWN:
             continue
         if not kinds.fits(kind, frozenset({kinds.of_type(said)})):
             yield f"{place}: column {column} is {kind} in the query, documented as {said}"
@@ -411,7 +414,7 @@ def _python(
         if isinstance(one, str) and one and not _is_module(one):
             yield f"{place}: there is no module '{one}'"
     for column, kind in own.items():
-        if kind != UNKNOWN and _is_type(kind) and arrow_type(kind) is None:
+        if kind != UNKNOWN and kinds.of_type(kind) != UNKNOWN and arrow_type(kind) is None:
             yield f"{place}: column {column}: a Python model has no columns of {kind}"
     given = python.get("inputs")
     for input_, text in given.items() if isinstance(given, Mapping) else ():

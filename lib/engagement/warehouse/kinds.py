@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from sqlglot import exp
+from sqlglot.errors import SqlglotError
 
 from engagement.warehouse.allowed import (
     BOOLEAN,
@@ -61,8 +62,11 @@ def of_node(node: exp.DataType) -> Kind:
 
 @cache
 def of_type(name: str) -> Kind:
-    """The kind of a type by its name in Athena, such as ``decimal(18,2)``."""
-    return of_node(exp.DataType.build(name, dialect="athena"))
+    """The kind of a type by its name in Athena, such as ``decimal(18,2)``, if it is one."""
+    try:
+        return of_node(exp.DataType.build(name, dialect="athena"))
+    except SqlglotError:
+        return UNKNOWN
 
 
 def _kind(name: str | None) -> Kind:
