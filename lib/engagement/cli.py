@@ -147,7 +147,8 @@ def run(
     ] = None,
 ) -> None:
     """Run the notebooks in order into a new folder under runs/."""
-    from engagement import batch
+    from engagement import batch, summary
+    from engagement.warehouse import open_warehouse
 
     settings, overrides = _settings(params, set_)
     names = batch.choose(only or (), from_)
@@ -168,7 +169,13 @@ def run(
         record, folder = batch.run(
             settings, _params_path(params), overrides, names, progress=progress
         )
-    _summary(record, folder)
+    warehouse = open_warehouse(settings)
+    found = summary.figures(warehouse, settings, record)
+    place = str(_shown(folder))
+    head, *rest = summary.lines(record, place, found, settings.currency.reporting)
+    console.print(f"[bold green]{_plain(head)}[/]")
+    for line in rest:
+        console.print(_plain(masked(line)))
 
 
 def _params_path(params: str | None) -> Path:
@@ -178,25 +185,6 @@ def _params_path(params: str | None) -> Path:
 
     name = params or os.environ.get(PARAMS_VARIABLE) or DEFAULT_PARAMS
     return (ROOT / name if (ROOT / name).exists() else Path(name)).resolve()
-
-
-def _summary(record: Any, folder: Path) -> None:
-    shown = folder.relative_to(ROOT) if folder.is_relative_to(ROOT) else folder
-    console.print("Tables")
-    rows = [(*name.split(".", 1), f"{count:,}") for name, count in record.tables.items()]
-    _grid(["database", "table", "rows"], rows, right={2})
-    console.print("Files")
-    files = [
-        (f"{shown}/{name}", f"{details['bytes']:,}")
-        for name, details in record.files.items()
-        if not name.startswith("notebooks/")
-    ]
-    _grid(["file", "bytes"], files, right={1})
-    console.print(
-        _plain(f"  {shown}/notebooks/: {len(record.notebooks)} notebooks, each with a page")
-    )
-    day = f", as of {record.as_of}" if record.as_of else ""
-    console.print(f"[bold green]done[/]: run {record.id}{day}, {len(record.tables)} tables")
 
 
 @app.command()
