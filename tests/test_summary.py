@@ -50,6 +50,9 @@ PERIOD = {
     "previous_revenue": Decimal("20000.00"),
     "previous_net_revenue": None,
 }
+WARNING = (
+    "events.product_viewed: no event is named 'Product Viewed'; did you mean 'Seen' (26 events)?"
+)
 WHOLE = Figures(
     taken={"records": 41519, "events": 41253, "duplicates": 1, "quarantined": 43},
     reasons={"not_json": 20, "no_type": 3},
@@ -58,10 +61,7 @@ WHOLE = Figures(
     buyers=301,
     period=PERIOD,
     segment=("recent_buyers", 87),
-    warnings=(
-        "events.product_viewed: no event is named 'Product Viewed'; did you mean 'Seen' "
-        "(26 events)?",
-    ),
+    warnings=(WARNING,),
     unmapped=1,
 )
 
@@ -76,8 +76,8 @@ done in 72 s: run 20261031T060000Z-ab12, as of 2026-10-30
   set aside   20 not json, 3 no type; 'engagement status' shows them by day
   unreadable  1 file; the column error of landing.files says why
   people      2,434, of whom 301 have ordered
-  30 days     131 orders (+31 % on the 30 before), revenue 14,210.50 EUR (-29 % on the 30
-              before), net revenue 13,000.00 EUR
+  30 days     131 orders (+31 % on the 30 before), revenue 14,210.50 EUR (-29 % on the 30 before),
+              net revenue 13,000.00 EUR
   segment     recent_buyers: 87 people
   warning     events.product_viewed: no event is named 'Product Viewed'; did you mean 'Seen'
               (26 events)?
