@@ -79,8 +79,8 @@ done in 72 s: run 20261031T060000Z-ab12, as of 2026-10-30
   30 days     131 orders (+31 % on the 30 before), revenue 14,210.50 EUR (-29 % on the 30 before),
               net revenue 13,000.00 EUR
   segment     recent_buyers: 87 people
-  warning     events.product_viewed: no event is named 'Product Viewed'; did you mean 'Seen'
-              (26 events)?
+  warning     events.product_viewed: no event is named 'Product Viewed'; did you mean 'Seen' (26
+              events)?
   report      runs/x/report.html
   exports     runs/x/exports/
   notebooks   runs/x/notebooks/
