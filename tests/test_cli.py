@@ -152,11 +152,14 @@ def test_query_prints_a_table(command: Command) -> None:
 @pytest.mark.parametrize(
     ("sql", "expected"),
     [
-        ("select 1 from marts.order", "there is no table marts.order; near to it: marts.orders"),
+        (
+            "select 1 from marts.order",
+            "there is no table marts.order; did you mean 'marts.orders'?",
+        ),
         ("select nope from marts.orders", '"nope" not found'),
         ("select from marts.orders where", "line 1, column"),
         ("delete from marts.orders", "only queries (SELECT, WITH) are accepted here, not DELETE"),
-        ("select 1; select 2", "one query is wanted, 2 statements were given"),
+        ("select 1; select 2", "expected one query, got 2 statements"),
         ("drop table marts.orders", "not DROP"),
     ],
 )
@@ -387,3 +390,72 @@ def test_make_clean_spares_what_erasures_have_left(tmp_path: Path) -> None:
     assert clean().returncode == 0
     assert not (tmp_path / "runs").exists()
     assert not (tmp_path / "warehouse").exists()
+
+
+# --- a model's author -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def flattened(tmp_path: Path) -> None:
+    """A landing of one page view, taken in."""
+    day = tmp_path / "landing/received_at_utc_date=2026-01-05"
+    day.mkdir(parents=True)
+    event = {
+        "type": "identify",
+        "messageId": "m1",
+        "userId": "u1",
+        "anonymousId": "a1",
+        "receivedAt": "2026-01-05T10:00:00.000Z",
+        "timestamp": "2026-01-05T10:00:00.000Z",
+        "traits": {"email": "jane@shop.example"},
+    }
+    (day / "a.json").write_text(json.dumps(event) + "\n")
+    settings = load_settings(
+        "params/local.yaml",
+        {
+            "landing.location": str(tmp_path / "landing"),
+            "warehouse.duckdb.path": str(tmp_path / "warehouse.duckdb"),
+            "run.directory": str(tmp_path / "runs"),
+        },
+    )
+    flatten(open_warehouse(settings), settings)
+
+
+@pytest.mark.usefixtures("flattened")
+def test_build_makes_a_model_and_what_it_needs_and_shows_nobody_s_own(command: Command) -> None:
+    words = ["build", "identity_map", "--show", "--set", "as_of=2026-01-05"]
+    done = command(*words)
+    assert done.exit_code == 0, done.stderr
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert lines[0] == ["status", "table", "rows"]
+    assert ["built", "marts.identity_links", "1"] in lines
+    assert ["built", "marts.identity_map", "2"] in lines
+    assert "The first rows of marts.identity_map, as of 2026-01-05:" in done.stdout
+    assert "u1" not in done.stdout
+    again = command(*words)
+    assert {line.split()[0] for line in again.stdout.splitlines()[1:3]} == {"unchanged"}
+
+
+@pytest.mark.parametrize("words", [["build", "order"], ["build", "marts.order", "--show"]])
+def test_build_names_the_nearest_model(command: Command, words: list[str]) -> None:
+    done = command(*words)
+    assert done.exit_code == 2
+    assert "there is no model 'order'; did you mean 'orders'?" in _one_message(done)
+
+
+@pytest.mark.usefixtures("flattened")
+def test_query_knows_the_parameters_and_inputs_of_models(command: Command) -> None:
+    sql = (
+        "select i.email, cast(:as_of as varchar) as day, :timezone as zone "
+        "from sources.identifies as i"
+    )
+    for more in ([], ["--portable"]):
+        done = command("query", sql, "--format", "csv", "--set", "as_of=2026-01-05", *more)
+        assert done.exit_code == 0, done.stderr
+        assert done.stdout == "email,day,zone\njane@shop.example,2026-01-05,UTC\n"
+    done = command("query", "select 1 as a from sources.identifie")
+    assert done.exit_code == 2
+    assert "there is no source 'identifie'; did you mean 'identifies'?" in _one_message(done)
+    done = command("query", "select :as_off as a", "--set", "as_of=2026-01-05")
+    assert done.exit_code == 2
+    assert "there is no parameter ':as_off'; did you mean 'as_of'?" in _one_message(done)

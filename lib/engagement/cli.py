@@ -5,7 +5,6 @@ Exit codes: 0 done, 1 failed, 2 wrong input.
 
 from __future__ import annotations
 
-import difflib
 import signal
 import sys
 import threading
@@ -67,6 +66,7 @@ def _guarded(command: Callable[..., None]) -> Callable[..., None]:
         from engagement.erasure.erase import ErasureError
         from engagement.landing.files import LandingError
         from engagement.landing.generator import GeneratorError
+        from engagement.models.authoring import AuthoringError, UnknownModelError
         from engagement.models.runner import ModelError
         from engagement.warehouse import DialectError, WarehouseError
 
@@ -80,6 +80,8 @@ def _guarded(command: Callable[..., None]) -> Callable[..., None]:
             NotebookChoiceError,
             GeneratorError,
             ErasureError,
+            AuthoringError,
+            UnknownModelError,
         ) as error:
             _fail(str(error), 2)
         except (WarehouseError, ModelError, NotebookFailedError) as error:
@@ -145,7 +147,8 @@ def run(
     ] = None,
 ) -> None:
     """Run the notebooks in order into a new folder under runs/."""
-    from engagement import batch
+    from engagement import batch, summary
+    from engagement.warehouse import open_warehouse
 
     settings, overrides = _settings(params, set_)
     names = batch.choose(only or (), from_)
@@ -166,7 +169,13 @@ def run(
         record, folder = batch.run(
             settings, _params_path(params), overrides, names, progress=progress
         )
-    _summary(record, folder)
+    warehouse = open_warehouse(settings)
+    found = summary.figures(warehouse, settings, record)
+    place = str(_shown(folder))
+    head, *rest = summary.lines(record, place, found, settings.currency.reporting)
+    console.print(f"[bold green]{_plain(head)}[/]")
+    for line in rest:
+        console.print(_plain(masked(line)))
 
 
 def _params_path(params: str | None) -> Path:
@@ -178,23 +187,39 @@ def _params_path(params: str | None) -> Path:
     return (ROOT / name if (ROOT / name).exists() else Path(name)).resolve()
 
 
-def _summary(record: Any, folder: Path) -> None:
-    shown = folder.relative_to(ROOT) if folder.is_relative_to(ROOT) else folder
-    console.print("Tables")
-    rows = [(*name.split(".", 1), f"{count:,}") for name, count in record.tables.items()]
-    _grid(["database", "table", "rows"], rows, right={2})
-    console.print("Files")
-    files = [
-        (f"{shown}/{name}", f"{details['bytes']:,}")
-        for name, details in record.files.items()
-        if not name.startswith("notebooks/")
+@app.command()
+@_guarded
+def build(
+    name: Annotated[str, typer.Argument(help="A model, such as orders.", metavar="MODEL")],
+    show: Annotated[
+        bool, typer.Option("--show", help="Show the first rows; nothing of a person is in them.")
+    ] = False,
+    params: Params = None,
+    set_: Sets = None,
+) -> None:
+    """Build one model and all that it needs, after looking for every mistake in its files."""
+    from engagement.models import authoring, preview, runner
+    from engagement.moments import resolve_as_of
+    from engagement.warehouse import open_warehouse
+
+    settings, _ = _settings(params, set_)
+    chosen = authoring.with_needs(name.removeprefix("marts."))
+    warehouse = open_warehouse(settings)
+    as_of = resolve_as_of(warehouse, settings)
+    with errors.status(f"building {chosen[-1].table}, and what it needs"):
+        built = runner.build_all(warehouse, settings, as_of, chosen, stale="ignore")
+    rows = [
+        (one.status, f"{runner.MARTS}.{one.model}", f"{one.rows:,}" if one.rows else "")
+        for one in built
     ]
-    _grid(["file", "bytes"], files, right={1})
-    console.print(
-        _plain(f"  {shown}/notebooks/: {len(record.notebooks)} notebooks, each with a page")
-    )
-    day = f", as of {record.as_of}" if record.as_of else ""
-    console.print(f"[bold green]done[/]: run {record.id}{day}, {len(record.tables)} tables")
+    _grid(["status", "table", "rows"], rows, right={2})
+    if any(one.status == "failed" for one in built):
+        raise runner.ModelError(runner.report(built))
+    if show:
+        frame = preview.first_rows(warehouse, chosen[-1])
+        console.print(f"The first rows of {chosen[-1].table}, as of {_plain(as_of)}:")
+        for line in preview.lines(frame) if len(frame) else ["  it has none"]:
+            console.print(_plain(line))
 
 
 @app.command()
@@ -214,26 +239,11 @@ def query(
     ] = False,
 ) -> None:
     """Read the warehouse: one query, which sees its tables alone and cannot change anything."""
-    import logging
-
-    from engagement.warehouse import DialectError, WarehouseError, open_warehouse
-    from engagement.warehouse.dialect import check as check_portable
-    from engagement.warehouse.dialect import confine, parse
-
-    # What cannot be parsed is said once, by the error.
-    logging.getLogger("sqlglot").setLevel(logging.ERROR)
+    from engagement.typed_queries import ask
+    from engagement.warehouse import open_warehouse
 
     settings, _ = _settings(params, set_)
-    warehouse = open_warehouse(settings)
-    tree = parse(sql)
-    confine(tree)
-    columns = _columns_of_tables(warehouse, tree)
-    if portable:
-        check_portable(tree, tables=columns)
-    try:
-        frame = warehouse.query(tree)
-    except WarehouseError as error:
-        raise DialectError(str(error)) from None  # the user's SQL is at fault
+    frame = ask(open_warehouse(settings), settings, sql, portable=portable)
     if format_ == "csv":
         _write(frame.to_csv(index=False, lineterminator="\n"))
     elif format_ == "json":
@@ -289,23 +299,6 @@ def _json(rows: list[dict[str, Any]]) -> str:
         return value.item() if hasattr(value, "item") else str(value)
 
     return json.dumps(rows, default=plain, ensure_ascii=False, indent=2)
-
-
-def _columns_of_tables(warehouse: Any, tree: Any) -> dict[str, dict[str, str]]:
-    """Types of the columns of the tables that a query reads, by the tables' names."""
-    from engagement.warehouse import DialectError, Table
-    from engagement.warehouse.dialect import LOGICAL, tables
-
-    with warehouse.session() as session:
-        known = [Table(db, name) for db in LOGICAL for name in session.tables(db)]
-        named = [table for table in sorted(tables(tree)) if table.database != "information_schema"]
-        for table in named:
-            if table not in known:
-                names = [str(one) for one in known]
-                near = difflib.get_close_matches(str(table), names, n=3, cutoff=0.5)
-                hint = f"; near to it: {', '.join(near)}" if near else ""
-                raise DialectError(f"there is no table {table}{hint}")
-        return {str(table): session.columns(table) for table in named}
 
 
 @app.command()

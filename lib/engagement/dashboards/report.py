@@ -22,6 +22,7 @@ from matplotlib.figure import Figure
 
 from engagement import private
 from engagement.dashboards import charts, style
+from engagement.models.concepts import EventMapping, mapping
 from engagement.moments import AsOf
 from engagement.privacy import shown
 from engagement.settings import Settings
@@ -249,6 +250,7 @@ def write(warehouse: Warehouse, settings: Settings, as_of: AsOf, path: Path) -> 
         lookback_days=settings.attribution.lookback_days,
         exclude_bots=settings.metrics.exclude_bots,
         settling_days=settings.metrics.settling_days,
+        mapped=mapping(warehouse, settings),
     )
     private.write(path, page)
     return path
@@ -264,18 +266,23 @@ def render(
     lookback_days: int,
     exclude_bots: bool,
     settling_days: int,
+    mapped: EventMapping | None = None,
 ) -> str:
-    """Make the page from the frames of :func:`collect`."""
+    """Make the page from the frames of :func:`collect`.
+
+    ``mapped`` tells "there is none" from "no event is mapped to it".
+    """
+    mapped = mapped or EventMapping((), {})
     body = "\n".join(
         [
-            _key_figures(frames["periods"], currency, settling_days, as_of),
+            _key_figures(frames["periods"], currency, settling_days, as_of, mapped),
             _trends(frames["overview"], currency),
-            _funnel(frames["funnel"], window_days),
+            _funnel(frames["funnel"], window_days, mapped),
             _retention(frames["retention"], settling_days),
-            _attribution(frames["channels"], currency, lookback_days),
-            _products(frames["products"], currency),
-            _searches(frames["searches"]),
-            _money(frames["reconciliation"], currency),
+            _attribution(frames["channels"], currency, lookback_days, mapped),
+            _products(frames["products"], currency, mapped),
+            _searches(frames["searches"], mapped),
+            _money(frames["reconciliation"], currency, mapped),
             _quality(frames),
             _definitions(settling_days),
         ]
@@ -299,7 +306,9 @@ def render(
 # --- sections -----------------------------------------------------------------------------------
 
 
-def _key_figures(periods: pd.DataFrame, currency: str, settling_days: int, as_of: AsOf) -> str:
+def _key_figures(
+    periods: pd.DataFrame, currency: str, settling_days: int, as_of: AsOf, mapped: EventMapping
+) -> str:
     complete = periods[periods["is_complete"].fillna(False)]
     if complete.empty:
         words = "There are not seven whole days of data yet, so there is no period to sum up."
@@ -322,6 +331,7 @@ def _key_figures(periods: pd.DataFrame, currency: str, settling_days: int, as_of
             f" {unsettled} began in the first {settling_days} of the data, in which people seem "
             "new who are not."
         )
+    note = " ".join([note, *mapped.missing("order_completed")])
     header = ["", *(f"{int(days)} days" for days in complete["window_days"])]
     rows = [
         [
@@ -381,12 +391,18 @@ def _trends(overview: pd.DataFrame, currency: str) -> str:
     return _section("Trends", "".join(_shown(item) for item in drawn) + _details(numbers))
 
 
-def _funnel(funnel: pd.DataFrame, window_days: int) -> str:
-    drawn = _drawn(funnel, charts.funnel, 1, "Nobody has viewed a product yet.", counting="persons")
+_FUNNEL = ("product_added", "checkout_started", "order_completed")
+
+
+def _funnel(funnel: pd.DataFrame, window_days: int, mapped: EventMapping) -> str:
+    nobody = mapped.unless_mapped("Nobody has viewed a product yet.", "product_viewed")
+    drawn = _drawn(funnel, charts.funnel, 1, nobody, counting="persons")
     note = (
         f"Persons who took each step strictly after the one before it, all within {window_days} "
         "days of the view. Who is counted at a step is counted at every step before it."
     )
+    if isinstance(drawn, Figure):
+        note = " ".join([note, *mapped.missing(*_FUNNEL)])
     numbers = _table(
         pd.DataFrame(
             {
@@ -435,12 +451,17 @@ def _retention_by_people(retention: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({f"weeks since ({which})": [str(week) for week in table.index], **shares})
 
 
-def _attribution(channels: pd.DataFrame, currency: str, lookback_days: int) -> str:
+def _attribution(
+    channels: pd.DataFrame, currency: str, lookback_days: int, mapped: EventMapping
+) -> str:
     drawn = _drawn(
         channels,
         charts.attribution,
         1,
-        "There is no order with revenue yet, so there is nothing to attribute.",
+        mapped.unless_mapped(
+            "There is no order with revenue yet, so there is nothing to attribute.",
+            "order_completed",
+        ),
         counting="revenue",
         unit=currency,
     )
@@ -464,9 +485,11 @@ def _attribution(channels: pd.DataFrame, currency: str, lookback_days: int) -> s
     return _section("Channels", _note(note) + _shown(drawn, numbers))
 
 
-def _products(products: pd.DataFrame, currency: str) -> str:
+def _products(products: pd.DataFrame, currency: str, mapped: EventMapping) -> str:
     if products.empty:
-        return _section("Products", _words("No product was viewed or bought yet."))
+        words = "No product was viewed or bought yet."
+        concepts = "product_viewed", "product_added", "order_completed"
+        return _section("Products", _words(mapped.unless_mapped(words, *concepts)))
     numbers = _table(
         pd.DataFrame(
             {
@@ -486,10 +509,11 @@ def _products(products: pd.DataFrame, currency: str) -> str:
     return _section("Products", _note(note) + numbers)
 
 
-def _searches(searches: pd.DataFrame) -> str:
+def _searches(searches: pd.DataFrame, mapped: EventMapping) -> str:
     title = "Searches that found nothing"
     if searches.empty:
-        return _section(title, _words("No search came back empty."))
+        words = mapped.unless_mapped("No search came back empty.", "products_searched")
+        return _section(title, _words(words))
     numbers = _table(
         pd.DataFrame(
             {
@@ -503,13 +527,14 @@ def _searches(searches: pd.DataFrame) -> str:
     return _section(title, numbers)
 
 
-def _money(reconciliation: pd.DataFrame, currency: str) -> str:
+def _money(reconciliation: pd.DataFrame, currency: str, mapped: EventMapping) -> str:
     note = (
         "Why item sales, revenue, net revenue and order totals differ, over all orders that stand. "
         "The items difference is what the lines of orders do not explain."
     )
     if reconciliation.empty:
-        return _section("How the money adds up", _words("No order was placed yet."))
+        words = mapped.unless_mapped("No order was placed yet.", "order_completed")
+        return _section("How the money adds up", _words(words))
     amounts = [
         f"{'= ' if row['is_result'] else ''}{row['amount']:,}"
         for _, row in reconciliation.iterrows()

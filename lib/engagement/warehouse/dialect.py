@@ -82,7 +82,7 @@ def parse(sql: str, *, source: str = "SQL") -> exp.Query:
     except (ParseError, TokenError) as error:
         raise DialectError(f"{source}: {_syntax_error(error)}") from None
     if len(trees) != 1:
-        raise DialectError(f"{source}: one query is wanted, {len(trees)} statements were given")
+        raise DialectError(f"{source}: expected one query, got {len(trees)} statements")
     tree = trees[0]
     if not isinstance(tree, exp.Query):
         kind = tree.key.upper() if not isinstance(tree, exp.Command) else str(tree.this).upper()

@@ -61,6 +61,8 @@ def problems(
     tree: exp.Expr,
     tables: Tables | None = None,
     parameters: Mapping[str, str] | None = None,
+    *,
+    every_type_known: bool = True,
 ) -> list[str]:
     """Say what in a tree the engines would answer differently, each problem once.
 
@@ -71,9 +73,11 @@ def problems(
         them the types of columns are not known, and what depends on them alone is let through.
     parameters
         Types of the parameters.
+    every_type_known
+        ``False`` where ``tables`` lacks some: what is of no known type is then let through.
     """
     kinds = read(tree, tables, parameters)
-    checker = _Checker(kinds, is_typed=tables is not None)
+    checker = _Checker(kinds, is_typed=tables is not None and every_type_known)
     found: set[str] = set()
     if tables is not None:
         found.update(kinds.problems)
