@@ -86,7 +86,7 @@ def test_a_landing_that_is_a_file(command: Command, tmp_path: Path) -> None:
     (tmp_path / "landing").write_text("{}")
     done = command("run")
     assert done.exit_code == 2
-    assert "is a file; a folder is wanted" in _one_message(done)
+    assert "is a file; name the folder that it is in" in _one_message(done)
 
 
 @pytest.mark.parametrize(
@@ -265,14 +265,14 @@ def test_check_says_what_is_missing(command: Command, tmp_path: Path) -> None:
     (day / "a.json").write_text("{}")
     done = command("check")
     assert done.exit_code == 0, done.stdout
-    assert "1 files, 2026-09-02 to 2026-09-02" in done.stdout
+    assert "1 file, 2026-09-02 to 2026-09-02" in done.stdout
 
 
 def test_status_before_and_after(command: Command, tmp_path: Path) -> None:
     day = tmp_path / "landing/received_at_utc_date=2026-01-01"
     day.mkdir(parents=True)
     (day / "a.json").write_text('{"type":"page","messageId":"1"}\n')
-    assert "Nothing was taken in yet; 1 files have landed." in command("status").stdout
+    assert "Nothing was taken in yet; 1 file has landed." in command("status").stdout
 
 
 def test_generate_writes_a_landing(tmp_path: Path) -> None:
@@ -320,7 +320,7 @@ def test_erasing_tells_first_and_does_it_only_when_told_to(
     told = command("erase", "--user", "user-1001")
     assert told.exit_code == 0, told.stderr
     assert "user ids: user-1001\nanonymous ids: a1\n" in told.stdout
-    assert "landed files: 2 records in 1 files (1 by anonymous_id, 1 by user_id)" in told.stdout
+    assert "landed files: 2 records in 1 file (1 by anonymous_id, 1 by user_id)" in told.stdout
     assert "Nothing was changed." in told.stdout
     assert (day / "a.json").read_text().count("\n") == 3
     done = command("erase", "--user", "user-1001", "--yes")

@@ -12,6 +12,7 @@ import pandas as pd
 from engagement.audience import segments
 from engagement.audience.segments import AudienceError
 from engagement.landing.files import LandingError, strays_by_reason
+from engagement.mistakes import counted
 from engagement.models.concepts import mapping
 from engagement.models.inputs import mapping_problems
 from engagement.moments import in_words
@@ -76,7 +77,8 @@ def _landing(settings: Settings) -> Check:
     return Check(
         "landing",
         True,
-        f"{settings.landing.location}: {len(landing.files)} files, {days[0]} to {days[-1]}{strays}",
+        f"{settings.landing.location}: {counted(len(landing.files), 'file')}, "
+        f"{days[0]} to {days[-1]}{strays}",
     )
 
 
