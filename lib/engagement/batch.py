@@ -251,6 +251,7 @@ def _run_one(
 ) -> None:
     # Slow to import, and only batch runs need it.
     import papermill
+    from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
     notebook.status = "running"
@@ -277,6 +278,14 @@ def _run_one(
         notebook.status = "failed"
         notebook.error = masked(f"{error.ename}: {error.evalue}")
         raise NotebookFailedError(masked(_one_screen(notebook.name, error, output))) from None
+    except DeadKernelError:
+        notebook.status = "failed"
+        notebook.error = "its kernel died"
+        raise NotebookFailedError(
+            f"{notebook.name} stopped: its kernel died, most often because the machine had no "
+            "memory left. Bound what the engine takes (warehouse.duckdb.memory_limit), close other "
+            f"programs, and run it again.\n\nThe notebook as far as it came: {_relative(output)}"
+        ) from None
     finally:
         notebook.seconds = round(time.perf_counter() - started, 2)
         if output.exists():

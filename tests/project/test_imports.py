@@ -10,7 +10,7 @@ import engagement
 PACKAGE = Path(engagement.__file__).parent
 
 # Small modules that know nothing of any stage: what is private, whose files are, what is printed.
-LEAVES = {"privacy", "private", "terminal"}
+LEAVES = {"formatting", "privacy", "private", "terminal"}
 
 # What each stage may import besides itself. Later stages meet earlier ones in tables.
 ALLOWED = {
@@ -25,14 +25,15 @@ ALLOWED = {
     "audience": {"settings", "warehouse"},
     "personalize": {"settings", "warehouse"},
     "workbook": {"settings", "warehouse", "moments", "models"},
-    "checks": {"settings", "warehouse", "moments", "landing", "audience"},
+    "catalogue": {"settings", "warehouse", "models", "batch"},
+    "checks": {"settings", "warehouse", "moments", "landing", "models", "audience"},
     "batch": {"settings", "warehouse", "landing", "workbook"},
     "erasure": {
         *("settings", "warehouse", "landing", "moments", "flatten", "models", "workbook"),
     },
     "cli": {
         *("settings", "warehouse", "landing", "flatten", "models", "batch", "checks", "erasure"),
-        "leftovers",
+        *("leftovers", "catalogue"),
     },
     "leftovers": {"settings", "warehouse", "flatten", "workbook"},
 }

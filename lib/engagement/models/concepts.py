@@ -115,7 +115,10 @@ class EventMapping:
     def frame(self) -> pd.DataFrame:
         """One row per concept: ``concept``, ``mapped names``, ``events``, ``may also mean it``."""
         return pd.DataFrame(
-            [(f.concept, ", ".join(f.names), f.events, ", ".join(f.near)) for f in self.concepts],
+            [
+                (f.concept, ", ".join(f.names), f.events, masked(", ".join(f.near)))
+                for f in self.concepts
+            ],
             columns=["concept", "mapped names", "events", "may also mean it"],
         )
 

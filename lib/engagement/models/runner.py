@@ -36,6 +36,7 @@ from engagement.mistakes import counted, explained, nearest, unknown_key
 from engagement.models import inputs, provenance
 from engagement.models.inputs import SEEDS, SOURCES, InputError, expand, parameters
 from engagement.moments import AsOf
+from engagement.privacy import masked
 from engagement.settings import Settings, SettingsError, read_yaml
 from engagement.warehouse.base import (
     LeaseHeldError,
@@ -807,7 +808,7 @@ def _which_find_rows(checks: Mapping[str, exp.Query]) -> exp.Query:
 
 
 def _first(frame: pd.DataFrame) -> str:
-    return ", ".join(f"{name}={value}" for name, value in frame.iloc[0].items())
+    return masked(", ".join(f"{name}={value}" for name, value in frame.iloc[0].items()))
 
 
 def _key_checks(name: str, key: Sequence[str]) -> dict[str, str]:
