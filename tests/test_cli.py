@@ -16,6 +16,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from engagement import cli
+from engagement.checks import Check, exit_code
 from engagement.cli import app
 from engagement.flatten import flatten
 from engagement.settings import ROOT, Settings, load_settings
@@ -258,7 +259,7 @@ def test_a_place_that_cannot_be_written_is_named(
 
 def test_check_says_what_is_missing(command: Command, tmp_path: Path) -> None:
     done = command("check")
-    assert done.exit_code == 1
+    assert done.exit_code == 2
     assert "missing landing" in done.stdout
     day = tmp_path / "landing/received_at_utc_date=2026-09-02"
     day.mkdir(parents=True)
@@ -266,6 +267,31 @@ def test_check_says_what_is_missing(command: Command, tmp_path: Path) -> None:
     done = command("check")
     assert done.exit_code == 0, done.stdout
     assert "1 file, 2026-09-02 to 2026-09-02" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "audience.segment=params/segments/nobody.yaml",
+        "events.order_completed.properties={order: transaction_id}",
+        "landing.location=/nowhere/at/all",
+    ],
+)
+def test_check_and_run_agree_about_wrong_input(tmp_path: Path, wrong: str) -> None:
+    landing = ROOT / "data/samples/rudderstack_firehose"
+    for words in (["check"], ["run"]):
+        sets = [] if wrong.startswith("landing") else ["--set", f"landing.location={landing}"]
+        done = CliRunner().invoke(
+            app, [*words, *sets, "--set", wrong, "--set", f"warehouse.duckdb.path={tmp_path / 'w'}"]
+        )
+        assert done.exit_code == 2, (words, done.stdout, done.stderr)
+
+
+def test_what_is_no_wrong_input_has_failed() -> None:
+    unusable = Check("warehouse", False, "w", "it cannot be written")
+    wrong = Check("landing", False, "l", "there is no folder", is_input=True)
+    fine = Check("segment", True, "s", is_warning=True)
+    assert [exit_code(found) for found in ([fine], [unusable], [unusable, wrong])] == [0, 1, 2]
 
 
 def test_status_before_and_after(command: Command, tmp_path: Path) -> None:

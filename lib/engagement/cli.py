@@ -64,6 +64,7 @@ def _guarded(command: Callable[..., None]) -> Callable[..., None]:
     @wraps(command)
     def guarded(*args: Any, **kwargs: Any) -> None:
         # Imported here, so that `engagement --help` is quick.
+        from engagement.audience.segments import AudienceError
         from engagement.batch import NotebookChoiceError, NotebookFailedError
         from engagement.erasure.erase import ErasureError
         from engagement.landing.files import LandingError
@@ -82,6 +83,7 @@ def _guarded(command: Callable[..., None]) -> Callable[..., None]:
             NotebookChoiceError,
             GeneratorError,
             ErasureError,
+            AudienceError,
             AuthoringError,
             UnknownModelError,
         ) as error:
@@ -149,11 +151,12 @@ def run(
     ] = None,
 ) -> None:
     """Run the notebooks in order into a new folder under runs/."""
-    from engagement import batch, summary
+    from engagement import batch, checks, summary
     from engagement.warehouse import open_warehouse
 
     settings, overrides = _settings(params, set_)
     names = batch.choose(only or (), from_)
+    checks.refuse_wrong_input(settings, names)
     with console.status("starting") as status, _watched(status) as watch:
         shown: set[str] = set()
 
@@ -411,8 +414,7 @@ def check(params: Params = None, set_: Sets = None) -> None:
         console.print(f"{state} {_plain(f'{item.name:<15}')} {_plain(item.found)}")
         if item.state != "ok" and item.hint:
             console.print(f"        {'':<15} {_plain(item.hint)}")
-    if not all(item.ok for item in found):
-        raise typer.Exit(1)
+    raise typer.Exit(checks.exit_code(found))
 
 
 _NOT_READ = ["records", "errors"]

@@ -773,7 +773,8 @@ def _reconcile(session: Session) -> None:
         raise LandingError(
             f"the records of {counted(len(wrong), 'day')} do not add up, first {day.iloc[0]}: "
             f"{day.iloc[1]} records, but {day.iloc[2]} events, {day.iloc[3]} duplicates and "
-            f"{day.iloc[4]} in quarantine. Nothing was published; this is a mistake in the project: please report it."
+            f"{day.iloc[4]} in quarantine. Nothing was published; this is a mistake in the "
+            "project: please report it."
         )
 
 
