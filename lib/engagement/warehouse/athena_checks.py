@@ -109,7 +109,7 @@ class _Trial:
         }
         if wanted not in offered:
             raise WarehouseError(
-                f"Athena is not offered in {wanted}, as far as this version of botocore knows: "
+                f"Athena is not offered in {wanted}, as far as this environment's AWS library knows: "
                 "see warehouse.athena.region"
             )
         output = Address.parse(self._warehouse.output)
