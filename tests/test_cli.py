@@ -16,6 +16,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from engagement import cli
+from engagement.checks import Check, exit_code
 from engagement.cli import app
 from engagement.flatten import flatten
 from engagement.settings import ROOT, Settings, load_settings
@@ -86,7 +87,7 @@ def test_a_landing_that_is_a_file(command: Command, tmp_path: Path) -> None:
     (tmp_path / "landing").write_text("{}")
     done = command("run")
     assert done.exit_code == 2
-    assert "is a file; a folder is wanted" in _one_message(done)
+    assert "is a file; name the folder that it is in" in _one_message(done)
 
 
 @pytest.mark.parametrize(
@@ -156,7 +157,8 @@ def test_query_prints_a_table(command: Command) -> None:
             "select 1 from marts.order",
             "there is no table marts.order; did you mean 'marts.orders'?",
         ),
-        ("select nope from marts.orders", '"nope" not found'),
+        ("select nope from marts.orders", "nope: there is no such column here"),
+        ("select o.revenu from marts.orders as o", "did you mean revenue?"),
         ("select from marts.orders where", "line 1, column"),
         ("delete from marts.orders", "only queries (SELECT, WITH) are accepted here, not DELETE"),
         ("select 1; select 2", "expected one query, got 2 statements"),
@@ -258,21 +260,46 @@ def test_a_place_that_cannot_be_written_is_named(
 
 def test_check_says_what_is_missing(command: Command, tmp_path: Path) -> None:
     done = command("check")
-    assert done.exit_code == 1
+    assert done.exit_code == 2
     assert "missing landing" in done.stdout
     day = tmp_path / "landing/received_at_utc_date=2026-09-02"
     day.mkdir(parents=True)
     (day / "a.json").write_text("{}")
     done = command("check")
     assert done.exit_code == 0, done.stdout
-    assert "1 files, 2026-09-02 to 2026-09-02" in done.stdout
+    assert "1 file, 2026-09-02 to 2026-09-02" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "audience.segment=params/segments/nobody.yaml",
+        "events.order_completed.properties={order: transaction_id}",
+        "landing.location=/nowhere/at/all",
+    ],
+)
+def test_check_and_run_agree_about_wrong_input(tmp_path: Path, wrong: str) -> None:
+    landing = ROOT / "data/samples/rudderstack_firehose"
+    for words in (["check"], ["run"]):
+        sets = [] if wrong.startswith("landing") else ["--set", f"landing.location={landing}"]
+        done = CliRunner().invoke(
+            app, [*words, *sets, "--set", wrong, "--set", f"warehouse.duckdb.path={tmp_path / 'w'}"]
+        )
+        assert done.exit_code == 2, (words, done.stdout, done.stderr)
+
+
+def test_what_is_no_wrong_input_has_failed() -> None:
+    unusable = Check("warehouse", False, "w", "it cannot be written")
+    wrong = Check("landing", False, "l", "there is no folder", is_input=True)
+    fine = Check("segment", True, "s", is_warning=True)
+    assert [exit_code(found) for found in ([fine], [unusable], [unusable, wrong])] == [0, 1, 2]
 
 
 def test_status_before_and_after(command: Command, tmp_path: Path) -> None:
     day = tmp_path / "landing/received_at_utc_date=2026-01-01"
     day.mkdir(parents=True)
     (day / "a.json").write_text('{"type":"page","messageId":"1"}\n')
-    assert "Nothing was taken in yet; 1 files have landed." in command("status").stdout
+    assert "Nothing was taken in yet; 1 file has landed." in command("status").stdout
 
 
 def test_generate_writes_a_landing(tmp_path: Path) -> None:
@@ -320,7 +347,7 @@ def test_erasing_tells_first_and_does_it_only_when_told_to(
     told = command("erase", "--user", "user-1001")
     assert told.exit_code == 0, told.stderr
     assert "user ids: user-1001\nanonymous ids: a1\n" in told.stdout
-    assert "landed files: 2 records in 1 files (1 by anonymous_id, 1 by user_id)" in told.stdout
+    assert "landed files: 2 records in 1 file (1 by anonymous_id, 1 by user_id)" in told.stdout
     assert "Nothing was changed." in told.stdout
     assert (day / "a.json").read_text().count("\n") == 3
     done = command("erase", "--user", "user-1001", "--yes")

@@ -24,7 +24,7 @@ from typing import Any
 
 from sqlglot import exp
 
-from engagement import private
+from engagement import notices, private
 from engagement.landing.files import nothing_landed
 from engagement.landing.tables import READING_TABLE
 from engagement.privacy import masked
@@ -43,6 +43,9 @@ PARAMETERS = frozenset({"params", "overrides"})
 
 AFTERWARDS = "after the notebooks"
 """Stands for a notebook where a run's own statements are listed."""
+
+NOTICE = "notice.txt"
+"""The file of a run's folder that says what its notebook is waiting for; it is gone afterwards."""
 
 _COUNTED_AT_ONCE = 200
 
@@ -179,7 +182,11 @@ def run(
         notebooks=[NotebookRun(name) for name in names],
     )
     folder = settings.path(settings.run.directory) / record.id
-    with warehouse.lease(f"run {record.id}") as token, _environment(record.id, token):
+    with (
+        warehouse.lease(f"run {record.id}") as token,
+        _environment(record.id, token),
+        notices.kept_in(folder / NOTICE),
+    ):
         private.folder(folder / "notebooks")
         try:
             for notebook in record.notebooks:
@@ -417,7 +424,7 @@ def _counts(tables: Sequence[Table]) -> exp.Query:
 def _files(folder: Path) -> dict[str, dict[str, Any]]:
     files = {}
     for path in sorted(folder.rglob("*")):
-        if path.is_file() and path.name not in ("run.json", STATE, STATEMENTS):
+        if path.is_file() and path.name not in ("run.json", STATE, STATEMENTS, NOTICE):
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
             name = path.relative_to(folder).as_posix()
             files[name] = {"bytes": path.stat().st_size, "sha256": digest}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,22 +13,27 @@ import pandas as pd
 from engagement.audience import segments
 from engagement.audience.segments import AudienceError
 from engagement.landing.files import LandingError, strays_by_reason
+from engagement.mistakes import counted
 from engagement.models.concepts import mapping
 from engagement.models.inputs import mapping_problems
 from engagement.moments import in_words
-from engagement.settings import ROOT, Settings
+from engagement.settings import ROOT, Settings, SettingsError
 from engagement.warehouse import WarehouseError, open_warehouse
 
 
 @dataclass(frozen=True)
 class Check:
-    """One thing looked at; ``hint`` says what to do where it is not ``ok``, or is a warning."""
+    """One thing looked at; ``hint`` says what to do where it is not ``ok``, or is a warning.
+
+    ``is_input`` says that it is what was asked for that is wrong, such as a parameter.
+    """
 
     name: str
     ok: bool
     found: str
     hint: str = ""
     is_warning: bool = False
+    is_input: bool = False
 
     @property
     def state(self) -> str:
@@ -55,6 +61,29 @@ def check(settings: Settings) -> list[Check]:
     return checks
 
 
+def exit_code(checks: list[Check]) -> int:
+    """What ``engagement run`` would end with for the same reason: 2 for wrong input, 1 for what
+    is missing otherwise, 0 where nothing is.
+    """
+    missing = [one for one in checks if not one.ok]
+    return 2 if any(one.is_input for one in missing) else 1 if missing else 0
+
+
+def refuse_wrong_input(settings: Settings, notebooks: Sequence[str]) -> None:
+    """Refuse, before a run begins, what one of its notebooks would stop at minutes later.
+
+    Raises
+    ------
+    SettingsError, AudienceError
+        When the mapping of events, or the segment, cannot be used.
+    """
+    wrong = mapping_problems(settings)
+    if wrong:
+        raise SettingsError("the mapping of events", wrong)
+    if any(name.startswith("05") for name in notebooks):
+        segments.load(settings.path(settings.audience.segment))
+
+
 def _python() -> str:
     return ".".join(platform.python_version_tuple()[:2])
 
@@ -62,7 +91,9 @@ def _python() -> str:
 def _landing(settings: Settings) -> Check:
     try:
         landing = open_warehouse(settings).landing_files()
-    except (LandingError, WarehouseError) as error:
+    except LandingError as error:
+        return Check("landing", False, settings.landing.location, str(error), is_input=True)
+    except WarehouseError as error:
         return Check("landing", False, settings.landing.location, str(error))
     days = sorted({file.received_at_utc_date for file in landing.files})
     if not days:
@@ -71,12 +102,14 @@ def _landing(settings: Settings) -> Check:
             False,
             f"{settings.landing.location}: no files",
             "it holds no file in a folder named received_at_utc_date=YYYY-MM-DD",
+            is_input=True,
         )
     strays = "".join(f", {words}" for words in strays_by_reason(landing.strays))
     return Check(
         "landing",
         True,
-        f"{settings.landing.location}: {len(landing.files)} files, {days[0]} to {days[-1]}{strays}",
+        f"{settings.landing.location}: {counted(len(landing.files), 'file')}, "
+        f"{days[0]} to {days[-1]}{strays}",
     )
 
 
@@ -98,7 +131,8 @@ def _events(settings: Settings) -> list[Check]:
     """Whether the events that were received stand for the concepts that models read."""
     wrong = mapping_problems(settings)
     if wrong:
-        return [Check("events", False, "the mapping of events", problem) for problem in wrong]
+        what = "the mapping of events"
+        return [Check("events", False, what, problem, is_input=True) for problem in wrong]
     try:
         found = mapping(open_warehouse(settings), settings)
     except WarehouseError as error:
@@ -121,7 +155,7 @@ def _segment(settings: Settings) -> Check:
     try:
         segment = segments.load(settings.path(settings.audience.segment))
     except AudienceError as error:
-        return Check("segment", False, settings.audience.segment, str(error))
+        return Check("segment", False, settings.audience.segment, str(error), is_input=True)
     return Check("segment", True, f"{settings.audience.segment}: {segment.name}")
 
 

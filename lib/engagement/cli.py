@@ -18,7 +18,9 @@ from typing import Annotated, Any, Literal
 import typer
 from rich.console import Console
 from rich.markup import escape
+from rich.status import Status
 
+from engagement.mistakes import counted
 from engagement.privacy import masked
 from engagement.settings import (
     DEFAULT_PARAMS,
@@ -62,6 +64,7 @@ def _guarded(command: Callable[..., None]) -> Callable[..., None]:
     @wraps(command)
     def guarded(*args: Any, **kwargs: Any) -> None:
         # Imported here, so that `engagement --help` is quick.
+        from engagement.audience.segments import AudienceError
         from engagement.batch import NotebookChoiceError, NotebookFailedError
         from engagement.erasure.erase import ErasureError
         from engagement.landing.files import LandingError
@@ -80,6 +83,7 @@ def _guarded(command: Callable[..., None]) -> Callable[..., None]:
             NotebookChoiceError,
             GeneratorError,
             ErasureError,
+            AudienceError,
             AuthoringError,
             UnknownModelError,
         ) as error:
@@ -147,19 +151,21 @@ def run(
     ] = None,
 ) -> None:
     """Run the notebooks in order into a new folder under runs/."""
-    from engagement import batch, summary
+    from engagement import batch, checks, summary
     from engagement.warehouse import open_warehouse
 
     settings, overrides = _settings(params, set_)
     names = batch.choose(only or (), from_)
-    with console.status("starting") as status:
+    checks.refuse_wrong_input(settings, names)
+    with console.status("starting") as status, _watched(status) as watch:
         shown: set[str] = set()
 
         def progress(record: batch.RunRecord) -> None:
             for number, notebook in enumerate(record.notebooks, start=1):
                 place = f"{number}/{len(record.notebooks)} {notebook.name}"
                 if notebook.status == "running":
-                    status.update(place)
+                    folder = settings.path(settings.run.directory) / record.id
+                    watch(place, folder / batch.NOTICE)
                 elif notebook.status != "waiting" and notebook.name not in shown:
                     shown.add(notebook.name)
                     mark = {"done": "[green]done[/]", "failed": "[red]failed[/]"}
@@ -176,6 +182,40 @@ def run(
     console.print(f"[bold green]{_plain(head)}[/]")
     for line in rest:
         console.print(_plain(masked(line)))
+
+
+@contextmanager
+def _watched(status: Status) -> Iterator[Callable[[str, Path], None]]:
+    """Show what a run is at, and what that is waiting for: gives a function that takes both.
+
+    The second is the file where the notebook's process says it.
+    """
+    from engagement import notices
+
+    at: list[tuple[str, Path]] = []
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.wait(_LOOK_SECONDS):
+            if at:
+                place, path = at[-1]
+                waiting = notices.current(path)
+                status.update(_plain(f"{place}: {waiting}" if waiting else place))
+
+    def watch(place: str, path: Path) -> None:
+        at.append((place, path))
+        status.update(_plain(place))
+
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    try:
+        yield watch
+    finally:
+        over.set()
+        thread.join()
+
+
+_LOOK_SECONDS = 0.3
 
 
 def _params_path(params: str | None) -> Path:
@@ -260,7 +300,7 @@ def query(
             for row in frame.itertuples(index=False)
         ]
         _grid(list(frame.columns), rows, right=numbers)
-        console.print(f"[dim]{len(frame)} row{'s' * (len(frame) != 1)}[/]")
+        console.print(f"[dim]{counted(len(frame), 'row')}[/]")
 
 
 def _write(text: str) -> None:
@@ -374,8 +414,7 @@ def check(params: Params = None, set_: Sets = None) -> None:
         console.print(f"{state} {_plain(f'{item.name:<15}')} {_plain(item.found)}")
         if item.state != "ok" and item.hint:
             console.print(f"        {'':<15} {_plain(item.hint)}")
-    if not all(item.ok for item in found):
-        raise typer.Exit(1)
+    raise typer.Exit(checks.exit_code(found))
 
 
 _NOT_READ = ["records", "errors"]
@@ -485,8 +524,8 @@ def erase(
             console.print(f"{title}: {_plain(', '.join(sorted(ids)))}")
     why = ", ".join(f"{count} by {name}" for name, count in receipt.why.items())
     console.print(
-        f"landed files: {receipt.records} records in {len(receipt.landing)} files"
-        + (f" ({why})" if why else "")
+        f"landed files: {counted(receipt.records, 'record')} in "
+        f"{counted(len(receipt.landing), 'file')}" + (f" ({why})" if why else "")
     )
     rows = [
         (name, *(str(counts.get(when, "")) for when in ("before", "after")))
@@ -545,7 +584,7 @@ def generate(
         out = out or ROOT / "data/samples/rudderstack_firehose"
     else:
         if users is None or days is None or out is None:
-            raise generator.GeneratorError("--users, --days and --out are wanted, or --profile")
+            raise generator.GeneratorError("give --users, --days and --out, or --profile samples")
         settings = generator.GeneratorSettings(
             users=users,
             days=days,
@@ -554,7 +593,8 @@ def generate(
             dirt=generator.Dirt() if dirt else generator.Dirt.none(),
         )
     report = generator.generate(settings, out)
-    made = f"{report.events:,} events in {report.files:,} files, {report.bytes / 1e6:,.1f} MB"
+    events, files = counted(report.events, "event"), counted(report.files, "file")
+    made = f"{events} in {files}, {report.bytes / 1e6:,.1f} MB"
     console.print(_plain(f"{made}: {out}"))
 
 
@@ -562,4 +602,4 @@ def _day(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise SettingsError("--start", [f"'{text}' is no day of the form 2026-09-01"]) from None
+        raise SettingsError("--start", [f"'{text}' is not a date such as 2026-09-01"]) from None

@@ -775,8 +775,38 @@ def parse_override(text: str) -> tuple[str, Any]:
     try:
         return key.strip(), yaml.load(value, Loader=_StrictLoader)  # noqa: S506 (a SafeLoader)
     except yaml.YAMLError as error:
-        why = " ".join(str(error).split())
-        raise SettingsError("--set", [f"{key}: the value is not YAML ({why})"]) from None
+        why = _yaml_problem(error)
+        raise SettingsError("--set", [f"{text}: the value cannot be read ({why})"]) from None
+
+
+_YAML_PROBLEMS = (
+    ("mapping values are not allowed", "a ':' cannot be here: put the text in quotes"),
+    ("that cannot start any token", "this sign cannot be here: put the text in quotes; no tabs"),
+    ("could not determine a constructor", "values with a tag ('!…') are not read"),
+    ("expected <block end>", "this does not fit the lines above: check the indentation"),
+    ("expected ',' or", "a list or a group of keys is not closed: is a ',' or a bracket missing?"),
+    ("did not find expected ',' or", "a list or a group of keys is not closed"),
+    ("unexpected end of stream", "a quote is not closed"),
+    ("expected the node content", "a value is missing here"),
+    ("could not find expected ':'", "a ':' is missing after a key"),
+    ("another document", "the file holds several documents, divided by '---': write one"),
+    ("undefined alias", "an alias ('*…') is used that no anchor ('&…') gives"),
+    ("unhashable key", "a key has to be a text"),
+    ("recursive", "a value holds itself"),
+)  # fmt: skip
+"""What the reader of YAML says, and what it means for who wrote the file."""
+
+
+def _yaml_problem(error: yaml.YAMLError) -> str:
+    said = " ".join(
+        str(part)
+        for part in (getattr(error, "context", None), getattr(error, "problem", None))
+        if part
+    )
+    for theirs, ours in _YAML_PROBLEMS:
+        if theirs in said:
+            return ours
+    return str(getattr(error, "problem", None) or "it is not YAML")
 
 
 class _StrictLoader(yaml.SafeLoader):
@@ -882,7 +912,7 @@ def read_yaml(path: Path) -> Any:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "somewhere"
-        raise SettingsError(str(path), [f"{where}: {error.problem}"]) from None
+        raise SettingsError(str(path), [f"{where}: {_yaml_problem(error)}"]) from None
     except yaml.YAMLError as error:
         raise SettingsError(
             str(path), [f"the file is not valid YAML ({str(error).splitlines()[0]})"]

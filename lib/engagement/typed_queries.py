@@ -13,7 +13,7 @@ from engagement.models import inputs
 from engagement.models.inputs import SEEDS, SOURCES, InputError
 from engagement.moments import resolve_as_of
 from engagement.settings import Settings
-from engagement.warehouse import Session, Table, Warehouse, WarehouseError
+from engagement.warehouse import Session, Table, Warehouse, WarehouseError, kinds
 from engagement.warehouse.dialect import LOGICAL, DialectError, check, confine, parse, tables
 
 
@@ -51,7 +51,10 @@ def ask(
             for table in sorted(tables(tree))
             if table.database != "information_schema"
         }
+        found = kinds.read(tree, types, inputs.PARAMETERS)
         if portable:
+            if found.has_unknown_names:
+                raise DialectError("\n".join(found.problems))
             check(tree, tables=types, parameters=inputs.PARAMETERS)
         try:
             asked = inputs.expand(tree, session, settings)
@@ -64,7 +67,9 @@ def ask(
     try:
         return warehouse.query(asked, values)
     except WarehouseError as error:
-        raise DialectError(str(error)) from None  # the user's SQL is at fault
+        # The user's SQL is at fault; a name that is not there is said with the nearest.
+        said = found.problems if found.has_unknown_names else [str(error)]
+        raise DialectError("\n".join(said)) from None
 
 
 def _check_parameters(tree: exp.Query) -> None:

@@ -47,7 +47,11 @@ def test_table_names() -> None:
     [
         ("select (a from t", "line 1, column"),
         ("select a\nfrom t\nwhere (", "line 3"),
-        ("select 'a", "Missing ' from 1:"),
+        ("select 'a", "line 1, column 7: what begins here is not closed with '"),
+        ("select a from t where", "line 1, column 21 near 'where': the 'where' is not complete"),
+        ("select case when a then from t", "near 'from': the 'when' is not complete"),
+        ("select (a from t", "near 'from': expected"),
+        ("select a b c from t", "near 'c': this cannot be here; is a comma or an operator"),
         ("select /* a", "not closed"),
         ("", "expected one query, got 0 statements"),
         ("select 1; select 2", "2 statements"),

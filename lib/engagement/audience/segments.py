@@ -235,8 +235,8 @@ def _syntax(error: ParseError) -> str:
         return "is no condition such as orders_30 > 0"
     first = error.errors[0]
     return (
-        f"line {first.get('line')}, column {first.get('col')} near '{first.get('highlight')}': one "
-        "condition is wanted, such as orders_30 > 0 and country = 'US'"
+        f"line {first.get('line')}, column {first.get('col')} near '{first.get('highlight')}': "
+        "write one condition, such as orders_30 > 0 and country = 'US'"
     )
 
 

@@ -130,11 +130,11 @@ def plan(session: Session | None, landing: Landing, settings: Settings) -> Plan:
             read[day] = "new"
         elif day not in landed:
             if settings.landing.gone == "remove":
-                read[day] = "its files are gone"
+                read[day] = "the files are gone"
         elif landed[day] != held[day]:
             read[day] = "files are new, changed or gone"
         elif read_by[day] != {rules}:
-            read[day] = "was read under other rules"
+            read[day] = "read under other rules"
     for day in sorted(landed):
         if _is_asked_for(day, settings.landing.reprocess):
             read.setdefault(day, "asked for by landing.reprocess")

@@ -127,7 +127,7 @@ def list_folder(folder: Path) -> Iterator[tuple[str, int, str]]:
             "'engagement generate'."
         )
     if not folder.is_dir():
-        raise LandingError(f"landing.location: {folder} is a file; a folder is wanted.")
+        raise LandingError(f"landing.location: {folder} is a file; name the folder that it is in.")
     yield from sorted(_walk(folder, "", ()))
 
 

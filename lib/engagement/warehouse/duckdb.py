@@ -24,7 +24,7 @@ import pandas as pd
 import pyarrow as pa
 from sqlglot import exp
 
-from engagement import private
+from engagement import notices, private
 from engagement.landing.files import LandedFile, list_folder, sort_out
 from engagement.landing.lines import UnavailableFileError, UnreadableFileError, read_parts
 from engagement.landing.memory import Memory
@@ -241,7 +241,9 @@ class _Connection:
                         "(warehouse.duckdb.wait_seconds). Close it there, or wait longer."
                     ) from None
                 if not told:
-                    logger.warning("waiting for %s, which holds %s", name, path.name)
+                    waiting = f"waiting for {name}, which holds {path.name}"
+                    logger.warning(waiting)
+                    notices.say_in_run(waiting)
                     told = True
                 time.sleep(pause)
                 pause = min(pause * 1.5, 0.5)
@@ -251,6 +253,8 @@ class _Connection:
                 raise WarehouseError(
                     f"{path} cannot be opened as a DuckDB file: {_first_line(error)}"
                 ) from None
+        if told:
+            notices.done()
         if duckdb_file.is_confined(self._connection):  # it is the other session's, then
             self._connection.close()
             raise _open_already(path)

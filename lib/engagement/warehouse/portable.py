@@ -337,7 +337,7 @@ class _Checker:
             case exp.Query():
                 yield from _query_problems(node)
             case exp.Is() if not isinstance(node.expression, exp.Null):
-                yield f"{start(node)}: sqlglot drops it: coalesce(x, false)"
+                yield f"{start(node)}: it would be left out: coalesce(x, false)"
             case exp.Join() if node.args.get("using"):
                 yield f"{start(node)}: write on a.x = b.x"
             case exp.Ordered():
