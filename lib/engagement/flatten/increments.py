@@ -23,7 +23,7 @@ import pyarrow as pa
 
 from engagement.flatten.declared import planned_types
 from engagement.flatten.schema import PARTITION
-from engagement.landing.files import LandedFile
+from engagement.landing.files import LandedFile, unzipped_bytes
 from engagement.settings import Settings
 from engagement.warehouse.base import Landing, Session
 from engagement.warehouse.dialect import Table
@@ -269,7 +269,7 @@ def batches(
     groups: list[list[str]] = []
     size = 0
     for day in sorted(days):
-        own = sum(_unzipped(file) for file in files.get(day, ()))
+        own = sum(unzipped_bytes(file) for file in files.get(day, ()))
         full = not groups or len(groups[-1]) >= most_days
         if full or (most_bytes is not None and size + own > most_bytes and groups[-1]):
             groups.append([])
@@ -277,14 +277,6 @@ def batches(
         groups[-1].append(day)
         size += own
     return groups
-
-
-_ZIPPED = 10
-"""How many times smaller such events are when they are zipped."""
-
-
-def _unzipped(file: LandedFile) -> int:
-    return file.size * _ZIPPED if file.name.endswith(".gz") else file.size
 
 
 def around(days: Sequence[str], window: int) -> tuple[str, str]:
