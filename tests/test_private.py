@@ -22,7 +22,9 @@ from tests.flatten.conftest import Shop, event, make_shop, shop  # noqa: F401 (f
 
 
 @pytest.fixture(autouse=True)
-def _usual_umask() -> Iterator[None]:
+def _usual_umask(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The usual umask, as if no session were open: other tests' fixtures keep one."""
+    monkeypatch.setattr(private, "_users", 0)
     before = os.umask(0o022)
     yield
     assert os.umask(before) == 0o022

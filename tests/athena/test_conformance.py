@@ -1,7 +1,7 @@
 """The whole way of the data on both engines, compared table by table.
 
 Every table that either engine has is compared, so a model added later is in it by itself. The
-landing is the samples, and files that are wrong in every way known.
+landing is the samples, files that are wrong in every way known, and the cases of ``tests/cases``.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from engagement.warehouse.base import Published
 from engagement.warehouse.dialect import LOGICAL
 from tests.athena.compare import differences
 from tests.athena.stand import Stand
+from tests.cases.landing import write as write_cases
 from tests.landing.nasty import BROKEN_FILES, sample_days, spoil
 
 pytestmark = pytest.mark.slow
@@ -65,6 +66,7 @@ def both(
     folder = tmp_path_factory.mktemp("conformance")
     landing = sample_days(folder / "landing", DAYS)
     spoil(landing)
+    write_cases(landing)
     local = load_settings(
         "params/local.yaml",
         {

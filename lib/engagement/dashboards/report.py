@@ -85,12 +85,6 @@ QUERIES = {
         order by searches_without_results desc, searches desc, term
         limit 10
     """,
-    "unvalued": """
-        select
-            count_if(status <> 'cancelled' and not is_converted) as orders,
-            cast(coalesce(sum(unvalued_refunds), 0) as bigint) as refunds
-        from marts.orders
-    """,
 }
 """What the report reads, by the name of the frame."""
 
@@ -220,7 +214,6 @@ def collect(warehouse: Warehouse) -> dict[str, pd.DataFrame]:
         accounted = bool(session.columns(Table("landing", "ledger")))
         queries = {**QUERIES, **(LANDING_QUERIES if accounted else {})}
         found = {name: session.query(sql, label=name) for name, sql in queries.items()}
-    found = {**dict.fromkeys(LANDING_QUERIES, pd.DataFrame()), **found}
     frames = {name: shown(frame, **_TYPED.get(name, {})) for name, frame in found.items()}
     return frames | {"searches": frames["searches"].drop(columns="searchers")}
 
@@ -401,7 +394,7 @@ def _funnel(funnel: pd.DataFrame, window_days: int, mapped: EventMapping) -> str
         f"Persons who took each step strictly after the one before it, all within {window_days} "
         "days of the view. Who is counted at a step is counted at every step before it."
     )
-    if isinstance(drawn, Figure):
+    if isinstance(drawn, _Drawn):
         note = " ".join([note, *mapped.missing(*_FUNNEL)])
     numbers = _table(
         pd.DataFrame(
@@ -550,10 +543,10 @@ def _quality(frames: Mapping[str, pd.DataFrame]) -> str:
     """What became of the landed records, and what the figures above are without."""
     title = "Data quality"
     note = "Each landed record is kept, a repeated delivery, or set aside with its reason."
-    ledger, money = frames["ledger"], frames["unvalued"]
-    if ledger.empty or not int(ledger["records"].iloc[0] or 0):
-        return _section(title, _words("Nothing is known of the landing."))
-    total, unvalued = ledger.iloc[0], money.iloc[0]
+    ledger, reasons = frames.get("ledger"), frames.get("reasons")
+    if ledger is None or ledger.empty or pd.isna(ledger["newest"].iloc[0]):
+        return _section(title, _words("No event was kept of the landing."))
+    total = ledger.iloc[0]
     records = int(total["records"])
     rows = [
         ("Records landed", _count(records), ""),
@@ -563,13 +556,11 @@ def _quality(frames: Mapping[str, pd.DataFrame]) -> str:
         ("Files that could not be read", _count(total["unreadable_files"]), ""),
         ("Event times not believed", _count(total["unbelieved_timestamps"]), ""),
         ("Values that did not fit their column", _count(total["discards"]), ""),
-        ("Orders of unknown worth", _count(unvalued["orders"]), ""),
-        ("Refunds of unknown worth", _count(unvalued["refunds"]), ""),
+        ("Orders of unknown worth", _count(frames["overview"]["unvalued_orders"].sum()), ""),
         ("Newest event received", f"{total['newest']:%Y-%m-%d %H:%M} UTC", ""),
     ]
     numbers = _table(pd.DataFrame(rows, columns=["what", "how many", "of the records"]))
-    reasons = frames["reasons"]
-    if len(reasons):
+    if reasons is not None and len(reasons):
         numbers += _table(reasons.rename(columns={"reason": "set aside because"}))
     return _section(title, _note(note) + numbers)
 
