@@ -141,3 +141,17 @@ def test_a_query_may_name_the_as_of_day(settings: Callable[..., Settings]) -> No
     receive(book, "2026-01-31 09:30:00.125")
     found = book.query("select cast(:as_of as varchar) as day")
     assert found["day"].to_list() == ["2026-01-31"]
+
+
+def test_links_lead_from_the_executed_notebook_to_what_was_written(
+    settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(RUN_VARIABLE, "run-1")
+    book = Workbook(settings())
+    assert book.links().data == "Nothing was written yet."
+    for name in ("report.html", "exports/pinpoint/a b.csv", "exports/rejects/a.csv"):
+        book.file(name).write_text("x")
+    assert book.links().data.splitlines() == [
+        "- [report.html](../report.html)",
+        "- [exports/pinpoint/a b.csv](../exports/pinpoint/a%20b.csv)",
+    ]

@@ -426,12 +426,16 @@ _NOT_READ = ["records", "errors"]
 def status(params: Params = None, set_: Sets = None) -> None:
     """Show what was taken in, day by day, and what has landed since."""
     from engagement.flatten.status import status as landing_status
+    from engagement.models.concepts import mapping
     from engagement.warehouse import open_warehouse
 
     settings, _ = _settings(params, set_)
-    found = landing_status(open_warehouse(settings), settings)
+    warehouse = open_warehouse(settings)
+    found = landing_status(warehouse, settings)
+    mapped = mapping(warehouse, settings)
     for title, frame in (
         ("", found.ledger),
+        ("Concepts, and the events that stand for them", mapped.frame() if mapped else ()),
         ("Set aside, by reason", found.reasons),
         (
             "What Firehose could not deliver",

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pandas as pd
 from IPython.core.getipython import get_ipython
@@ -25,7 +26,7 @@ from engagement import formatting, private
 from engagement.models import provenance
 from engagement.moments import AsOf, in_words, resolve_as_of
 from engagement.privacy import shown
-from engagement.settings import Settings, load_settings
+from engagement.settings import ROOT, Settings, load_settings
 from engagement.warehouse import Table, Warehouse, WarehouseError, costs, open_warehouse
 from engagement.warehouse.dialect import parse, tables
 
@@ -168,6 +169,22 @@ class Workbook:
         private.folder(path.parent)
         return path
 
+    def links(self) -> Markdown:
+        """Links to what the run has written: the report, and each folder of exports.
+
+        They lead there from the executed notebook in a run's folder, and from ``notebooks/`` by
+        hand.
+        """
+        by_hand = self._run_id == INTERACTIVE
+        here = ROOT / "notebooks" if by_hand else self.folder / "notebooks"
+        written = [self.folder / "report.html", *sorted(self.folder.glob("exports/*/*"))]
+        lines = [
+            f"- [{path.relative_to(self.folder).as_posix()}]({_link(path, here)})"
+            for path in written
+            if path.is_file() and "rejects" not in path.parts
+        ]
+        return _markdown("\n".join(lines) or "Nothing was written yet.")
+
     def statements(self) -> pd.DataFrame:
         """What this notebook ran: each statement with its rows, seconds and, on AWS, cost.
 
@@ -218,6 +235,10 @@ def _notebook() -> str:
     """The name of the notebook that is running: the runner says it, or Jupyter does."""
     named = os.environ.get(NOTEBOOK_VARIABLE) or os.environ.get("JPY_SESSION_NAME", "")
     return Path(named).name.removesuffix(".ipynb") or INTERACTIVE
+
+
+def _link(path: Path, here: Path) -> str:
+    return quote(Path(os.path.relpath(path, here)).as_posix())
 
 
 def _markdown(text: str) -> Markdown:

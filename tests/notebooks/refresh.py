@@ -21,10 +21,12 @@ NOTEBOOKS = ROOT / "notebooks"
 
 
 def own_parameters(folder: Path) -> Path:
-    """A copy of the default parameters whose warehouse and runs lie in a folder."""
+    """A copy of the default parameters whose warehouse lies in a folder.
+
+    Runs stay where they are by default, so that links in the outputs are those that a reader gets.
+    """
     params = yaml.safe_load((ROOT / "params/local.yaml").read_text(encoding="utf-8"))
     params["warehouse"]["duckdb"]["path"] = str(folder / "warehouse.duckdb")
-    params["run"]["directory"] = str(folder / "runs")
     path = folder / "params.yaml"
     path.write_text(yaml.safe_dump(params), encoding="utf-8")
     return path
