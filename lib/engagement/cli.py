@@ -543,3 +543,37 @@ def _day(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise SettingsError("--start", [f"'{text}' is no day of the form 2026-09-01"]) from None
+
+
+@app.command()
+def collect(params: Params = None, set_: Sets = None) -> None:
+    """Take events in over HTTP, as RudderStack's data plane does, and land them here."""
+    from engagement.collect import server
+
+    try:
+        settings, _ = _settings(params, set_)
+        chosen = server.plan(settings)
+        done = server.serve(
+            chosen,
+            started=lambda address: _collecting(address, chosen),
+            landed=lambda file: console.print(_plain(f"  {file.events:>7,} events in {file.name}")),
+        )
+    except (SettingsError, server.CollectError) as error:
+        _fail(str(error), 2)
+        return
+    console.print(f"[bold green]done[/]: {done.events:,} events in {done.files:,} files landed")
+    if done.left:
+        _fail("some events could not be delivered; they are kept, and tried at the next start", 1)
+
+
+def _collecting(address: str, chosen: Any) -> None:
+    keys = ", ".join(chosen.write_keys)
+    console.print(_plain(f"Collecting at {address}, write key: {keys}. Ctrl-C ends it."))
+    if chosen.landing is not None:
+        seconds = f"{chosen.roll_seconds:g} seconds"
+        console.print(
+            _plain(f"Events land in {_shown(chosen.landing)}, at most {seconds} after they came.")
+        )
+    for stream in chosen.streams:
+        console.print(_plain(f"They are put to the Firehose stream {stream.name}."))
+    console.print("This is a stand-in for a laptop: production is RudderStack's own data plane.")

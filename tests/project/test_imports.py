@@ -26,6 +26,7 @@ ALLOWED = {
     "erasure": {
         *("settings", "warehouse", "landing", "moments", "flatten", "models", "workbook"),
     },
+    "collect": {"settings", "landing", "private"},
     "cli": {
         *("settings", "warehouse", "landing", "flatten", "models", "batch", "checks", "erasure"),
     },
