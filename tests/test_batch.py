@@ -216,3 +216,32 @@ def test_a_run_keeps_others_out_leaves_a_record_and_puts_right_what_a_killed_one
     assert _counts(tmp_path) == undisturbed
     assert _run(tmp_path, landing, "run", "--only", "02").returncode == 0
     assert _counts(tmp_path) == undisturbed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_run_that_is_told_to_end_says_so_and_completes_its_record(
+    tmp_path: Path, landing: Path, number: signal.Signals
+) -> None:
+    with subprocess.Popen(
+        _words(tmp_path, landing, "run", "--only", "01", "--only", "02"),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as told:
+        while _statements(tmp_path) < 1:
+            assert told.poll() is None
+            time.sleep(0.05)
+        told.send_signal(number)
+        _, said = told.communicate(timeout=60)
+    assert told.returncode == 1
+    assert "error: stopped; running it again puts everything right" in said
+    assert "Traceback" not in said
+    [folder] = (tmp_path / "runs").iterdir()
+    record = _record(folder)
+    assert record["status"] == "failed"
+    assert record["ended"]
+    assert {n["status"] for n in record["notebooks"]} <= {"done", "not run", "failed"}
+    # Its lease is gone with it, and so are its kernels.
+    assert _run(tmp_path, landing, "run", "--only", "00").returncode == 0

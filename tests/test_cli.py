@@ -240,6 +240,19 @@ def test_a_question_mark_in_the_warehouse_s_path_is_refused_at_once(tmp_path: Pa
     assert "leave the '?' out" in message
 
 
+def test_a_place_that_cannot_be_written_is_named(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(path: Path) -> Path:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("engagement.private.folder", refused)
+    landing = ROOT / "data/samples/rudderstack_firehose"
+    done = command("run", "--only", "00", landing=landing)
+    assert done.exit_code == 1
+    assert f"{tmp_path} cannot be used: permission denied" in _one_message(done)
+
+
 def test_check_says_what_is_missing(command: Command, tmp_path: Path) -> None:
     done = command("check")
     assert done.exit_code == 1

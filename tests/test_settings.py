@@ -331,3 +331,41 @@ def test_the_folder_of_seeds_has_to_be_there() -> None:
     assert problem.startswith("models.seeds: 'params/local.yaml' is a file; write the folder")
     assert load_settings("params/local.yaml", {"models.seeds": "params/segments"}).models.seeds
     assert load_settings("params/local.yaml").models.seeds is None
+
+
+BOMB = "a0: &a0 [1, 2, 3, 4, 5, 6, 7, 8, 9]\n" + "".join(
+    f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 10)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (BOMB, "line 6: its aliases stand for more than 200,000 values"),
+        ("a: " + "[" * 100_000, "line 1: nested more than 50 levels deep"),
+        ("a: " + "{b: " * 5_000 + "1" + "}" * 5_000, "line 1: nested more than 50 levels deep"),
+        ("\n".join(f"{' ' * n}k:" for n in range(60)), "nested more than 50 levels deep"),
+    ],
+)
+def test_yaml_that_would_exhaust_the_machine_is_refused(
+    text: str, expected: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(text)
+    with pytest.raises(SettingsError) as caught:
+        load_settings(path)
+    assert expected in caught.value.problems[0]
+    if text != BOMB:
+        with pytest.raises(SettingsError, match="50 levels"):
+            parse_override(f"a={text}")
+
+
+def test_aliases_may_be_used(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(
+        "landing: {location: x}\n"
+        "sessions: {gap_minutes: &twenty 20}\n"
+        "funnel: {window_days: *twenty}\n"
+    )
+    settings = load_settings(path)
+    assert (settings.sessions.gap_minutes, settings.funnel.window_days) == (20, 20)

@@ -27,6 +27,7 @@ from sqlglot import exp
 from engagement import private
 from engagement.landing.files import nothing_landed
 from engagement.landing.tables import READING_TABLE
+from engagement.privacy import masked
 from engagement.settings import ROOT, Settings
 from engagement.warehouse import Table, Warehouse, WarehouseError, costs, open_warehouse
 from engagement.warehouse.base import Statement
@@ -261,16 +262,18 @@ def _run_one(
                 kernel_name="python3",
                 cwd=str(NOTEBOOKS),
                 progress_bar=False,
-                extra_arguments=["--log-level=40"],
+                # A kernel that is told to end calls that an error, which it is not.
+                extra_arguments=["--log-level=50"],
             )
         notebook.status = "done"
     except PapermillExecutionError as error:
         notebook.status = "failed"
-        notebook.error = f"{error.ename}: {error.evalue}"
-        raise NotebookFailedError(_one_screen(notebook.name, error, output)) from None
+        notebook.error = masked(f"{error.ename}: {error.evalue}")
+        raise NotebookFailedError(masked(_one_screen(notebook.name, error, output))) from None
     finally:
         notebook.seconds = round(time.perf_counter() - started, 2)
         if output.exists():
+            _mask_messages(output)
             _to_html(output)
         private.tighten(folder)
         record.as_of, record.as_of_end = _as_of(folder)
@@ -322,6 +325,28 @@ def _environment(run_id: str, token: str) -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+def _mask_messages(notebook: Path) -> None:
+    """Mask what errors and warnings repeat of the data in an executed notebook.
+
+    Tables and charts are masked where they are made; what Python prints of an error is not ours.
+    """
+    document = json.loads(notebook.read_text(encoding="utf-8"))
+    changed = False
+    for cell in document["cells"]:
+        for output in cell.get("outputs", ()):
+            for key in _MESSAGES & output.keys():
+                before = output[key]
+                is_text = isinstance(before, str)
+                output[key] = masked(before) if is_text else [masked(line) for line in before]
+                changed = changed or output[key] != before
+    if changed:
+        private.replace(notebook, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+
+
+_MESSAGES = {"evalue", "traceback", "text"}
+"""Parts of outputs that errors and streams have."""
 
 
 def _to_html(notebook: Path) -> None:

@@ -6,8 +6,11 @@ Exit codes: 0 done, 1 failed, 2 wrong input.
 from __future__ import annotations
 
 import difflib
+import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date
 from functools import wraps
 from pathlib import Path
@@ -17,6 +20,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from engagement.privacy import masked
 from engagement.settings import (
     DEFAULT_PARAMS,
     ROOT,
@@ -67,7 +71,8 @@ def _guarded(command: Callable[..., None]) -> Callable[..., None]:
         from engagement.warehouse import DialectError, WarehouseError
 
         try:
-            command(*args, **kwargs)
+            with _told_to_end():
+                command(*args, **kwargs)
         except (
             SettingsError,
             LandingError,
@@ -78,14 +83,36 @@ def _guarded(command: Callable[..., None]) -> Callable[..., None]:
         ) as error:
             _fail(str(error), 2)
         except (WarehouseError, ModelError, NotebookFailedError) as error:
-            _fail(str(error), 1)
+            _fail(masked(str(error)), 1)
         except KeyboardInterrupt:
             _fail("stopped; running it again puts everything right", 1)
         except BrokenPipeError:
             sys.stderr.close()
             raise typer.Exit(0) from None
+        except OSError as error:
+            if error.filename is None or error.strerror is None:
+                raise
+            _fail(f"{error.filename} cannot be used: {error.strerror.lower()}", 1)
 
     return guarded
+
+
+@contextmanager
+def _told_to_end() -> Iterator[None]:
+    """Let SIGTERM end a command as Ctrl-C does: with a message, and a run's record complete."""
+
+    def stop(number: int, frame: object) -> None:
+        del number, frame
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _fail(message: str, code: int) -> None:

@@ -818,6 +818,9 @@ def parse_override(text: str) -> tuple[str, Any]:
         raise SettingsError(
             "--set", [f"{text}: write it as key=value, for example as_of=2026-10-31"]
         )
+    too_much = _too_much(value)
+    if too_much:
+        raise SettingsError("--set", [f"{key}: {too_much}"])
     try:
         return key.strip(), yaml.load(value, Loader=_StrictLoader)  # noqa: S506 (a SafeLoader)
     except yaml.YAMLError as error:
@@ -862,6 +865,48 @@ for _loader in (_StrictLoader, _QuickLoader):
     _loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _strict_mapping)
 
 
+_DEEPEST = 50
+_MOST_NODES = 200_000
+
+
+def _too_much(text: str) -> str:
+    """Why a YAML text is not read although it may be valid; empty for one that is.
+
+    A few lines may stand for billions of values, by aliases of lists of aliases, and brackets
+    within brackets exhaust the parser. What is no YAML is left to the parser to say.
+    """
+    sizes: dict[str, int] = {}
+    open_: list[tuple[str | None, int]] = [(None, 0)]
+
+    def close(anchor: str | None, size: int) -> None:
+        if anchor is not None:
+            sizes[anchor] = size
+        above, so_far = open_[-1]
+        open_[-1] = (above, so_far + size)
+
+    try:
+        for event in yaml.parse(text, Loader=_QuickLoader):
+            match event:
+                case yaml.CollectionStartEvent():
+                    open_.append((event.anchor, 1))
+                case yaml.CollectionEndEvent():
+                    anchor, size = open_.pop()
+                    close(anchor, size)
+                case yaml.ScalarEvent():
+                    close(event.anchor, 1)
+                case yaml.AliasEvent():
+                    close(None, sizes.get(str(event.anchor), 1))
+            mark = event.start_mark
+            where = f"line {mark.line + 1}" if mark else "somewhere"
+            if len(open_) > _DEEPEST:
+                return f"{where}: nested more than {_DEEPEST} levels deep"
+            if open_[-1][1] > _MOST_NODES:
+                return f"{where}: its aliases stand for more than {_MOST_NODES:,} values"
+    except yaml.YAMLError:
+        return ""
+    return ""
+
+
 def read_yaml(path: Path) -> Any:
     """Read a YAML file, refusing keys given twice.
 
@@ -876,6 +921,9 @@ def read_yaml(path: Path) -> Any:
         raise SettingsError(str(path), ["there is no such file"]) from None
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(str(path), [f"the file cannot be read ({error})"]) from None
+    too_much = _too_much(text)
+    if too_much:
+        raise SettingsError(str(path), [too_much])
     with contextlib.suppress(yaml.YAMLError):
         return yaml.load(text, Loader=_QuickLoader)  # noqa: S506 (a SafeLoader)
     try:

@@ -21,9 +21,10 @@ from IPython.core.getipython import get_ipython
 from IPython.core.pylabtools import select_figure_formats
 from IPython.display import Markdown
 
-from engagement import private
-from engagement.models.provenance import MARTS
+from engagement import formatting, private
+from engagement.models import provenance
 from engagement.moments import AsOf, in_words, resolve_as_of
+from engagement.privacy import shown
 from engagement.settings import Settings, load_settings
 from engagement.warehouse import Table, Warehouse, WarehouseError, costs, open_warehouse
 from engagement.warehouse.dialect import parse, tables
@@ -62,14 +63,17 @@ class Workbook:
             self.warehouse.log.path = self.file(STATEMENTS)
 
     def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pd.DataFrame:
-        """Run a query in Athena's dialect, in which ``:as_of`` and ``:timezone`` may be used."""
+        """Run a query in Athena's dialect, in which ``:as_of`` and ``:timezone`` may be used.
+
+        The rows are to be looked at: what looks like somebody's address, card or token is masked.
+        """
         values: dict[str, Any] = {"timezone": self.settings.timezone, **(parameters or {})}
         if ":as_of" in sql:
             values.setdefault("as_of", self.as_of.day)
         tree = parse(sql)
-        marts = {table.name for table in tables(tree) if table.database == MARTS}
+        marts = {table.name for table in tables(tree) if table.database == provenance.MARTS}
         self.require(*sorted(marts - self._required))
-        return self.warehouse.query(tree, values)
+        return shown(self.warehouse.query(tree, values))
 
     def require(self, *models: str) -> None:
         """See to it that models' tables were built with this notebook's parameters.
@@ -79,11 +83,11 @@ class Workbook:
         ModelError
             When one was not: which of the parameters differ, and what to do.
         """
-        if models:
+        if models and provenance.is_known(self.warehouse, models):
             from engagement.models.runner import require
 
             require(self.warehouse, self.settings, self.as_of, models)
-            self._required |= set(models)
+        self._required |= set(models)
 
     def table(self, name: str, *, limit: int = 10, order_by: str = "1") -> pd.DataFrame:
         """Show the first rows of a table, in the order of ``order_by``."""
@@ -192,11 +196,7 @@ def open(params: str | Path | None = None, overrides: Mapping[str, Any] | None =
     engagement.settings.SettingsError
         When the parameters cannot be used, with every mistake.
     """
-    pd.set_option("display.max_columns", 40)
-    pd.set_option("display.max_rows", 60)
-    pd.set_option("display.max_colwidth", 90)
-    pd.set_option("display.width", 120)
-    _show_figures()
+    _show_results()
     return Workbook(load_settings(params or None, overrides or None))
 
 
@@ -224,8 +224,9 @@ def _markdown(text: str) -> Markdown:
     return Markdown(text)  # type: ignore[no-untyped-call]
 
 
-def _show_figures() -> None:
-    """Let a notebook show a Figure that a cell ends with, without pyplot's global state."""
+def _show_results() -> None:
+    """Let a notebook show tables in one format, and a Figure without pyplot's global state."""
     shell = get_ipython()
     if shell is not None:
         select_figure_formats(shell, {"png"})  # type: ignore[no-untyped-call]
+        formatting.install(shell)

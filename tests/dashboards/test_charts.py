@@ -206,7 +206,9 @@ def test_a_day_that_is_not_over_is_drawn_apart_and_in_no_sum() -> None:
     frame = overview(16, sessions=[*[10] * 15, 2], is_complete=[*[True] * 15, False])
     figure = charts.trend(frame, "sessions", name="Sessions")
     axes = only_axes(figure)
-    _, weekly, today = (np.asarray(line.get_ydata(), dtype=float) for line in axes.lines)
+    daily, weekly, today = (np.asarray(line.get_ydata(), dtype=float) for line in axes.lines)
+    assert daily[-2] == 10
+    assert np.isnan(daily[-1])
     assert weekly[-2] == 10
     assert np.isnan(weekly[-1])
     assert today.tolist() == [2]

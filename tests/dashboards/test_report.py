@@ -222,6 +222,7 @@ def test_the_page_says_what_it_is_about() -> None:
     text = Page(report.render(frames(), **ABOUT)).text
     assert "As of 2026-01-31; days in Europe/Berlin, money in EUR, crawlers left out." in text
     assert "The 7 days from 2026-01-25 to 2026-01-31" in text
+    assert "The last of them is not over" not in text
     counted = Page(report.render(frames(), **{**ABOUT, "exclude_bots": False})).text
     assert "crawlers counted." in counted
 
@@ -303,6 +304,7 @@ def test_days_that_are_not_over_or_not_settled_are_marked() -> None:
     text = Page(report.render(frames(overview=overview), **{**ABOUT, "as_of": latest})).text
     assert "2026-01-18 (not settled)" in text
     assert "2026-01-31 (not over)" in text
+    assert "how they compare with the 7 before. The last of them is not over." in text
     assert (
         "As of 2026-01-31 (not over: newest event received at 2026-01-31 09:30:00.000 UTC)" in text
     )

@@ -129,6 +129,24 @@ def test_blank_utm_parameters_are_none_and_source_and_medium_are_trimmed(bench: 
     ) == [("p1", "a", "b", "c d"), ("p2", "x", "y", " Z "), ("p3", "a", None, None)]  # fmt: skip
 
 
+def test_the_country_is_that_of_geo_else_of_location(bench: Bench) -> None:
+    assert contexts(
+        bench,
+        "geo_country, timezone",
+        pages=[
+            {"context_geo_country": "DE", "context_location_country": "FR"},
+            {"context_geo_country": " \t", "context_location_country": " France "},
+            {"context_geo_country": "", "context_location_country": ""},
+            {"context_timezone": "Europe/Berlin"},
+        ],
+    ) == [
+        ("p1", "DE", None),
+        ("p2", "France", None),
+        ("p3", None, None),
+        ("p4", None, "Europe/Berlin"),
+    ]
+
+
 def test_the_query_string_ends_where_the_fragment_begins(bench: Bench) -> None:
     address = "https://www.shop.example/a"
     assert contexts(
@@ -143,7 +161,7 @@ def test_the_query_string_ends_where_the_fragment_begins(bench: Bench) -> None:
             {"context_page_search": "?x=y#&utm_source=b"},
             {"context_page_search": "", "context_page_url": f"{address}?utm_source=a"},
             {"context_page_search": "?", "context_page_url": f"{address}?utm_source=a"},
-            {"context_page_search": "utm_source=a"},
+            {"context_page_search": "?#x", "context_page_url": f"{address}?utm_source=a"},
         ],
     ) == [
         ("p1", "?utm_source=a", "a"),

@@ -211,6 +211,7 @@ def test_orders_without_an_id_are_kept_one_per_event(bench: Bench) -> None:
             {"id": "a", "order_id": None, "total": 1.0},
             {"id": "b", "order_id": "undefined", "total": 2.0},
             {"id": "c", "order_id": " ", "total": 4.0},
+            {"id": "d", "order_id": " NULL", "total": 8.0},
         ],
     )
     assert bench.rows(
@@ -219,6 +220,7 @@ def test_orders_without_an_id_are_kept_one_per_event(bench: Bench) -> None:
         ("event:a", False, D("1.00")),
         ("event:b", False, D("2.00")),
         ("event:c", False, D("4.00")),
+        ("event:d", False, D("8.00")),
     ]
 
 
@@ -1108,7 +1110,7 @@ def test_a_refund_id_counts_once_per_order_the_first_by_time(bench: Bench) -> No
     """Told twice, of 10.00 and then of 12.00: 10.00. Without an id they are two refunds; blank and
     placeholder ids are none; another order may have the same id.
     """
-    ids = {"o1": "R-1", "o2": None, "o3": " ", "o4": "undefined"}
+    ids = {"o1": "R-1", "o2": None, "o3": " ", "o4": "Undefined"}
     told = [
         {"order_id": order_id, "refund_id": refund_id, "total": total, "timestamp": time}
         for order_id, refund_id in ids.items()

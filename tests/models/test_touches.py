@@ -40,14 +40,14 @@ def touches(bench: Bench, events: list[Event], columns: str) -> list[tuple[Any, 
         "is_bot",
     )
     bench.given(
-        "marts.session_events", [{c: e.get(c) for c in (*of_session, "is_view")} for e in events]
+        "marts.session_events", [{c: e.get(c) for c in (*of_session, "is_server")} for e in events]
     )
     named = [e for e in events if e["source"] is not None]
     every = {"category": "other", "is_paid": False}
     bench.given(
         "marts.event_sources",
         [
-            {k: v for k, v in {**every, **e}.items() if k not in ("channel", "is_view")}
+            {k: v for k, v in {**every, **e}.items() if k not in ("channel", "is_server")}
             for e in named
         ],
     )
@@ -113,10 +113,8 @@ def test_sessions_are_apart_and_a_touch_has_its_own_time(bench: Bench) -> None:
     ("last", "person"),
     [
         (visit(3, person_id="q"), "q"),
-        (visit(3, person_id="q", channel=None), "q"),
-        (visit(3, person_id="q", channel="server"), "p"),
-        (visit(3, person_id="q", channel="sources"), "p"),
-        (visit(3, person_id="q", channel="server", is_view=True), "q"),
+        (visit(3, person_id="q", channel="server", is_server=False), "q"),
+        (visit(3, person_id="q", channel="server", is_server=True), "p"),
     ],
 )
 def test_a_touch_is_the_person_of_the_sessions_last_client_event(

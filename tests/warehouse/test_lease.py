@@ -257,8 +257,41 @@ def test_a_process_that_was_killed_holds_nothing(make_settings: Callable[..., Se
 def test_a_file_that_is_no_warehouse_is_named(make_settings: Callable[..., Settings]) -> None:
     settings = make_settings()
     settings.path(settings.warehouse.duckdb.path).write_bytes(b"no database" * 1000)
-    with pytest.raises(WarehouseError, match="cannot be opened"):
+    with pytest.raises(WarehouseError, match="cannot be opened") as told:
         open_warehouse(settings).query("select 1")
+    assert "held by" not in str(told.value)
+    assert "\n" not in str(told.value)
+
+
+def test_a_damaged_file_in_a_folder_called_lock_is_not_held_by_anybody(
+    make_settings: Callable[..., Settings], tmp_path: Path
+) -> None:
+    path = tmp_path / "lock" / "warehouse.duckdb"
+    warehouse = open_warehouse(make_settings(warehouse__duckdb__path=str(path)))
+    with warehouse.session(write=True) as session:
+        session.publish(MART, "select 1 as a")
+    whole = path.read_bytes()
+    path.write_bytes(whole[:4096] + b"x" * (len(whole) - 4096))
+    with pytest.raises(WarehouseError) as told:
+        warehouse.query(f"select a from {MART}")
+    assert "held by" not in str(told.value)
+
+
+def test_the_reason_is_told_where_nothing_can_be_rolled_back(
+    make_settings: Callable[..., Settings],
+) -> None:
+    warehouse = open_warehouse(make_settings())
+    with warehouse.session(write=True) as session:
+        connection = session._connection  # type: ignore[attr-defined]
+
+        def fail() -> None:
+            with session.together():
+                # What DuckDB does by itself when it cannot write any more.
+                connection.execute("rollback")
+                raise OSError("the disk is full")
+
+        with pytest.raises(OSError, match="the disk is full"):
+            fail()
 
 
 def test_a_session_within_another_is_refused_with_the_reason(

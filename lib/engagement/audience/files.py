@@ -9,12 +9,13 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from engagement import private
+from engagement.privacy import masked
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ def write_rejects(path: Path, rejects: Iterable[Reject]) -> ExportedFile:
     """Write what is not in an export, and why, in a fixed order; the header alone if nothing."""
     private.folder(path.parent)
     rows = sorted(rejects)
-    lines = [csv_line([r.person_id, r.channel, r.what, r.reason]) for r in rows]
+    lines = [csv_line([masked(cell) for cell in astuple(r)]) for r in rows]
     return _write(path, csv_line(["person_id", "channel", "what", "reason"]), lines)
 
 

@@ -34,6 +34,7 @@ from engagement.audience.reach import (
     masked,
 )
 from engagement.audience.segments import AudienceError, Segment, Selection
+from engagement.privacy import shown
 
 CHANNEL_TYPES = {"email": "EMAIL", "sms": "SMS"}
 
@@ -476,7 +477,7 @@ def export(
 
 def preview(found: Sequence[Endpoint], rows: int = 5) -> pd.DataFrame:
     """The first endpoints as they may be shown: addresses masked, ids shortened, no places."""
-    shown = [
+    chosen = [
         {
             "ChannelType": endpoint.channel_type,
             "Address": masked(endpoint.address),
@@ -488,4 +489,4 @@ def preview(found: Sequence[Endpoint], rows: int = 5) -> pd.DataFrame:
         }
         for endpoint in found[:rows]
     ]
-    return pd.DataFrame(shown).fillna("")
+    return shown(pd.DataFrame(chosen).fillna(""))

@@ -95,7 +95,8 @@ def trend(
     weekly = _weekly(recent, measure, over).where(over_by_then)
     with style.applied():
         figure, axes = style.chart()
-        axes.plot(day, daily, color=style.PALE, linewidth=1.2, marker=".", label="each day")
+        whole_days = daily.where(over_by_then)
+        axes.plot(day, whole_days, color=style.PALE, linewidth=1.2, marker=".", label="each day")
         axes.plot(day, weekly, color=style.BLUE, linewidth=2.4, label=_seven(over))
         if not over_by_then.all():
             hollow: dict[str, Any] = {

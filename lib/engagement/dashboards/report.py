@@ -23,6 +23,7 @@ from matplotlib.figure import Figure
 from engagement import private
 from engagement.dashboards import charts, style
 from engagement.moments import AsOf
+from engagement.privacy import shown
 from engagement.settings import Settings
 from engagement.warehouse.base import Warehouse
 
@@ -76,7 +77,7 @@ QUERIES = {
         order by step
     """,
     "searches": """
-        select term, searches, searches_without_results, no_result_rate
+        select term, searches, searchers, searches_without_results, no_result_rate
         from marts.search_terms
         where searches_without_results > 0
         order by searches_without_results desc, searches desc, term
@@ -84,6 +85,9 @@ QUERIES = {
     """,
 }
 """What the report reads, by the name of the frame."""
+
+_TYPED: dict[str, Any] = {"searches": {"typed": ["term"], "people": "searchers"}}
+"""Frames of texts that people typed: what few of them did is withheld."""
 
 _TOTALS = """
     select
@@ -175,9 +179,11 @@ _DEFINITIONS = (
 
 
 def collect(warehouse: Warehouse) -> dict[str, pd.DataFrame]:
-    """Read what the report needs from the dashboards' tables."""
+    """Read what the report needs from the dashboards' tables, as it may be shown."""
     with warehouse.session() as session:
-        return {name: session.query(sql, label=name) for name, sql in QUERIES.items()}
+        found = {name: session.query(sql, label=name) for name, sql in QUERIES.items()}
+    frames = {name: shown(frame, **_TYPED.get(name, {})) for name, frame in found.items()}
+    return frames | {"searches": frames["searches"].drop(columns="searchers")}
 
 
 def totals(warehouse: Warehouse, settings: Settings) -> pd.DataFrame:
@@ -224,7 +230,7 @@ def render(
     """Make the page from the frames of :func:`collect`."""
     body = "\n".join(
         [
-            _key_figures(frames["periods"], currency, settling_days),
+            _key_figures(frames["periods"], currency, settling_days, as_of),
             _trends(frames["overview"], currency),
             _funnel(frames["funnel"], window_days),
             _retention(frames["retention"], settling_days),
@@ -254,7 +260,7 @@ def render(
 # --- sections -----------------------------------------------------------------------------------
 
 
-def _key_figures(periods: pd.DataFrame, currency: str, settling_days: int) -> str:
+def _key_figures(periods: pd.DataFrame, currency: str, settling_days: int, as_of: AsOf) -> str:
     complete = periods[periods["is_complete"].fillna(False)]
     if complete.empty:
         words = "There are not seven whole days of data yet, so there is no period to sum up."
@@ -269,6 +275,8 @@ def _key_figures(periods: pd.DataFrame, currency: str, settling_days: int) -> st
     days = int(week["window_days"])
     since, until = _day(week["from_day"]), _day(week["to_day"])
     note = f"The {days} days from {since} to {until}, and how they compare with the {days} before."
+    if as_of.is_latest:
+        note += " The last of them is not over."
     unsettled = _unsettled(week)
     if unsettled:
         note += (
@@ -470,7 +478,7 @@ def _money(reconciliation: pd.DataFrame, currency: str) -> str:
         for _, row in reconciliation.iterrows()
     ]
     numbers = _table(
-        pd.DataFrame({"": reconciliation["label"], f"amount ({currency})": amounts}),
+        pd.DataFrame({"step": reconciliation["label"], f"amount ({currency})": amounts}),
         numbers=(f"amount ({currency})",),
     )
     return _section("How the money adds up", _note(note) + numbers)

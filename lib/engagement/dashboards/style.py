@@ -23,6 +23,8 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from engagement.privacy import masked
+
 BLUE = "#0072B2"
 ORANGE = "#D55E00"
 SKY = "#56B4E9"
@@ -139,8 +141,8 @@ def duration(seconds: float) -> str:
 
 
 def label(text: object, width: int = 30) -> str:
-    """A text from the data as one short line."""
-    line = re.sub(r"\s+", " ", str(text)).strip()
+    """A text from the data as one short line, with nothing private in it."""
+    line = re.sub(r"\s+", " ", masked(str(text))).strip()
     return line if len(line) <= width else line[: width - 1].rstrip() + "…"
 
 

@@ -12,6 +12,7 @@ from engagement.flatten.declared import declared_types, table_of_planned
 from engagement.flatten.fields import TYPE_TABLES, Registered
 from engagement.flatten.names import column_name
 from engagement.flatten.tables import DISCARDS, EventTable
+from engagement.privacy import shown
 from engagement.settings import PlannedProperty, Settings
 from engagement.warehouse import Session, Warehouse
 
@@ -61,7 +62,7 @@ def plan_deviations(warehouse: Warehouse, settings: Settings) -> pd.DataFrame:
                 rows += _properties(event, properties, table, known, filled, misfits)
     frame = pd.DataFrame(rows, columns=COLUMNS)
     order = ["events", "deviation", "event", "property"]
-    return frame.sort_values(order, ascending=[False, True, True, True], ignore_index=True)
+    return shown(frame.sort_values(order, ascending=[False, True, True, True], ignore_index=True))
 
 
 def _events(

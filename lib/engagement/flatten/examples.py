@@ -9,14 +9,11 @@ from engagement.flatten import fields, tables
 from engagement.flatten.declared import declared_types
 from engagement.flatten.masking import mask, outline
 from engagement.flatten.pipeline import REASONS
+from engagement.privacy import FEWEST_PEOPLE, TOO_FEW, shown
 from engagement.settings import Settings
 from engagement.warehouse import Session, Table, Warehouse
 from engagement.warehouse.values import DOUBLE, TIMESTAMP
 
-FEWEST_PEOPLE = 10
-"""A value that fewer people sent is nobody else's business."""
-
-_TOO_FEW = f"… (fewer than {FEWEST_PEOPLE} people)"
 _SHOWN = 30
 
 
@@ -36,7 +33,7 @@ def with_examples(warehouse: Warehouse, properties: pd.DataFrame) -> pd.DataFram
             _example(session, Table.parse(row.table), row.property, row.type)
             for row in properties.itertuples(index=False)
         ]
-    return properties.assign(example=examples)
+    return shown(properties.assign(example=examples))
 
 
 def _example(session: Session, table: Table, name: str, kind: str) -> str:
@@ -62,7 +59,7 @@ def _example(session: Session, table: Table, name: str, kind: str) -> str:
         return ""
     value, seen = found.iloc[0]
     masked = mask(name, str(value))
-    return masked if int(seen) >= FEWEST_PEOPLE or masked != value else _TOO_FEW
+    return masked if int(seen) >= FEWEST_PEOPLE or masked != value else TOO_FEW
 
 
 def conflicts(warehouse: Warehouse, settings: Settings) -> pd.DataFrame:
@@ -89,7 +86,7 @@ def conflicts(warehouse: Warehouse, settings: Settings) -> pd.DataFrame:
                 rows.append((str(table.table), column.name, kind, ", ".join(sorted(kinds)), events))
     frame = pd.DataFrame(rows, columns=["table", "property", "type", "kinds", "events"])
     order = ["events", "table", "property"]
-    return frame.sort_values(order, ascending=[False, True, True], ignore_index=True)
+    return shown(frame.sort_values(order, ascending=[False, True, True], ignore_index=True))
 
 
 def fate(warehouse: Warehouse) -> pd.DataFrame:
@@ -157,8 +154,8 @@ def discarded(warehouse: Warehouse, rows: int = 10) -> pd.DataFrame:
             f"order by 3 desc, 1, 2 limit {rows}",
             label="discards",
         )
-    shown = [
+    masked = [
         mask(name, str(value))
         for name, value in zip(found["column_name"], found["example"], strict=True)
     ]
-    return found.assign(example=shown)
+    return shown(found.assign(example=masked))

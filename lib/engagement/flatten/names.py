@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from engagement.privacy import name_for
+
 MAX_LENGTH = 127
 
 _TOKEN = re.compile(
@@ -74,8 +76,11 @@ def snake_case(name: str) -> str:
 
 
 def column_name(raw: str) -> str:
-    """Name of the column for a raw path joined with ``_``; empty where it has no name."""
-    snake = snake_case(raw)
+    """Name of the column for a raw path joined with ``_``; empty where it has no name.
+
+    One that holds an e-mail address, say, gets a name that does not.
+    """
+    snake = snake_case(name_for(raw))
     if snake in RESERVED:
         snake = "_" + snake
     return snake[:MAX_LENGTH]

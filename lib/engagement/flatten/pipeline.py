@@ -30,6 +30,7 @@ from engagement.flatten.tables import EventTable
 from engagement.flatten.users import IDENTIFIES, USERS, Users
 from engagement.landing.files import LandingError, nothing_landed
 from engagement.landing.lines import cut_records
+from engagement.privacy import shown
 from engagement.settings import Settings
 from engagement.warehouse.base import (
     RAW_LINES,
@@ -193,9 +194,11 @@ class FlattenReport:
 
     def unnamed_frame(self) -> pd.DataFrame:
         """One row per path without a column: table, path, why."""
-        return pd.DataFrame(
-            [(u.table, ".".join(u.path), u.reason) for u in self.unnamed],
-            columns=["table", "path", "why"],
+        return shown(
+            pd.DataFrame(
+                [(u.table, ".".join(u.path), u.reason) for u in self.unnamed],
+                columns=["table", "path", "why"],
+            )
         )
 
     def wide(self) -> list[str]:

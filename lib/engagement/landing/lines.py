@@ -33,9 +33,6 @@ class UnreadableFileError(RuntimeError):
 class UnavailableFileError(UnreadableFileError):
     """A landed file whose bytes cannot be had now: another attempt may succeed."""
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(f"{reason}; the next run tries again")
-
 
 @dataclass(frozen=True)
 class Lines:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from engagement.landing.files import nothing_landed, why_stray
+from engagement.privacy import shown
 from engagement.settings import Settings
 from engagement.warehouse import Session, Table, Warehouse, WarehouseError
 
@@ -151,7 +152,7 @@ def profile(warehouse: Warehouse) -> Profile:
         ],
         columns=["field", "filled", "share"],
     ).sort_values(["filled", "field"], ascending=[False, True], ignore_index=True)
-    return Profile(types, fields)
+    return Profile(shown(types), fields)
 
 
 _UNREADABLE = "-unreadable"

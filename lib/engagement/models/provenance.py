@@ -18,7 +18,7 @@ from sqlglot import exp
 from engagement.models import inputs
 from engagement.models.inputs import SEEDS, SOURCES
 from engagement.settings import Events, Settings
-from engagement.warehouse.base import Session
+from engagement.warehouse.base import Session, Warehouse
 from engagement.warehouse.dialect import Table
 
 MARTS = "marts"
@@ -98,6 +98,13 @@ def built_with(version: str) -> dict[str, str]:
         return {}
     found: dict[str, str] = json.loads(text)
     return found
+
+
+def is_known(warehouse: Warehouse, names: Collection[str]) -> bool:
+    """Whether it is known with which settings any of some models' tables was built."""
+    with warehouse.session() as session:
+        there = [session.published(Table(MARTS, name)) for name in names]
+    return any(built_with(one.version) for one in there if one)
 
 
 def mismatches(

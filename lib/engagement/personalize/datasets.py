@@ -25,6 +25,7 @@ from fastavro import parse_schema
 from fastavro.validation import validate
 
 from engagement import private
+from engagement.privacy import masked, shown
 from engagement.settings import Personalize
 from engagement.warehouse import Table, Warehouse
 
@@ -91,8 +92,8 @@ class Dataset:
         return [field["name"] for field in self.schema["fields"]]
 
     def frame(self) -> pd.DataFrame:
-        """The rows as a table."""
-        return pd.DataFrame([dict(row) for row in self.rows], columns=self.fields)
+        """The rows as a table, to look at: what is private in them is masked."""
+        return shown(pd.DataFrame([dict(row) for row in self.rows], columns=self.fields))
 
 
 @dataclass(frozen=True)
@@ -390,7 +391,7 @@ def write_rejects(dataset: Dataset, folder: Path) -> DatasetFile:
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(["id", "field", "reason"])
-    writer.writerows((r.id, r.field, r.reason) for r in dataset.rejects)
+    writer.writerows((masked(r.id), r.field, masked(r.reason)) for r in dataset.rejects)
     content = buffer.getvalue().encode("utf-8")
     return _write(folder / f"personalize-{dataset.name}.csv", content, len(dataset.rejects))
 

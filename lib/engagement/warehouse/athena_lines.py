@@ -11,7 +11,7 @@ import io
 import logging
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from importlib import resources
@@ -22,7 +22,6 @@ from sqlglot import exp
 
 from engagement.landing.files import LandedFile
 from engagement.landing.lines import (
-    UnavailableFileError,
     UnreadableFileError,
     read_bytes,
     split_lines,
@@ -160,8 +159,7 @@ class LinesReader:
         """Read files in one scan; says of each how many lines it has, or why it has none."""
         self._define_raw_table()
         self._upload_names(files)
-        errors: dict[str, str] = {}
-        unavailable: set[str] = set()
+        errors: dict[str, FileLines] = {}
         while True:
             try:
                 work = self._session.create(RAW_LINES, self._sql(files, errors))
@@ -170,9 +168,8 @@ class LinesReader:
                 bad = self._culprit(error.reason, files, errors)
                 if bad is None:
                     raise
-                errors[bad.name], is_unavailable = self._reason(bad, error.reason)
-                unavailable |= {bad.name} if is_unavailable else set()
-                logger.warning("%s is set apart: %s", bad.name, errors[bad.name])
+                errors[bad.name] = self._reason(bad, error.reason)
+                logger.warning("%s is set apart: %s", bad.name, errors[bad.name].error)
         self._session._work["all_lines"] = work
         table, _ = self._warehouse.statements.query(
             self._session.sql(parse(_COUNTS)), "lines by file"
@@ -182,8 +179,7 @@ class LinesReader:
         done = []
         for file in files:
             if file.name in errors:
-                why, is_unavailable = errors[file.name], file.name in unavailable
-                done.append(FileLines(file, error=why, is_unavailable=is_unavailable))
+                done.append(errors[file.name])
             else:
                 total, blank, _ = counts.get(file.name, (0, 0, 0))
                 done.append(FileLines(file, int(total), int(blank)))
@@ -244,7 +240,7 @@ class LinesReader:
                     rows.append((name, number, record, encoding, seen[record, encoding]))
         return rows
 
-    def _sql(self, files: Sequence[LandedFile], errors: Mapping[str, str]) -> str:
+    def _sql(self, files: Sequence[LandedFile], errors: Collection[str]) -> str:
         days = [file.received_at_utc_date for file in files]
         query = parse(_LINES)
         for node in query.find_all(exp.Table):
@@ -289,7 +285,7 @@ class LinesReader:
         self._session.upload("landed_files", rows, columns)
 
     def _culprit(
-        self, reason: str, files: Sequence[LandedFile], known: Mapping[str, str]
+        self, reason: str, files: Sequence[LandedFile], known: Collection[str]
     ) -> LandedFile | None:
         """The file that an error is about; ``None`` if it names none, or one that was left out."""
         if not re.search(r"s3[an]?://", reason):
@@ -299,19 +295,16 @@ class LinesReader:
                 return file
         return None
 
-    def _reason(self, file: LandedFile, said: str) -> tuple[str, bool]:
-        """Why a file cannot be read, in the words of the other engine's reader.
-
-        And whether that is so now only: then its bytes are no reason.
-        """
+    def _reason(self, file: LandedFile, said: str) -> FileLines:
+        """Why a file cannot be read, in the words of the other engine's reader."""
         try:
             data = self._warehouse.bucket.read(self._warehouse.landing / file.name)
             read_bytes(io.BytesIO(data), file.name, self._most)
         except UnreadableFileError as error:
-            return str(error), False
+            return FileLines(file, error=str(error))
         except WarehouseError as error:
-            return str(UnavailableFileError(str(error).rstrip("."))), True
-        return said.splitlines()[0], False
+            return FileLines.unavailable(file, str(error).rstrip("."))
+        return FileLines(file, error=said.splitlines()[0])
 
     @property
     def _most(self) -> int:

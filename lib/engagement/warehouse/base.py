@@ -25,6 +25,7 @@ from sqlglot import exp
 
 from engagement import private
 from engagement.landing.files import PARTITION, LandedFile
+from engagement.privacy import masked
 from engagement.warehouse.dialect import Engine, Table
 from engagement.warehouse.values import READ_THROUGH, as_text
 
@@ -36,7 +37,13 @@ R = TypeVar("R")
 
 
 class WarehouseError(RuntimeError):
-    """Something the warehouse could not do, with what to do about it."""
+    """Something the warehouse could not do, with what to do about it.
+
+    An engine repeats the value that it could not use; personal data in it is masked.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(masked(message))
 
 
 class LeaseHeldError(WarehouseError):
@@ -90,6 +97,8 @@ class StatementLog:
             statement,
             started_at=statement.started_at or began.isoformat(timespec="milliseconds"),
             notebook=statement.notebook or self.notebook,
+            label=masked(statement.label),
+            sql=masked(statement.sql),
         )
         self.statements.append(statement)
         if self.path is not None:
@@ -529,6 +538,11 @@ class FileLines:
     blank_lines: int = 0
     error: str | None = None
     is_unavailable: bool = False
+
+    @classmethod
+    def unavailable(cls, file: LandedFile, reason: str) -> FileLines:
+        """Say of a file that it cannot be read now."""
+        return cls(file, error=f"{reason}; the next run tries again", is_unavailable=True)
 
 
 @dataclass(frozen=True)

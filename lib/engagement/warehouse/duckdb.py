@@ -232,7 +232,7 @@ class _Connection:
                 break
             except duckdb.IOException as error:
                 if "Could not set lock" not in str(error):
-                    raise WarehouseError(f"{path} cannot be opened: {error}") from None
+                    raise WarehouseError(f"{path} cannot be opened: {_first_line(error)}") from None
                 who = re.search(r"\(PID (\d+)\)", str(error))
                 name = f"process {who[1]}" if who else "another process"
                 if time.monotonic() >= deadline:
@@ -342,7 +342,7 @@ class _DuckDBSession:
             found = self._connection.sql(sql).to_arrow_table()
         except duckdb.Error as error:
             self._warehouse.log.add(label, sql, 0, started, failed=True)
-            raise WarehouseError(f"{label}: {_first_line(error)}") from error
+            raise WarehouseError(f"{label}: {_first_line(error)}") from None
         self._warehouse.log.add(label, sql, len(found), started)
         return found
 
@@ -401,7 +401,7 @@ class _DuckDBSession:
         except duckdb.CatalogException:
             return {}
         except duckdb.Error as error:
-            raise WarehouseError(f"{table}: {_first_line(error)}") from error
+            raise WarehouseError(f"{table}: {_first_line(error)}") from None
         return {row[0]: row[1] for row in rows}
 
     def each(self, function: Callable[[int, T], R], items: Sequence[T]) -> list[R]:
@@ -615,12 +615,13 @@ class _DuckDBSession:
                     parts = read_parts(stream, file.name, most)
                     number = records.read(parts, file.received_at_utc_date, file.name)
                 opened.append((file, number))
+            except UnavailableFileError as error:
+                failed[file.name] = FileLines.unavailable(file, str(error))
             except UnreadableFileError as error:
-                is_unavailable = isinstance(error, UnavailableFileError)
-                failed[file.name] = FileLines(file, error=str(error), is_unavailable=is_unavailable)
+                failed[file.name] = FileLines(file, error=str(error))
             except OSError as error:
-                said = str(UnavailableFileError(error.strerror or type(error).__name__))
-                failed[file.name] = FileLines(file, error=said, is_unavailable=True)
+                said = error.strerror or type(error).__name__
+                failed[file.name] = FileLines.unavailable(file, said)
         table = records.finish()
         self._read = records
         in_python = int(_READING * (self._warehouse.batch_bytes or 0))
@@ -802,7 +803,9 @@ class _DuckDBSession:
             yield
             self._run("commit", label)
         except BaseException:
-            self._connection.execute("rollback")
+            # Where the disk is full nothing can be rolled back either; the reason is what counts.
+            with suppress(duckdb.Error):
+                self._connection.execute("rollback")
             self._there, self._columns = None, {}
             raise
 
@@ -939,7 +942,7 @@ class _DuckDBSession:
             return self._connection.execute(sql)
         except duckdb.Error as error:
             self._warehouse.log.add(label, sql, 0, started, failed=True)
-            raise WarehouseError(f"{label}: {_first_line(error)}") from error
+            raise WarehouseError(f"{label}: {_first_line(error)}") from None
 
     def _described(self, sql: str, label: str) -> dict[str, str]:
         rows = self._run(f"describe {sql}", label).fetchall()

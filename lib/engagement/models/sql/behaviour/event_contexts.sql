@@ -193,8 +193,16 @@ located as (
         ) as page_path,
         page_title,
         coalesce(
-            '?' || nullif(regexp_extract(page_search, '^[?]?([^#]*)', 1), ''),
-            nullif(regexp_extract(page_url, '^[^?#]*([?][^#]*)', 1), '')
+            case
+                when strpos(page_search, '#') > 0
+                    then '?' || nullif(regexp_extract(page_search, '^[?]?([^?#][^#]*)', 1), '')
+                when page_search like '?_%' then page_search
+                when page_search not in ('', '?') then '?' || page_search
+            end,
+            case
+                when strpos(page_url, '?') > 0
+                    then nullif(regexp_extract(page_url, '^[^?#]*([?][^#]+)', 1), '')
+            end
         ) as page_query,
         url_host(page_url) as page_host,
         coalesce(url_host(page_referrer), url_host('https://' || page_referring_domain)) as referrer_host,

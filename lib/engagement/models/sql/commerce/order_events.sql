@@ -202,12 +202,12 @@ keyed as (
         n.received_at,
         n.currency,
         :reporting_currency as default_currency,
-        n.order_id is not null and n.order_id not in (:placeholder_ids) as has_order_id,
+        n.order_id is not null and lower(n.order_id) not in (:placeholder_ids) as has_order_id,
         case
-            when n.order_id is null or n.order_id in (:placeholder_ids) then 'event:' || n.id
+            when n.order_id is null or lower(n.order_id) in (:placeholder_ids) then 'event:' || n.id
             else n.order_id
         end as order_id,
-        case when n.refund_id not in (:placeholder_ids) then n.refund_id end as refund_id
+        case when lower(n.refund_id) not in (:placeholder_ids) then n.refund_id end as refund_id
     from named as n
 ),
 
