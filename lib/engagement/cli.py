@@ -573,19 +573,20 @@ def _day(text: str) -> date:
 
 
 @app.command()
+@_guarded
 def collect(params: Params = None, set_: Sets = None) -> None:
     """Take events in over HTTP, as RudderStack's data plane does, and land them here."""
     from engagement.collect import server
 
+    settings, _ = _settings(params, set_)
     try:
-        settings, _ = _settings(params, set_)
         chosen = server.plan(settings)
         done = server.serve(
             chosen,
             started=lambda address: _collecting(address, chosen),
             landed=lambda file: console.print(_plain(f"  {file.events:>7,} events in {file.name}")),
         )
-    except (SettingsError, server.CollectError) as error:
+    except server.CollectError as error:
         _fail(str(error), 2)
         return
     console.print(f"[bold green]done[/]: {done.events:,} events in {done.files:,} files landed")

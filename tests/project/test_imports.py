@@ -30,10 +30,10 @@ ALLOWED = {
     "erasure": {
         *("settings", "warehouse", "landing", "moments", "flatten", "models", "workbook"),
     },
-    "collect": {"settings", "landing", "private"},
+    "collect": {"settings", "landing"},
     "cli": {
         *("settings", "warehouse", "landing", "flatten", "models", "batch", "checks", "erasure"),
-        "leftovers",
+        *("leftovers", "collect"),
     },
     "leftovers": {"settings", "warehouse", "flatten", "workbook"},
 }

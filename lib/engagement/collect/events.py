@@ -292,7 +292,7 @@ _ADDED = ("receivedAt", "request_ip", "rudderId", "timestamp")
 
 def _check_size(event: dict[str, Any], where: str, is_exact: bool, size: int) -> None:
     added = {name: event[name] for name in _ADDED}
-    own = size - len(_dump(added, where, is_exact))
+    own = size - len(_dump(added, where, is_exact)) + 1  # less the braces, with a comma
     if own > MOST_EVENT_BYTES:
         raise RefusedError(
             413,
