@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
 import functools
 import hmac
 import logging
@@ -161,7 +160,7 @@ class _Gate:
             )
         try:
             key = base64.b64decode(encoded.strip(), validate=True).partition(b":")[0]
-        except binascii.Error:
+        except ValueError:
             raise RefusedError(401, "Invalid Authorization Header: it is no base64") from None
         self._check(key, "Invalid Authorization Header")
 
