@@ -1,0 +1,48 @@
+"""Starts collectors for the tests that kill them: imports once, then forks, which takes no time.
+
+A line ``{"plan": …, "limit": …}`` starts one, an empty line waits for its end. What is answered is
+its process id, then the port it listens on; or how it ended.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+from pathlib import Path
+
+import uvicorn.protocols.http.h11_impl  # noqa: F401 (so that no fork has to import it)
+
+from engagement.collect.server import Plan, serve
+
+
+def child(order: dict[str, object]) -> None:
+    found = dict(order["plan"])  # type: ignore[call-overload]
+    found["landing"], found["wal"] = Path(found["landing"]), Path(found["wal"])
+    found["write_keys"] = tuple(found["write_keys"])
+    if order.get("limit"):
+        size = int(str(order["limit"]))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+    serve(Plan(**found), started=lambda address: print(address.rpartition(":")[2], flush=True))
+
+
+def main() -> None:
+    for line in sys.stdin:
+        if line.strip():
+            pid = os.fork()
+            if pid == 0:
+                code = 1
+                try:
+                    child(json.loads(line))
+                    code = 0
+                except BaseException as error:  # noqa: BLE001 (told, and then it ends)
+                    print(f"failed: {error!r}", flush=True)
+                finally:
+                    os._exit(code)
+            print(pid, flush=True)
+        else:
+            print(os.waitstatus_to_exitcode(os.wait()[1]), flush=True)
+
+
+main()
