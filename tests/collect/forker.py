@@ -17,6 +17,11 @@ import uvicorn.protocols.http.h11_impl  # noqa: F401 (so that no fork has to imp
 from engagement.collect.server import Plan, serve
 
 
+def say(text: object) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
 def child(order: dict[str, object]) -> None:
     found = dict(order["plan"])  # type: ignore[call-overload]
     found["landing"], found["wal"] = Path(found["landing"]), Path(found["wal"])
@@ -24,7 +29,7 @@ def child(order: dict[str, object]) -> None:
     if order.get("limit"):
         size = int(str(order["limit"]))
         resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
-    serve(Plan(**found), started=lambda address: print(address.rpartition(":")[2], flush=True))
+    serve(Plan(**found), started=lambda address: say(address.rpartition(":")[2]))
 
 
 def main() -> None:
@@ -37,12 +42,12 @@ def main() -> None:
                     child(json.loads(line))
                     code = 0
                 except BaseException as error:  # noqa: BLE001 (told, and then it ends)
-                    print(f"failed: {error!r}", flush=True)
+                    say(f"failed: {error!r}")
                 finally:
                     os._exit(code)
-            print(pid, flush=True)
+            say(pid)
         else:
-            print(os.waitstatus_to_exitcode(os.wait()[1]), flush=True)
+            say(os.waitstatus_to_exitcode(os.wait()[1]))
 
 
 main()

@@ -1,4 +1,4 @@
-"""Kill -9 at random moments, and files that cannot grow: what was answered 200 has landed, whole."""
+"""Kill -9 at random moments, files that cannot grow: what was answered 200 has landed, whole."""
 
 from __future__ import annotations
 

@@ -87,6 +87,7 @@ def test_a_full_disk_leaves_no_half_file(
         with pytest.raises(DeliveryError, match="No space left"):
             landing.deliver(segment)
     assert names(tmp_path / "landing") == []
+    assert list(journal.folder.iterdir()) == [segment]
     landing.deliver(segment)
     assert [event["n"] for event in landed_events(tmp_path / "landing")] == [1]
 

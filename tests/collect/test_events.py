@@ -274,9 +274,7 @@ def test_bodies_are_unpacked() -> None:
     ],
     ids=["none", "torn", "tail", "checksum", "other", "large", "bomb"],
 )
-def test_bodies_that_cannot_be_unpacked(
-    body: bytes, encoding: str, status: int, text: str
-) -> None:
+def test_bodies_that_cannot_be_unpacked(body: bytes, encoding: str, status: int, text: str) -> None:
     with pytest.raises(RefusedError) as refused:
         unpack(body, encoding)
     assert refused.value.status == status

@@ -96,7 +96,7 @@ def test_a_write_that_fails_leaves_what_was_written_before(
 
     with monkeypatch.context() as patch:
         patch.setattr(os, failing, half if failing == "write" else broken)
-        with pytest.raises(OSError, match="No space|Input/output"):
+        with pytest.raises(OSError, match=r"No space|Input/output"):
             journal.append([frame(2, 500)])
     assert not journal.is_open
     journal.append([frame(3)])

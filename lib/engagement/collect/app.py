@@ -172,7 +172,7 @@ class _Gate:
         self._check(key.encode(), "Invalid Write Key")
 
     def _check(self, key: bytes, fault: str) -> None:
-        if not any([hmac.compare_digest(key, known) for known in self._keys]):
+        if not any(hmac.compare_digest(key, known) for known in self._keys):
             raise RefusedError(
                 401, f"{fault}: the write key is none of collect.write_keys in the parameters"
             )

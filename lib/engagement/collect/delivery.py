@@ -110,6 +110,8 @@ class LandingFolder:
             for day, draft in sorted(drafts.items()):
                 self._rename(segment, day, draft)
         except OSError as error:
+            for left in self._beside.glob(f"{segment.stem}-*{_UNFINISHED}"):
+                left.unlink(missing_ok=True)  # a full disk needs the room
             raise DeliveryError(f"events cannot be landed: {error.strerror}") from error
 
     def _drafts(self, segment: Path, files: ExitStack) -> dict[str, _Draft]:

@@ -127,9 +127,7 @@ def read(body: bytes, kind: str, received: datetime, address: str) -> Accepted:
     for place, event in enumerate(events):
         where = f"batch[{place}]" if kind == "batch" else "the body"
         if not isinstance(event, dict):
-            raise RefusedError(
-                400, f"Event is not a valid rudder event: {where} is no JSON object"
-            )
+            raise RefusedError(400, f"Event is not a valid rudder event: {where} is no JSON object")
         _complete(event, where, received, stamp, sent, address)
         line = _dump(event, where, is_exact)
         if len(line) > MOST_EVENT_BYTES:

@@ -91,9 +91,7 @@ def _reason(error: Exception) -> str:
 
 
 def _batches(segment: Path) -> Iterator[list[bytes]]:
-    lines = itertools.chain.from_iterable(
-        frame.lines.splitlines() for frame in frames(segment)
-    )
+    lines = itertools.chain.from_iterable(frame.lines.splitlines() for frame in frames(segment))
     batch: list[bytes] = []
     size = 0
     for line in lines:
