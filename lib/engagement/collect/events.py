@@ -214,7 +214,8 @@ def _text(value: Any) -> str:
 # --- JSON -----------------------------------------------------------------------------------------
 
 _NEEDS_CARE = tuple(
-    re.compile(before + rb"\s*-?[0-9](?:[0-9]{18}|[0-9.]*[eE])") for before in (rb":", rb",", rb"\[")
+    re.compile(before + rb"\s*-?[0-9](?:[0-9]{18}|[0-9.]*[eE])")
+    for before in (rb":", rb",", rb"\[")
 )
 """Numbers that the quick parser might read as something else: long ones, and powers of ten.
 
