@@ -633,14 +633,21 @@ def collect(params: Params = None, set_: Sets = None) -> None:
         done = server.serve(
             chosen,
             started=lambda address: _collecting(address, chosen),
-            landed=lambda file: console.print(_plain(f"  {file.events:>7,} events in {file.name}")),
+            landed=lambda file: console.print(
+                _plain(f"  {_counted(file.events, 'event')} in {file.name}")
+            ),
         )
     except server.CollectError as error:
         _fail(str(error), 2)
         return
-    console.print(f"[bold green]done[/]: {done.events:,} events in {done.files:,} files landed")
+    landed = f"{_counted(done.events, 'event')} in {_counted(done.files, 'file')} landed"
+    console.print(f"[bold green]done[/]: {landed}")
     if done.left:
         _fail("some events could not be delivered; they are kept, and tried at the next start", 1)
+
+
+def _counted(count: int, thing: str) -> str:
+    return f"{count:,} {thing}{'s' * (count != 1)}"
 
 
 def _collecting(address: str, chosen: Any) -> None:
@@ -729,13 +736,13 @@ def _generate_live(
 
 
 def _how_far(done: Any) -> str:
-    parts = [f"{done.posted:,} events posted"]
+    parts = [f"{_counted(done.posted, 'event')} posted"]
     if done.moment is not None:
         parts.append(f"the shop's time {done.moment:%Y-%m-%d %H:%M} UTC")
     if done.refused:
         parts.append(f"{done.refused:,} refused")
     if done.retries:
-        parts.append(f"{done.retries:,} retries")
+        parts.append(f"{done.retries:,} {'retry' if done.retries == 1 else 'retries'}")
     if done.is_waiting:
         parts.append("waiting for what comes next")
     return ", ".join(parts)
