@@ -248,3 +248,31 @@ def test_errors_of_aws_are_told_without_what_was_sent(
         FirehoseStream("events", Broken()).deliver(sealed(journal, frame(1)))
     assert text in str(told.value)
     assert "@" not in str(told.value)
+
+
+def test_a_real_client_puts_them(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """boto3 accepts the requests; moto, which stands in for AWS, writes each call as an object."""
+    import boto3
+    from moto import mock_aws
+
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    with mock_aws():
+        s3 = boto3.client("s3", region_name="us-east-1")
+        s3.create_bucket(Bucket="landing")
+        client = boto3.client("firehose", region_name="us-east-1")
+        client.create_delivery_stream(
+            DeliveryStreamName="events",
+            ExtendedS3DestinationConfiguration={
+                "RoleARN": "arn:aws:iam::123456789012:role/firehose",
+                "BucketARN": "arn:aws:s3:::landing",
+            },
+        )
+        FirehoseStream("events", client).deliver(sealed(journal, *many(3)))
+        (found,) = s3.list_objects_v2(Bucket="landing")["Contents"]
+        body = s3.get_object(Bucket="landing", Key=found["Key"])["Body"].read()
+        # RudderStack appends no line end; neither does moto, which knows no processors.
+        assert body == b"".join(texts(many(3)))
+        gone = FirehoseStream("gone", client)
+        with pytest.raises(DeliveryError, match="ResourceNotFoundException"):
+            gone.deliver(sealed(journal, frame(1)))

@@ -187,6 +187,11 @@ def test_an_event_is_somebodys(ids: dict[str, Any], is_taken: bool) -> None:
         (b'{"a":NaN}', "track", "Invalid JSON: NaN is no number of JSON"),
         (b'{"a":1e400}', "track", "Invalid JSON: a number is beyond what a double holds"),
         (b'{"a":-1E999}', "track", "Invalid JSON: a number is beyond what a double holds"),
+        (
+            b'{"a":' + b"1" * 5_000 + b"}",
+            "track",
+            "Invalid JSON: a number has more than 4,000 digits",
+        ),
         (b'{"a":"\xff"}', "track", "Invalid JSON: the body is not UTF-8"),
         (b'{"a":"\x01"}', "track", "Invalid JSON: line 1"),
         (b"[]", "track", "Event is not a valid rudder event: the body"),
