@@ -651,8 +651,10 @@ def _counted(count: int, thing: str) -> str:
 
 
 def _collecting(address: str, chosen: Any) -> None:
-    keys = ", ".join(chosen.write_keys)
-    console.print(_plain(f"Collecting at {address}, write key: {keys}. Ctrl-C ends it."))
+    # Those of servers are secrets; the default one everybody knows.
+    keys = chosen.write_keys
+    known = "the write key 'local'" if keys == ("local",) else _counted(len(keys), "write key")
+    console.print(_plain(f"Collecting at {address} with {known}. Ctrl-C ends it."))
     if chosen.landing is not None:
         seconds = f"{chosen.roll_seconds:g} seconds"
         console.print(
