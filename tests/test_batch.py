@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from nbclient.exceptions import DeadKernelError
 
 from engagement import batch
-from engagement.batch import NotebookChoiceError, choose, table_rows
+from engagement.batch import NotebookChoiceError, NotebookFailedError, choose, table_rows
 from engagement.settings import ROOT, Settings, load_settings
 from engagement.warehouse import Table, open_warehouse
 
@@ -216,6 +217,29 @@ def test_a_run_keeps_others_out_leaves_a_record_and_puts_right_what_a_killed_one
     assert _counts(tmp_path) == undisturbed
     assert _run(tmp_path, landing, "run", "--only", "02").returncode == 0
     assert _counts(tmp_path) == undisturbed
+
+
+def test_a_kernel_that_dies_is_told_in_one_message(
+    tmp_path: Path, landing: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dies(*_: object, **__: object) -> None:
+        raise DeadKernelError("Kernel died")
+
+    monkeypatch.setattr("papermill.execute_notebook", dies)
+    settings = load_settings(
+        "params/local.yaml",
+        {
+            "warehouse.duckdb.path": str(tmp_path / "warehouse.duckdb"),
+            "run.directory": str(tmp_path / "runs"),
+            "landing.location": str(landing),
+        },
+    )
+    with pytest.raises(NotebookFailedError, match="00_start_here stopped: its kernel died"):
+        batch.run(settings, ROOT / "params/local.yaml", {}, ["00_start_here"])
+    [folder] = (tmp_path / "runs").iterdir()
+    record = _record(folder)
+    assert (record["status"], record["notebooks"][0]["status"]) == ("failed", "failed")
+    assert record["notebooks"][0]["error"] == "its kernel died"
 
 
 @pytest.mark.slow

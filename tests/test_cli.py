@@ -16,6 +16,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from engagement import cli
+from engagement.checks import Check, exit_code
 from engagement.cli import app
 from engagement.flatten import flatten
 from engagement.settings import ROOT, Settings, load_settings
@@ -86,7 +87,7 @@ def test_a_landing_that_is_a_file(command: Command, tmp_path: Path) -> None:
     (tmp_path / "landing").write_text("{}")
     done = command("run")
     assert done.exit_code == 2
-    assert "is a file; a folder is wanted" in _one_message(done)
+    assert "is a file; name the folder that it is in" in _one_message(done)
 
 
 @pytest.mark.parametrize(
@@ -152,11 +153,15 @@ def test_query_prints_a_table(command: Command) -> None:
 @pytest.mark.parametrize(
     ("sql", "expected"),
     [
-        ("select 1 from marts.order", "there is no table marts.order; near to it: marts.orders"),
-        ("select nope from marts.orders", '"nope" not found'),
+        (
+            "select 1 from marts.order",
+            "there is no table marts.order; did you mean 'marts.orders'?",
+        ),
+        ("select nope from marts.orders", "nope: there is no such column here"),
+        ("select o.revenu from marts.orders as o", "did you mean revenue?"),
         ("select from marts.orders where", "line 1, column"),
         ("delete from marts.orders", "only queries (SELECT, WITH) are accepted here, not DELETE"),
-        ("select 1; select 2", "one query is wanted, 2 statements were given"),
+        ("select 1; select 2", "expected one query, got 2 statements"),
         ("drop table marts.orders", "not DROP"),
     ],
 )
@@ -255,21 +260,46 @@ def test_a_place_that_cannot_be_written_is_named(
 
 def test_check_says_what_is_missing(command: Command, tmp_path: Path) -> None:
     done = command("check")
-    assert done.exit_code == 1
+    assert done.exit_code == 2
     assert "missing landing" in done.stdout
     day = tmp_path / "landing/received_at_utc_date=2026-09-02"
     day.mkdir(parents=True)
     (day / "a.json").write_text("{}")
     done = command("check")
     assert done.exit_code == 0, done.stdout
-    assert "1 files, 2026-09-02 to 2026-09-02" in done.stdout
+    assert "1 file, 2026-09-02 to 2026-09-02" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "audience.segment=params/segments/nobody.yaml",
+        "events.order_completed.properties={order: transaction_id}",
+        "landing.location=/nowhere/at/all",
+    ],
+)
+def test_check_and_run_agree_about_wrong_input(tmp_path: Path, wrong: str) -> None:
+    landing = ROOT / "data/samples/rudderstack_firehose"
+    for words in (["check"], ["run"]):
+        sets = [] if wrong.startswith("landing") else ["--set", f"landing.location={landing}"]
+        done = CliRunner().invoke(
+            app, [*words, *sets, "--set", wrong, "--set", f"warehouse.duckdb.path={tmp_path / 'w'}"]
+        )
+        assert done.exit_code == 2, (words, done.stdout, done.stderr)
+
+
+def test_what_is_no_wrong_input_has_failed() -> None:
+    unusable = Check("warehouse", False, "w", "it cannot be written")
+    wrong = Check("landing", False, "l", "there is no folder", is_input=True)
+    fine = Check("segment", True, "s", is_warning=True)
+    assert [exit_code(found) for found in ([fine], [unusable], [unusable, wrong])] == [0, 1, 2]
 
 
 def test_status_before_and_after(command: Command, tmp_path: Path) -> None:
     day = tmp_path / "landing/received_at_utc_date=2026-01-01"
     day.mkdir(parents=True)
     (day / "a.json").write_text('{"type":"page","messageId":"1"}\n')
-    assert "Nothing was taken in yet; 1 files have landed." in command("status").stdout
+    assert "Nothing was taken in yet; 1 file has landed." in command("status").stdout
 
 
 def test_generate_writes_a_landing(tmp_path: Path) -> None:
@@ -317,7 +347,7 @@ def test_erasing_tells_first_and_does_it_only_when_told_to(
     told = command("erase", "--user", "user-1001")
     assert told.exit_code == 0, told.stderr
     assert "user ids: user-1001\nanonymous ids: a1\n" in told.stdout
-    assert "landed files: 2 records in 1 files (1 by anonymous_id, 1 by user_id)" in told.stdout
+    assert "landed files: 2 records in 1 file (1 by anonymous_id, 1 by user_id)" in told.stdout
     assert "Nothing was changed." in told.stdout
     assert (day / "a.json").read_text().count("\n") == 3
     done = command("erase", "--user", "user-1001", "--yes")
@@ -387,3 +417,72 @@ def test_make_clean_spares_what_erasures_have_left(tmp_path: Path) -> None:
     assert clean().returncode == 0
     assert not (tmp_path / "runs").exists()
     assert not (tmp_path / "warehouse").exists()
+
+
+# --- a model's author -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def flattened(tmp_path: Path) -> None:
+    """A landing of one page view, taken in."""
+    day = tmp_path / "landing/received_at_utc_date=2026-01-05"
+    day.mkdir(parents=True)
+    event = {
+        "type": "identify",
+        "messageId": "m1",
+        "userId": "u1",
+        "anonymousId": "a1",
+        "receivedAt": "2026-01-05T10:00:00.000Z",
+        "timestamp": "2026-01-05T10:00:00.000Z",
+        "traits": {"email": "jane@shop.example"},
+    }
+    (day / "a.json").write_text(json.dumps(event) + "\n")
+    settings = load_settings(
+        "params/local.yaml",
+        {
+            "landing.location": str(tmp_path / "landing"),
+            "warehouse.duckdb.path": str(tmp_path / "warehouse.duckdb"),
+            "run.directory": str(tmp_path / "runs"),
+        },
+    )
+    flatten(open_warehouse(settings), settings)
+
+
+@pytest.mark.usefixtures("flattened")
+def test_build_makes_a_model_and_what_it_needs_and_shows_nobody_s_own(command: Command) -> None:
+    words = ["build", "identity_map", "--show", "--set", "as_of=2026-01-05"]
+    done = command(*words)
+    assert done.exit_code == 0, done.stderr
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert lines[0] == ["status", "table", "rows"]
+    assert ["built", "marts.identity_links", "1"] in lines
+    assert ["built", "marts.identity_map", "2"] in lines
+    assert "The first rows of marts.identity_map, as of 2026-01-05:" in done.stdout
+    assert "u1" not in done.stdout
+    again = command(*words)
+    assert {line.split()[0] for line in again.stdout.splitlines()[1:3]} == {"unchanged"}
+
+
+@pytest.mark.parametrize("words", [["build", "order"], ["build", "marts.order", "--show"]])
+def test_build_names_the_nearest_model(command: Command, words: list[str]) -> None:
+    done = command(*words)
+    assert done.exit_code == 2
+    assert "there is no model 'order'; did you mean 'orders'?" in _one_message(done)
+
+
+@pytest.mark.usefixtures("flattened")
+def test_query_knows_the_parameters_and_inputs_of_models(command: Command) -> None:
+    sql = (
+        "select i.email, cast(:as_of as varchar) as day, :timezone as zone "
+        "from sources.identifies as i"
+    )
+    for more in ([], ["--portable"]):
+        done = command("query", sql, "--format", "csv", "--set", "as_of=2026-01-05", *more)
+        assert done.exit_code == 0, done.stderr
+        assert done.stdout == "email,day,zone\njane@shop.example,2026-01-05,UTC\n"
+    done = command("query", "select 1 as a from sources.identifie")
+    assert done.exit_code == 2
+    assert "there is no source 'identifie'; did you mean 'identifies'?" in _one_message(done)
+    done = command("query", "select :as_off as a", "--set", "as_of=2026-01-05")
+    assert done.exit_code == 2
+    assert "there is no parameter ':as_off'; did you mean 'as_of'?" in _one_message(done)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -59,7 +60,7 @@ def test_a_key_given_twice_is_refused(tmp_path: Path) -> None:
     ("text", "expected"),
     [
         ("landing: [", "line 1"),
-        ("- a\n- b\n", "a mapping of keys is wanted"),
+        ("- a\n- b\n", "holds no keys with values"),
         ("", "landing: is missing"),
     ],
 )
@@ -121,26 +122,26 @@ def test_relative_paths_start_at_the_projects_folder(
 @pytest.mark.parametrize(
     ("key", "value", "problem"),
     [
-        ("sessions.gap_minutes", True, "a number is wanted (given: True)"),
-        ("sessions.gap_minutes", 30.5, "input should be a valid integer"),
-        ("sessions.gap_minutes", "half an hour", "input should be a valid integer"),
-        ("sessions.gap_minutes", 0, "greater than or equal to 1"),
-        ("sessions.silence_hours", 0, "greater than or equal to 1"),
-        ("sessions.silence_hours", 1.5, "input should be a valid integer"),
+        ("sessions.gap_minutes", True, "write a number (given: True)"),
+        ("sessions.gap_minutes", 30.5, "write a whole number"),
+        ("sessions.gap_minutes", "half an hour", "write a whole number"),
+        ("sessions.gap_minutes", 0, "write 1 or more"),
+        ("sessions.silence_hours", 0, "write 1 or more"),
+        ("sessions.silence_hours", 1.5, "write a whole number"),
         ("attribution.reset", "always", "'conversion' or 'none' (given: 'always')"),
         ("attribution.reset", None, "'conversion' or 'none'"),
-        ("metrics.exclude_bots", "perhaps", "input should be a valid boolean"),
+        ("metrics.exclude_bots", "perhaps", "write true or false (given: 'perhaps')"),
         ("events.order_completed", 1, "a name, a list of names, or keys of names and properties"),
-        ("events.order_completed.names", [], "the list should have at least 1 item, not 0"),
-        ("landing.write_keys", "abc", "input should be a list"),
-        ("landing", None, "input should be a mapping of keys"),
-        ("landing.location", "", "at least 1 character"),
+        ("events.order_completed.names", [], "needs at least 1 item"),
+        ("landing.write_keys", "abc", "write a list"),
+        ("landing", None, "write keys with their values"),
+        ("landing.location", "", "must not be empty"),
         ("currency.rates", {"eur": 1}, "'eur' is not a currency code such as EUR"),
-        ("currency.rates", {"EUR": 0}, "greater than 0"),
-        ("currency.rates", {"EUR": float("nan")}, "finite"),
+        ("currency.rates", {"EUR": 0}, "write more than 0"),
+        ("currency.rates", {"EUR": float("nan")}, "write a number (given: nan)"),
         ("currency.rates", {"EUR": 1e10}, "less than 10000000000"),
         ("currency.rates", {"EUR": "0.000000009"}, "rounded to 0"),
-        ("currency.reporting", "Dollar", "string should match pattern"),
+        ("currency.reporting", "Dollar", "write a currency code such as EUR (given: 'Dollar')"),
         ("as_of", "2026-02-30", "valid date"),
         ("as_of", "2026-01-05T10:00", "not a valid date such as 2026-10-30, and not 'latest'"),
         ("as_of", "Latest", "not a valid date such as 2026-10-30, and not 'latest'"),
@@ -148,7 +149,7 @@ def test_relative_paths_start_at_the_projects_folder(
         ("as_of", True, "not a valid date"),
         ("as_of", "0001-01-01", "not between 2000-01-01 and 2199-12-31"),
         ("as_of", "9999-12-31", "not between 2000-01-01 and 2199-12-31"),
-        ("metrics.settling_days", -1, "greater than or equal to 0"),
+        ("metrics.settling_days", -1, "write 0 or more"),
         ("timezone", "Mars", "is not a time zone of the IANA database"),
         ("timezone", "localtime", "is not a time zone of the IANA database"),
         ("consent.traits", {"fax": "consent_fax"}, "'email', 'sms' or 'push'"),
@@ -166,14 +167,19 @@ def test_relative_paths_start_at_the_projects_folder(
         ("personalize.event_types", {"viewed": "View"}, "'viewed' is no concept under 'events'"),
         ("tracking_plan", {"Seen": {"x": "text"}}, "'string' or 'timestamp' (given: 'text')"),
         ("warehouse.databases.marts", "events", "three different names"),
-        ("warehouse.databases.marts", 'x"; drop', "string should match pattern"),
+        ("warehouse.databases.marts", 'x"; drop', "write a name of small letters"),
         ("warehouse.engine", "spark", "'duckdb' or 'athena'"),
+        ("warehouse.engine", "duckdbb", "did you mean 'duckdb'?"),
+        ("warehouse.duckdb.memory_limit", "lots", "write a size such as 4GB (given: 'lots')"),
+        ("customers.recency_days", ["a", 2, 3, 4], "recency_days.0: write a whole number"),
     ],
 )
 def test_a_value_of_the_wrong_kind_is_refused(key: str, value: Any, problem: str) -> None:
     (found,) = _problems({key: value})
     assert found.startswith(key.rpartition(".")[0])
     assert problem in found
+    # Neither patterns nor the words of the library that validates.
+    assert not re.search(r"input|string should|valid (int|bool)|tuple|\\d|\[a-z\]|validat", found)
 
 
 def test_what_is_about_several_keys_names_them() -> None:
@@ -196,11 +202,11 @@ def test_numbers_may_come_as_text_as_on_a_command_line() -> None:
         ("landing: {location: x}\nlanding.location: y\n", "write 'location' below 'landing:'"),
         ("landing:\n\tlocation: x\n", "line 2, column 1"),
         ("? [a]\n: b\n", "line 1, column 3: a key has to be a text"),
-        ("1: a\nlanding: {location: x}\n", "1: keys should be strings"),
+        ("1: a\nlanding: {location: x}\n", "1: a key has to be a text: put it in quotes"),
         ("a: &a [*a]\n", "line 1"),
-        ("landing: !!python/object:os.system {}\n", "could not determine a constructor"),
-        ("landing: {location: x}\n---\na: 1\n", "another document"),
-        ('landing: {location: "\x00"}\n', "this is no YAML"),
+        ("landing: !!python/object:os.system {}\n", "values with a tag ('!…') are not read"),
+        ("landing: {location: x}\n---\na: 1\n", "several documents, divided by '---'"),
+        ('landing: {location: "\x00"}\n', "is not valid YAML"),
     ],
 )
 def test_odd_files_are_refused_with_the_place(tmp_path: Path, text: str, problem: str) -> None:
@@ -249,12 +255,12 @@ def test_an_override_may_open_a_section_that_the_file_has_not(tmp_path: Path) ->
 
 @pytest.mark.parametrize("text", ["as_of", "=5", "", "as_of=["])
 def test_an_override_that_is_none_says_how(text: str) -> None:
-    with pytest.raises(SettingsError, match=r"write it as key=value|is not YAML"):
+    with pytest.raises(SettingsError, match=r"write it as key=value|the value cannot be read"):
         parse_override(text)
 
 
 def test_overrides_have_to_be_a_mapping() -> None:
-    with pytest.raises(SettingsError, match="a mapping of dotted keys is wanted"):
+    with pytest.raises(SettingsError, match="write dotted keys and their values"):
         load_settings("params/local.yaml", ["as_of=2026-01-05"])  # type: ignore[arg-type]
 
 
@@ -316,9 +322,9 @@ def test_own_domains_are_there_once_and_one_may_stand_alone() -> None:
 )  # fmt: skip
 def test_what_is_no_domain_is_refused_with_what_to_write(domain: Any) -> None:
     [problem] = _problems({"traffic.own_domains": ["shop.example", domain]})
-    assert problem.startswith(
+    assert problem == (
         f"traffic.own_domains: {domain!r} is not a domain of one owner; write it whole, such as "
-        "shop.example (given: "
+        "shop.example"
     )
 
 

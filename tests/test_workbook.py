@@ -41,7 +41,7 @@ def test_a_notebook_run_by_hand_remembers_what_it_cost(
     book = Workbook(settings())
     publish(book)
     shown = book.statements()
-    assert shown["statement"].tolist() == ["marts.numbers", "this notebook: 1 statements"]
+    assert shown["statement"].tolist() == ["marts.numbers", "this notebook: 1 statement"]
     [(run_id, notebook, label)] = remembered(book)
     assert run_id.endswith("-interactive")
     assert (notebook, label) == ("03_model_customers", "marts.numbers")
@@ -75,7 +75,7 @@ def test_a_notebook_of_a_run_leaves_it_to_the_run(
     publish(book, 2)
     assert book.statements()["statement"].tolist() == [
         "marts.numbers",
-        "this notebook: 1 statements",
+        "this notebook: 1 statement",
         "this run, so far: 2 statements",
     ]
     assert [s.notebook for s in book.warehouse.log.kept()] == [

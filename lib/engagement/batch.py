@@ -24,7 +24,7 @@ from typing import Any
 
 from sqlglot import exp
 
-from engagement import private
+from engagement import notices, private
 from engagement.landing.files import nothing_landed
 from engagement.landing.tables import READING_TABLE
 from engagement.privacy import masked
@@ -43,6 +43,9 @@ PARAMETERS = frozenset({"params", "overrides"})
 
 AFTERWARDS = "after the notebooks"
 """Stands for a notebook where a run's own statements are listed."""
+
+NOTICE = "notice.txt"
+"""The file of a run's folder that says what its notebook is waiting for; it is gone afterwards."""
 
 _COUNTED_AT_ONCE = 200
 
@@ -179,7 +182,11 @@ def run(
         notebooks=[NotebookRun(name) for name in names],
     )
     folder = settings.path(settings.run.directory) / record.id
-    with warehouse.lease(f"run {record.id}") as token, _environment(record.id, token):
+    with (
+        warehouse.lease(f"run {record.id}") as token,
+        _environment(record.id, token),
+        notices.kept_in(folder / NOTICE),
+    ):
         private.folder(folder / "notebooks")
         try:
             for notebook in record.notebooks:
@@ -244,6 +251,7 @@ def _run_one(
 ) -> None:
     # Slow to import, and only batch runs need it.
     import papermill
+    from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
     notebook.status = "running"
@@ -270,6 +278,14 @@ def _run_one(
         notebook.status = "failed"
         notebook.error = masked(f"{error.ename}: {error.evalue}")
         raise NotebookFailedError(masked(_one_screen(notebook.name, error, output))) from None
+    except DeadKernelError:
+        notebook.status = "failed"
+        notebook.error = "its kernel died"
+        raise NotebookFailedError(
+            f"{notebook.name} stopped: its kernel died, most often because the machine had no "
+            "memory left. Bound what the engine takes (warehouse.duckdb.memory_limit), close other "
+            f"programs, and run it again.\n\nThe notebook as far as it came: {_relative(output)}"
+        ) from None
     finally:
         notebook.seconds = round(time.perf_counter() - started, 2)
         if output.exists():
@@ -408,7 +424,7 @@ def _counts(tables: Sequence[Table]) -> exp.Query:
 def _files(folder: Path) -> dict[str, dict[str, Any]]:
     files = {}
     for path in sorted(folder.rglob("*")):
-        if path.is_file() and path.name not in ("run.json", STATE, STATEMENTS):
+        if path.is_file() and path.name not in ("run.json", STATE, STATEMENTS, NOTICE):
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
             name = path.relative_to(folder).as_posix()
             files[name] = {"bytes": path.stat().st_size, "sha256": digest}

@@ -68,6 +68,8 @@ def _there(warehouse: Warehouse) -> list[Table]:
 
 def _find(warehouse: Warehouse, name: str) -> Table:
     known = {str(table): table for table in _there(warehouse)}
+    if not known:
+        raise DialectError("there is no table yet: 'engagement run' makes them")
     named = [text for text in known if name in (text, known[text].name)]
     if len(named) == 1:
         return known[named[0]]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,23 +13,29 @@ import pandas as pd
 
 from engagement.audience import segments
 from engagement.audience.segments import AudienceError
-from engagement.landing.files import LandingError, strays_by_reason
+from engagement.landing.files import LandingError, strays_by_reason, unzipped_bytes
+from engagement.mistakes import counted
 from engagement.models.concepts import mapping
 from engagement.models.inputs import mapping_problems
 from engagement.moments import in_words
-from engagement.settings import ROOT, Settings
+from engagement.settings import ROOT, Settings, SettingsError
 from engagement.warehouse import WarehouseError, open_warehouse
+from engagement.warehouse.machine import memory_limit
 
 
 @dataclass(frozen=True)
 class Check:
-    """One thing looked at; ``hint`` says what to do where it is not ``ok``, or is a warning."""
+    """One thing looked at; ``hint`` says what to do where it is not ``ok``, or is a warning.
+
+    ``is_input`` says that it is what was asked for that is wrong, such as a parameter.
+    """
 
     name: str
     ok: bool
     found: str
     hint: str = ""
     is_warning: bool = False
+    is_input: bool = False
 
     @property
     def state(self) -> str:
@@ -49,10 +57,34 @@ def check(settings: Settings) -> list[Check]:
     ]
     checks.append(_landing(settings))
     checks += _warehouse(settings)
+    checks += _room(settings)
     checks += _events(settings)
     checks.append(_folder("run folder", settings.path(settings.run.directory)))
     checks.append(_segment(settings))
     return checks
+
+
+def exit_code(checks: list[Check]) -> int:
+    """What ``engagement run`` would end with for the same reason: 2 for wrong input, 1 for what
+    is missing otherwise, 0 where nothing is.
+    """
+    missing = [one for one in checks if not one.ok]
+    return 2 if any(one.is_input for one in missing) else 1 if missing else 0
+
+
+def refuse_wrong_input(settings: Settings, notebooks: Sequence[str]) -> None:
+    """Refuse, before a run begins, what one of its notebooks would stop at minutes later.
+
+    Raises
+    ------
+    SettingsError, AudienceError
+        When the mapping of events, or the segment, cannot be used.
+    """
+    wrong = mapping_problems(settings)
+    if wrong:
+        raise SettingsError("the mapping of events", wrong)
+    if any(name.startswith("05") for name in notebooks):
+        segments.load(settings.path(settings.audience.segment))
 
 
 def _python() -> str:
@@ -62,7 +94,9 @@ def _python() -> str:
 def _landing(settings: Settings) -> Check:
     try:
         landing = open_warehouse(settings).landing_files()
-    except (LandingError, WarehouseError) as error:
+    except LandingError as error:
+        return Check("landing", False, settings.landing.location, str(error), is_input=True)
+    except WarehouseError as error:
         return Check("landing", False, settings.landing.location, str(error))
     days = sorted({file.received_at_utc_date for file in landing.files})
     if not days:
@@ -71,12 +105,14 @@ def _landing(settings: Settings) -> Check:
             False,
             f"{settings.landing.location}: no files",
             "it holds no file in a folder named received_at_utc_date=YYYY-MM-DD",
+            is_input=True,
         )
     strays = "".join(f", {words}" for words in strays_by_reason(landing.strays))
     return Check(
         "landing",
         True,
-        f"{settings.landing.location}: {len(landing.files)} files, {days[0]} to {days[-1]}{strays}",
+        f"{settings.landing.location}: {counted(len(landing.files), 'file')}, "
+        f"{days[0]} to {days[-1]}{strays}",
     )
 
 
@@ -94,11 +130,47 @@ def _warehouse(settings: Settings) -> list[Check]:
     return [Check("warehouse", writable.ok, found, writable.hint)]
 
 
+_DISK_OF_EVENTS = 0.6
+"""Bytes that the warehouse's file and what it spills take for each byte of landed events: ten
+million of 17 GB took 8 GB, and up to 3 of spilled rows for a while."""
+
+
+def _room(settings: Settings) -> list[Check]:
+    """Whether the disk has room for the tables of this landing, and what memory a run may use."""
+    if settings.warehouse.engine != "duckdb":
+        return []
+    try:
+        warehouse = open_warehouse(settings)
+        landed = sum(map(unzipped_bytes, warehouse.landing_files().files))
+    except (LandingError, WarehouseError):
+        return []  # said by the other checks
+    path = settings.path(settings.warehouse.duckdb.path)
+    existing = next(parent for parent in path.parents if parent.exists())
+    taken = path.stat().st_size if path.exists() else 0
+    needed = max(int(landed * _DISK_OF_EVENTS) - taken, 0)
+    free = shutil.disk_usage(existing).free
+    memory = memory_limit(settings)
+    return [
+        Check(
+            "room",
+            free >= needed,
+            f"some {_gigabytes(landed)} of events: a run takes up to {_gigabytes(needed)} more of "
+            f"disk ({_gigabytes(free)} are free) and {_gigabytes(memory)} of memory",
+            "make room, or set warehouse.duckdb.path to a disk that has it",
+        )
+    ]
+
+
+def _gigabytes(size: int) -> str:
+    return f"{size / 1e9:,.1f} GB"
+
+
 def _events(settings: Settings) -> list[Check]:
     """Whether the events that were received stand for the concepts that models read."""
     wrong = mapping_problems(settings)
     if wrong:
-        return [Check("events", False, "the mapping of events", problem) for problem in wrong]
+        what = "the mapping of events"
+        return [Check("events", False, what, problem, is_input=True) for problem in wrong]
     try:
         found = mapping(open_warehouse(settings), settings)
     except WarehouseError as error:
@@ -121,7 +193,7 @@ def _segment(settings: Settings) -> Check:
     try:
         segment = segments.load(settings.path(settings.audience.segment))
     except AudienceError as error:
-        return Check("segment", False, settings.audience.segment, str(error))
+        return Check("segment", False, settings.audience.segment, str(error), is_input=True)
     return Check("segment", True, f"{settings.audience.segment}: {segment.name}")
 
 

@@ -5,7 +5,6 @@ Exit codes: 0 done, 1 failed, 2 wrong input.
 
 from __future__ import annotations
 
-import difflib
 import signal
 import sys
 import threading
@@ -19,7 +18,9 @@ from typing import Annotated, Any, Literal
 import typer
 from rich.console import Console
 from rich.markup import escape
+from rich.status import Status
 
+from engagement.mistakes import counted
 from engagement.privacy import masked
 from engagement.settings import (
     DEFAULT_PARAMS,
@@ -63,10 +64,12 @@ def _guarded(command: Callable[..., None]) -> Callable[..., None]:
     @wraps(command)
     def guarded(*args: Any, **kwargs: Any) -> None:
         # Imported here, so that `engagement --help` is quick.
+        from engagement.audience.segments import AudienceError
         from engagement.batch import NotebookChoiceError, NotebookFailedError
         from engagement.erasure.erase import ErasureError
         from engagement.landing.files import LandingError
         from engagement.landing.generator import GeneratorError
+        from engagement.models.authoring import AuthoringError, UnknownModelError
         from engagement.models.runner import ModelError
         from engagement.warehouse import DialectError, WarehouseError
 
@@ -80,6 +83,9 @@ def _guarded(command: Callable[..., None]) -> Callable[..., None]:
             NotebookChoiceError,
             GeneratorError,
             ErasureError,
+            AudienceError,
+            AuthoringError,
+            UnknownModelError,
         ) as error:
             _fail(str(error), 2)
         except (WarehouseError, ModelError, NotebookFailedError) as error:
@@ -166,16 +172,19 @@ def run(
 def _run_once(
     settings: Settings, params: str | None, overrides: dict[str, Any], names: list[str]
 ) -> None:
-    from engagement import batch
+    from engagement import batch, checks, summary
+    from engagement.warehouse import open_warehouse
 
-    with console.status("starting") as status:
+    checks.refuse_wrong_input(settings, names)
+    with console.status("starting") as status, _watched(status) as watch:
         shown: set[str] = set()
 
         def progress(record: batch.RunRecord) -> None:
             for number, notebook in enumerate(record.notebooks, start=1):
                 place = f"{number}/{len(record.notebooks)} {notebook.name}"
                 if notebook.status == "running":
-                    status.update(place)
+                    folder = settings.path(settings.run.directory) / record.id
+                    watch(place, folder / batch.NOTICE)
                 elif notebook.status != "waiting" and notebook.name not in shown:
                     shown.add(notebook.name)
                     mark = {"done": "[green]done[/]", "failed": "[red]failed[/]"}
@@ -185,7 +194,47 @@ def _run_once(
         record, folder = batch.run(
             settings, _params_path(params), overrides, names, progress=progress
         )
-    _summary(record, folder)
+    warehouse = open_warehouse(settings)
+    found = summary.figures(warehouse, settings, record)
+    place = str(_shown(folder))
+    head, *rest = summary.lines(record, place, found, settings.currency.reporting)
+    console.print(f"[bold green]{_plain(head)}[/]")
+    for line in rest:
+        console.print(_plain(masked(line)))
+
+
+@contextmanager
+def _watched(status: Status) -> Iterator[Callable[[str, Path], None]]:
+    """Show what a run is at, and what that is waiting for: gives a function that takes both.
+
+    The second is the file where the notebook's process says it.
+    """
+    from engagement import notices
+
+    at: list[tuple[str, Path]] = []
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.wait(_LOOK_SECONDS):
+            if at:
+                place, path = at[-1]
+                waiting = notices.current(path)
+                status.update(_plain(f"{place}: {waiting}" if waiting else place))
+
+    def watch(place: str, path: Path) -> None:
+        at.append((place, path))
+        status.update(_plain(place))
+
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    try:
+        yield watch
+    finally:
+        over.set()
+        thread.join()
+
+
+_LOOK_SECONDS = 0.3
 
 
 def _params_path(params: str | None) -> Path:
@@ -197,23 +246,39 @@ def _params_path(params: str | None) -> Path:
     return (ROOT / name if (ROOT / name).exists() else Path(name)).resolve()
 
 
-def _summary(record: Any, folder: Path) -> None:
-    shown = folder.relative_to(ROOT) if folder.is_relative_to(ROOT) else folder
-    console.print("Tables")
-    rows = [(*name.split(".", 1), f"{count:,}") for name, count in record.tables.items()]
-    _grid(["database", "table", "rows"], rows, right={2})
-    console.print("Files")
-    files = [
-        (f"{shown}/{name}", f"{details['bytes']:,}")
-        for name, details in record.files.items()
-        if not name.startswith("notebooks/")
+@app.command()
+@_guarded
+def build(
+    name: Annotated[str, typer.Argument(help="A model, such as orders.", metavar="MODEL")],
+    show: Annotated[
+        bool, typer.Option("--show", help="Show the first rows; nothing of a person is in them.")
+    ] = False,
+    params: Params = None,
+    set_: Sets = None,
+) -> None:
+    """Build one model and all that it needs, after looking for every mistake in its files."""
+    from engagement.models import authoring, preview, runner
+    from engagement.moments import resolve_as_of
+    from engagement.warehouse import open_warehouse
+
+    settings, _ = _settings(params, set_)
+    chosen = authoring.with_needs(name.removeprefix("marts."))
+    warehouse = open_warehouse(settings)
+    as_of = resolve_as_of(warehouse, settings)
+    with errors.status(f"building {chosen[-1].table}, and what it needs"):
+        built = runner.build_all(warehouse, settings, as_of, chosen, stale="ignore")
+    rows = [
+        (one.status, f"{runner.MARTS}.{one.model}", f"{one.rows:,}" if one.rows else "")
+        for one in built
     ]
-    _grid(["file", "bytes"], files, right={1})
-    console.print(
-        _plain(f"  {shown}/notebooks/: {len(record.notebooks)} notebooks, each with a page")
-    )
-    day = f", as of {record.as_of}" if record.as_of else ""
-    console.print(f"[bold green]done[/]: run {record.id}{day}, {len(record.tables)} tables")
+    _grid(["status", "table", "rows"], rows, right={2})
+    if any(one.status == "failed" for one in built):
+        raise runner.ModelError(runner.report(built))
+    if show:
+        frame = preview.first_rows(warehouse, chosen[-1])
+        console.print(f"The first rows of {chosen[-1].table}, as of {_plain(as_of)}:")
+        for line in preview.lines(frame) if len(frame) else ["  it has none"]:
+            console.print(_plain(line))
 
 
 @app.command()
@@ -233,26 +298,11 @@ def query(
     ] = False,
 ) -> None:
     """Read the warehouse: one query, which sees its tables alone and cannot change anything."""
-    import logging
-
-    from engagement.warehouse import DialectError, WarehouseError, open_warehouse
-    from engagement.warehouse.dialect import check as check_portable
-    from engagement.warehouse.dialect import confine, parse
-
-    # What cannot be parsed is said once, by the error.
-    logging.getLogger("sqlglot").setLevel(logging.ERROR)
+    from engagement.typed_queries import ask
+    from engagement.warehouse import open_warehouse
 
     settings, _ = _settings(params, set_)
-    warehouse = open_warehouse(settings)
-    tree = parse(sql)
-    confine(tree)
-    columns = _columns_of_tables(warehouse, tree)
-    if portable:
-        check_portable(tree, tables=columns)
-    try:
-        frame = warehouse.query(tree)
-    except WarehouseError as error:
-        raise DialectError(str(error)) from None  # the user's SQL is at fault
+    frame = ask(open_warehouse(settings), settings, sql, portable=portable)
     if format_ == "csv":
         _write(frame.to_csv(index=False, lineterminator="\n"))
     elif format_ == "json":
@@ -269,7 +319,7 @@ def query(
             for row in frame.itertuples(index=False)
         ]
         _grid(list(frame.columns), rows, right=numbers)
-        console.print(f"[dim]{len(frame)} row{'s' * (len(frame) != 1)}[/]")
+        console.print(f"[dim]{counted(len(frame), 'row')}[/]")
 
 
 def _write(text: str) -> None:
@@ -308,23 +358,6 @@ def _json(rows: list[dict[str, Any]]) -> str:
         return value.item() if hasattr(value, "item") else str(value)
 
     return json.dumps(rows, default=plain, ensure_ascii=False, indent=2)
-
-
-def _columns_of_tables(warehouse: Any, tree: Any) -> dict[str, dict[str, str]]:
-    """Types of the columns of the tables that a query reads, by the tables' names."""
-    from engagement.warehouse import DialectError, Table
-    from engagement.warehouse.dialect import LOGICAL, tables
-
-    with warehouse.session() as session:
-        known = [Table(db, name) for db in LOGICAL for name in session.tables(db)]
-        named = [table for table in sorted(tables(tree)) if table.database != "information_schema"]
-        for table in named:
-            if table not in known:
-                names = [str(one) for one in known]
-                near = difflib.get_close_matches(str(table), names, n=3, cutoff=0.5)
-                hint = f"; near to it: {', '.join(near)}" if near else ""
-                raise DialectError(f"there is no table {table}{hint}")
-        return {str(table): session.columns(table) for table in named}
 
 
 @app.command()
@@ -400,8 +433,7 @@ def check(params: Params = None, set_: Sets = None) -> None:
         console.print(f"{state} {_plain(f'{item.name:<15}')} {_plain(item.found)}")
         if item.state != "ok" and item.hint:
             console.print(f"        {'':<15} {_plain(item.hint)}")
-    if not all(item.ok for item in found):
-        raise typer.Exit(1)
+    raise typer.Exit(checks.exit_code(found))
 
 
 _NOT_READ = ["records", "errors"]
@@ -511,8 +543,8 @@ def erase(
             console.print(f"{title}: {_plain(', '.join(sorted(ids)))}")
     why = ", ".join(f"{count} by {name}" for name, count in receipt.why.items())
     console.print(
-        f"landed files: {receipt.records} records in {len(receipt.landing)} files"
-        + (f" ({why})" if why else "")
+        f"landed files: {counted(receipt.records, 'record')} in "
+        f"{counted(len(receipt.landing), 'file')}" + (f" ({why})" if why else "")
     )
     rows = [
         (name, *(str(counts.get(when, "")) for when in ("before", "after")))
@@ -601,7 +633,7 @@ def generate(
         out = out or ROOT / "data/samples/rudderstack_firehose"
     else:
         if users is None or days is None or out is None:
-            raise generator.GeneratorError("--users, --days and --out are wanted, or --profile")
+            raise generator.GeneratorError("give --users, --days and --out, or --profile samples")
         settings = generator.GeneratorSettings(
             users=users,
             days=days,
@@ -610,7 +642,8 @@ def generate(
             dirt=generator.Dirt() if dirt else generator.Dirt.none(),
         )
     report = generator.generate(settings, out)
-    made = f"{report.events:,} events in {report.files:,} files, {report.bytes / 1e6:,.1f} MB"
+    events, files = counted(report.events, "event"), counted(report.files, "file")
+    made = f"{events} in {files}, {report.bytes / 1e6:,.1f} MB"
     console.print(_plain(f"{made}: {out}"))
 
 
@@ -618,7 +651,7 @@ def _day(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise SettingsError("--start", [f"'{text}' is no day of the form 2026-09-01"]) from None
+        raise SettingsError("--start", [f"'{text}' is not a date such as 2026-09-01"]) from None
 
 
 @app.command()

@@ -36,6 +36,8 @@ from pydantic import (
     model_validator,
 )
 
+from engagement.mistakes import explained
+
 ROOT = Path(__file__).resolve().parents[2]
 """The project's folder: relative paths in parameter files start here."""
 
@@ -68,7 +70,7 @@ class _Section(BaseModel):
     def _no_flag_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
         wanted = cls.model_fields[str(info.field_name)].annotation
         if isinstance(value, bool) and wanted in (int, float, int | None, float | None):
-            raise ValueError("a number is wanted")
+            raise ValueError("write a number")
         return value
 
 
@@ -621,7 +623,7 @@ class PlannedProperty(_Section):
         if value is None or isinstance(value, str):
             return {"type": value}
         if not isinstance(value, Mapping):
-            raise ValueError("a type such as 'double' is wanted, or keys of type and required")
+            raise ValueError("write a type such as 'double', or the keys type and required")
         for key in value:
             if key not in cls.model_fields:
                 raise ValueError(f"'{key}' is no key of a property: they are type and required")
@@ -763,9 +765,8 @@ def load_settings(
     name = str(params or os.environ.get(PARAMS_VARIABLE) or DEFAULT_PARAMS)
     document, problems = _read(name)
     if overrides is not None and not isinstance(overrides, Mapping):
-        raise SettingsError(
-            name, [f"overrides: a mapping of dotted keys is wanted, not {overrides!r}"]
-        )
+        problem = "overrides: write dotted keys and their values, such as {'timezone': 'UTC'}"
+        raise SettingsError(name, [f"{problem} (given: {overrides!r})"])
     for key, value in (overrides or {}).items():
         problem = _put(document, str(key), copy.deepcopy(value))
         if problem:
@@ -774,7 +775,7 @@ def load_settings(
     try:
         settings = Settings.model_validate(document)
     except ValidationError as error:
-        problems.extend(_explain(error))
+        problems.extend(explained(error, _unknown, _WRITE))
         raise SettingsError(name, problems) from None
     if problems:
         raise SettingsError(name, problems)
@@ -796,7 +797,7 @@ def _read_plan(document: dict[str, Any]) -> list[str]:
             problems = [f"tracking_plan: {path}: {problem}" for problem in error.problems]
             plan = {}
         if plan is not None and not isinstance(plan, dict):
-            problems = [f"tracking_plan: {path}: a mapping of events is wanted"]
+            problems = [f"tracking_plan: {path}: write the events' names with their properties"]
             plan = {}
     if isinstance(plan, dict):
         plan = {event: {} if found is None else found for event, found in plan.items()}
@@ -824,8 +825,38 @@ def parse_override(text: str) -> tuple[str, Any]:
     try:
         return key.strip(), yaml.load(value, Loader=_StrictLoader)  # noqa: S506 (a SafeLoader)
     except yaml.YAMLError as error:
-        why = " ".join(str(error).split())
-        raise SettingsError("--set", [f"{key}: the value is not YAML ({why})"]) from None
+        why = _yaml_problem(error)
+        raise SettingsError("--set", [f"{text}: the value cannot be read ({why})"]) from None
+
+
+_YAML_PROBLEMS = (
+    ("mapping values are not allowed", "a ':' cannot be here: put the text in quotes"),
+    ("that cannot start any token", "this sign cannot be here: put the text in quotes; no tabs"),
+    ("could not determine a constructor", "values with a tag ('!…') are not read"),
+    ("expected <block end>", "this does not fit the lines above: check the indentation"),
+    ("expected ',' or", "a list or a group of keys is not closed: is a ',' or a bracket missing?"),
+    ("did not find expected ',' or", "a list or a group of keys is not closed"),
+    ("unexpected end of stream", "a quote is not closed"),
+    ("expected the node content", "a value is missing here"),
+    ("could not find expected ':'", "a ':' is missing after a key"),
+    ("another document", "the file holds several documents, divided by '---': write one"),
+    ("undefined alias", "an alias ('*…') is used that no anchor ('&…') gives"),
+    ("unhashable key", "a key has to be a text"),
+    ("recursive", "a value holds itself"),
+)  # fmt: skip
+"""What the reader of YAML says, and what it means for who wrote the file."""
+
+
+def _yaml_problem(error: yaml.YAMLError) -> str:
+    said = " ".join(
+        str(part)
+        for part in (getattr(error, "context", None), getattr(error, "problem", None))
+        if part
+    )
+    for theirs, ours in _YAML_PROBLEMS:
+        if theirs in said:
+            return ours
+    return str(getattr(error, "problem", None) or "it is not YAML")
 
 
 class _StrictLoader(yaml.SafeLoader):
@@ -931,10 +962,10 @@ def read_yaml(path: Path) -> Any:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "somewhere"
-        raise SettingsError(str(path), [f"{where}: {error.problem}"]) from None
+        raise SettingsError(str(path), [f"{where}: {_yaml_problem(error)}"]) from None
     except yaml.YAMLError as error:
         raise SettingsError(
-            str(path), [f"this is no YAML ({str(error).splitlines()[0]})"]
+            str(path), [f"the file is not valid YAML ({str(error).splitlines()[0]})"]
         ) from None
 
 
@@ -944,7 +975,7 @@ def _read(name: str) -> tuple[dict[str, Any], list[str]]:
     if document is None:
         return {}, []
     if not isinstance(document, dict):
-        return {}, [f"the file holds a {type(document).__name__}; a mapping of keys is wanted"]
+        return {}, ["the file holds no keys with values, such as 'timezone: UTC'"]
     return document, []
 
 
@@ -962,32 +993,20 @@ def _put(document: dict[str, Any], dotted: str, value: Any) -> str | None:
     return None
 
 
-_IN_YAML = (
-    (r"valid dictionary( or instance of \w+)?", "mapping of keys"),
-    (r"valid tuple", "list"),
-    (r"^tuple should", "the list should"),
-    (r" after validation", ""),
-)
-"""What pydantic calls things, and what they are in a parameter file."""
-
-
-def _explain(error: ValidationError) -> Iterator[str]:
-    for item in error.errors():
-        key = ".".join(str(part) for part in item["loc"])
-        match item["type"]:
-            case "extra_forbidden":
-                yield _unknown(key)
-            case "missing":
-                yield f"{key}: is missing"
-            case _:
-                given = item["input"]
-                message = item["msg"].removeprefix("Value error, ")
-                message = message[:1].lower() + message[1:]
-                for theirs, ours in _IN_YAML:
-                    message = re.sub(theirs, ours, message)
-                shown = "" if isinstance(given, dict) else f" (given: {given!r})"
-                # What is about several keys at once names them itself.
-                yield f"{key}: {message}{shown}" if key else message
+_WRITE = {
+    "warehouse.duckdb.memory_limit": "a size such as 4GB",
+    "warehouse.athena.region": "an AWS region such as eu-central-1",
+    "warehouse.athena.workgroup": "a workgroup's name: letters, digits, dots, '-' and '_'",
+    "warehouse.athena.data_location": "an address such as s3://bucket/folder",
+    "warehouse.athena.output_location": "an address such as s3://bucket/folder",
+    "warehouse.athena.storage_database": "a name of small letters, digits and '_'",
+    "warehouse.databases.landing": "a name of small letters, digits and '_'",
+    "warehouse.databases.events": "a name of small letters, digits and '_'",
+    "warehouse.databases.marts": "a name of small letters, digits and '_'",
+    "currency.reporting": "a currency code such as EUR",
+    "project": "a name of small letters, digits and '-'",
+}
+"""What to write where a text has to have some form, by key."""
 
 
 def _unknown(key: str) -> str:

@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 
 from engagement.dashboards import report, style
+from engagement.models.concepts import EventMapping, Found
 from engagement.models.runner import models
 from engagement.moments import at_newest, whole_day
 from engagement.settings import Settings
@@ -393,6 +394,40 @@ def test_the_queries_are_portable_and_read_columns_that_are_documented() -> None
         for table in tables(query):
             assert table.database == "marts"
             assert table.name in known
+
+
+def test_what_no_event_is_mapped_to_is_not_called_absent() -> None:
+    """26 views under another name are no "Nobody has viewed a product yet"."""
+    concepts = (
+        Found("product_viewed", ("Product Viewed",), 0, {"<Item> Seen": 26, "item_viewed": 1}, ()),
+        Found("order_completed", ("Order Completed", "Sale"), 0, {}, ()),
+        Found("products_searched", ("Products Searched",), 7, {}, ()),
+    )
+    mapped = EventMapping(concepts, {"<Item> Seen": 26, "item_viewed": 1})
+    page = report.render(empty(), **ABOUT, mapped=mapped)
+    text = Page(page).text
+    for false in ("Nobody has viewed", "No product was", "nothing to attribute", "No order was"):
+        assert false not in text
+    assert (
+        "No event is mapped to product_viewed: none is named 'Product Viewed'; did you mean "
+        "'<Item> Seen' (26 events) or 'item_viewed' (1 event)?"
+    ) in text
+    assert "<Item>" not in page
+    assert (
+        "No event is mapped to order_completed: none is named 'Order Completed' or 'Sale'." in text
+    )
+    # Searches came, and every one of them found something.
+    assert "No search came back empty." in text
+    # Where every name is mapped, there is none indeed.
+    nothing = EventMapping(concepts, {})
+    assert "Nobody has viewed a product yet." in report.render(empty(), **ABOUT, mapped=nothing)
+
+
+def test_figures_of_what_no_event_is_mapped_to_say_so() -> None:
+    concepts = (Found("order_completed", ("Order Completed",), 0, {}, ()),)
+    mapped = EventMapping(concepts, {"purchase": 3})
+    text = Page(report.render(frames(), **ABOUT, mapped=mapped)).text
+    assert text.count("No event is mapped to order_completed") == 2  # key figures and the funnel
 
 
 def test_a_report_is_written_from_the_tables(

@@ -255,8 +255,8 @@ def test_nothing_is_found_and_all_else_is_as_if_they_had_never_been(two: tuple[S
     assert all(counts["after"] == 0 for counts in receipt.tables.values())
     assert receipt.left == []
     assert receipt.runs == {
-        "20260110T000000Z-aaaa/exports/pinpoint/buyers-001.csv": "1 rows",
-        "20260110T000000Z-aaaa/exports/pinpoint/buyers-001.json": "1 rows",
+        "20260110T000000Z-aaaa/exports/pinpoint/buyers-001.csv": "1 row",
+        "20260110T000000Z-aaaa/exports/pinpoint/buyers-001.json": "1 row",
         "20260110T000000Z-aaaa/notebooks/02.html": "removed, since it shows the person",
         "20260110T000000Z-aaaa/run.json": "2 rows",
     }
@@ -481,7 +481,7 @@ def test_only_the_sources_asked_for_are_erased(make_shop: Callable[..., Shop]) -
     assert found.receipt.why == {"user_id": 1}
     assert found.receipt.left == [
         (
-            "1 records in the landing are the person's, but of sources that landing.write_keys "
+            "1 record in the landing is the person's, but of sources that landing.write_keys "
             "leaves out: they belong to others, and stay"
         )
     ]
@@ -608,7 +608,7 @@ def test_an_id_that_others_alone_name_or_an_old_export_is_somebodys(
     old = shop.settings.path(shop.settings.run.directory) / "run" / "a.csv"
     old.parent.mkdir(parents=True)
     old.write_text("user_id\nuser-exported-9\n")
-    assert erase(shop.settings, ["user-exported-9"]).receipt.runs == {"run/a.csv": "1 rows"}
+    assert erase(shop.settings, ["user-exported-9"]).receipt.runs == {"run/a.csv": "1 row"}
 
 
 def test_what_killed_runs_have_spilled_is_removed_and_said(two: tuple[Shop, Shop]) -> None:

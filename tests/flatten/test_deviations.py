@@ -101,12 +101,12 @@ def test_a_property_without_a_type_declares_none(make_shop: Callable[..., Shop])
 @pytest.mark.parametrize(
     ("plan", "message"),
     [
-        ("Seen: [x]", "tracking_plan.Seen: input should be a mapping of keys"),
-        ("Seen: {x: text}", "tracking_plan.Seen.x.type: input should be 'bigint', 'double'"),
+        ("Seen: [x]", "tracking_plan.Seen: write keys with their values"),
+        ("Seen: {x: text}", "tracking_plan.Seen.x.type: write 'bigint', 'double'"),
         ("Seen: {x: {typ: string}}", "tracking_plan.Seen.x: 'typ' is no key of a property"),
-        ("Seen: {x: {required: often}}", "tracking_plan.Seen.x.required: input should be a valid"),
-        ("Seen: {x: 5}", "tracking_plan.Seen.x: a type such as 'double' is wanted"),
-        ("[Seen]", "plan.yaml: a mapping of events is wanted"),
+        ("Seen: {x: {required: often}}", "tracking_plan.Seen.x.required: write true or false"),
+        ("Seen: {x: 5}", "tracking_plan.Seen.x: write a type such as 'double'"),
+        ("[Seen]", "plan.yaml: write the events' names with their properties"),
         (
             "Seen: {x: string, x: double}",
             "plan.yaml: line 1, column 19: the key 'x' is given twice",

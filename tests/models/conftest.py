@@ -15,14 +15,17 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cache
+from pathlib import Path
 from typing import Any, cast
 
 import duckdb
 import pandas as pd
 import pytest
+import yaml
 from sqlglot import exp
 
 from engagement.flatten.names import table_name
+from engagement.models import runner
 from engagement.models.inputs import contracts
 from engagement.models.runner import Built, build, models
 from engagement.moments import AsOf, at_newest
@@ -209,3 +212,49 @@ def make_bench(opened: Open, make_settings: Callable[..., Settings]) -> Callable
 def bench(make_bench: Callable[..., Bench]) -> Bench:
     """A bench as of 2026-01-31 with the default settings."""
     return make_bench()
+
+
+Write = Callable[..., None]
+
+
+def forget() -> None:
+    """Let go of what was read of the models' files."""
+    runner._layer.cache_clear()
+    runner._document.cache_clear()
+
+
+@pytest.fixture
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
+    """Write a model: its SQL, and its YAML with what a test does not say filled in."""
+    root = tmp_path / "sql"
+    root.mkdir()
+    monkeypatch.setattr(runner, "_root", lambda: root)
+    forget()
+
+    def write(
+        name: str,
+        sql: str,
+        columns: Mapping[str, str] | None = None,
+        *,
+        layer: str = "layer",
+        files: Mapping[str, str] | None = None,
+        **document: Any,
+    ) -> None:
+        forget()
+        kinds = columns or {"a": "integer"}
+        whole = {
+            "description": name,
+            "grain": "one row",
+            "key": [next(iter(kinds))],
+            "columns": {c: {"type": kind, "description": c} for c, kind in kinds.items()},
+            **document,
+        }
+        (root / layer).mkdir(exist_ok=True)
+        if sql:
+            (root / layer / f"{name}.sql").write_text(sql)
+        (root / layer / f"{name}.yml").write_text(yaml.safe_dump(whole, sort_keys=False))
+        for file, content in (files or {}).items():
+            (root / layer / file).write_text(content)
+
+    yield write
+    forget()

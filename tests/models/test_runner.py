@@ -8,14 +8,13 @@ from __future__ import annotations
 import importlib
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from engagement.flatten.pipeline import values_query
 from engagement.models import inputs, runner
@@ -23,52 +22,7 @@ from engagement.models.inputs import InputError, contracts
 from engagement.models.runner import Built, ModelError, frame, in_order, models
 from engagement.settings import Settings
 from engagement.warehouse import DialectError, Table, open_warehouse
-from tests.models.conftest import Bench
-
-Write = Callable[..., None]
-
-
-def forget() -> None:
-    """Let go of what was read of the models' files."""
-    runner._layer.cache_clear()
-    runner._document.cache_clear()
-
-
-@pytest.fixture
-def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
-    """Write a model: its SQL, and its YAML with what a test does not say filled in."""
-    root = tmp_path / "sql"
-    root.mkdir()
-    monkeypatch.setattr(runner, "_root", lambda: root)
-    forget()
-
-    def write(
-        name: str,
-        sql: str,
-        columns: Mapping[str, str] | None = None,
-        *,
-        layer: str = "layer",
-        files: Mapping[str, str] | None = None,
-        **document: Any,
-    ) -> None:
-        forget()
-        kinds = columns or {"a": "integer"}
-        whole = {
-            "description": name,
-            "grain": "one row",
-            "key": [next(iter(kinds))],
-            "columns": {c: {"type": kind, "description": c} for c, kind in kinds.items()},
-            **document,
-        }
-        (root / layer).mkdir(exist_ok=True)
-        if sql:
-            (root / layer / f"{name}.sql").write_text(sql)
-        (root / layer / f"{name}.yml").write_text(yaml.safe_dump(whole, sort_keys=False))
-        for file, content in (files or {}).items():
-            (root / layer / file).write_text(content)
-
-    yield write
-    forget()
+from tests.models.conftest import Bench, Write, forget
 
 
 def run(bench: Bench, *layers: str, only: list[str] | None = None) -> list[Built]:
@@ -157,9 +111,9 @@ def test_a_failed_check_leaves_the_table_stops_dependents_and_lets_others_go_on(
     write("orders", "select a from (values -3, 2) as v (a)", **positive)
     write("other", "select 6 as a")
     message = failing(bench)
-    assert "1 of 4 models failed and were not published" in message
+    assert "1 of 4 models failed and was not published" in message
     assert "marts.orders: check 'positive' found rows, the first: a=-3" in message
-    assert "Not built, since they read those: reads_orders, reads_that" in message
+    assert "Not built, because of what they read: reads_orders, reads_that" in message
     found = {
         name: bench.rows(f"select a from marts.{name}")
         for name in ("orders", "reads_orders", "reads_that", "other")
@@ -229,7 +183,7 @@ def test_a_query_that_cannot_be_run_fails_like_a_check(write: Write, bench: Benc
     assert "2 of 4 models failed" in message
     assert "marts.broken: candidate_broken: " in message
     assert "marts.unknown: there is no seed 'nothing'" in message
-    assert "they read those: reads_it" in message
+    assert "of what they read: reads_it" in message
     assert tables(bench) == ["other"]
 
 
@@ -280,6 +234,7 @@ def python(write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cal
             "function": "measures:measure",
             "inputs": {"words": "select word from marts.given"},
             "most_rows": 3,
+            "parameters": ["as_of"],
             **given,
         }
         write("measured", "", columns, python=section)
@@ -375,7 +330,7 @@ def test_a_python_model_that_fails_stops_only_what_reads_it(
     write("other", "select 5 as a")
     message = failing(bench)
     assert re.search(problem, message)
-    assert "they read those: reads_it" in message
+    assert "of what they read: reads_it" in message
     assert bench.rows("select word from marts.measured order by 1") == [("one",), ("two",)]
     assert bench.rows("select a from marts.other") == [(5,)]
 
@@ -386,6 +341,7 @@ def test_a_python_model_that_fails_stops_only_what_reads_it(
         ({"word": "array(varchar)"}, {}, r"word: a Python model has no columns of array\(varchar"),
         (PYTHON_COLUMNS, {"inputs": {}}, "inputs"),
         (PYTHON_COLUMNS, {"most_rows": 0}, "most_rows"),
+        (PYTHON_COLUMNS, {"parameters": ["as_off"]}, "did you mean 'as_of'"),
         (PYTHON_COLUMNS, {"function": "import os; x"}, "function"),
         (PYTHON_COLUMNS, {"inputs": {"words": "select ("}}, "measured.yml, input 'words': "),
         (PYTHON_COLUMNS, {"inputs": {"words": "none.sql"}}, r"none\.sql: there is no such file"),

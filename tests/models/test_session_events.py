@@ -275,8 +275,19 @@ def test_the_session_before_comes_first(bench: Bench) -> None:
     assert sessions(bench) == [["1", "2"], ["3"]]
 
 
+def test_of_two_sdk_sessions_before_a_run_the_last_counts(bench: Bench) -> None:
+    build(
+        bench,
+        view("1", "10:00", sdk=222),
+        view("2", "10:10", sdk=111),
+        view("3", "10:15"),
+        view("4", "10:20"),
+    )
+    assert sessions(bench) == [["1"], ["2", "3", "4"]]
+
+
 def test_an_event_with_an_sdk_id_cuts_a_run(bench: Bench) -> None:
-    """1 joins what follows; 3 is beyond the gap after 2, which pauses between 1 and 3 hide."""
+    """1 joins what follows; 3 is beyond the gap after 2."""
     build(
         bench,
         view("1", "10:00"),

@@ -111,7 +111,7 @@ def sessions(
     bench.given("marts.event_sources", sources)
     bench.given("marts.orders", orders)
     bench.given("marts.profiles", profiles)
-    bench.build("sessions")
+    bench.build("arrivals", "sessions")
     return bench.rows(f"select session_id, {columns} from marts.sessions order by session_id")
 
 

@@ -9,8 +9,9 @@ import engagement
 
 PACKAGE = Path(engagement.__file__).parent
 
-# Small modules that know nothing of any stage: what is private, whose files are, what is printed.
-LEAVES = {"privacy", "private", "terminal"}
+# Small modules that know nothing of any stage: what is private, whose files are, what is printed,
+# how a mistake is told.
+LEAVES = {"formatting", "mistakes", "notices", "privacy", "private", "terminal"}
 
 # What each stage may import besides itself. Later stages meet earlier ones in tables.
 ALLOWED = {
@@ -21,20 +22,24 @@ ALLOWED = {
     "warehouse": {"settings", "landing"},  # the readers of landed files
     "flatten": {"settings", "warehouse", "landing"},
     "models": {"settings", "warehouse", "flatten", "moments"},  # names of tables, from event names
-    "dashboards": {"settings", "warehouse", "moments", "workbook"},
+    "dashboards": {"settings", "warehouse", "moments", "models", "workbook"},
     "audience": {"settings", "warehouse"},
     "personalize": {"settings", "warehouse"},
     "workbook": {"settings", "warehouse", "moments", "models"},
-    "checks": {"settings", "warehouse", "moments", "landing", "audience"},
+    "catalogue": {"settings", "warehouse", "models", "batch"},
+    "checks": {"settings", "warehouse", "moments", "landing", "models", "audience"},
     "batch": {"settings", "warehouse", "landing", "workbook"},
     "erasure": {
         *("settings", "warehouse", "landing", "moments", "flatten", "models", "workbook"),
     },
     "collect": {"settings", "landing"},
     "cli": {
+        "audience",
         *("settings", "warehouse", "landing", "flatten", "models", "batch", "checks", "erasure"),
-        *("leftovers", "collect"),
+        *("leftovers", "catalogue", "summary", "typed_queries", "moments", "collect"),
     },
+    "summary": {"settings", "warehouse", "models", "moments", "audience", "batch"},
+    "typed_queries": {"settings", "warehouse", "models", "moments"},
     "leftovers": {"settings", "warehouse", "flatten", "workbook"},
 }
 

@@ -197,6 +197,18 @@ ATTACKS = [
     "",
     ";",
     "-- nothing",
+    # texts that are written as they are
+    "select date_add('day union all select content from read_text(''FILE'')', 1, now())",
+    "select date_add('day) from read_text(''FILE'') --', 1, date '2026-01-01')",
+    (
+        "select date_diff('day'', now(), now()) from read_text(''FILE'') --', now(), now()) as x"
+        " from read_text('FILE')"
+    ),
+    "select extract(\"year from (select content from read_text('FILE'))\" from now())",
+    (
+        "select 1 -- */ union all select content from read_text('FILE') /*\n union all "
+        "select content from read_text('FILE')"
+    ),
     # quotes and signs
     "select * from \u2018FILE\u2019",
     "select * from \u201cFILE\u201d",

@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from engagement.warehouse.machine import memory_bytes
+import pytest
+
+from engagement.settings import load_settings
+from engagement.warehouse.machine import memory_bytes, memory_limit
 
 PHYSICAL = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
@@ -30,3 +33,18 @@ def test_version_one_says_so_elsewhere(tmp_path: Path) -> None:
     assert memory_bytes(tmp_path) == 2_000_000
     (tmp_path / "memory/memory.limit_in_bytes").write_text("9223372036854771712")
     assert memory_bytes(tmp_path) == PHYSICAL
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [("4GB", 4_000_000_000), ("1.5 GiB", 1_610_612_736), ("750MB", 750_000_000)],
+)
+def test_the_parameters_bound_it(given: str, wanted: int) -> None:
+    settings = load_settings("params/local.yaml", {"warehouse.duckdb.memory_limit": given})
+    assert memory_limit(settings) == wanted
+
+
+def test_by_default_a_run_stays_within_half() -> None:
+    assert memory_limit(load_settings("params/local.yaml")) == max(
+        memory_bytes() // 2, 1_500_000_000
+    )

@@ -22,6 +22,7 @@ from sqlglot.optimizer.annotate_types import annotate_types
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.schema import MappingSchema
 
+from engagement.mistakes import explained, unknown_key
 from engagement.settings import SettingsError, read_yaml
 from engagement.warehouse import Session, Table, Warehouse
 from engagement.warehouse.base import columns_of
@@ -140,7 +141,7 @@ def load(path: Path) -> Segment:
         raise AudienceError(source, error.problems) from None
     if not isinstance(document, dict):
         raise AudienceError(
-            source, ["the file holds no mapping of keys: it needs name, description, where, …"]
+            source, ["the file holds no keys: it needs name, description, where and channels"]
         )
     problems: list[str] = []
     segment = None
@@ -183,23 +184,21 @@ def frame(segment: Segment) -> pd.DataFrame:
 
 
 def _explain(error: ValidationError) -> Iterator[str]:
-    known = list(Segment.model_fields)
-    for item in error.errors():
-        key = ".".join(str(part) for part in item["loc"])
-        match item["type"]:
-            case "extra_forbidden":
-                near = difflib.get_close_matches(key, known, n=1)
-                hint = f"did you mean '{near[0]}'?" if near else f"they are {', '.join(known)}"
-                yield f"{key}: there is no such key; {hint}"
-            case "missing":
-                yield f"{key}: is missing"
-            case "literal_error" if item["input"] == "push":
-                yield f"{key}: push needs device tokens, and marts.customer_360 holds none"
-            case _:
-                message = item["msg"].removeprefix("Value error, ")
-                message = message[:1].lower() + message[1:]
-                shown = "" if key == "where" else f" (given: {item['input']!r})"
-                yield f"{key}: {message}{shown}"
+    for item, sentence in zip(error.errors(), explained(error, _unknown, _WRITE), strict=True):
+        if item["type"] == "literal_error" and item["input"] == "push":
+            key = ".".join(str(part) for part in item["loc"])
+            yield f"{key}: push needs device tokens, and marts.customer_360 holds none"
+        elif item["loc"] == ("where",):
+            yield sentence.removesuffix(f" (given: {item['input']!r})")
+        else:
+            yield sentence
+
+
+def _unknown(key: str) -> str:
+    return unknown_key(key, Segment.model_fields)
+
+
+_WRITE = {"name": "a name of small letters, digits and '_', 50 at most"}
 
 
 # --- the condition ------------------------------------------------------------------------------
@@ -236,8 +235,8 @@ def _syntax(error: ParseError) -> str:
         return "is no condition such as orders_30 > 0"
     first = error.errors[0]
     return (
-        f"line {first.get('line')}, column {first.get('col')} near '{first.get('highlight')}': one "
-        "condition is wanted, such as orders_30 > 0 and country = 'US'"
+        f"line {first.get('line')}, column {first.get('col')} near '{first.get('highlight')}': "
+        "write one condition, such as orders_30 > 0 and country = 'US'"
     )
 
 

@@ -6,6 +6,7 @@ draws, or says in words that there is too little. Titles say what is seen, from 
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable
 from datetime import date
 from typing import Any
@@ -23,6 +24,8 @@ from engagement.dashboards import style
 _WEEK = 7
 
 _PEOPLE = {"everyone": "persons", "identified": "identified persons", "guests": "guests"}
+
+_NARROW_WEEKS = 8
 
 _HATCHED: dict[str, Any] = {
     "facecolor": "none",
@@ -170,6 +173,8 @@ def retention(
     people
         ``everyone``, ``identified`` or ``guests``.
     """
+    if style.is_narrow():
+        weeks = min(weeks, _NARROW_WEEKS)
     table = retention_cells(frame, people)
     table = table[table["week_number"].between(1, weeks) & (table["cohort_persons"] > 0)]
     rates = (
@@ -198,7 +203,7 @@ def retention(
             axes.text(
                 column + 0.5,
                 row + 0.5,
-                f"{value * 100:.0f} %",
+                f"{value * 100:.0f}" if style.is_narrow() else f"{value * 100:.0f} %",
                 ha="center",
                 va="center",
                 fontsize=9,
@@ -219,9 +224,12 @@ def retention(
         axes.invert_yaxis()
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
-        axes.set_xlabel(f"Weeks since the first event (blank: not over yet{_hatch_note(cohort)})")
+        note = f"Weeks since the first event (blank: not over yet{_hatch_note(cohort)})"
+        axes.set_xlabel(textwrap.fill(note, 34) if style.is_narrow() else note)
         axes.set_ylabel(f"Week of the first event ({_PEOPLE[people]})")
-        figure.colorbar(mesh, ax=axes, format=style.percents(), label="Share of the cohort active")
+        if not style.is_narrow():
+            label = "Share of the cohort active"
+            figure.colorbar(mesh, ax=axes, format=style.percents(), label=label)
         style.title(figure, _retention_title(table, people))
     return figure
 
@@ -405,7 +413,10 @@ def _funnel_text(step: pd.Series, persons: float) -> str:
     text = style.number(persons)
     if pd.isna(step["step_rate"]):
         return text
-    text += f"   {style.percent(float(step['step_rate']))} of the step before"
+    share = style.percent(float(step["step_rate"]))
+    if style.is_narrow():
+        return f"{text} ({share})"
+    text += f"   {share} of the step before"
     median = step["median_seconds_from_previous"]
     return text if pd.isna(median) else f"{text}, median {style.duration(float(median))}"
 
@@ -440,7 +451,7 @@ def _legend_above(axes: Axes) -> None:
         loc="lower left",
         bbox_to_anchor=(-0.01, 1),
         borderaxespad=0,
-        ncols=2,
+        ncols=1 if style.is_narrow() else 2,
         labelcolor=style.GREY,
     )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from importlib import resources
@@ -22,10 +22,12 @@ from matplotlib.figure import Figure
 
 from engagement import private
 from engagement.dashboards import charts, style
+from engagement.models.concepts import EventMapping, mapping
 from engagement.moments import AsOf
 from engagement.privacy import shown
 from engagement.settings import Settings
 from engagement.warehouse.base import Warehouse
+from engagement.warehouse.dialect import Table
 
 QUERIES = {
     "overview": "select * from marts.daily_overview order by day",
@@ -83,8 +85,42 @@ QUERIES = {
         order by searches_without_results desc, searches desc, term
         limit 10
     """,
+    "unvalued": """
+        select
+            count_if(status <> 'cancelled' and not is_converted) as orders,
+            cast(coalesce(sum(unvalued_refunds), 0) as bigint) as refunds
+        from marts.orders
+    """,
 }
 """What the report reads, by the name of the frame."""
+
+LANDING_QUERIES = {
+    "ledger": """
+        select
+            l.records, l.events, l.duplicates, l.quarantined, l.unreadable_files,
+            l.unbelieved_timestamps, d.discards, e.newest
+        from (
+            select
+                sum(records) as records,
+                sum(events) as events,
+                sum(duplicates) as duplicates,
+                sum(quarantined) as quarantined,
+                sum(unreadable_files) as unreadable_files,
+                sum(unbelieved_timestamps) as unbelieved_timestamps
+            from landing.ledger
+        ) as l
+        cross join (select count(*) as discards from events.discards) as d
+        cross join (select max(received_at) as newest from events.events) as e
+    """,
+    "reasons": """
+        select reason, sum(records) as records
+        from landing.quarantine_reasons
+        group by reason
+        order by 2 desc, 1
+        limit 5
+    """,
+}
+"""What it reads of the landing, where 02 has left its account of it."""
 
 _TYPED: dict[str, Any] = {"searches": {"typed": ["term"], "people": "searchers"}}
 """Frames of texts that people typed: what few of them did is withheld."""
@@ -181,7 +217,10 @@ _DEFINITIONS = (
 def collect(warehouse: Warehouse) -> dict[str, pd.DataFrame]:
     """Read what the report needs from the dashboards' tables, as it may be shown."""
     with warehouse.session() as session:
-        found = {name: session.query(sql, label=name) for name, sql in QUERIES.items()}
+        accounted = bool(session.columns(Table("landing", "ledger")))
+        queries = {**QUERIES, **(LANDING_QUERIES if accounted else {})}
+        found = {name: session.query(sql, label=name) for name, sql in queries.items()}
+    found = {**dict.fromkeys(LANDING_QUERIES, pd.DataFrame()), **found}
     frames = {name: shown(frame, **_TYPED.get(name, {})) for name, frame in found.items()}
     return frames | {"searches": frames["searches"].drop(columns="searchers")}
 
@@ -211,6 +250,7 @@ def write(warehouse: Warehouse, settings: Settings, as_of: AsOf, path: Path) -> 
         lookback_days=settings.attribution.lookback_days,
         exclude_bots=settings.metrics.exclude_bots,
         settling_days=settings.metrics.settling_days,
+        mapped=mapping(warehouse, settings),
     )
     private.write(path, page)
     return path
@@ -226,18 +266,24 @@ def render(
     lookback_days: int,
     exclude_bots: bool,
     settling_days: int,
+    mapped: EventMapping | None = None,
 ) -> str:
-    """Make the page from the frames of :func:`collect`."""
+    """Make the page from the frames of :func:`collect`.
+
+    ``mapped`` tells "there is none" from "no event is mapped to it".
+    """
+    mapped = mapped or EventMapping((), {})
     body = "\n".join(
         [
-            _key_figures(frames["periods"], currency, settling_days, as_of),
+            _key_figures(frames["periods"], currency, settling_days, as_of, mapped),
             _trends(frames["overview"], currency),
-            _funnel(frames["funnel"], window_days),
+            _funnel(frames["funnel"], window_days, mapped),
             _retention(frames["retention"], settling_days),
-            _attribution(frames["channels"], currency, lookback_days),
-            _products(frames["products"], currency),
-            _searches(frames["searches"]),
-            _money(frames["reconciliation"], currency),
+            _attribution(frames["channels"], currency, lookback_days, mapped),
+            _products(frames["products"], currency, mapped),
+            _searches(frames["searches"], mapped),
+            _money(frames["reconciliation"], currency, mapped),
+            _quality(frames),
             _definitions(settling_days),
         ]
     )
@@ -260,7 +306,9 @@ def render(
 # --- sections -----------------------------------------------------------------------------------
 
 
-def _key_figures(periods: pd.DataFrame, currency: str, settling_days: int, as_of: AsOf) -> str:
+def _key_figures(
+    periods: pd.DataFrame, currency: str, settling_days: int, as_of: AsOf, mapped: EventMapping
+) -> str:
     complete = periods[periods["is_complete"].fillna(False)]
     if complete.empty:
         words = "There are not seven whole days of data yet, so there is no period to sum up."
@@ -283,6 +331,7 @@ def _key_figures(periods: pd.DataFrame, currency: str, settling_days: int, as_of
             f" {unsettled} began in the first {settling_days} of the data, in which people seem "
             "new who are not."
         )
+    note = " ".join([note, *mapped.missing("order_completed")])
     header = ["", *(f"{int(days)} days" for days in complete["window_days"])]
     rows = [
         [
@@ -311,7 +360,7 @@ def _unsettled(week: pd.Series) -> str | None:
 def _trends(overview: pd.DataFrame, currency: str) -> str:
     words = "There are fewer than seven days of data: too few for a trend."
     drawn = [
-        charts.or_words(overview, charts.trend, 7, words, **options)
+        _drawn(overview, charts.trend, 7, words, **options)
         for options in (
             {"measure": "revenue", "name": "Revenue", "unit": currency},
             {"measure": "sessions", "name": "Sessions"},
@@ -323,7 +372,7 @@ def _trends(overview: pd.DataFrame, currency: str) -> str:
             },
         )
     ]
-    if not isinstance(drawn[0], Figure):
+    if isinstance(drawn[0], str):
         return _section("Trends", _words(words))
     numbers = _table(
         pd.DataFrame(
@@ -342,14 +391,18 @@ def _trends(overview: pd.DataFrame, currency: str) -> str:
     return _section("Trends", "".join(_shown(item) for item in drawn) + _details(numbers))
 
 
-def _funnel(funnel: pd.DataFrame, window_days: int) -> str:
-    drawn = charts.or_words(
-        funnel, charts.funnel, 1, "Nobody has viewed a product yet.", counting="persons"
-    )
+_FUNNEL = ("product_added", "checkout_started", "order_completed")
+
+
+def _funnel(funnel: pd.DataFrame, window_days: int, mapped: EventMapping) -> str:
+    nobody = mapped.unless_mapped("Nobody has viewed a product yet.", "product_viewed")
+    drawn = _drawn(funnel, charts.funnel, 1, nobody, counting="persons")
     note = (
         f"Persons who took each step strictly after the one before it, all within {window_days} "
         "days of the view. Who is counted at a step is counted at every step before it."
     )
+    if isinstance(drawn, Figure):
+        note = " ".join([note, *mapped.missing(*_FUNNEL)])
     numbers = _table(
         pd.DataFrame(
             {
@@ -365,7 +418,7 @@ def _funnel(funnel: pd.DataFrame, window_days: int) -> str:
 
 
 def _retention(retention: pd.DataFrame, settling_days: int) -> str:
-    drawn = charts.or_words(
+    drawn = _drawn(
         retention[retention["week_number"] > 0],
         charts.retention,
         1,
@@ -377,7 +430,7 @@ def _retention(retention: pd.DataFrame, settling_days: int) -> str:
         f"began in the first {settling_days} days of the data are hatched: in them are people who "
         "only seem new."
     )
-    numbers = _table(_retention_by_people(retention)) if isinstance(drawn, Figure) else ""
+    numbers = _table(_retention_by_people(retention)) if isinstance(drawn, _Drawn) else ""
     return _section("Retention", _note(note) + _shown(drawn, numbers))
 
 
@@ -398,12 +451,17 @@ def _retention_by_people(retention: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({f"weeks since ({which})": [str(week) for week in table.index], **shares})
 
 
-def _attribution(channels: pd.DataFrame, currency: str, lookback_days: int) -> str:
-    drawn = charts.or_words(
+def _attribution(
+    channels: pd.DataFrame, currency: str, lookback_days: int, mapped: EventMapping
+) -> str:
+    drawn = _drawn(
         channels,
         charts.attribution,
         1,
-        "There is no order with revenue yet, so there is nothing to attribute.",
+        mapped.unless_mapped(
+            "There is no order with revenue yet, so there is nothing to attribute.",
+            "order_completed",
+        ),
         counting="revenue",
         unit=currency,
     )
@@ -427,9 +485,11 @@ def _attribution(channels: pd.DataFrame, currency: str, lookback_days: int) -> s
     return _section("Channels", _note(note) + _shown(drawn, numbers))
 
 
-def _products(products: pd.DataFrame, currency: str) -> str:
+def _products(products: pd.DataFrame, currency: str, mapped: EventMapping) -> str:
     if products.empty:
-        return _section("Products", _words("No product was viewed or bought yet."))
+        words = "No product was viewed or bought yet."
+        concepts = "product_viewed", "product_added", "order_completed"
+        return _section("Products", _words(mapped.unless_mapped(words, *concepts)))
     numbers = _table(
         pd.DataFrame(
             {
@@ -449,10 +509,11 @@ def _products(products: pd.DataFrame, currency: str) -> str:
     return _section("Products", _note(note) + numbers)
 
 
-def _searches(searches: pd.DataFrame) -> str:
+def _searches(searches: pd.DataFrame, mapped: EventMapping) -> str:
     title = "Searches that found nothing"
     if searches.empty:
-        return _section(title, _words("No search came back empty."))
+        words = mapped.unless_mapped("No search came back empty.", "products_searched")
+        return _section(title, _words(words))
     numbers = _table(
         pd.DataFrame(
             {
@@ -466,13 +527,14 @@ def _searches(searches: pd.DataFrame) -> str:
     return _section(title, numbers)
 
 
-def _money(reconciliation: pd.DataFrame, currency: str) -> str:
+def _money(reconciliation: pd.DataFrame, currency: str, mapped: EventMapping) -> str:
     note = (
         "Why item sales, revenue, net revenue and order totals differ, over all orders that stand. "
         "The items difference is what the lines of orders do not explain."
     )
     if reconciliation.empty:
-        return _section("How the money adds up", _words("No order was placed yet."))
+        words = mapped.unless_mapped("No order was placed yet.", "order_completed")
+        return _section("How the money adds up", _words(words))
     amounts = [
         f"{'= ' if row['is_result'] else ''}{row['amount']:,}"
         for _, row in reconciliation.iterrows()
@@ -482,6 +544,42 @@ def _money(reconciliation: pd.DataFrame, currency: str) -> str:
         numbers=(f"amount ({currency})",),
     )
     return _section("How the money adds up", _note(note) + numbers)
+
+
+def _quality(frames: Mapping[str, pd.DataFrame]) -> str:
+    """What became of the landed records, and what the figures above are without."""
+    title = "Data quality"
+    note = "Each landed record is kept, a repeated delivery, or set aside with its reason."
+    ledger, money = frames["ledger"], frames["unvalued"]
+    if ledger.empty or not int(ledger["records"].iloc[0] or 0):
+        return _section(title, _words("Nothing is known of the landing."))
+    total, unvalued = ledger.iloc[0], money.iloc[0]
+    records = int(total["records"])
+    rows = [
+        ("Records landed", _count(records), ""),
+        ("Events kept", _count(total["events"]), style.percent(total["events"] / records)),
+        ("Delivered again", _count(total["duplicates"]), _share_of(total["duplicates"], records)),
+        ("Set aside", _count(total["quarantined"]), _share_of(total["quarantined"], records)),
+        ("Files that could not be read", _count(total["unreadable_files"]), ""),
+        ("Event times not believed", _count(total["unbelieved_timestamps"]), ""),
+        ("Values that did not fit their column", _count(total["discards"]), ""),
+        ("Orders of unknown worth", _count(unvalued["orders"]), ""),
+        ("Refunds of unknown worth", _count(unvalued["refunds"]), ""),
+        ("Newest event received", f"{total['newest']:%Y-%m-%d %H:%M} UTC", ""),
+    ]
+    numbers = _table(pd.DataFrame(rows, columns=["what", "how many", "of the records"]))
+    reasons = frames["reasons"]
+    if len(reasons):
+        numbers += _table(reasons.rename(columns={"reason": "set aside because"}))
+    return _section(title, _note(note) + numbers)
+
+
+def _count(value: Any) -> str:
+    return f"{0 if pd.isna(value) else int(value):,}"
+
+
+def _share_of(value: Any, whole: int) -> str:
+    return style.percent((0 if pd.isna(value) else int(value)) / whole)
 
 
 def _definitions(settling_days: int) -> str:
@@ -519,15 +617,45 @@ def _details(content: str) -> str:
     return f"<details><summary>The numbers</summary>{content}</details>\n"
 
 
-def _shown(drawn: Any, numbers: str = "") -> str:
-    if not isinstance(drawn, Figure):
-        return _words(drawn.data)
-    image = base64.b64encode(style.svg(drawn)).decode("ascii")
-    seen = " ".join(drawn.get_suptitle().split())
+@dataclass(frozen=True)
+class _Drawn:
+    """A chart in two widths: for a page, and for a telephone."""
+
+    wide: Figure
+    narrow: Figure
+
+
+def _drawn(
+    frame: pd.DataFrame, chart: Callable[..., Figure], rows: int, words: str, **options: Any
+) -> _Drawn | str:
+    """A chart, or the words where there is too little data for it."""
+    wide = charts.or_words(frame, chart, rows, words, **options)
+    with style.narrow():
+        narrow = charts.or_words(frame, chart, rows, words, **options)
+    if isinstance(wide, Figure) and isinstance(narrow, Figure):
+        return _Drawn(wide, narrow)
+    return words
+
+
+def _shown(drawn: _Drawn | str, numbers: str = "") -> str:
+    if isinstance(drawn, str):
+        return _words(drawn)
+    seen = " ".join(drawn.wide.get_suptitle().split())
     figure = (
-        f'<figure><img alt="{_escape(seen)}" src="data:image/svg+xml;base64,{image}"></figure>\n'
+        f'<figure><picture><source media="(max-width: 36rem)" srcset="{_embedded(drawn.narrow)}">'
+        f'<img alt="{_escape(seen)}" data-width="{_pixels(drawn.wide)}" '
+        f'data-narrow="{_pixels(drawn.narrow)}" src="{_embedded(drawn.wide)}"></picture></figure>\n'
     )
     return figure + (_details(numbers) if numbers else "")
+
+
+def _embedded(figure: Figure) -> str:
+    return f"data:image/svg+xml;base64,{base64.b64encode(style.svg(figure)).decode('ascii')}"
+
+
+def _pixels(figure: Figure) -> int:
+    """Width at which letters have the size they were drawn in."""
+    return round(figure.get_figwidth() * 96)
 
 
 def _table(frame: pd.DataFrame, *, numbers: Sequence[str] = ()) -> str:

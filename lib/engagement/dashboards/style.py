@@ -12,6 +12,7 @@ import textwrap
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import matplotlib as mpl
@@ -79,8 +80,29 @@ def applied() -> Iterator[None]:
         yield
 
 
+_NARROW = 4.2
+_narrow: ContextVar[bool] = ContextVar("narrow", default=False)
+
+
+@contextmanager
+def narrow() -> Iterator[None]:
+    """Make figures as wide as a telephone, with letters of the same size, within this block."""
+    token = _narrow.set(True)
+    try:
+        yield
+    finally:
+        _narrow.reset(token)
+
+
+def is_narrow() -> bool:
+    """Whether figures are made for a telephone: see :func:`narrow`."""
+    return _narrow.get()
+
+
 def empty(width: float = 8.0, height: float = 3.6) -> Chart:
     """Make an empty figure, its size in inches; call it inside :func:`applied`."""
+    if _narrow.get():
+        width, height = min(width, _NARROW), height + 0.4  # titles take more lines
     figure = Chart(figsize=(width, height))
     FigureCanvasAgg(figure)
     return figure

@@ -33,6 +33,7 @@ from engagement.flatten import erased, expired, flatten, increments
 from engagement.landing.files import partition_of
 from engagement.landing.lines import UnreadableFileError
 from engagement.landing.tables import PROFILE
+from engagement.mistakes import counted
 from engagement.models.runner import ModelError, build, models
 from engagement.moments import resolve_as_of
 from engagement.settings import Settings
@@ -319,7 +320,8 @@ class _Erasure:
         self.receipt.why = dict(sorted(why.items()))
         if others:
             self._leave(
-                f"{others} records in the landing are the person's, but of sources that "
+                f"{counted(others, 'record')} in the landing {'is' if others == 1 else 'are'} the "
+                "person's, but of sources that "
                 "landing.write_keys leaves out: they belong to others, and stay"
             )
         self._days = {day for name in self._affected if (day := partition_of(name))}
@@ -352,7 +354,7 @@ class _Erasure:
 
     def _note_runs(self, found: runs.Scrubbed) -> None:
         for name, rows in found.rows.items():
-            self.receipt.runs[name] = f"{rows} rows"
+            self.receipt.runs[name] = counted(rows, "row")
         for name in found.removed:
             self.receipt.runs[name] = "removed, since it shows the person"
 
@@ -382,7 +384,7 @@ class _Erasure:
         with self._warehouse.session(write=True) as session:
             after = tables.held(session, self._values)
         for name, rows in after.items():
-            self._leave(f"{name}: {rows} rows hold one of the ids still")
+            self._leave(f"{name}: {counted(rows, 'row holds', 'rows hold')} one of the ids still")
         self.receipt.tables = _without_names_of_events(self._before, after, self._warehouse)
         forgotten = self._warehouse.forget(self._is_affected)
         self.receipt.forgotten = dict(forgotten.removed)

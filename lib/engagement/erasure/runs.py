@@ -15,7 +15,7 @@ from typing import Any
 
 from engagement import private
 from engagement.erasure.people import id_text, is_id_key, is_unmistakable, whole_words
-from engagement.flatten.names import snake_case
+from engagement.flatten.names import column_name, snake_case
 
 RECEIPTS = "erasures"
 """Folder, below the runs, of what erasures have left to prove themselves."""
@@ -115,9 +115,9 @@ def shown(folder: Path, texts: Iterable[str]) -> set[str]:
 
 def _forms(text: str) -> set[str]:
     """How a text may stand in a file: as it is, in JSON, in HTML, as the name of a table."""
-    named = snake_case(text)
+    named = {snake_case(text), column_name(text)}
     return {
-        *({named} if len(named) >= _SHORTEST else ()),
+        *(name for name in named if len(name) >= _SHORTEST),
         text,
         json.dumps(text)[1:-1],
         json.dumps(text, ensure_ascii=False)[1:-1],

@@ -23,7 +23,7 @@ import pyarrow as pa
 
 from engagement.flatten.declared import planned_types
 from engagement.flatten.schema import PARTITION
-from engagement.landing.files import LandedFile
+from engagement.landing.files import LandedFile, unzipped_bytes
 from engagement.settings import Settings
 from engagement.warehouse.base import Landing, Session
 from engagement.warehouse.dialect import Table
@@ -130,11 +130,11 @@ def plan(session: Session | None, landing: Landing, settings: Settings) -> Plan:
             read[day] = "new"
         elif day not in landed:
             if settings.landing.gone == "remove":
-                read[day] = "its files are gone"
+                read[day] = "the files are gone"
         elif landed[day] != held[day]:
             read[day] = "files are new, changed or gone"
         elif read_by[day] != {rules}:
-            read[day] = "was read under other rules"
+            read[day] = "read under other rules"
     for day in sorted(landed):
         if _is_asked_for(day, settings.landing.reprocess):
             read.setdefault(day, "asked for by landing.reprocess")
@@ -269,7 +269,7 @@ def batches(
     groups: list[list[str]] = []
     size = 0
     for day in sorted(days):
-        own = sum(_unzipped(file) for file in files.get(day, ()))
+        own = sum(unzipped_bytes(file) for file in files.get(day, ()))
         full = not groups or len(groups[-1]) >= most_days
         if full or (most_bytes is not None and size + own > most_bytes and groups[-1]):
             groups.append([])
@@ -277,14 +277,6 @@ def batches(
         groups[-1].append(day)
         size += own
     return groups
-
-
-_ZIPPED = 10
-"""How many times smaller such events are when they are zipped."""
-
-
-def _unzipped(file: LandedFile) -> int:
-    return file.size * _ZIPPED if file.name.endswith(".gz") else file.size
 
 
 def around(days: Sequence[str], window: int) -> tuple[str, str]:

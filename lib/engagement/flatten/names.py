@@ -97,7 +97,7 @@ def event_name(event: str) -> str:
     >>> [event_name(n) for n in ("Order Completed", "tracks", "select", "1st Visit")]
     ['order_completed', 'tracks', 'select', '_1st_visit']
     """
-    return snake_case(event)[:MAX_LENGTH]
+    return snake_case(name_for(event))[:MAX_LENGTH]
 
 
 def table_name(event: str) -> str:

@@ -30,6 +30,7 @@ from engagement.flatten.tables import EventTable
 from engagement.flatten.users import IDENTIFIES, USERS, Users
 from engagement.landing.files import LandingError, nothing_landed
 from engagement.landing.lines import cut_records
+from engagement.mistakes import counted
 from engagement.privacy import shown
 from engagement.settings import Settings
 from engagement.warehouse.base import (
@@ -176,7 +177,7 @@ class FlattenReport:
         if not self.days_read:
             return "No landed file had to be read."
         said = (
-            f"The files of {len(self.days_read)} dates were read, each once: "
+            f"The files of {counted(len(self.days_read), 'date')} were read, each once: "
             f"{self.bytes_read / 1e6:,.1f} MB as they lie there."
         )
         if self.bytes_scanned is not None:
@@ -770,9 +771,10 @@ def _reconcile(session: Session) -> None:
     if not wrong.empty:
         day = wrong.iloc[0]
         raise LandingError(
-            f"the records of {len(wrong)} days do not add up, first {day.iloc[0]}: {day.iloc[1]} "
-            f"records, but {day.iloc[2]} events, {day.iloc[3]} duplicates and {day.iloc[4]} in "
-            "quarantine. Nothing was published; this is a mistake in the project: please report it."
+            f"the records of {counted(len(wrong), 'day')} do not add up, first {day.iloc[0]}: "
+            f"{day.iloc[1]} records, but {day.iloc[2]} events, {day.iloc[3]} duplicates and "
+            f"{day.iloc[4]} in quarantine. Nothing was published; this is a mistake in the "
+            "project: please report it."
         )
 
 

@@ -10,6 +10,7 @@ from engagement.flatten import increments
 from engagement.flatten.erased import REASON
 from engagement.flatten.pipeline import REASONS
 from engagement.landing.failures import failures
+from engagement.mistakes import counted
 from engagement.settings import Settings
 from engagement.warehouse import Table, Warehouse
 
@@ -53,18 +54,20 @@ def status(warehouse: Warehouse, settings: Settings) -> Status:
     gone = sorted(taken.keys() - landed.keys())
     changed = sorted(name for name in landed.keys() & taken.keys() if landed[name] != taken[name])
     lines = [
-        f"{len(names)} files {what}: {', '.join(names[:3])}{' …' if len(names) > 3 else ''}"
+        f"{counted(len(names), 'file')} {what}: {', '.join(names[:3])}"
+        + (" …" if len(names) > 3 else "")
         for what, names in (("new", new), ("changed", changed), ("gone", gone))
         if names
     ]
     late = int(reasons.loc[reasons["reason"] == REASON, "records"].sum()) if len(reasons) else 0
     if late:
         lines.append(
-            f"{late} records of people who were erased have landed: 'engagement erase --again' "
-            "takes them out"
+            f"{counted(late, 'record')} of people who were erased {'has' if late == 1 else 'have'} "
+            "landed: 'engagement erase --again' takes them out"
         )
     return Status(ledger, (*lines, *plan.sentences()), reasons, failed)
 
 
 def _nothing(files: int) -> tuple[str, ...]:
-    return (f"Nothing was taken in yet; {files} files have landed.",)
+    have = "has" if files == 1 else "have"
+    return (f"Nothing was taken in yet; {counted(files, 'file')} {have} landed.",)

@@ -127,7 +127,7 @@ def list_folder(folder: Path) -> Iterator[tuple[str, int, str]]:
             "'engagement generate'."
         )
     if not folder.is_dir():
-        raise LandingError(f"landing.location: {folder} is a file; a folder is wanted.")
+        raise LandingError(f"landing.location: {folder} is a file; name the folder that it is in.")
     yield from sorted(_walk(folder, "", ()))
 
 
@@ -188,3 +188,12 @@ def sort_out(
         elif (not first or day >= first.isoformat()) and (not last or day <= last.isoformat()):
             files.append(LandedFile(day, name, size, tag))
     return tuple(sorted(files)), tuple(sorted(strays))
+
+
+_ZIPPED = 10
+"""How many times smaller such events are when they are zipped."""
+
+
+def unzipped_bytes(file: LandedFile) -> int:
+    """About how many bytes of events a file holds, told from its name and size."""
+    return file.size * _ZIPPED if file.name.endswith(".gz") else file.size

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from engagement.landing import compiling
 from engagement.landing.intrinsics import eight_bytes, prefetch
 
 ODD, CLEAN, BLANK = 0, 1, 2
@@ -64,6 +65,9 @@ for _digit in "0123456789abcdefABCDEF":
 _NO_COUNTS: Any = {"_nrt": False}
 """Compiled without numba's runtime, which counts who uses an array, with every call: that took as
 much as the scan itself. So no function here may make an array; numba says so where one does."""
+
+
+compiling.tell()
 
 
 def _compiled(function):

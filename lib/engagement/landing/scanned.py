@@ -85,7 +85,7 @@ LEAF = "__leaf_"
 
 AS_IT_STANDS = ""
 PLACE = "place"
-READ_AS = ("integer", "double", "boolean", "text", "timestamp", PLACE)
+READ_AS = ("integer", "double", "boolean", "text", "timestamp")
 """How values of a group can be had: see :meth:`Leaf.is_had_as`."""
 
 
@@ -141,7 +141,7 @@ class Leaf:
 
 
 Cells = tuple[Leaf | None, str]
-"""A column: a path's values as one of :data:`READ_AS`, or :data:`AS_IT_STANDS`.
+"""A column: a path's values as one of :data:`READ_AS`, :data:`AS_IT_STANDS`, or :data:`PLACE`.
 
 Without a path it has no value.
 """

@@ -8,19 +8,23 @@ objects on one line only the first is seen. What is counted on comes from 02, wh
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
+import pyarrow as pa
 
-from engagement.landing.files import nothing_landed, why_stray
+from engagement.landing.files import PARTITION, nothing_landed, why_stray
 from engagement.privacy import shown
 from engagement.settings import Settings
 from engagement.warehouse import Session, Table, Warehouse, WarehouseError
+from engagement.warehouse.values import BIGINT, VARCHAR
 
 READING_TABLE = Table("landing", "rudderstack_events")
 
 PROFILE = Table("landing", "profile")
-"""What :func:`profile` has counted: rows by type and name, and how many of them fill each field."""
+"""What :func:`profile` has counted: rows by received date, type and name, and how many of them fill
+each field."""
 
 READ_LOSSILY = frozenset({READING_TABLE, PROFILE})
 """Tables that engines may fill differently: each has its own way with malformed lines."""
@@ -106,37 +110,52 @@ def create_tables(warehouse: Warehouse, settings: Settings) -> Table:
 class Profile:
     """A first look at the events, or the words why there is none.
 
-    ``types`` counts rows by type and name, ``fields`` says which share of the rows has each field.
+    ``types`` counts rows by type and name, ``fields`` says which share of the rows has each field;
+    ``days`` are the received dates that were counted.
     """
 
     types: pd.DataFrame
     fields: pd.DataFrame
     words: str = ""
+    days: tuple[str, ...] = ()
+
+
+FIRST_LOOK_BYTES = 1_000_000_000
+"""The newest dates of a landing are counted as far as their files have so many bytes together."""
 
 
 def profile(warehouse: Warehouse) -> Profile:
     """Count events by type and name, and how full each field is, through the external table.
 
-    The files are read once: what was counted is kept in ``landing.profile``, and counted again
-    when the landing has changed. So is that it could not be counted: a broken file stays broken,
-    and would have all others read in vain by every run.
+    What was counted is kept by received date in ``landing.profile``: only dates whose files changed
+    are read again. Older dates that the first look left out are not counted later either: see
+    :data:`FIRST_LOOK_BYTES`. That dates cannot be read through is kept, too: a broken file stays
+    broken, and would have all others read in vain by every run.
     """
-    landed = sorted((f.name, f.size, f.tag) for f in warehouse.landing_files().files)
-    version = hashlib.sha256(repr((landed, COLUMNS)).encode()).hexdigest()
+    versions, sizes = _landed(warehouse)
     sums = ", ".join(f"sum({column}_filled) as {column}" for column in COLUMNS)
-    words = "The external table cannot be read through. 02 sets such files apart."
+    words = ""
     try:
         with warehouse.session(write=True) as session:
-            there = session.published(PROFILE)
-            is_known = there is not None and there.version in (version, version + _UNREADABLE)
-            is_read = there is not None and there.version == version
-            if not is_known:
-                words = _count(session, version)
-                is_read = not words
-        if not is_read:
+            known = _counted(session)
+            wanted = _newest(sizes) | (known.keys() & versions.keys())
+            changed = sorted(
+                day
+                for day in wanted
+                if known.get(day) not in (versions[day], versions[day] + _UNREADABLE)
+            )
+            gone = sorted(known.keys() - versions.keys())
+            if changed or gone:
+                words = _count(session, {day: versions[day] for day in changed}, gone)
+            known = _counted(session)
+        days = tuple(sorted(d for d in known if not known[d].endswith(_UNREADABLE)))
+        if len(days) < len(known) and not words:
+            words = _unread(len(known) - len(days), len(known), "")
+        if not days:
             return Profile(pd.DataFrame(), pd.DataFrame(), words)
         types = warehouse.query(
-            f"select type, event, rows_seen from {PROFILE} order by 3 desc, 1, 2"
+            f"select type, event, cast(sum(rows_seen) as bigint) as rows_seen from {PROFILE} "
+            "where rows_seen > 0 group by 1, 2 order by 3 desc, 1, 2"
         )
         counts = warehouse.query(f"select sum(rows_seen) as rows_seen, {sums} from {PROFILE}")
     except WarehouseError as error:
@@ -152,31 +171,98 @@ def profile(warehouse: Warehouse) -> Profile:
         ],
         columns=["field", "filled", "share"],
     ).sort_values(["filled", "field"], ascending=[False, True], ignore_index=True)
-    return Profile(shown(types), fields)
+    return Profile(shown(types), fields, words, days)
 
 
 _UNREADABLE = "-unreadable"
-"""Ends the version of a profile that could not be made."""
+"""Ends the version of dates that could not be counted."""
+
+_PROFILE_COLUMNS = {
+    "version": VARCHAR,
+    "type": VARCHAR,
+    "event": VARCHAR,
+    "rows_seen": BIGINT,
+    **{f"{column}_filled": BIGINT for column in COLUMNS},
+    PARTITION: VARCHAR,
+}
 
 
-def _count(session: Session, version: str) -> str:
-    """Publish the counts, or that they cannot be had; says why not."""
+def _landed(warehouse: Warehouse) -> tuple[dict[str, str], dict[str, int]]:
+    """By received date, what tells one state of its files from another, and their bytes."""
+    files: dict[str, list[tuple[str, int, str]]] = {}
+    for file in sorted(warehouse.landing_files().files):
+        files.setdefault(file.received_at_utc_date, []).append((file.name, file.size, file.tag))
+    versions = {
+        day: hashlib.sha256(repr((some, COLUMNS)).encode()).hexdigest()[:32]
+        for day, some in files.items()
+    }
+    return versions, {day: sum(size for _, size, _ in some) for day, some in files.items()}
+
+
+def _newest(sizes: Mapping[str, int]) -> set[str]:
+    """The newest dates whose files are not too large together; one at least."""
+    chosen: set[str] = set()
+    left = FIRST_LOOK_BYTES
+    for day in sorted(sizes, reverse=True):
+        left -= sizes[day]
+        if chosen and left < 0:
+            break
+        chosen.add(day)
+    return chosen
+
+
+def _counted(session: Session) -> dict[str, str]:
+    """The dates that were counted, and the state of their files that was."""
+    if session.columns(PROFILE) != _PROFILE_COLUMNS:
+        return {}
+    rows = session.fetch(PROFILE, [PARTITION, "version"], label="dates counted")
+    return dict(rows.itertuples(index=False))
+
+
+def _count(session: Session, versions: Mapping[str, str], gone: Sequence[str]) -> str:
+    """Publish the counts of some dates, or that they cannot be had; says why not."""
     filled = {f"{column}_filled": f"count(nullif({column}, ''))" for column in COLUMNS}
+    names = ["type", "event", "rows_seen", *filled]
+    dates = [*versions, *gone]
+    # The table may be one of an earlier version of this project, with other columns.
+    partitions = dates if session.columns(PROFILE) == _PROFILE_COLUMNS else None
+    state = session.rows(
+        "profile_versions",
+        pa.table({PARTITION: list(versions), "version": list(versions.values())}).cast(
+            pa.schema([(PARTITION, pa.string()), ("version", pa.string())])
+        ),
+        {PARTITION: VARCHAR, "version": VARCHAR},
+    )
+    nothing = ", ".join(f"cast(null as varchar) as {name}" for name in names[:2])
+    nothing += "".join(f", cast(0 as bigint) as {name}" for name in names[2:])
+    # A date without a row that can be read has been counted all the same.
+    marks = "select version{end} as version, {nothing}, {day} from {state}"
     counted = ", ".join(f"{count} as {name}" for name, count in filled.items())
+    seen = (
+        f"select v.version, c.type, c.event, c.rows_seen, {', '.join(f'c.{n}' for n in filled)}, "
+        f"c.{PARTITION} from (select lower(type) as type, event, count(*) as rows_seen, {counted}, "
+        f"{PARTITION} from {READING_TABLE} where {PARTITION} in (:days) group by 1, 2, {PARTITION}"
+        f") as c inner join {state} as v on c.{PARTITION} = v.{PARTITION}"
+    )
+    said = ""
     try:
-        session.publish(
-            PROFILE,
-            f"select lower(type) as type, event, count(*) as rows_seen, {counted} "
-            f"from {READING_TABLE} group by 1, 2",
-            version=version,
-        )
+        select = marks.format(end="", nothing=nothing, day=PARTITION, state=state)
+        values = {"days": tuple(versions)}
+        if versions:
+            select = f"{seen} union all {select}"
+        session.publish(PROFILE, select, values, partitions=partitions, columns=_PROFILE_COLUMNS)
     except WarehouseError as error:
-        nothing = ", ".join(f"cast(0 as bigint) as {name}" for name in ("rows_seen", *filled))
+        said = _unread(len(versions), len(versions), f": {error}")
+        end = f" || '{_UNREADABLE}'"
         session.publish(
             PROFILE,
-            f"select cast(null as varchar) as type, cast(null as varchar) as event, {nothing} "
-            "where false",
-            version=version + _UNREADABLE,
+            marks.format(end=end, nothing=nothing, day=PARTITION, state=state),
+            partitions=partitions,
+            columns=_PROFILE_COLUMNS,
         )
-        return f"The external table cannot be read through: {error}. 02 sets such files apart."
-    return ""
+    return said
+
+
+def _unread(unread: int, known: int, why: str) -> str:
+    few = "" if unread == known else f" for {unread} of {known} dates"
+    return f"The external table cannot be read through{few}{why}. 02 sets such files apart."

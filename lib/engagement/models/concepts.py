@@ -17,6 +17,7 @@ import pandas as pd
 from engagement.flatten import fields
 from engagement.flatten.names import column_name, snake_case, table_name
 from engagement.models.inputs import contracts
+from engagement.privacy import masked
 from engagement.settings import Concept, Events, Settings
 from engagement.warehouse import Session, Table, Warehouse
 
@@ -84,10 +85,40 @@ class EventMapping:
             ]
         return said
 
+    def unless_mapped(self, words: str, *concepts: str) -> str:
+        """Words for what there is none of; or, where a concept has no event and there are names
+        that nobody has mapped, that it is the mapping that may be missing.
+
+        "Nobody has viewed a product yet" is false where product views came under another name.
+
+        Parameters
+        ----------
+        concepts
+            What the words are about, such as ``product_viewed``.
+        """
+        return " ".join(self.missing(*concepts)) or words
+
+    def missing(self, *concepts: str) -> list[str]:
+        """A sentence for each of some concepts that no event is mapped to, as far as one may be."""
+        said = []
+        for one in self.concepts:
+            if one.concept in concepts and not one.events and self.unmapped:
+                near = " or ".join(
+                    f"'{masked(name)}' ({_events(count)})" for name, count in one.near.items()
+                )
+                said.append(
+                    f"No event is mapped to {one.concept}: none is named {_listed(one.names)}"
+                    + (f"; did you mean {near}?" if near else ".")
+                )
+        return said
+
     def frame(self) -> pd.DataFrame:
         """One row per concept: ``concept``, ``mapped names``, ``events``, ``may also mean it``."""
         return pd.DataFrame(
-            [(f.concept, ", ".join(f.names), f.events, ", ".join(f.near)) for f in self.concepts],
+            [
+                (f.concept, ", ".join(f.names), f.events, masked(", ".join(f.near)))
+                for f in self.concepts
+            ],
             columns=["concept", "mapped names", "events", "may also mean it"],
         )
 

@@ -86,6 +86,11 @@ def used(queries: Iterable[exp.Query], expanded: Iterable[exp.Query]) -> set[str
     return keys
 
 
+def keys(parameters: Iterable[str]) -> set[str]:
+    """Keys of the settings that models' parameters come from."""
+    return {_KEYS[name] for name in parameters}
+
+
 def version(digest: str, built_with: Mapping[str, str]) -> str:
     """A table's version as it is published."""
     return f"{digest} {json.dumps(built_with, sort_keys=True, ensure_ascii=True)}"

@@ -29,12 +29,14 @@ from typing import Any, Literal
 
 import pandas as pd
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from sqlglot import exp
 
+from engagement.mistakes import counted, explained, nearest, unknown_key
 from engagement.models import inputs, provenance
 from engagement.models.inputs import SEEDS, SOURCES, InputError, expand, parameters
 from engagement.moments import AsOf
+from engagement.privacy import masked
 from engagement.settings import Settings, SettingsError, read_yaml
 from engagement.warehouse.base import (
     LeaseHeldError,
@@ -91,18 +93,29 @@ class Loop(_Document):
 class PythonFunction(_Document):
     """A function that makes a model's rows, and what it is given.
 
-    It is called with one frame per query of ``inputs``, by name, and the models' parameters, and
-    returns a frame with the documented columns. An input is a query, or the name of a file beside
-    the YAML; its rows come in no order, and are at most ``most_rows``. The model is built anew when
-    the text of the function's module changes, that of one of ``modules``, or the version of one of
-    ``packages``.
+    It is called with one frame per query of ``inputs``, by name, and the ``parameters`` of models
+    that are named here, and returns a frame with the documented columns. An input is a query, or
+    the name of a file beside the YAML; its rows come in no order, and are at most ``most_rows``.
+    The model is built anew when the text of the function's module changes, that of one of
+    ``modules``, or the version of one of ``packages``.
     """
 
     function: str = Field(pattern=r"^[a-z_0-9.]+:[a-z_0-9]+$")
     inputs: dict[str, str] = Field(min_length=1)
     most_rows: int = Field(gt=0)
+    parameters: list[str] = []
     modules: list[str] = []
     packages: list[str] = []
+
+    @field_validator("parameters")
+    @classmethod
+    def _known(cls, names: list[str]) -> list[str]:
+        for name in names:
+            if name not in inputs.PARAMETERS:
+                raise ValueError(
+                    f"there is no parameter '{name}'{nearest(name, inputs.PARAMETERS)}"
+                )
+        return names
 
 
 Rows = Callable[[Mapping[str, pd.DataFrame], Mapping[str, Any]], pd.DataFrame]
@@ -180,8 +193,7 @@ def models(layers: Sequence[str] | None = None) -> dict[str, Model]:
     ModelError
         When a file cannot be used: which one, and why.
     """
-    root = _root()
-    names = sorted(item.name for item in root.iterdir() if item.is_dir())
+    names = sorted(item.name for item in _root().iterdir() if item.is_dir())
     found: dict[str, Model] = {}
     for layer in names:
         if layers is not None and layer not in layers:
@@ -194,17 +206,24 @@ def models(layers: Sequence[str] | None = None) -> dict[str, Model]:
 
 
 def model(name: str) -> Model:
-    """One model, without reading those of other layers.
+    """One model, without reading the others.
 
     Raises
     ------
     ModelError
         When there is none of this name.
     """
-    for layer in sorted(item.name for item in _root().iterdir() if item.is_dir()):
-        if (_root() / layer / f"{name}.yml").is_file():
-            return next(found for found in _layer(layer) if found.name == name)
-    raise ModelError(f"there is no model '{name}'")
+    known = [(layer, item.name) for layer in layers() for item in layer.iterdir()]
+    for layer, file in known:
+        if file == f"{name}.yml":
+            return _read(layer, name)
+    names = {file.removesuffix(".yml") for _, file in known if file.endswith(".yml")}
+    raise ModelError(f"there is no model '{name}'{nearest(name, names)}")
+
+
+def layers() -> list[Traversable]:
+    """The folders that models are in, by name."""
+    return sorted((item for item in _root().iterdir() if item.is_dir()), key=lambda one: one.name)
 
 
 def _root() -> Traversable:
@@ -212,10 +231,23 @@ def _root() -> Traversable:
 
 
 @cache
-def _layer(name: str) -> tuple[Model, ...]:
-    folder = _root() / name
-    files = sorted(item.name for item in folder.iterdir() if item.name.endswith(".yml"))
-    return tuple(_read(folder, file.removesuffix(".yml")) for file in files)
+def _layer(name_of_layer: str) -> tuple[Model, ...]:
+    folder = _root() / name_of_layer
+    files = sorted(item.name for item in folder.iterdir())
+    names = [file.removesuffix(".yml") for file in files if file.endswith(".yml")]
+    used = {f"{name}.sql" for name in names}
+    for document in (_document(name_of_layer, name) for name in names):
+        loop, python = document.loop, document.python
+        used |= {loop.seed, loop.step, loop.changed} if loop else set()
+        used |= set(python.inputs.values()) if python else set()
+    for file in files:
+        if file.endswith(".sql") and file not in used:
+            stem = file.removesuffix(".sql")
+            raise ModelError(
+                f"{name_of_layer}/{file}: its YAML is missing; 'engagement build {stem}' shows "
+                "what to write"
+            )
+    return tuple(_read(folder, name) for name in names)
 
 
 def _read(layer: Traversable, name: str) -> Model:
@@ -223,7 +255,10 @@ def _read(layer: Traversable, name: str) -> Model:
     document = _document(layer.name, name)
     strange = [column for column in document.key if column not in document.columns]
     if strange:
-        raise ModelError(f"{source}: the key names {strange[0]}, which is no documented column")
+        raise ModelError(
+            f"{source}: the key names {strange[0]}, which is no documented column"
+            f"{nearest(strange[0], document.columns)}"
+        )
     checks = {
         check_name: _query(check_sql, f"{source}, check '{check_name}'")
         for check_name, check_sql in {**_key_checks(name, document.key), **document.checks}.items()
@@ -264,9 +299,36 @@ def _document(layer: str, name: str) -> ModelDocument:
         try:
             return ModelDocument.model_validate(read_yaml(Path(path)))
         except ValidationError as error:
-            raise ModelError(f"{source}: {error}") from None
+            raise ModelError(_listed(source, document_problems(error))) from None
         except SettingsError as error:
             raise ModelError(f"{source}: {error.problems[0]}") from None
+
+
+def _listed(source: str, problems: Sequence[str]) -> str:
+    if len(problems) == 1:
+        return f"{source}: {problems[0]}"
+    return f"{source}:\n" + "\n".join(f"  - {problem}" for problem in problems)
+
+
+def document_problems(error: ValidationError) -> list[str]:
+    """What is wrong with a model's YAML, a sentence per mistake."""
+    return list(explained(error, _unknown_key, {"python.function": "package.module:function"}))
+
+
+_SECTIONS: dict[str, type[_Document]] = {
+    "columns": ColumnDocument,
+    "loop": Loop,
+    "python": PythonFunction,
+}
+
+
+def _unknown_key(key: str) -> str:
+    section: type[_Document] | None = None
+    if "." in key:
+        section = _SECTIONS.get(key.partition(".")[0])
+    before, dot, last = key.rpartition(".")
+    said = unknown_key(last, (section or ModelDocument).model_fields)
+    return f"{before}{dot}{said}"
 
 
 def _read_sql(layer: Traversable, name: str) -> str:
@@ -291,7 +353,7 @@ def _columns(
         known = (
             inputs.columns(table)
             if table.database in (SOURCES, SEEDS)
-            else _documented(table.name)
+            else documented(table.name)
             if table.database == MARTS
             else None
         )
@@ -300,7 +362,7 @@ def _columns(
     return found
 
 
-def _documented(name: str) -> dict[str, str] | None:
+def documented(name: str) -> dict[str, str] | None:
     """Types of a model's columns, in whichever layer it is."""
     for layer in _root().iterdir():
         if layer.is_dir() and (layer / f"{name}.yml").is_file():
@@ -366,10 +428,35 @@ def build(
     everything = models(layers)
     strange = sorted(set(only or ()) - everything.keys())
     if strange:
-        raise ModelError(f"there is no model '{strange[0]}' in the layers {', '.join(layers)}")
+        raise ModelError(
+            f"there is no model '{strange[0]}' in the layers {', '.join(layers)}"
+            f"{nearest(strange[0], everything)}"
+        )
     chosen = in_order(m for m in everything.values() if only is None or m.name in only)
     if not chosen:
         raise ModelError(f"there is no model in the layers {', '.join(layers)}")
+    results = build_all(warehouse, settings, as_of, chosen, stale=stale)
+    failed = [built for built in results if built.status == "failed"]
+    if failed:
+        raise ModelError(report(results))
+    return results
+
+
+def build_all(
+    warehouse: Warehouse,
+    settings: Settings,
+    as_of: AsOf | date,
+    chosen: list[Model],
+    *,
+    stale: Literal["refuse", "rebuild", "ignore"] | None = None,
+) -> list[Built]:
+    """Build models that are in order; those that fail are among the results.
+
+    Raises
+    ------
+    ModelError, SettingsError
+        Before anything is built, as :func:`build` does.
+    """
     inputs.check_seeds(settings)
     results: list[Built] = []
     done: dict[str, str] = {}
@@ -397,9 +484,6 @@ def build(
             built = session.each(build_one, ready)
             done.update((one.model, one.status) for one in built)
             results.extend(built)
-    failed = [built for built in results if built.status == "failed"]
-    if failed:
-        raise ModelError(_report(results, failed))
     return results
 
 
@@ -472,13 +556,16 @@ def require(
 _STOPS = ("failed", "skipped")
 
 
-def _report(results: Sequence[Built], failed: Sequence[Built]) -> str:
-    lines = [f"{len(failed)} of {len(results)} models failed and were not published:"]
+def report(results: Sequence[Built]) -> str:
+    """What failed, and what was not built because of it."""
+    failed = [built for built in results if built.status == "failed"]
+    models_failed = f"{len(failed)} of {counted(len(results), 'model')} failed"
+    lines = [f"{models_failed} and {'was' if len(failed) == 1 else 'were'} not published:"]
     for built in failed:
         lines += [f"  - marts.{built.model}: {problem}" for problem in built.problems]
     skipped = [built.model for built in results if built.status == "skipped"]
     if skipped:
-        lines.append(f"  Not built, since they read those: {', '.join(skipped)}")
+        lines.append(f"  Not built, because of what they read: {', '.join(skipped)}")
     return "\n".join(lines)
 
 
@@ -536,7 +623,8 @@ def _version(
         if there is None and session.columns(table):
             return None
         versions[str(table)] = there.version if there else ""
-    own = provenance.used(queries, expanded)
+    given = model.document.python.parameters if model.document.python else ()
+    own = provenance.used(queries, expanded) | provenance.keys(given)
     now = provenance.current(settings, values)
     built_with = {key: now[key] for key in own}
     for text in versions.values():
@@ -596,7 +684,7 @@ def _python_rows(
     if rows is None:
         raise ModelError(f"{model.table}: {module} has no function {function}")
     try:
-        made = rows(frames, values)
+        made = rows(frames, {name: values[name] for name in python.parameters})
     except Exception as error:
         # Whatever a function raises stops this model and what reads it, as an engine's error does.
         what = f"{type(error).__name__}: {error}"
@@ -720,7 +808,7 @@ def _which_find_rows(checks: Mapping[str, exp.Query]) -> exp.Query:
 
 
 def _first(frame: pd.DataFrame) -> str:
-    return ", ".join(f"{name}={value}" for name, value in frame.iloc[0].items())
+    return masked(", ".join(f"{name}={value}" for name, value in frame.iloc[0].items()))
 
 
 def _key_checks(name: str, key: Sequence[str]) -> dict[str, str]:

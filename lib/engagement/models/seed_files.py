@@ -98,6 +98,14 @@ def header(name: str) -> dict[str, str] | None:
         return _columns(next(csv.reader(text)))
 
 
+def names() -> list[str]:
+    """Names of the seeds that are files."""
+    folder = resources.files("engagement.models") / "seeds"
+    return sorted(
+        item.name.removesuffix(".csv") for item in folder.iterdir() if item.name.endswith(".csv")
+    )
+
+
 def own_text(name: str, folder: Path | None) -> str | None:
     """The text of a team's file for a seed; ``None`` where there is none.
 

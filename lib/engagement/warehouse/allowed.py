@@ -306,7 +306,7 @@ INSTEAD: dict[str, str] = {
     "ltrim": "which characters are trimmed differs: regexp_replace(x, '^[ \\t\\r\\n]+', '')",
     "md5": "sha256_hex(x)",
     "median": "Trino has no exact median: take the middle rows by row_number() and count(*)",
-    "percentile_cont": "Trino has none, and sqlglot would write an approximate one: take the "
+    "percentile_cont": "Athena has none but an approximate one: take the "
     "middle rows by row_number() and count(*)",
     "power": "the last digit depends on the engine's mathematics library: x * x",
     "rand": "a rerun would differ: order by a hash of the key",

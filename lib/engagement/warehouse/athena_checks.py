@@ -109,8 +109,8 @@ class _Trial:
         }
         if wanted not in offered:
             raise WarehouseError(
-                f"Athena is not offered in {wanted}, as far as this version of botocore knows: "
-                "see warehouse.athena.region"
+                f"Athena is not offered in {wanted}, as far as this environment's AWS library "
+                "knows: see warehouse.athena.region"
             )
         output = Address.parse(self._warehouse.output)
         for bucket in dict.fromkeys((self._warehouse.data.bucket, output.bucket)):

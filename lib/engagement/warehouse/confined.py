@@ -87,6 +87,8 @@ _NAMES = frozenset(
 _WORD = re.compile(r"\w+")
 """What is a name without quotes: an engine may read more than a name in anything else."""
 
+_NUMBER = re.compile(r"[0-9][0-9A-Za-z_]*(\.[0-9]*)?([eE][+-]?[0-9]+)?|\.[0-9]+([eE][+-]?[0-9]+)?")
+
 _OUTSIDE = (
     "a query reads tables of the warehouse alone: write database.name, such as marts.sessions"
 )
@@ -107,6 +109,13 @@ def _of(node: exp.Expr) -> Iterator[str]:
     elif isinstance(node, exp.Identifier):
         if not node.args.get("quoted") and not _WORD.fullmatch(node.name):
             yield f"'{node.name}' is no name: put it in double quotes if a column is called so"
+    elif isinstance(node, exp.Var):
+        # Units, say: they are written as they are, so they must not be anything but a word.
+        if not _WORD.fullmatch(node.name):
+            yield f"'{node.name}' stands where a single word is expected, such as a unit of time"
+    elif isinstance(node, exp.Literal) and not node.is_string:
+        if not _NUMBER.fullmatch(node.name):
+            yield f"'{node.name}' is no number"
     elif isinstance(node, exp.Lateral):
         if not isinstance(node.this, (exp.Unnest, exp.Subquery)):
             yield f"'{_said(node.this)}' stands where a table is expected: {_OUTSIDE}"

@@ -14,6 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from engagement.mistakes import counted
 from engagement.warehouse.base import Publication, Statement, StatementLog, Warehouse
 from engagement.warehouse.dialect import Table
 
@@ -130,7 +131,7 @@ def frame(statements: Sequence[Statement], of: str) -> pd.DataFrame:
     together = totals(statements)
     failed = f", {together['failed']} failed" if together["failed"] else ""
     last: dict[str, Any] = {
-        "statement": f"{of}: {together['count']} statements{failed}",
+        "statement": f"{of}: {counted(int(together['count']), 'statement')}{failed}",
         "rows": together["rows"],
         "seconds": together["seconds"],
     }

@@ -82,7 +82,7 @@ def parse(sql: str, *, source: str = "SQL") -> exp.Query:
     except (ParseError, TokenError) as error:
         raise DialectError(f"{source}: {_syntax_error(error)}") from None
     if len(trees) != 1:
-        raise DialectError(f"{source}: one query is wanted, {len(trees)} statements were given")
+        raise DialectError(f"{source}: expected one query, got {len(trees)} statements")
     tree = trees[0]
     if not isinstance(tree, exp.Query):
         kind = tree.key.upper() if not isinstance(tree, exp.Command) else str(tree.this).upper()
@@ -97,13 +97,29 @@ def _syntax_error(error: ParseError | TokenError) -> str:
     if isinstance(error, ParseError) and error.errors:
         first = error.errors[0]
         near = f" near '{first['highlight']}'" if first.get("highlight") else ""
-        description = re.sub(r" but got <Token.*", "", str(first.get("description", "")))
-        return (
-            f"line {first.get('line')}, column {first.get('col')}{near}: {description.rstrip('.')}"
-        )
+        what = _what_is_wrong(str(first.get("description", "")))
+        return f"line {first.get('line')}, column {first.get('col')}{near}: {what}"
     # Compiled, sqlglot chains the first error as the context only.
     cause = str(error.__cause__ or error.__context__ or "")
-    return cause if cause.startswith("Missing") else "a quote or a comment is not closed"
+    open_quote = re.fullmatch(r"Missing (\S+) from (\d+):(\d+)", cause)
+    if open_quote:
+        sign, line, column = open_quote.groups()
+        return f"line {line}, column {column}: what begins here is not closed with {sign}"
+    return "a quote or a comment is not closed"
+
+
+def _what_is_wrong(description: str) -> str:
+    """What the parser says, without the names of its classes."""
+    incomplete = re.search(r"missing for <class '[\w.]*\.(\w+)'>", description)
+    if incomplete:
+        name = {"If": "when"}.get(incomplete[1], incomplete[1].lower())
+        return f"the '{name}' is not complete"
+    expected = re.match(r"Expect(?:ing|ed) (.+?)(?: but got .*)?$", description)
+    if expected:
+        return f"expected {expected[1].rstrip('.').replace('TYPE after CAST', 'a type')}"
+    if "Unexpected token" in description:
+        return "this cannot be here; is a comma or an operator missing before it?"
+    return "this cannot be read"
 
 
 def tables(query: exp.Expr) -> set[Table]:

@@ -24,7 +24,7 @@ import pandas as pd
 import pyarrow as pa
 from sqlglot import exp
 
-from engagement import private
+from engagement import notices, private
 from engagement.landing.files import LandedFile, list_folder, sort_out
 from engagement.landing.lines import UnavailableFileError, UnreadableFileError, read_parts
 from engagement.landing.memory import Memory
@@ -104,12 +104,8 @@ class DuckDBWarehouse:
         self._databases = settings.warehouse.databases.model_dump()
         self._landing = settings.path(settings.landing.location)
         self.log = StatementLog()
-        self.batch_bytes: int | None = min(_BATCH_BYTES, int(self._memory_bytes() / 2 / _READING))
-
-    def _memory_bytes(self) -> int:
-        """Bytes that a run may use: what the parameters say, else half of what there is."""
-        given = self._settings.warehouse.duckdb.memory_limit
-        return _bytes(given) if given else max(machine.memory_bytes() // 2, _LEAST_BYTES)
+        self._memory_bytes = machine.memory_limit(settings)
+        self.batch_bytes: int | None = min(_BATCH_BYTES, int(self._memory_bytes / 2 / _READING))
 
     def describe(self) -> str:
         """Name the engine and its version."""
@@ -241,7 +237,9 @@ class _Connection:
                         "(warehouse.duckdb.wait_seconds). Close it there, or wait longer."
                     ) from None
                 if not told:
-                    logger.warning("waiting for %s, which holds %s", name, path.name)
+                    waiting = f"waiting for {name}, which holds {path.name}"
+                    logger.warning(waiting)
+                    notices.say_in_run(waiting)
                     told = True
                 time.sleep(pause)
                 pause = min(pause * 1.5, 0.5)
@@ -251,6 +249,8 @@ class _Connection:
                 raise WarehouseError(
                     f"{path} cannot be opened as a DuckDB file: {_first_line(error)}"
                 ) from None
+        if told:
+            notices.done()
         if duckdb_file.is_confined(self._connection):  # it is the other session's, then
             self._connection.close()
             raise _open_already(path)
@@ -268,7 +268,7 @@ class _Connection:
             self._connection.execute(f"set checkpoint_threshold = '{_CHECKPOINT_AFTER}'")
             for name, value in _ALLOCATION.items():
                 self._connection.execute(f"set {name} = '{value}'")
-        _limit(self._connection, self._warehouse._memory_bytes())
+        _limit(self._connection, self._warehouse._memory_bytes)
         if settings.threads:
             self._connection.execute(f"set threads = {settings.threads}")
         if self._read_only:
@@ -625,7 +625,7 @@ class _DuckDBSession:
         table = records.finish()
         self._read = records
         in_python = int(_READING * (self._warehouse.batch_bytes or 0))
-        _limit(self._connection, self._warehouse._memory_bytes() - in_python)
+        _limit(self._connection, self._warehouse._memory_bytes - in_python)
         self._connection.register(duckdb_records.RECORDS, table)
         self._view("records", duckdb_records.records_sql([*envelope, *times]))
         texts = duckdb_records.envelope_sql(records, envelope)
@@ -994,23 +994,11 @@ _READING = 3.0
 _PYTHON_BYTES = 500_000_000
 """What Python takes besides, with what a notebook holds."""
 
-_LEAST_BYTES = 1_500_000_000
-"""What a run takes however little there is: with less, some statements cannot be run."""
-
 
 def _limit(connection: duckdb.DuckDBPyConnection, most_bytes: int) -> None:
     """Let DuckDB use what Python leaves it of so many bytes."""
     limit = most_bytes - min(_PYTHON_BYTES, most_bytes // 2)
     connection.execute(f"set memory_limit = '{limit}B'")
-
-
-def _bytes(text: str) -> int:
-    """Bytes of a size as ``4GB`` or ``4GiB``, as DuckDB reads it."""
-    match = re.fullmatch(r"([0-9.]+) ?([KMGT])(i?)B", text)
-    if match is None:
-        raise WarehouseError(f"warehouse.duckdb.memory_limit: '{text}' is no size such as 4GB")
-    power = "KMGT".index(match[2]) + 1
-    return int(float(match[1]) * (1024 if match[3] else 1000) ** power)
 
 
 _ALLOCATION = {

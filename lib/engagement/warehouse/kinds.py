@@ -7,11 +7,13 @@ would convert by itself and the other refuses (a number compared with a text) is
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 
 from sqlglot import exp
+from sqlglot.errors import SqlglotError
 
 from engagement.warehouse.allowed import (
     BOOLEAN,
@@ -60,8 +62,11 @@ def of_node(node: exp.DataType) -> Kind:
 
 @cache
 def of_type(name: str) -> Kind:
-    """The kind of a type by its name in Athena, such as ``decimal(18,2)``."""
-    return of_node(exp.DataType.build(name, dialect="athena"))
+    """The kind of a type by its name in Athena, such as ``decimal(18,2)``, if it is one."""
+    try:
+        return of_node(exp.DataType.build(name, dialect="athena"))
+    except SqlglotError:
+        return UNKNOWN
 
 
 def _kind(name: str | None) -> Kind:
@@ -114,10 +119,13 @@ class Kinds:
         Kinds of what the query gives, by name in lower case.
     problems : list of str
         What one engine would convert and the other refuse, and columns that are not there.
+    has_unknown_names : bool
+        Whether there are such columns: what follows from them is of no known kind.
     """
 
     columns: Columns = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    has_unknown_names: bool = False
     _kinds: dict[int, Kind] = field(default_factory=dict)
 
     def of(self, node: exp.Expr) -> Kind:
@@ -392,10 +400,8 @@ class _Reader:
                     return UNKNOWN
             here = here.outer
         if not isinstance(node.this, exp.Star):
-            self._say(
-                f"{node.sql('athena')}: there is no such column here (a name that the same select "
-                "gives cannot be used in it)"
-            )
+            self._kinds.has_unknown_names = True
+            self._say(f"{node.sql('athena')}: {_missing(name, table, scope)}")
         return UNKNOWN
 
     def _alike(self, node: exp.Expr, kinds: Iterable[Kind]) -> Kind:
@@ -534,6 +540,27 @@ _HINTS = {
     ("minute", DATE): ": a date has none",
     ("second", DATE): ": a date has none",
 }
+
+
+def _missing(name: str, table: str, scope: _Scope | None) -> str:
+    """Why a column is not there, with the nearest of those that are."""
+    sources: dict[str, Columns | None] = {}
+    here = scope
+    while here is not None:
+        sources = {**here.sources, **sources}
+        here = here.outer
+    if table and table not in sources:
+        return f"nothing is called '{table}' here{_near(table, sources)}"
+    known = sources[table] or {} if table else {c for s in sources.values() for c in s or ()}
+    near = _near(name, known)
+    if not near and scope is not None and not table:
+        near = " (a name that the same select gives cannot be used in it)"
+    return f"there is no such column here{near}"
+
+
+def _near(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, sorted(known), n=1)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def fits(kind: Kind, wanted: frozenset[Kind]) -> bool:

@@ -1,13 +1,31 @@
-"""How much memory there is: the machine's, or less where a control group allows less."""
+"""How much memory there is, and how much of it a run may use."""
 
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
+
+from engagement.settings import Settings
 
 _CGROUP = Path("/sys/fs/cgroup")
 _LIMITS = ("memory.max", "memory/memory.limit_in_bytes")
 """Where control groups of version 2 and of version 1 say what they allow."""
+
+
+_LEAST_BYTES = 1_500_000_000
+"""What a run takes however little there is: with less, some statements cannot be run."""
+
+_SIZE = re.compile(r"([0-9.]+) ?([KMGT])(i?)B")
+
+
+def memory_limit(settings: Settings) -> int:
+    """Bytes that a run on DuckDB may use: what the parameters say, else half of what there is."""
+    size = _SIZE.fullmatch(settings.warehouse.duckdb.memory_limit or "")
+    if size is None:
+        return max(memory_bytes() // 2, _LEAST_BYTES)
+    power = "KMGT".index(size[2]) + 1
+    return int(float(size[1]) * (1024 if size[3] else 1000) ** power)
 
 
 def memory_bytes(cgroup: Path = _CGROUP) -> int:

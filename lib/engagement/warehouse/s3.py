@@ -45,7 +45,7 @@ class Address:
         """
         parts = urlsplit(text, allow_fragments=False)
         if parts.scheme != "s3" or not parts.netloc:
-            raise WarehouseError(f"'{text}': an address such as s3://bucket/folder/ is wanted")
+            raise WarehouseError(f"'{text}': write an address such as s3://bucket/folder/")
         key = text.removeprefix(f"s3://{parts.netloc}").removeprefix("/")
         if folder and key and not key.endswith("/"):
             key += "/"

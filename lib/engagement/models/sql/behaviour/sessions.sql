@@ -21,10 +21,12 @@ event_sources as (
 profiles as (
     select
         person_id,
-        is_identified,
-        nullif(regexp_replace(country, '^[ \t\r\n]+|[ \t\r\n]+\z', ''), '') as country,
-        account_created_at
+        nullif(regexp_replace(country, '^[ \t\r\n]+|[ \t\r\n]+\z', ''), '') as country
     from marts.profiles
+),
+
+arrivals as (
+    select * from marts.arrivals
 ),
 
 all_orders as (
@@ -141,29 +143,6 @@ first_touches as (
     group by t.session_id
 ),
 
-first_events as (
-    select
-        e.person_id,
-        min(e."timestamp") as first_event_at
-    from events as e
-    where not (:exclude_bots and coalesce(e.is_bot, false))
-    group by e.person_id
-),
-
--- New: not known for longer than a day before the first event. Who is not identified, or whose account
--- says nothing of its creation, is new.
-people as (
-    select
-        f.person_id,
-        not coalesce(
-            p.is_identified
-            and date_diff('millisecond', p.account_created_at, f.first_event_at) > 86400000, false
-        ) as is_new
-    from first_events as f
-    left join profiles as p
-        on f.person_id = p.person_id
-),
-
 numbered as (
     select
         v.session_id,
@@ -213,7 +192,7 @@ measured as (
     from visits as v
     left join numbered as n
         on v.session_id = n.session_id
-    left join people as w
+    left join arrivals as w
         on v.person_id = w.person_id
     left join profiles as p
         on v.person_id = p.person_id
