@@ -283,3 +283,13 @@ def test_secrets_in_every_place_are_found_in_exports_only(
     assert "the first: currency=… (e-mail)" in failed.stderr
     assert [secret for secret in SECRETS if secret in failed.output] == []
     assert _found(tmp_path / "runs", but=exports) == []
+
+
+def test_the_path_of_a_run_is_no_token() -> None:
+    for path in (
+        "runs/20261130T110832Z-2ff2/notebooks/04_dashboard_aggregates.ipynb",
+        "warehouse/engagement.duckdb",
+    ):
+        assert masked(path) == path
+    token = "aB3dE5gH7jK9mN1pQ3sT5v"
+    assert token not in masked(f"exports/{token}/file")

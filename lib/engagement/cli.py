@@ -149,13 +149,32 @@ def run(
         str | None,
         typer.Option("--from", help="Run this notebook and those after it.", metavar="NOTEBOOK"),
     ] = None,
+    follow: Annotated[
+        bool,
+        typer.Option(
+            "--follow", help="Run again whenever something has landed, with as_of: latest."
+        ),
+    ] = False,
+    wait: Annotated[
+        float, typer.Option(min=0, help="With --follow: seconds from a landing to the run.")
+    ] = 5.0,
 ) -> None:
     """Run the notebooks in order into a new folder under runs/."""
+    from engagement import batch
+
+    if follow:
+        _follow(params, set_, batch.choose(only or (), from_), wait)
+        return
+    settings, overrides = _settings(params, set_)
+    _run_once(settings, params, overrides, batch.choose(only or (), from_))
+
+
+def _run_once(
+    settings: Settings, params: str | None, overrides: dict[str, Any], names: list[str]
+) -> None:
     from engagement import batch, checks, summary
     from engagement.warehouse import open_warehouse
 
-    settings, overrides = _settings(params, set_)
-    names = batch.choose(only or (), from_)
     checks.refuse_wrong_input(settings, names)
     with console.status("starting") as status, _watched(status) as watch:
         shown: set[str] = set()
@@ -435,7 +454,10 @@ def status(params: Params = None, set_: Sets = None) -> None:
     mapped = mapping(warehouse, settings)
     for title, frame in (
         ("", found.ledger),
-        ("Concepts, and the events that stand for them", mapped.frame() if mapped else ()),
+        (
+            "Concepts, and the events that stand for them",
+            mapped.frame() if mapped else found.failures.head(0),
+        ),
         ("Set aside, by reason", found.reasons),
         (
             "What Firehose could not deliver",
@@ -570,19 +592,49 @@ def _shown(path: Path) -> Path:
 def generate(
     users: Annotated[int | None, typer.Option(min=1, help="People who visit the shop.")] = None,
     days: Annotated[int | None, typer.Option(min=1, help="Days of events.")] = None,
-    seed: Annotated[int, typer.Option(help="The same seed makes the same files.")] = 1,
+    seed: Annotated[int, typer.Option(help="The same seed makes the same events.")] = 1,
     out: Annotated[
         Path | None, typer.Option(help="The landing folder to make; new or empty.", metavar="DIR")
     ] = None,
-    start: Annotated[str, typer.Option(help="First day.", metavar="YYYY-MM-DD")] = "2026-09-01",
+    start: Annotated[
+        str | None,
+        typer.Option(
+            help="First day. Default: 2026-09-01, or with --to so that the last day is today.",
+            metavar="YYYY-MM-DD",
+        ),
+    ] = None,
     dirt: Annotated[bool, typer.Option(help="With the dirt of real landings, or without.")] = True,
     profile: Annotated[
         Literal["samples"] | None, typer.Option(help="The settings of data/samples.")
     ] = None,
+    to: Annotated[
+        str | None,
+        typer.Option(help="Post the events to this collector; no --out.", metavar="ADDRESS"),
+    ] = None,
+    rate: Annotated[float, typer.Option(min=0.1, help="With --to: events a second.")] = 50.0,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="With --to: go on day by day, in the shop's own time.")
+    ] = False,
+    write_key: Annotated[
+        str, typer.Option(help="With --to: the write key.", metavar="KEY")
+    ] = "local",
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(help="With --to: the file that says how far it came.", metavar="FILE"),
+    ] = None,
 ) -> None:
-    """Make sample events of an invented shop, as Firehose would land them."""
+    """Make events of an invented shop: as files that Firehose would land, or live, by --to."""
     from engagement.landing import generator
 
+    if to is not None:
+        if out is not None or profile is not None:
+            raise generator.GeneratorError("--to posts events: leave --out and --profile out")
+        file = checkpoint or _checkpoint_for(to)
+        _generate_live(
+            (to, write_key, rate, file, follow),
+            (users, days, seed, _day(start) if start else None, dirt),
+        )
+        return
     if profile == "samples":
         settings = generator.SAMPLES
         out = out or ROOT / "data/samples/rudderstack_firehose"
@@ -593,7 +645,7 @@ def generate(
             users=users,
             days=days,
             seed=seed,
-            start=_day(start),
+            start=_day(start or "2026-09-01"),
             dirt=generator.Dirt() if dirt else generator.Dirt.none(),
         )
     report = generator.generate(settings, out)
@@ -607,3 +659,132 @@ def _day(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise SettingsError("--start", [f"'{text}' is not a date such as 2026-09-01"]) from None
+
+
+@app.command()
+@_guarded
+def collect(params: Params = None, set_: Sets = None) -> None:
+    """Take events in over HTTP, as RudderStack's data plane does, and land them here."""
+    from engagement.collect import server
+
+    settings, _ = _settings(params, set_)
+    try:
+        chosen = server.plan(settings)
+        done = server.serve(
+            chosen,
+            started=lambda address: _collecting(address, chosen),
+            landed=lambda file: console.print(
+                _plain(f"  {_counted(file.events, 'event')} in {file.name}")
+            ),
+        )
+    except server.CollectError as error:
+        _fail(str(error), 2)
+        return
+    landed = f"{_counted(done.events, 'event')} in {_counted(done.files, 'file')} landed"
+    console.print(f"[bold green]done[/]: {landed}")
+    if done.left:
+        _fail("some events could not be delivered; they are kept, and tried at the next start", 1)
+
+
+def _counted(count: int, thing: str) -> str:
+    return f"{count:,} {thing}{'s' * (count != 1)}"
+
+
+def _collecting(address: str, chosen: Any) -> None:
+    # Those of servers are secrets; the default one everybody knows.
+    keys = chosen.write_keys
+    known = "the write key 'local'" if keys == ("local",) else _counted(len(keys), "write key")
+    console.print(_plain(f"Collecting at {address} with {known}. Ctrl-C ends it."))
+    if chosen.landing is not None:
+        seconds = f"{chosen.roll_seconds:g} seconds"
+        console.print(
+            _plain(f"Events land in {_shown(chosen.landing)}, at most {seconds} after they came.")
+        )
+    for stream in chosen.streams:
+        console.print(_plain(f"They are put to the Firehose stream {stream.name}."))
+    console.print("This is a stand-in for a laptop: production is RudderStack's own data plane.")
+
+
+def _follow(params: str | None, set_: list[str] | None, names: list[str], wait: float) -> None:
+    """Run again whenever something has landed, until Ctrl-C."""
+    from engagement.batch import NotebookFailedError
+    from engagement.collect.follow import follow
+    from engagement.landing.files import LandingError
+    from engagement.models.runner import ModelError
+    from engagement.warehouse import WarehouseError, open_warehouse
+
+    sets = [*(set_ or []), *([] if _sets_as_of(set_) else ["as_of=latest"])]
+    settings, overrides = _settings(params, sets)
+    in_s3 = settings.landing.location.startswith("s3://")
+
+    def look() -> frozenset[tuple[str, str]]:
+        try:
+            files = open_warehouse(settings).landing_files().files
+        except LandingError:
+            return frozenset()  # its folder is not there yet
+        return frozenset((file.name, file.tag) for file in files)
+
+    def run_once() -> None:
+        try:
+            _run_once(settings, params, overrides, names)
+        except (WarehouseError, ModelError, NotebookFailedError) as error:
+            errors.print(f"[bold red]error:[/] {_plain(masked(str(error)))}")
+
+    def waiting() -> None:
+        console.print(_plain(f"Waiting for events in {settings.landing.location}. Ctrl-C ends it."))
+
+    try:
+        follow(look, run_once, wait=wait, poll=15.0 if in_s3 else 1.0, waiting=waiting)
+    except KeyboardInterrupt:
+        console.print("Stopped.")
+
+
+def _sets_as_of(set_: list[str] | None) -> bool:
+    return any(parse_override(text)[0] == "as_of" for text in set_ or [])
+
+
+def _checkpoint_for(address: str) -> Path:
+    import re
+
+    name = re.sub(r"[^A-Za-z0-9.]+", "-", address.rpartition("@")[2].partition("://")[2] or address)
+    return ROOT / ".cache" / "live" / f"{name.strip('-')}.json"
+
+
+def _generate_live(
+    posting: tuple[str, str, float, Path, bool],
+    shop: tuple[int | None, int | None, int, date | None, bool],
+) -> None:
+    """Post a generated shop's events, with a line that says how far it is."""
+    from engagement.collect import shoppers
+
+    address, write_key, rate, checkpoint, follow = posting
+    users, days, seed, start, dirt = shop
+    settings = shoppers.shop(checkpoint, users, days, seed, start, dirt=dirt)
+    console.print(
+        _plain(f"{settings.users} people from {settings.start} on; goes on by {_shown(checkpoint)}")
+    )
+    where = shoppers.Posting(address, write_key, rate, checkpoint, follow)
+    with console.status("starting") as status:
+
+        def progress(done: shoppers.Progress) -> None:
+            status.update(_plain(_how_far(done)))
+
+        try:
+            done = shoppers.post(settings, where, progress=progress)
+        except shoppers.PostingError as error:
+            _fail(str(error), 1)
+            return
+    console.print(f"[bold green]done[/]: {_plain(_how_far(done))}")
+
+
+def _how_far(done: Any) -> str:
+    parts = [f"{_counted(done.posted, 'event')} posted"]
+    if done.moment is not None:
+        parts.append(f"the shop's time {done.moment:%Y-%m-%d %H:%M} UTC")
+    if done.refused:
+        parts.append(f"{done.refused:,} refused")
+    if done.retries:
+        parts.append(f"{done.retries:,} {'retry' if done.retries == 1 else 'retries'}")
+    if done.is_waiting:
+        parts.append("waiting for what comes next")
+    return ", ".join(parts)

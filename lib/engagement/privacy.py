@@ -72,7 +72,7 @@ def masked(text: str) -> str:
     text = _EMAIL.sub(EMAIL, text)
     text = _KNOWN_TOKEN.sub(TOKEN, text)
     text = _CARD.sub(lambda found: CARD if _is_card(found[0]) else found[0], text)
-    return _LONG.sub(lambda found: TOKEN if _is_random(found[0]) else found[0], text)
+    return _LONG.sub(lambda found: TOKEN if _is_token(found[0]) else found[0], text)
 
 
 def is_private(text: str) -> bool:
@@ -85,6 +85,17 @@ def _is_card(text: str) -> bool:
     digits = [int(sign) for sign in text if sign.isdigit()]
     doubled = [sum(divmod(2 * digit, 10)) for digit in digits[-2::-2]]
     return (sum(digits[::-2]) + sum(doubled)) % 10 == 0
+
+
+_WORD = re.compile(r"[a-z_]{4,}\Z")
+
+
+def _is_token(word: str) -> bool:
+    """Whether a long word looks drawn; of a path, which has plain words in it, a part of it."""
+    parts = word.split("/")
+    if any(map(_WORD.match, parts)):
+        return any(map(_is_random, parts))
+    return _is_random(word)
 
 
 def _is_random(word: str) -> bool:

@@ -32,10 +32,11 @@ ALLOWED = {
     "erasure": {
         *("settings", "warehouse", "landing", "moments", "flatten", "models", "workbook"),
     },
+    "collect": {"settings", "landing"},
     "cli": {
         "audience",
         *("settings", "warehouse", "landing", "flatten", "models", "batch", "checks", "erasure"),
-        *("leftovers", "catalogue", "summary", "typed_queries", "moments"),
+        *("leftovers", "catalogue", "summary", "typed_queries", "moments", "collect"),
     },
     "summary": {"settings", "warehouse", "models", "moments", "audience", "batch"},
     "typed_queries": {"settings", "warehouse", "models", "moments"},

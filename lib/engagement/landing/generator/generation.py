@@ -88,12 +88,12 @@ def _write(
     last = (first_day(settings) + settings.days) * DAY
     for day, date in enumerate(days):
         writer = DayWriter(folder, date.isoformat(), settings)
-        for number, (chosen, until) in enumerate(_windows(settings, visits, day)):
+        for number, (chosen, until) in enumerate(windows(settings, visits, day)):
             rng, spoiler, liner = (
                 np.random.default_rng([settings.seed, purpose, day, number])
                 for purpose in (4, 5, 6)
             )
-            for part in _rounds(visits, chosen):
+            for part in rounds(visits, chosen):
                 played = wander(people, memory, visits, part, rng, settings.items_per_order)
                 records = render(played, people, visits.initial, settings, rng, spoiler, day)
                 held.append(records.where(records.landed < last))
@@ -132,7 +132,7 @@ def _write(
     )
 
 
-def _windows(settings: GeneratorSettings, visits: Visits, day: int) -> Iterator[tuple[Array, int]]:
+def windows(settings: GeneratorSettings, visits: Visits, day: int) -> Iterator[tuple[Array, int]]:
     """Yield the visits that begin in each part of a day, and when that part ends."""
     begin = (first_day(settings) + day) * DAY
     low, high = np.searchsorted(visits.start, [begin, begin + DAY])
@@ -143,7 +143,7 @@ def _windows(settings: GeneratorSettings, visits: Visits, day: int) -> Iterator[
         yield np.arange(places[part], places[part + 1]), edges[part + 1]
 
 
-def _rounds(visits: Visits, chosen: Array) -> Iterator[Array]:
+def rounds(visits: Visits, chosen: Array) -> Iterator[Array]:
     """Yield the visits so that each lot has at most one of a person and of a device."""
     while len(chosen):
         first = np.zeros(len(chosen), dtype=bool)
