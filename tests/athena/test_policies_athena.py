@@ -169,7 +169,8 @@ def test_the_build_policy_is_enough_for_all_that_is_done_and_grants_nothing_else
     govern(build, f"{NAME}_marts")
     assert [finding for finding in limited.findings() if not finding.ok] == []
     partitioned_table(build)
-    limited.query(f"select count(*) as n from {NAME}_storage.days")
+    with limited.session() as session:
+        session.query(f"select count(*) as n from {NAME}_storage.days")
     stopped_statement(build, limited)
     assert limited.clean(keep_days=0)
 
@@ -197,9 +198,10 @@ def test_the_read_policy_is_enough_to_read_and_for_nothing_else(read: Stand) -> 
     # Nor the text of what was set aside, nor results of the build role's queries.
     reasons = reader.query("select sum(records) as n from landing.quarantine_reasons")
     assert reasons["n"].tolist() == [1]
-    with pytest.raises(WarehouseError, match="The role lacks s3:GetObject"):
+    # The engine reads tables' files, and says in its own words that it could not.
+    with pytest.raises(WarehouseError, match="quarantine.*Failed to open S3 file"):
         reader.query("select record from landing.quarantine")
-    with pytest.raises(WarehouseError, match="The role lacks s3:PutObject"):
+    with pytest.raises(WarehouseError, match="not authorized to perform: s3:PutObject"):
         warehouse(read).query("select 1 as one")
     failed = {finding.name: finding.hint for finding in reader.findings() if not finding.ok}
     assert failed == {

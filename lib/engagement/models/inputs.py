@@ -458,6 +458,9 @@ _CELLS_OF_TEXT = {
 def _rows_of_text(columns: Mapping[str, str], rows: list[list[Any]]) -> exp.Query | None:
     """Rows as one text that the engine splits: thousands of literals take seconds to handle.
 
+    The text is cast, because Trino gives a literal's parts the type of its length, and no table's
+    column may be as long as that.
+
     ``None`` where a cell would not come back as it was.
     """
     lines = []
@@ -472,7 +475,7 @@ def _rows_of_text(columns: Mapping[str, str], rows: list[list[Any]]) -> exp.Quer
     )
     query = parse(
         f"select {chosen} from (select split(t.line, '\t') as cells "
-        "from unnest(split('lines', '\n')) as t (line)) as seed"
+        "from unnest(split(cast('lines' as varchar), '\n')) as t (line)) as seed"
     )
     for node in query.find_all(exp.Literal):
         if node.this == "lines":
