@@ -199,7 +199,7 @@ def test_the_read_policy_is_enough_to_read_and_for_nothing_else(read: Stand) -> 
     reasons = reader.query("select sum(records) as n from landing.quarantine_reasons")
     assert reasons["n"].tolist() == [1]
     # The engine reads tables' files, and says in its own words that it could not.
-    with pytest.raises(WarehouseError, match="quarantine.*Failed to open S3 file"):
+    with pytest.raises(WarehouseError, match=r"quarantine.*Failed to open S3 file"):
         reader.query("select record from landing.quarantine")
     with pytest.raises(WarehouseError, match="not authorized to perform: s3:PutObject"):
         warehouse(read).query("select 1 as one")
