@@ -7,8 +7,10 @@ files through Athena and compares every table.
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -242,7 +244,52 @@ def _agents() -> Iterator[Event]:
         yield order(f"agent-{name}", f"10:1{number}", f"agent-{name}", agent=agent)
 
 
+SOURCES = Path(__file__).parents[1] / "models/cases/traffic_sources.csv"
+
+
+def sources() -> list[dict[str, str]]:
+    """Where visitors came from, a row each, with the source and channel that must come of it."""
+    with SOURCES.open(encoding="utf-8", newline="") as text:
+        return list(csv.DictReader(text))
+
+
+def _sources() -> Iterator[Event]:
+    for number, row in enumerate(sources()):
+        device, at = f"source-{number:02d}", f"13:{number % 60:02d}"
+        if row["kind"] == "referrer":
+            yield page(device, at, "/", row["input"])
+        elif row["kind"] == "utm":
+            yield page(device, at, f"/?{row['input']}")
+        else:
+            address, _, referrer = row["input"].partition(" (referrer ")
+            yield page(device, at, address.removeprefix(SHOP), referrer.rstrip(")") or None)
+
+
+AMOUNTS: dict[str, tuple[dict[str, Any], Decimal | None]] = {
+    "ten-thousand": ({"total": 10000.00}, Decimal("10000.00")),
+    "large": ({"total": "12345.67"}, Decimal("12345.67")),
+    "largest": ({"total": 9_999_999_999.99}, Decimal("9999999999.99")),
+    "too-large": ({"total": 1e10}, None),
+    "hostile": ({"total": 1.7e308, "tax": -1e300}, None),
+    "many": (
+        {"products": [{"product_id": "m", "price": 1_500_000, "quantity": 999_999}]},
+        Decimal("1499998500000.00"),
+    ),
+}
+"""What an order's event says of money, and the revenue that comes of it."""
+
+
+def _amounts() -> Iterator[Event]:
+    for number, (name, (said, _)) in enumerate(AMOUNTS.items()):
+        properties = {"order_id": f"amount-{name}", "currency": "USD", **said}
+        yield event(
+            f"amount-{name}", f"14:0{number}", event="Order Completed", properties=properties
+        )
+
+
 CASES = {
+    "sources": _sources,
+    "amounts": _amounts,
     "consent": _consent,
     "traits": _traits,
     "keys": _keys,

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from engagement.batch import notebooks
 from engagement.flatten import flatten
 from engagement.models.runner import build, models
 from engagement.settings import load_settings
 from engagement.warehouse import Warehouse, open_warehouse
-from tests.cases.landing import AGENTS, ANSWERS, write
+from tests.cases.landing import AGENTS, AMOUNTS, ANSWERS, sources, write
+from tests.notebooks.test_small_landings import run_cells
 
 
 @pytest.fixture(scope="module")
@@ -183,3 +186,45 @@ def test_phones_are_no_bots_and_bots_are(shop: Warehouse) -> None:
         "select order_id, is_bot from marts.orders where order_id like 'agent-%'",
     )
     assert dict(found) == {f"agent-{name}": bot for name, (_, bot) in AGENTS.items()}
+
+
+def test_where_visitors_come_from(shop: Warehouse) -> None:
+    found = {
+        device: (source, channel)
+        for device, source, channel in rows(
+            shop,
+            "select anonymous_id, source, channel from marts.sessions "
+            "where anonymous_id like 'source-%'",
+        )
+    }
+    for number, row in enumerate(sources()):
+        source, channel = found[f"source-{number:02d}"]
+        assert channel == row["channel"], row
+        assert row["source"] in ("", source), row
+
+
+def test_no_amount_stops_a_model_and_each_is_right_to_the_cent(shop: Warehouse) -> None:
+    found = rows(shop, "select order_id, revenue from marts.orders where order_id like 'amount-%'")
+    assert dict(found) == {f"amount-{name}": revenue for name, (_, revenue) in AMOUNTS.items()}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("currency", ["USD", "JPY"])
+def test_every_notebook_gets_through(currency: str, tmp_path: Path) -> None:
+    write(tmp_path / "landing")
+    rates = {"currency.rates": {"USD": 150}} if currency == "JPY" else {}
+    overrides = {
+        "as_of": "2026-10-20",
+        "landing.location": str(tmp_path / "landing"),
+        "warehouse.duckdb.path": str(tmp_path / "warehouse.duckdb"),
+        "run.directory": str(tmp_path / "runs"),
+        "currency.reporting": currency,
+        **rates,
+    }
+    for notebook in notebooks():
+        run_cells(notebook, overrides)
+    warehouse = open_warehouse(load_settings("params/local.yaml", overrides))
+    [(revenue,)] = rows(
+        warehouse, "select revenue from marts.orders where order_id = 'amount-large'"
+    )
+    assert revenue == {"USD": Decimal("12345.67"), "JPY": Decimal("1851850.50")}[currency]

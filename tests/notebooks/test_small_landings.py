@@ -95,7 +95,7 @@ def _overrides(folder: Path) -> dict[str, Any]:
     }
 
 
-def _run_cells(notebook: str, overrides: dict[str, Any]) -> None:
+def run_cells(notebook: str, overrides: dict[str, Any]) -> None:
     """The cells alone, without a kernel for each notebook: that takes longer than they do."""
     document = json.loads((NOTEBOOKS / f"{notebook}.ipynb").read_text(encoding="utf-8"))
     names: dict[str, Any] = {}
@@ -111,7 +111,7 @@ def test_every_cell_gets_through(name: str, tmp_path: Path) -> None:
     (tmp_path / DAY).mkdir(parents=True)
     (tmp_path / DAY / "a.json").write_text(LANDINGS[name], encoding="utf-8")
     for notebook in notebooks():
-        _run_cells(notebook, _overrides(tmp_path))
+        run_cells(notebook, _overrides(tmp_path))
 
 
 def test_a_corrupt_gzip_is_set_apart_and_counted(tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_a_corrupt_gzip_is_set_apart_and_counted(tmp_path: Path) -> None:
     (tmp_path / DAY / "b.gz").write_bytes(b"\x1f\x8b\x08\x00 this is no gzip")
     overrides = _overrides(tmp_path)
     for notebook in notebooks()[1:3]:
-        _run_cells(notebook, overrides)
+        run_cells(notebook, overrides)
     warehouse = open_warehouse(load_settings("params/local.yaml", overrides))
     found = warehouse.query("select file, error from landing.files where error is not null")
     [(file, error)] = found.itertuples(index=False)
