@@ -102,7 +102,7 @@ def test_nothing_new_reads_no_file_and_publishes_nothing(
     assert (again.discards, read(again)) == (first.discards, ())
     assert again.reading() == "No landed file had to be read."
     assert first.reading() == (
-        "The files of 1 dates were read, each once: 0.0 MB as they lie there."
+        "The files of 1 date were read, each once: 0.0 MB as they lie there."
     )
     assert {s.label for s in shop.warehouse.log.statements} == {
         "what was read",
