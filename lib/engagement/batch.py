@@ -254,6 +254,9 @@ def _run_one(
     from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
+    # A run that is told to end may leave a task of nbclient's behind, whose error nobody asks for:
+    # asyncio would print it as the process ends, long after what there was to say was said.
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     notebook.status = "running"
     progress(record)
     _write(record, folder)

@@ -222,6 +222,8 @@ def python(write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cal
     folder = tmp_path / "modules"
     folder.mkdir()
     monkeypatch.syspath_prepend(str(folder))
+    # Bytecode is told by size and second: a file of as many bytes in the same second has the old.
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
 
     def python(
         text: str = PYTHON, columns: Mapping[str, str] = PYTHON_COLUMNS, **given: Any
