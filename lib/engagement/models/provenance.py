@@ -57,10 +57,9 @@ class Mismatch:
 
 def current(settings: Settings, values: Mapping[str, Any]) -> dict[str, str]:
     """Every setting that a model may hang on, by key, as text."""
-    found = {_KEYS[name]: "" for name in values}
-    moment = values["as_of"], values["seen_before"]
-    for name, value in values.items():
-        found[_KEYS[name]] = _text(moment if _KEYS[name] == "as_of" else value)
+    found = {_KEYS[name]: _text(value) for name, value in values.items()}
+    day, before = values["as_of"], values["seen_before"]
+    found["as_of"] = f"{day.isoformat()} (received before {before.isoformat(sep=' ')} UTC)"
     for name in Events.model_fields:
         found[f"events.{name}"] = _text(getattr(settings.events, name).model_dump())
     found["consent.traits"] = _text(settings.consent.traits)
@@ -147,9 +146,4 @@ def _short(text: str) -> str:
 
 
 def _text(value: Any) -> str:
-    if isinstance(value, tuple) and len(value) == 2 and hasattr(value[0], "isoformat"):
-        day, before = value
-        return f"{day.isoformat()} (received before {before.isoformat(sep=' ')} UTC)"
-    if isinstance(value, str):
-        return value
-    return json.dumps(value, default=str, sort_keys=True)
+    return value if isinstance(value, str) else json.dumps(value, default=str, sort_keys=True)

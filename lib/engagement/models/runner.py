@@ -35,6 +35,7 @@ from sqlglot import exp
 from engagement.mistakes import counted, explained, nearest, unknown_key
 from engagement.models import inputs, provenance
 from engagement.models.inputs import SEEDS, SOURCES, InputError, expand, parameters
+from engagement.models.provenance import MARTS
 from engagement.moments import AsOf
 from engagement.privacy import masked
 from engagement.settings import Settings, SettingsError, read_yaml
@@ -56,7 +57,6 @@ from engagement.warehouse.dialect import (
     tables,
 )
 
-MARTS = "marts"
 _MOST_ROUNDS = 64
 _SHOWN_ROWS = 5
 
@@ -837,6 +837,7 @@ def frame(results: Sequence[Built]) -> pd.DataFrame:
 
 
 __all__ = [
+    "MARTS",
     "Built",
     "Model",
     "ModelError",
