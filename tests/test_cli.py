@@ -16,9 +16,9 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from engagement import cli
-from engagement.checks import Check, exit_code
 from engagement.cli import app
 from engagement.flatten import flatten
+from engagement.runs.checks import Check, exit_code
 from engagement.settings import ROOT, Settings, load_settings
 from engagement.warehouse import Table, open_warehouse
 
@@ -251,7 +251,7 @@ def test_a_place_that_cannot_be_written_is_named(
     def refused(path: Path) -> Path:
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr("engagement.private.folder", refused)
+    monkeypatch.setattr("engagement.owner_only.folder", refused)
     landing = ROOT / "data/samples/rudderstack_firehose"
     done = command("run", "--only", "00", landing=landing)
     assert done.exit_code == 1

@@ -20,7 +20,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.status import Status
 
-from engagement.mistakes import counted
+from engagement.messages import counted
+from engagement.output.terminal import printable
 from engagement.privacy import masked
 from engagement.settings import (
     DEFAULT_PARAMS,
@@ -30,7 +31,6 @@ from engagement.settings import (
     load_settings,
     parse_override,
 )
-from engagement.terminal import printable
 
 app = typer.Typer(
     add_completion=False,
@@ -65,12 +65,12 @@ def _guarded(command: Callable[..., None]) -> Callable[..., None]:
     def guarded(*args: Any, **kwargs: Any) -> None:
         # Imported here, so that `engagement --help` is quick.
         from engagement.audience.segments import AudienceError
-        from engagement.batch import NotebookChoiceError, NotebookFailedError
         from engagement.erasure.erase import ErasureError
-        from engagement.landing.files import LandingError
-        from engagement.landing.generator import GeneratorError
         from engagement.models.authoring import AuthoringError, UnknownModelError
         from engagement.models.runner import ModelError
+        from engagement.records.files import LandingError
+        from engagement.runs.batch import NotebookChoiceError, NotebookFailedError
+        from engagement.samples import GeneratorError
         from engagement.warehouse import DialectError, WarehouseError
 
         try:
@@ -160,7 +160,7 @@ def run(
     ] = 5.0,
 ) -> None:
     """Run the notebooks in order into a new folder under runs/."""
-    from engagement import batch
+    from engagement.runs import batch
 
     if follow:
         _follow(params, set_, batch.choose(only or (), from_), wait)
@@ -172,7 +172,7 @@ def run(
 def _run_once(
     settings: Settings, params: str | None, overrides: dict[str, Any], names: list[str]
 ) -> None:
-    from engagement import batch, checks, summary
+    from engagement.runs import batch, checks, summary
     from engagement.warehouse import open_warehouse
 
     checks.refuse_wrong_input(settings, names)
@@ -209,7 +209,7 @@ def _watched(status: Status) -> Iterator[Callable[[str, Path], None]]:
 
     The second is the file where the notebook's process says it.
     """
-    from engagement import notices
+    from engagement.output import notices
 
     at: list[tuple[str, Path]] = []
     over = threading.Event()
@@ -257,8 +257,8 @@ def build(
     set_: Sets = None,
 ) -> None:
     """Build one model and all that it needs, after looking for every mistake in its files."""
+    from engagement.as_of import resolve_as_of
     from engagement.models import authoring, preview, runner
-    from engagement.moments import resolve_as_of
     from engagement.warehouse import open_warehouse
 
     settings, _ = _settings(params, set_)
@@ -298,7 +298,7 @@ def query(
     ] = False,
 ) -> None:
     """Read the warehouse: one query, which sees its tables alone and cannot change anything."""
-    from engagement.typed_queries import ask
+    from engagement.runs.typed_queries import ask
     from engagement.warehouse import open_warehouse
 
     settings, _ = _settings(params, set_)
@@ -370,7 +370,7 @@ def tables(
     set_: Sets = None,
 ) -> None:
     """List every table with its rows and what it holds, or the columns of one."""
-    from engagement import catalogue
+    from engagement.runs import catalogue
     from engagement.warehouse import open_warehouse
 
     settings, _ = _settings(params, set_)
@@ -423,7 +423,7 @@ def _wrapped(header: Sequence[str], rows: Sequence[Sequence[str]], right: set[in
 @_guarded
 def check(params: Params = None, set_: Sets = None) -> None:
     """Say what will run where, and what is missing."""
-    from engagement import checks
+    from engagement.runs import checks
 
     settings, _ = _settings(params, set_)
     found = checks.check(settings)
@@ -490,7 +490,7 @@ def clean(
     ] = False,
 ) -> None:
     """Remove files that no table needs any more, after a grace period."""
-    from engagement.leftovers import start_over
+    from engagement.runs.leftovers import start_over
     from engagement.warehouse import open_warehouse
 
     settings, _ = _settings(params, set_)
@@ -624,11 +624,11 @@ def generate(
     ] = None,
 ) -> None:
     """Make events of an invented shop: as files that Firehose would land, or live, by --to."""
-    from engagement.landing import generator
+    from engagement import samples
 
     if to is not None:
         if out is not None or profile is not None:
-            raise generator.GeneratorError("--to posts events: leave --out and --profile out")
+            raise samples.GeneratorError("--to posts events: leave --out and --profile out")
         file = checkpoint or _checkpoint_for(to)
         _generate_live(
             (to, write_key, rate, file, follow),
@@ -636,19 +636,19 @@ def generate(
         )
         return
     if profile == "samples":
-        settings = generator.SAMPLES
+        settings = samples.SAMPLES
         out = out or ROOT / "data/samples/rudderstack_firehose"
     else:
         if users is None or days is None or out is None:
-            raise generator.GeneratorError("give --users, --days and --out, or --profile samples")
-        settings = generator.GeneratorSettings(
+            raise samples.GeneratorError("give --users, --days and --out, or --profile samples")
+        settings = samples.GeneratorSettings(
             users=users,
             days=days,
             seed=seed,
             start=_day(start or "2026-09-01"),
-            dirt=generator.Dirt() if dirt else generator.Dirt.none(),
+            dirt=samples.Dirt() if dirt else samples.Dirt.none(),
         )
-    report = generator.generate(settings, out)
+    report = samples.generate(settings, out)
     events, files = counted(report.events, "event"), counted(report.files, "file")
     made = f"{events} in {files}, {report.bytes / 1e6:,.1f} MB"
     console.print(_plain(f"{made}: {out}"))
@@ -707,10 +707,10 @@ def _collecting(address: str, chosen: Any) -> None:
 
 def _follow(params: str | None, set_: list[str] | None, names: list[str], wait: float) -> None:
     """Run again whenever something has landed, until Ctrl-C."""
-    from engagement.batch import NotebookFailedError
     from engagement.collect.follow import follow
-    from engagement.landing.files import LandingError
     from engagement.models.runner import ModelError
+    from engagement.records.files import LandingError
+    from engagement.runs.batch import NotebookFailedError
     from engagement.warehouse import WarehouseError, open_warehouse
 
     sets = [*(set_ or []), *([] if _sets_as_of(set_) else ["as_of=latest"])]

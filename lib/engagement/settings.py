@@ -36,7 +36,7 @@ from pydantic import (
     model_validator,
 )
 
-from engagement.mistakes import explained
+from engagement.messages import explained
 
 ROOT = Path(__file__).resolve().parents[2]
 """The project's folder: relative paths in parameter files start here."""

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from engagement import batch, cli
+from engagement import cli
 from engagement.collect.follow import follow
+from engagement.runs import batch
 
 
 class World:

@@ -22,11 +22,11 @@ from sqlglot.optimizer.annotate_types import annotate_types
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.schema import MappingSchema
 
-from engagement.mistakes import explained, unknown_key
+from engagement.messages import explained, unknown_key
 from engagement.settings import SettingsError, read_yaml
+from engagement.sql.dialect import DialectError, check
 from engagement.warehouse import Session, Table, Warehouse
-from engagement.warehouse.base import columns_of
-from engagement.warehouse.dialect import DialectError, check
+from engagement.warehouse.protocol import columns_of
 
 Channel = Literal["email", "sms"]
 

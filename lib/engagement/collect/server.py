@@ -17,7 +17,7 @@ from typing import Any
 import uvicorn
 from filelock import FileLock, Timeout
 
-from engagement import private
+from engagement import owner_only
 from engagement.collect.app import build
 from engagement.collect.delivery import Deliverer, Landed, LandingFolder, Target, check_apart
 from engagement.collect.firehose import FirehoseStream
@@ -215,7 +215,7 @@ def _listen(host: str, port: int) -> socket.socket:
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Keep other collectors out of a folder; a process that is killed lets go of it."""
-    lock = FileLock(private.folder(folder) / "lock", mode=0o600)
+    lock = FileLock(owner_only.folder(folder) / "lock", mode=0o600)
     try:
         lock.acquire(timeout=0)
     except Timeout:

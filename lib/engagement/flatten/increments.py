@@ -23,11 +23,11 @@ import pyarrow as pa
 
 from engagement.flatten.declared import planned_types
 from engagement.flatten.schema import PARTITION
-from engagement.landing.files import LandedFile, unzipped_bytes
+from engagement.records.files import LandedFile, unzipped_bytes
 from engagement.settings import Settings
-from engagement.warehouse.base import Landing, Session
-from engagement.warehouse.dialect import Table
-from engagement.warehouse.values import BIGINT, VARCHAR
+from engagement.sql.conversions import BIGINT, VARCHAR
+from engagement.sql.dialect import Table
+from engagement.warehouse.protocol import Landing, Session
 
 VERSIONS = Table("landing", "versions")
 UNFINISHED = Table("landing", "unfinished")

@@ -18,7 +18,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from engagement.warehouse import patterns
+from engagement.sql import regex
 
 
 @dataclass(frozen=True)
@@ -200,7 +200,7 @@ def _pattern_problems(
     """Find regular expressions that the engines would read differently."""
     for place in [n for n, column in enumerate(columns) if column.endswith("pattern")]:
         for row in content:
-            problem = patterns.problem(row[place])
+            problem = regex.problem(row[place])
             if problem:
                 yield f"{file}: '{row[place]}': {problem}"
 
@@ -308,6 +308,6 @@ def _cell_problem(
     if column == "name" and ("/" in value or ":" in value):
         return f"{column} is a host or the name of a source, such as shop.example, not '{value}'"
     if is_pattern:
-        problem = patterns.problem(value)
+        problem = regex.problem(value)
         return f"{column} '{value}': {problem}" if problem else None
     return None
