@@ -1,9 +1,9 @@
 """What a query that somebody types may reach: tables of the warehouse, and functions of values.
 
 Models are held to :mod:`.portability`. A query that is typed may use more of Athena's SQL, but
-nothing that reads a file, an address, a setting or another database. Every part of its tree is on a list
-here; what is not listed is refused, whatever it is. An engine's own locks come on top of that: see
-:func:`engagement.warehouse.duckdb.file.confine`.
+nothing that reads a file, an address, a setting or another database. Every part of its tree is on a
+list here; what is not listed is refused, whatever it is. An engine's own locks come on top of that:
+see :func:`engagement.warehouse.duckdb.file.confine`.
 """
 
 from __future__ import annotations

@@ -6,8 +6,8 @@ physical ones, and renders the tree for DuckDB or Athena.
 
 What a tree may be made of is listed in :mod:`.allowed`; where the engines differ in silence there
 is one portable way to write a thing, and :mod:`.portability` refuses the others with a sentence
-that names it. A few functions that are not SQL at all, such as ``parse_timestamp``, are the project's
-own: each has one definition per engine in :mod:`.functions`.
+that names it. A few functions that are not SQL at all, such as ``parse_timestamp``, are the
+project's own: each has one definition per engine in :mod:`.functions`.
 """
 
 from __future__ import annotations
