@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from engagement import cli
+from engagement.cli import run as running
 from engagement.output import notices
 from engagement.records import compiling
 from engagement.settings import ROOT, Settings
@@ -131,13 +131,13 @@ def test_waiting_for_the_file_is_told_to_a_run(
 def test_the_status_of_a_run_shows_what_it_waits_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cli, "_LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(running, "_LOOK_SECONDS", 0.01)
     shown: list[str] = []
     console = Console(file=io.StringIO())
     path = tmp_path / "notice.txt"
     with console.status("starting") as status:
         monkeypatch.setattr(status, "update", shown.append)
-        with cli._watched(status) as watch:
+        with running._watched(status) as watch:
             watch("3/7 02_flatten_events", path)
             path.write_text("compiling")
             deadline = time.monotonic() + 20

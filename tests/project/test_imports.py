@@ -11,7 +11,7 @@ PACKAGE = Path(engagement.__file__).parent
 
 # Small modules that know nothing of any stage: what is private, whose files are, what is printed,
 # how a mistake is told.
-LEAVES = {"messages", "output", "owner_only", "privacy"}
+LEAVES = {"errors", "messages", "output", "owner_only", "privacy"}
 
 # What each room may import besides itself. Later stages meet earlier ones in tables.
 ALLOWED = {

@@ -22,6 +22,7 @@ from sqlglot.optimizer.annotate_types import annotate_types
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.schema import MappingSchema
 
+from engagement.errors import WrongInputError
 from engagement.messages import explained, unknown_key
 from engagement.settings import SettingsError, read_yaml
 from engagement.sql.dialect import DialectError, check
@@ -58,7 +59,7 @@ PARAMETERS = {"as_of": "date", "as_of_end": "timestamp(3)"}
 moment in UTC up to which it sees. Windows in hours count back from that moment."""
 
 
-class AudienceError(ValueError):
+class AudienceError(WrongInputError):
     """A segment or an export that cannot be made, with every mistake found.
 
     Attributes

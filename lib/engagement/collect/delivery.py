@@ -16,6 +16,7 @@ from isal import isal_zlib
 
 from engagement import owner_only
 from engagement.collect.journal import Journal, frames, sync_folder
+from engagement.errors import FailedError
 from engagement.records.files import PARTITION
 
 logger = logging.getLogger("engagement")
@@ -28,7 +29,7 @@ _GZIP = 31  # window bits that stand for a gzip container
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 
 
-class DeliveryError(RuntimeError):
+class DeliveryError(FailedError):
     """A segment that could not be delivered; it stays where it is and is tried again."""
 
 

@@ -22,6 +22,7 @@ from engagement.collect.app import build
 from engagement.collect.delivery import Deliverer, Landed, LandingFolder, Target, check_apart
 from engagement.collect.firehose import FirehoseStream
 from engagement.collect.journal import Answer, Frame, GroupCommit, Journal
+from engagement.errors import WrongInputError
 from engagement.settings import ROOT, Settings
 
 logger = logging.getLogger("engagement")
@@ -30,7 +31,7 @@ _CLOSING_SECONDS = 5
 _BACKLOG = 1024
 
 
-class CollectError(RuntimeError):
+class CollectError(WrongInputError):
     """The collector cannot start: what is wrong, and what to do about it."""
 
 

@@ -28,6 +28,7 @@ from urllib.parse import urlsplit
 import orjson
 
 from engagement import owner_only
+from engagement.errors import FailedError
 from engagement.samples import Dirt, GeneratorError, GeneratorSettings
 from engagement.samples.stream import Sent, events
 
@@ -43,7 +44,7 @@ _TRY_AGAIN = (408, 429)
 _LONGEST_WAIT = 1.0
 
 
-class PostingError(RuntimeError):
+class PostingError(FailedError):
     """Events cannot be posted: what is wrong, and what to do about it."""
 
 

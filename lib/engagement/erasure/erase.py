@@ -30,6 +30,7 @@ from engagement.erasure.people import (
     needles,
     person,
 )
+from engagement.errors import WrongInputError
 from engagement.flatten import erased, expired, flatten, increments
 from engagement.landing.tables import PROFILE
 from engagement.messages import counted
@@ -51,7 +52,7 @@ _EVENTS = Table("events", "events")
 _MARTS = "marts"
 
 
-class ErasureError(ValueError):
+class ErasureError(WrongInputError):
     """An erasure that cannot be asked for like this."""
 
 

@@ -20,6 +20,7 @@ from typing import Any
 from pydantic import ValidationError
 from sqlglot import exp
 
+from engagement.errors import WrongInputError
 from engagement.messages import counted, nearest
 from engagement.models import inputs, runner, seed_files
 from engagement.models.inputs import SEEDS, SOURCES
@@ -42,7 +43,7 @@ _TYPES = {
 """A type to document a column with, by its kind."""
 
 
-class AuthoringError(ModelError):
+class AuthoringError(ModelError, WrongInputError):
     """A model's files cannot be used, with every mistake found.
 
     Attributes
@@ -57,7 +58,7 @@ class AuthoringError(ModelError):
         super().__init__(f"{counted(len(problems), 'mistake')} in the model {name}:\n{lines}")
 
 
-class UnknownModelError(ModelError):
+class UnknownModelError(ModelError, WrongInputError):
     """A model was named that there is not."""
 
 

@@ -23,6 +23,7 @@ from typing import Any
 from sqlglot import exp
 
 from engagement.as_of import AsOf, whole_day
+from engagement.errors import WrongInputError
 from engagement.flatten.names import column_name, table_name
 from engagement.models import seed_files
 from engagement.models.seed_files import SeedError
@@ -43,7 +44,7 @@ SOURCES = "sources"
 SEEDS = "seeds"
 
 
-class InputError(ValueError):
+class InputError(WrongInputError):
     """A model asks for an input that there is not."""
 
 

@@ -33,6 +33,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from sqlglot import exp
 
 from engagement.as_of import AsOf
+from engagement.errors import FailedError
 from engagement.messages import counted, explained, nearest, unknown_key
 from engagement.models import inputs, provenance
 from engagement.models.inputs import SEEDS, SOURCES, InputError, expand, parameters
@@ -61,7 +62,7 @@ _MOST_ROUNDS = 64
 _SHOWN_ROWS = 5
 
 
-class ModelError(RuntimeError):
+class ModelError(FailedError):
     """Models that cannot be built as asked, or whose checks found offending rows."""
 
 

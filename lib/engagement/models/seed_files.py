@@ -18,6 +18,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from engagement.errors import WrongInputError
 from engagement.sql import regex
 
 
@@ -75,7 +76,7 @@ SEEDS: dict[str, Seed] = {
 """Every seed that a team may extend or override."""
 
 
-class SeedError(ValueError):
+class SeedError(WrongInputError):
     """Rows of seeds that cannot be used, with every mistake found.
 
     Attributes

@@ -25,6 +25,7 @@ from fastavro import parse_schema
 from fastavro.validation import validate
 
 from engagement import owner_only
+from engagement.errors import WrongInputError
 from engagement.privacy import masked, shown
 from engagement.settings import Personalize
 from engagement.warehouse import Table, Warehouse
@@ -44,7 +45,7 @@ CONCEPTS = (
 """Concepts that are about single products, and so can be interactions."""
 
 
-class PersonalizeError(ValueError):
+class PersonalizeError(WrongInputError):
     """Datasets that cannot be made as asked: what is wrong, and what to do."""
 
 

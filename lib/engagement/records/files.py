@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from engagement.errors import WrongInputError
 from engagement.settings import FIRST_DAY, LAST_DAY
 
 PARTITION = "received_at_utc_date"
 _FOLDER = re.compile(rf"{PARTITION}=(\d{{4}}-\d{{2}}-\d{{2}})")
 
 
-class LandingError(RuntimeError):
+class LandingError(WrongInputError):
     """A landing that cannot be used, with what to do about it."""
 
 

@@ -25,6 +25,7 @@ from typing import Any
 from sqlglot import exp
 
 from engagement import owner_only
+from engagement.errors import FailedError, WrongInputError
 from engagement.landing.tables import READING_TABLE
 from engagement.output import notices
 from engagement.privacy import masked
@@ -51,11 +52,11 @@ NOTICE = "notice.txt"
 _COUNTED_AT_ONCE = 200
 
 
-class NotebookChoiceError(ValueError):
+class NotebookChoiceError(WrongInputError):
     """A notebook was asked for that there is not, or one that does not declare the parameters."""
 
 
-class NotebookFailedError(RuntimeError):
+class NotebookFailedError(FailedError):
     """A notebook stopped: which one, in which cell, and the error, on one screen."""
 
 

@@ -5,10 +5,12 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from engagement.errors import WrongInputError
+
 Rate = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
-class GeneratorError(Exception):
+class GeneratorError(WrongInputError):
     """The generator was asked for something it cannot do."""
 
 

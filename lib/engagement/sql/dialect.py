@@ -25,6 +25,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ParseError, TokenError
 
+from engagement.errors import WrongInputError
 from engagement.sql import confined, functions, portability, types
 
 Engine = functions.Engine
@@ -38,7 +39,7 @@ LOGICAL = ("landing", "events", "marts")
 WORK = "work"
 
 
-class DialectError(ValueError):
+class DialectError(WrongInputError):
     """A SQL text that cannot be used, with where and what to write instead."""
 
 

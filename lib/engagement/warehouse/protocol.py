@@ -24,6 +24,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 from engagement import owner_only
+from engagement.errors import FailedError
 from engagement.privacy import masked
 from engagement.records.files import PARTITION, LandedFile
 from engagement.sql.conversions import READ_THROUGH, as_text
@@ -36,7 +37,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-class WarehouseError(RuntimeError):
+class WarehouseError(FailedError):
     """Something the warehouse could not do, with what to do about it.
 
     An engine repeats the value that it could not use; personal data in it is masked.
