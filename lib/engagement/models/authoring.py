@@ -1,9 +1,9 @@
 """What a model's author wants to know: every mistake of one model at once, and what it needs.
 
-:mod:`.definition` refuses a model at its first mistake, which is enough for a run. Who writes a model
-would have to run it once per mistake. Here its files are looked at as far as they can be read, and
-all that is wrong is listed, each with its place and what to write instead. Types are known without
-running anything.
+:mod:`.definition` refuses a model at its first mistake, which is enough for a run. Who writes a
+model would have to run it once per mistake. Here its files are looked at as far as they can be
+read, and all that is wrong is listed, each with its place and what to write instead. Types are
+known without running anything.
 """
 
 from __future__ import annotations
