@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from engagement.settings import Settings
-from engagement.sql.dialect import Engine
 from engagement.warehouse import Warehouse, open_warehouse
 
 _NAMES = (f"suite{number}" for number in itertools.count())
@@ -22,14 +21,14 @@ _NAMES = (f"suite{number}" for number in itertools.count())
 @pytest.fixture(
     scope="session", params=["duckdb", pytest.param("athena", marks=pytest.mark.athena)]
 )
-def engine(request: pytest.FixtureRequest) -> Engine:
+def engine(request: pytest.FixtureRequest) -> str:
     """Each engine in turn."""
     return request.param  # type: ignore[no-any-return]
 
 
 @pytest.fixture
 def warehouse(
-    engine: Engine, make_settings: Callable[..., Settings], request: pytest.FixtureRequest
+    engine: str, make_settings: Callable[..., Settings], request: pytest.FixtureRequest
 ) -> Warehouse:
     """An empty warehouse: in the test's folder, or in databases of its own on the stand."""
     if engine == "duckdb":

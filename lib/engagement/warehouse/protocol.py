@@ -28,7 +28,7 @@ from engagement.errors import FailedError
 from engagement.privacy import masked
 from engagement.records.files import PARTITION, LandedFile
 from engagement.sql.conversions import READ_THROUGH, as_text
-from engagement.sql.dialect import Engine, Table
+from engagement.sql.dialect import Table
 
 if TYPE_CHECKING:
     from engagement.warehouse.objects import LandedObjects
@@ -559,7 +559,7 @@ class Finding:
 class Warehouse(Protocol):
     """An engine that holds the tables."""
 
-    engine: Engine
+    engine: str
     log: StatementLog
     batch_bytes: int | None
     batch_days: int

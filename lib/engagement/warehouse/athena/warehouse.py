@@ -37,19 +37,19 @@ from engagement.settings import Settings
 from engagement.sql.dialect import (
     LOGICAL,
     WORK,
-    Engine,
     Q,
     Table,
     bind,
     confine,
     literal,
     parse,
-    render,
 )
+from engagement.sql.rendering import render
 from engagement.warehouse.athena import cleanup, json_sql, preflight, setup
 from engagement.warehouse.athena.estimate import Scans
 from engagement.warehouse.athena.lease import S3Lease
 from engagement.warehouse.athena.lines import LinesReader, records_query
+from engagement.warehouse.athena.rendering import ATHENA
 from engagement.warehouse.athena.statements import (
     StatementFailedError,
     Statements,
@@ -151,7 +151,7 @@ others are small: they are made again as a whole."""
 class AthenaWarehouse:
     """Tables in Glue databases, their files in S3."""
 
-    engine: Engine = "athena"
+    engine = "athena"
     batch_bytes: int | None = None
     batch_days: int = MOST_PARTITIONS
     rereads_tables = False
@@ -279,7 +279,7 @@ class AthenaWarehouse:
     def render(self, select: Select, parameters: Mapping[str, Any] | None = None) -> str:
         """Show the SQL as Athena runs it."""
         query = parse(select) if isinstance(select, str) else select
-        return render(bind(query, parameters or {}), "athena", self.databases, pretty=True)
+        return render(bind(query, parameters or {}), ATHENA, self.databases, pretty=True)
 
     def query(self, select: Select, parameters: Mapping[str, Any] | None = None) -> pd.DataFrame:
         """Run one query in a session of its own."""
@@ -1069,7 +1069,7 @@ class _AthenaSession:
         return bind(parse(select) if isinstance(select, str) else select, parameters or {})
 
     def sql(self, query: exp.Query) -> str:
-        return render(self.physical(query), "athena", self._warehouse.databases, copy=False)
+        return render(self.physical(query), ATHENA, self._warehouse.databases, copy=False)
 
     def physical(self, query: Q) -> Q:
         """A query that names the tables behind the working ones."""

@@ -13,7 +13,9 @@ from functools import cache
 from typing import Any
 
 from engagement.sql.conversions import VARCHAR, from_json
-from engagement.sql.dialect import parse, render
+from engagement.sql.dialect import parse
+from engagement.sql.rendering import render
+from engagement.warehouse.duckdb.rendering import DUCKDB
 from engagement.warehouse.protocol import LARGEST, JsonColumn
 
 Path = tuple[str, ...]
@@ -79,7 +81,7 @@ def canonical(json_text: str) -> str:
 @cache
 def rendered(sql: str) -> str:
     """An expression of the dialect as DuckDB has it."""
-    whole = render(parse(f"select {sql} as x from marts.one"), "duckdb", {"marts": "marts"})
+    whole = render(parse(f"select {sql} as x from marts.one"), DUCKDB, {"marts": "marts"})
     return whole[whole.index("SELECT ") + len("SELECT ") : whole.rindex(" AS x FROM")]
 
 

@@ -34,19 +34,19 @@ from engagement.settings import DuckDB, Settings
 from engagement.sql.dialect import (
     LOGICAL,
     WORK,
-    Engine,
     Table,
     bind,
     confine,
     parse,
-    render,
 )
+from engagement.sql.rendering import render
 from engagement.warehouse import lease
 from engagement.warehouse.duckdb import fields, json_sql, udfs
 from engagement.warehouse.duckdb import file as duckdb_file
 from engagement.warehouse.duckdb import memory as machine
 from engagement.warehouse.duckdb import records as duckdb_records
 from engagement.warehouse.duckdb.json_sql import name_sql, text_sql
+from engagement.warehouse.duckdb.rendering import DUCKDB
 from engagement.warehouse.objects import FolderObjects
 from engagement.warehouse.protocol import (
     FileLines,
@@ -91,7 +91,7 @@ _ATHENA_TYPES = {
 class DuckDBWarehouse:
     """Tables in one local DuckDB file."""
 
-    engine: Engine = "duckdb"
+    engine = "duckdb"
     batch_days: int = 1000
     rereads_tables = True
 
@@ -147,7 +147,7 @@ class DuckDBWarehouse:
     def render(self, select: Select, parameters: Mapping[str, Any] | None = None) -> str:
         """Show the SQL as DuckDB runs it."""
         query = parse(select) if isinstance(select, str) else select
-        return render(bind(query, parameters or {}), "duckdb", self._databases, pretty=True)
+        return render(bind(query, parameters or {}), DUCKDB, self._databases, pretty=True)
 
     def query(self, select: Select, parameters: Mapping[str, Any] | None = None) -> pd.DataFrame:
         """Run one query and let go of the file."""
@@ -919,7 +919,7 @@ class _DuckDBSession:
                 places[name_sql(place)] = f"({views[node.name]})"
                 node.set("db", None)
                 node.set("this", exp.to_identifier(place, quoted=True))
-        sql = render(bind(query, parameters or {}, copy=False), "duckdb", databases, copy=False)
+        sql = render(bind(query, parameters or {}, copy=False), DUCKDB, databases, copy=False)
         for place, view in places.items():
             sql = sql.replace(place, view)
         return sql
