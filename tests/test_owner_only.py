@@ -18,7 +18,7 @@ from engagement.erasure.erase import erase
 from engagement.runs import workbook
 from engagement.settings import Settings
 from engagement.warehouse import Table, open_warehouse
-from engagement.warehouse.protocol import Statement
+from engagement.warehouse.statements import Statement
 from tests.flatten.conftest import Shop, event, make_shop, shop  # noqa: F401 (fixtures)
 
 

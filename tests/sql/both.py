@@ -14,8 +14,8 @@ from sqlglot import exp
 from engagement.sql import types as kinds
 from engagement.sql.dialect import bind, literal, parse
 from engagement.sql.rendering import render
+from engagement.warehouse.duckdb.types import athena_type
 from engagement.warehouse.duckdb.udfs import register
-from engagement.warehouse.duckdb.warehouse import athena_type
 from engagement.warehouse.registry import find_engine
 from tests.sql.dialect_cases import (
     CASES,

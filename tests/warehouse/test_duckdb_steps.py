@@ -10,7 +10,8 @@ import pytest
 from engagement.settings import Settings
 from engagement.warehouse import Session, Table, Warehouse, WarehouseError, open_warehouse
 from engagement.warehouse.duckdb import file
-from engagement.warehouse.duckdb.warehouse import _GATHERED, _DuckDBSession
+from engagement.warehouse.duckdb.publisher import GATHERED
+from engagement.warehouse.duckdb.session import DuckDBSession
 
 ONE, TWO = Table("marts", "one"), Table("marts", "two")
 DAY = "received_at_utc_date"
@@ -94,7 +95,7 @@ def test_a_step_is_not_ended_without_the_lease(warehouse: Warehouse, tmp_path: P
 
 def row_groups(warehouse: Warehouse) -> int:
     with warehouse.session() as session:
-        assert isinstance(session, _DuckDBSession)
+        assert isinstance(session, DuckDBSession)
         (found,) = session._connection.execute(
             "select count(distinct row_group_id) from pragma_storage_info('marts.one')"
         ).fetchall()
@@ -124,14 +125,14 @@ def ingest(warehouse: Warehouse, days: range, *numbers: int) -> list[int]:
 
 
 def test_rows_of_several_dates_come_into_one_group(warehouse: Warehouse) -> None:
-    days = range(1, 2 * _GATHERED + 2)
+    days = range(1, 2 * GATHERED + 2)
     counts = ingest(warehouse, days, 0)
     after = zip(days[1:], counts, counts[1:], strict=False)
     gathered = [day for day, before, now in after if now < before]
     assert len(gathered) == 1
-    assert gathered[0] > _GATHERED
+    assert gathered[0] > GATHERED
     # The rows of the day itself come into that group too.
-    assert counts[-1] == len(days) - _GATHERED
+    assert counts[-1] == len(days) - GATHERED
     found = warehouse.query(f"select a, {DAY} as day from {ONE}")
     assert sorted(zip(found["a"], found["day"], strict=True)) == sorted(
         (number, f"2026-01-{day:02}") for day in days for number in (0, day)
@@ -142,8 +143,8 @@ def test_rows_that_would_fill_more_than_a_group_stay_where_they_are(
     warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(file, "ROW_GROUP", 2048)
-    days = range(1, 2 * _GATHERED + 2)
-    counts = ingest(warehouse, days, *range(2048 // _GATHERED))
+    days = range(1, 2 * GATHERED + 2)
+    counts = ingest(warehouse, days, *range(2048 // GATHERED))
     assert counts == list(days)
 
 

@@ -20,14 +20,10 @@ from sqlglot import exp
 from engagement.records.lines import cut_records
 from engagement.sql.conversions import BIGINT, BOOLEAN, DOUBLE, TIMESTAMP, fitted_to
 from engagement.warehouse import DialectError, Table, Warehouse, WarehouseError
-from engagement.warehouse.protocol import (
-    JsonColumn,
-    JsonField,
-    JsonValues,
-    Session,
-    arrow_type,
-    with_new_columns,
-)
+from engagement.warehouse.frames import arrow_type, with_new_columns
+from engagement.warehouse.json_values import JsonColumn, JsonField, JsonValues
+from engagement.warehouse.protocol import Session
+from engagement.warehouse.reading import LandedRecords, LandingSession
 from tests.warehouse.conftest import Land
 from tests.warehouse.fields import fields_of
 
@@ -635,16 +631,17 @@ ENVELOPE = {
 }
 
 
-def records(warehouse: Warehouse, session: Session, land: Land, *lines: str) -> Table:
+def records(
+    warehouse: Warehouse, session: LandingSession, land: Land, *lines: str
+) -> LandedRecords:
     """Lines read as records, by the reader of the engine."""
     land("records.json", "\n".join(lines).encode())
-    table, _ = session.landing_records(warehouse.landing_files().files, ENVELOPE, {})
-    return table
+    return session.landing_records(warehouse.landing_files().files, ENVELOPE, {})
 
 
 def test_fields_of_json_are_counted_by_kind(warehouse: Warehouse, land: Land) -> None:
     with warehouse.session(write=True) as session:
-        source = records(
+        read = records(
             warehouse,
             session,
             land,
@@ -655,9 +652,9 @@ def test_fields_of_json_are_counted_by_kind(warehouse: Warehouse, land: Land) ->
         )
         grouped = session.work(
             "grouped",
-            f"select record_number, record, length(record) > 30 as low, shape from {source}",
+            f"select record_number, record, length(record) > 30 as low, shape from {read.table}",
         )
-        table = session.json_fields(grouped, "record", ["low"], lambda group, path: False)
+        table = read.json_fields(grouped, "record", ["low"], lambda group, path: False)
         found = fields_of(table, ["low"])
     assert {(one.group, one.path): one for one in found} == {
         (one.group, one.path): one
@@ -677,7 +674,7 @@ def test_fields_of_json_are_counted_by_kind(warehouse: Warehouse, land: Land) ->
 
 def test_values_are_looked_into_where_types_hang_on_them(warehouse: Warehouse, land: Land) -> None:
     with warehouse.session(write=True) as session:
-        source = records(
+        read = records(
             warehouse,
             session,
             land,
@@ -687,7 +684,7 @@ def test_values_are_looked_into_where_types_hang_on_them(warehouse: Warehouse, l
             '{"m":"2026-01-05T10:00:00Z"}',
             '{"m":[0],"unasked":1}',
         )
-        table = session.json_fields(source, "record", [], lambda group, path: path != ("unasked",))
+        table = read.json_fields(read.table, "record", [], lambda group, path: path != ("unasked",))
         found = fields_of(table, [])
     assert {one.path[0]: one.values for one in found} == {
         "n": JsonValues(largest_integer=7),
@@ -705,8 +702,9 @@ def test_deep_and_long_texts_have_fields_too(warehouse: Warehouse, land: Land) -
     deep = '{"k":' * 40 + '"x"' + "}" * 40
     long = '{"items":[' + ",".join('{"a":1}' for _ in range(200)) + '],"s":"{[{["}'
     with warehouse.session(write=True) as session:
-        source = records(warehouse, session, land, deep, long)
-        found = fields_of(session.json_fields(source, "record", [], lambda group, path: False), [])
+        read = records(warehouse, session, land, deep, long)
+        source = read.table
+        found = fields_of(read.json_fields(source, "record", [], lambda group, path: False), [])
         wanted = {"deep": JsonColumn(("k",) * 40, "string"), "s": JsonColumn(("s",), "string")}
         table = session.json_columns("taken", source, "record", wanted)
         values_ = rows(session.query(f"select deep, s from {table}"))
@@ -728,7 +726,8 @@ def test_landed_records_are_read_with_their_place(warehouse: Warehouse, land: La
     land("x.gz", b"no gzip")
     files = warehouse.landing_files().files
     with warehouse.session(write=True) as session:
-        table, done = session.landing_records(files, ENVELOPE, {})
+        read = session.landing_records(files, ENVELOPE, {})
+        table, done = read.table, read.files
         found = session.query(
             "select source_file, line_number, record, record_encoding, verdict, is_object, "
             f"received_at_utc_date from {table} order by source_file, record desc"
@@ -765,7 +764,7 @@ def test_of_a_key_given_twice_the_last_value_is_read(warehouse: Warehouse, land:
     sent = ['{"a":1, "a":2}', '{"b":[{"c":1,"c":3}]}']
     wanted = {"a": JsonColumn(("a",), "integer"), "b": JsonColumn(("b",), "json")}
     with warehouse.session(write=True) as session:
-        table = records(warehouse, session, land, *sent)
+        table = records(warehouse, session, land, *sent).table
         as_sent = session.query(f"select coalesce(record_as_sent, record) as sent from {table}")
         taken = session.json_columns("taken", table, "record", wanted)
         found = session.query(f"select a, b from {taken}")
@@ -775,8 +774,9 @@ def test_of_a_key_given_twice_the_last_value_is_read(warehouse: Warehouse, land:
 
 def test_no_files_are_no_records(warehouse: Warehouse) -> None:
     with warehouse.session(write=True) as session:
-        table, done = session.landing_records([], ENVELOPE, {})
-        assert done == []
+        read = session.landing_records([], ENVELOPE, {})
+        table = read.table
+        assert list(read.files) == []
         assert session.query(f"select record from {table}").empty
 
 

@@ -40,12 +40,8 @@ from engagement.sql.dialect import (
     Table,
     tables,
 )
-from engagement.warehouse.protocol import (
-    LeaseHeldError,
-    Session,
-    Warehouse,
-    WarehouseError,
-)
+from engagement.warehouse.errors import LeaseHeldError, WarehouseError
+from engagement.warehouse.protocol import Session, Warehouse
 
 _MOST_ROUNDS = 64
 _SHOWN_ROWS = 5

@@ -19,6 +19,7 @@ from engagement.models.inputs import mapping_problems
 from engagement.records.files import LandingError, strays_by_reason
 from engagement.settings import ROOT, Settings, SettingsError
 from engagement.warehouse import WarehouseError, open_warehouse
+from engagement.warehouse.reading import landing_warehouse
 from engagement.warehouse.registry import find_engine
 
 
@@ -91,7 +92,7 @@ def _python() -> str:
 
 def _landing(settings: Settings) -> Check:
     try:
-        landing = open_warehouse(settings).landing_files()
+        landing = landing_warehouse(open_warehouse(settings)).landing_files()
     except LandingError as error:
         return Check("landing", False, settings.landing.location, str(error), is_input=True)
     except WarehouseError as error:

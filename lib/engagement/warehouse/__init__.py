@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from engagement.sql.dialect import DialectError, Table
-from engagement.warehouse.protocol import LeaseHeldError, Session, Warehouse, WarehouseError
+from engagement.warehouse.errors import LeaseHeldError, WarehouseError
+from engagement.warehouse.protocol import Session, Warehouse
 from engagement.warehouse.registry import open_warehouse
 
 __all__ = [

@@ -14,7 +14,8 @@ from importlib import import_module
 
 from engagement.settings import Settings
 from engagement.sql.rendering import Rendering
-from engagement.warehouse.protocol import Finding, Warehouse, WarehouseError
+from engagement.warehouse.errors import WarehouseError
+from engagement.warehouse.protocol import Finding, Warehouse
 
 ENGINES = {
     "duckdb": "engagement.warehouse.duckdb.engine",

@@ -11,7 +11,8 @@ from engagement.records.files import LandingError, unzipped_bytes
 from engagement.settings import ROOT, Settings
 from engagement.warehouse.duckdb.memory import memory_limit
 from engagement.warehouse.duckdb.rendering import DUCKDB
-from engagement.warehouse.protocol import Finding, Warehouse, WarehouseError
+from engagement.warehouse.errors import WarehouseError
+from engagement.warehouse.protocol import Finding, Warehouse
 from engagement.warehouse.registry import Engine
 
 _DISK_OF_EVENTS = 0.9

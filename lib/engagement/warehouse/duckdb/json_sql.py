@@ -16,7 +16,7 @@ from engagement.sql.conversions import VARCHAR, from_json
 from engagement.sql.dialect import parse
 from engagement.sql.rendering import render
 from engagement.warehouse.duckdb.rendering import DUCKDB
-from engagement.warehouse.protocol import LARGEST, JsonColumn
+from engagement.warehouse.json_values import LARGEST, JsonColumn
 
 Path = tuple[str, ...]
 Group = tuple[Any, ...]

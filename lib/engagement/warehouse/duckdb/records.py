@@ -32,7 +32,7 @@ from engagement.sql.conversions import (
 )
 from engagement.warehouse.duckdb import json_sql
 from engagement.warehouse.duckdb.json_sql import name_sql
-from engagement.warehouse.protocol import JsonColumn
+from engagement.warehouse.json_values import JsonColumn
 
 READ = "__just_read"
 """Begins the names of what was just read, which is in Python's memory."""
