@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlglot import exp
 
-from engagement.sql import allowed, portability
+from engagement.sql import allowed, features
 from engagement.sql import types as kinds
 from engagement.sql.dialect import check, parse
 from engagement.sql.functions import FUNCTIONS
@@ -137,16 +137,16 @@ def used() -> set[str]:
     return {
         feature
         for sql in CASES
-        for feature in portability.features(parse(f"select {sql}"), {}, PARAMETERS)
+        for feature in features.features(parse(f"select {sql}"), {}, PARAMETERS)
     }
 
 
 def test_every_entry_of_the_lists_has_a_case() -> None:
-    assert portability.LISTED - used() == set()
+    assert features.LISTED - used() == set()
 
 
 def test_cases_use_nothing_but_what_is_listed() -> None:
-    assert used() - portability.LISTED == set()
+    assert used() - features.LISTED == set()
 
 
 def test_cases_are_accepted() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,12 @@ ROWS, VERSION = "engagement.rows", "engagement.version"
 
 MOST_PARTITIONS = 100
 """A statement writes at most so many partitions."""
+
+
+def about(project: str, rows: int, version: str | None) -> dict[str, str]:
+    """Parameters of a table that is published; without a version it gets one of its own."""
+    return {glue.OWNER: project, ROWS: str(rows), VERSION: version or secrets.token_hex(16)}
+
 
 _MOST_ROWS_HERE = 500_000
 """A table of so many rows is read and written here where that saves a statement."""

@@ -6,7 +6,7 @@ import logging
 import re
 import secrets
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -245,6 +245,15 @@ class WorkTables:
         if work is None or work.filter is not None or work.hidden or work.view is not None:
             return None
         return work if is_star(query) or plain_columns(query) else None
+
+    def given(self, query: exp.Query, columns: Mapping[str, str] | None) -> Sequence[str]:
+        """Names of a query's columns, as far as they can be told without running it."""
+        if columns is not None:
+            return list(columns)
+        source = only_source(query)
+        if source is not None and source.db == WORK and is_star(query):
+            return list(self.columns(Table(WORK, source.name)))
+        return [name for name in query.named_selects if name != "*"]
 
     def database(self, table: Table) -> str:
         """The physical name of a table's database."""
