@@ -226,7 +226,7 @@ def test_json_values_keep_the_case_of_keys_and_the_text_of_lists(
         source = session.work("source", "select :record as record, 1 as id", {"record": record})
         table = session.json_columns("taken", source, "record", wanted)
         row = session.query(f"select * from {table}").iloc[0]
-        read = session.landing_records([], {"type": JsonColumn(("type",), "string")}, {})
+        read = session.read_records([], {"type": JsonColumn(("type",), "string")}, {})
         found = read.json_fields(source, "record", ["id"], lambda group, path: False)
     fields = fields_of(found, ["id"])
     assert row[["s", "blank", "lower"]].tolist() == ["x", 5, 2.0]

@@ -32,20 +32,20 @@ def held(warehouse: Warehouse, table: Table) -> list[int]:
 
 def test_what_is_published_together_is_there_with_its_end(warehouse: Warehouse) -> None:
     with warehouse.session(write=True) as session:
-        with session.together():
+        with session.transaction():
             publish(session, ONE, 1)
             # Who goes on sees what is made, and a table that is not there yet.
             assert session.columns(ONE) == {"a": "bigint"}
             assert session.columns(TWO) == {}
             copied = session.work("copied", f"select a + 1 as a from {ONE}")
             session.publish(TWO, f"select * from {copied}")
-            session.settle()
+            session.finish()
         assert session.columns(TWO) == {"a": "bigint"}
     assert (held(warehouse, ONE), held(warehouse, TWO)) == ([1], [2])
 
 
 def failing(session: Session, in_the_engine: bool) -> None:
-    with session.together():
+    with session.transaction():
         publish(session, ONE, 2)
         publish(session, TWO, 2)
         session.drop(ONE)
@@ -73,13 +73,13 @@ def test_an_error_names_its_statement_within_a_step_too(warehouse: Warehouse) ->
     with (
         warehouse.session(write=True) as session,
         pytest.raises(WarehouseError, match=r"^marts.one: .*no number"),
-        session.together(),
+        session.transaction(),
     ):
         session.publish(ONE, "select cast('no number' as bigint) as a")
 
 
 def losing_the_lease(session: Session, note: Path) -> None:
-    with session.together():
+    with session.transaction():
         publish(session, ONE, 2)
         note.write_text("{}")
 
@@ -114,9 +114,9 @@ def ingest(warehouse: Warehouse, days: range, *numbers: int) -> list[int]:
     counts = []
     for day in days:
         date, rows = on_day(day, day, *numbers)
-        with warehouse.session(write=True) as session, session.together():
+        with warehouse.session(write=True) as session, session.transaction():
             session.publish(ONE, rows, partitions=[date], version=f"of {date}")
-            session.settle()
+            session.finish()
             published = session.published(ONE)
         assert published is not None
         assert published.version == f"of {date}"
@@ -152,9 +152,9 @@ def test_a_date_that_is_replaced_leaves_no_group_behind(warehouse: Warehouse) ->
     counts = []
     for number in range(4):
         date, rows = on_day(1, number)
-        with warehouse.session(write=True) as session, session.together():
+        with warehouse.session(write=True) as session, session.transaction():
             session.publish(ONE, rows, partitions=[date])
-            session.settle()
+            session.finish()
         counts.append(row_groups(warehouse))
     assert max(counts) == 1
     assert held(warehouse, ONE) == [3]

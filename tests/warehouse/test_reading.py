@@ -214,7 +214,7 @@ def records(
 ) -> LandedRecords:
     """Lines read as records, by the reader of the engine."""
     land("records.json", "\n".join(lines).encode())
-    return session.landing_records(warehouse.landing_files().files, ENVELOPE, {})
+    return session.read_records(warehouse.landing_files().files, ENVELOPE, {})
 
 
 def test_fields_of_json_are_counted_by_kind(warehouse: LandingWarehouse, land: Land) -> None:
@@ -306,7 +306,7 @@ def test_landed_records_are_read_with_their_place(warehouse: LandingWarehouse, l
     land("x.gz", b"no gzip")
     files = warehouse.landing_files().files
     with warehouse.session(write=True) as session:
-        read = session.landing_records(files, ENVELOPE, {})
+        read = session.read_records(files, ENVELOPE, {})
         table, done = read.table, read.files
         found = session.query(
             "select source_file, line_number, record, record_encoding, verdict, is_object, "
@@ -356,7 +356,7 @@ def test_of_a_key_given_twice_the_last_value_is_read(
 
 def test_no_files_are_no_records(warehouse: LandingWarehouse) -> None:
     with warehouse.session(write=True) as session:
-        read = session.landing_records([], ENVELOPE, {})
+        read = session.read_records([], ENVELOPE, {})
         table = read.table
         assert list(read.files) == []
         assert session.query(f"select record from {table}").empty
@@ -365,7 +365,7 @@ def test_no_files_are_no_records(warehouse: LandingWarehouse) -> None:
 def test_records_have_the_number_of_their_line(warehouse: LandingWarehouse, land: Land) -> None:
     land("a", b'{"a":1}{"b":\n\nbad\nbad')
     with warehouse.session(write=True) as session:
-        session.landing_records(warehouse.landing_files().files, ENVELOPE, {})
+        session.read_records(warehouse.landing_files().files, ENVELOPE, {})
         source = session.work(
             "wanted",
             "select source_file, line_number, record, record_encoding from work.records "

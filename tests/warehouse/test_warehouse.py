@@ -431,7 +431,7 @@ def test_working_tables_are_the_sessions_own(warehouse: Warehouse) -> None:
         session.work("one", values([9]))
         assert rows(session.query(f"select * from {copy}")) == [(1,), (2,)]
         session.publish(MART, f"select * from {one}")
-        session.forget(one, two, copy)
+        session.release(one, two, copy)
         assert session.columns(one) == {}
     assert published(warehouse) == [(9,)]
     with warehouse.session(write=True) as session, pytest.raises(WarehouseError):
@@ -445,10 +445,10 @@ def test_each_item_in_order_and_the_first_error_ends_it(warehouse: Warehouse) ->
             table = session.work(f"lane_{lane}", values(*([n] for n in range(items))))
             return int(session.query(f"select count(*) as n from {table}")["n"].iloc[0])
 
-        assert session.each(count, [3, 1, 2]) == [3, 1, 2]
-        assert session.each(count, []) == []
+        assert session.map(count, [3, 1, 2]) == [3, 1, 2]
+        assert session.map(count, []) == []
         with pytest.raises(ZeroDivisionError):
-            session.each(lambda _, item: 1 // item, [1, 0])
+            session.map(lambda _, item: 1 // item, [1, 0])
 
 
 def test_a_blank_in_a_type_makes_no_other_type() -> None:

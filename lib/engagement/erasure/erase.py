@@ -393,7 +393,7 @@ class _Erasure:
         for name, rows in after.items():
             self._leave(f"{name}: {counted(rows, 'row holds', 'rows hold')} one of the ids still")
         self.receipt.tables = _without_names_of_events(self._before, after, self._warehouse)
-        forgotten = self._warehouse.forget(self._is_affected)
+        forgotten = self._warehouse.purge(self._is_affected)
         self.receipt.forgotten = dict(forgotten.removed)
         for sentence in forgotten.left:
             self._leave(sentence)

@@ -153,7 +153,7 @@ class Reader:
         """
         session, settings = self._session, self._settings
         landed = [file for day in days for file in self._plan.files.get(day, ())]
-        records = session.landing_records(landed, _ENVELOPE, _TIMES)
+        records = session.read_records(landed, _ENVELOPE, _TIMES)
         session.rows("files", _file_rows(records.files), _FILE_COLUMNS)
         session.work("classified", _sql("classified"))
         do_not_reload.refuse(session, settings)
@@ -174,7 +174,7 @@ class Reader:
         increments.note_versions(session, days, landed, self._plan.rules, unavailable)
         turned = self._turned(days) if has_others else []
         # What comes now needs the room.
-        session.forget(*(Table("work", name) for name in ("classified", "copies", "others")))
+        session.release(*(Table("work", name) for name in ("classified", "copies", "others")))
         return kept, turned
 
     def _find_others(self, days: Sequence[str], unread: Sequence[str], window: int) -> bool:

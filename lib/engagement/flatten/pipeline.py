@@ -188,12 +188,12 @@ class _Run:
         read: list[str] = []
         increments.note_unfinished(session, self._stages)
         while True:
-            with session.together():
+            with session.transaction():
                 if self._unread:
                     read += self._read_some()
                 if not self._unread:
                     dropped = self._maker.make_all(self._stages.keys())
-                    session.settle()
+                    session.finish()
                     return tuple(read), dropped
             gc.collect()
 

@@ -53,7 +53,7 @@ class TableMaker:
         self._just_read |= set(days)
         wanted = [table for table in self._registry.wanted() if self._is_touched(table)]
         laid_out = tables.lay_out(kept, wanted)
-        session.forget(KEPT)
+        session.release(KEPT)
         if laid_out is None:
             return
         mapping, suspect = self._mapping(), self._suspect(wanted, days)

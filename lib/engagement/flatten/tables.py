@@ -661,5 +661,5 @@ def in_lanes(
     items: Sequence[EventTable],
 ) -> Iterator[exp.Query]:
     """Make tables, several at once where the engine allows it; gives what did not fit."""
-    for queries in session.each(lambda _, item: function(item), items):
+    for queries in session.map(lambda _, item: function(item), items):
         yield from queries

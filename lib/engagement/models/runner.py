@@ -157,7 +157,7 @@ def build_all(
             return _try_build(session, settings, model, values)
 
         for ready in _in_steps(chosen):
-            built = session.each(build_one, ready)
+            built = session.map(build_one, ready)
             done.update((one.model, one.status) for one in built)
             results.extend(built)
     return results
@@ -277,7 +277,7 @@ def _build(session: Session, settings: Settings, model: Model, values: dict[str,
     published = session.publish(
         model.table, exp.select(*columns).from_(candidate.node()), version=version
     )
-    session.forget(candidate)
+    session.release(candidate)
     return Built(model.name, model.layer, "built", published.rows)
 
 

@@ -84,7 +84,7 @@ class Session(Protocol):
         """Names of the tables of a logical database, sorted."""
         ...
 
-    def each(self, function: Callable[[int, T], R], items: Sequence[T]) -> list[R]:
+    def map(self, function: Callable[[int, T], R], items: Sequence[T]) -> list[R]:
         """Apply a function to items, several at once where the engine allows it.
 
         It is also given the number of a lane: no two calls are in one lane at once. Results come
@@ -110,7 +110,7 @@ class Session(Protocol):
         """Make rows that are here ``work.<name>``, with these Athena types."""
         ...
 
-    def forget(self, *tables: Table) -> None:
+    def release(self, *tables: Table) -> None:
         """Let go of working tables that nothing will read again."""
         ...
 

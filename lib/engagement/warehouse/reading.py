@@ -56,7 +56,7 @@ class Landing:
 
 
 @dataclass(frozen=True)
-class Forgotten:
+class Purged:
     """What was removed for good of what tables no longer hold, and what could not be.
 
     ``removed`` counts by kind of thing; ``left`` names each thing with the reason.
@@ -168,7 +168,7 @@ class LandingSession(Session, Protocol):
 
     # --- the landing
 
-    def landing_records(
+    def read_records(
         self,
         files: Sequence[LandedFile],
         envelope: Mapping[str, JsonColumn],
@@ -262,7 +262,7 @@ class LandingSession(Session, Protocol):
         """
         ...
 
-    def together(self) -> AbstractContextManager[None]:
+    def transaction(self) -> AbstractContextManager[None]:
         """Publish all that is published within in one step, where the engine can do that.
 
         Either all of it is there when the block was left, or, after an error, nothing. Elsewhere
@@ -270,7 +270,7 @@ class LandingSession(Session, Protocol):
         """
         ...
 
-    def settle(self) -> None:
+    def finish(self) -> None:
         """Mark this as the last step that a run publishes; an engine may tidy up with it."""
         ...
 
@@ -297,7 +297,7 @@ class LandingWarehouse(Warehouse, Protocol):
         """The landed files, or those of another place, as objects that can be written again."""
         ...
 
-    def forget(self, holds: Callable[[str, bytes], bool]) -> Forgotten:
+    def purge(self, holds: Callable[[str, bytes], bool]) -> Purged:
         """Remove for good what the tables no longer hold: freed blocks, old files and versions.
 
         The caller holds the lease, and no session is open. ``holds`` tells, from its name and its

@@ -17,7 +17,7 @@ from engagement.warehouse.athena import setup
 from engagement.warehouse.athena.errors import problem
 from engagement.warehouse.athena.lake import Lake
 from engagement.warehouse.errors import WarehouseError
-from engagement.warehouse.reading import Forgotten
+from engagement.warehouse.reading import Purged
 
 _MOST_AT_ONCE = 1000
 
@@ -31,7 +31,7 @@ class _Version:
     is_mark: bool
 
 
-def forget(lake: Lake, holds: Callable[[str, bytes], bool]) -> Forgotten:
+def purge(lake: Lake, holds: Callable[[str, bytes], bool]) -> Purged:
     """Remove what nothing points at, whatever its age, old versions, and kept results.
 
     Of the landing's old versions those go that ``holds`` says; the others are not this project's.
@@ -60,7 +60,7 @@ def forget(lake: Lake, holds: Callable[[str, bytes], bool]) -> Forgotten:
         "Athena's own history keeps the texts of statements for 45 days: those of this erasure "
         "name no id, but others may"
     )
-    return Forgotten(dict(removed), tuple(left))
+    return Purged(dict(removed), tuple(left))
 
 
 def _is_ours(lake: Lake, output: Address) -> bool:

@@ -42,7 +42,7 @@ class AthenaSession:
     def close(self) -> None:
         self._work.close()
 
-    def each(self, function: Callable[[int, T], R], items: Sequence[T]) -> list[R]:
+    def map(self, function: Callable[[int, T], R], items: Sequence[T]) -> list[R]:
         lanes: SimpleQueue[int] = SimpleQueue()
         for lane in range(self._lake.athena.concurrency):
             lanes.put(lane)
@@ -118,7 +118,7 @@ class AthenaSession:
         del lazy  # a table is planned once
         return self._work.make(name, select, parameters)
 
-    def forget(self, *tables: Table) -> None:
+    def release(self, *tables: Table) -> None:
         for table in tables:
             # Its files go when the session ends: another name may stand for the same.
             self._work.named.pop(table.name, None)
@@ -155,7 +155,7 @@ class AthenaSession:
 
     # --- the landing
 
-    def landing_records(
+    def read_records(
         self,
         files: Sequence[LandedFile],
         envelope: Mapping[str, JsonColumn],
@@ -231,10 +231,10 @@ class AthenaSession:
     def drop(self, table: Table) -> None:
         self._publisher.drop(table)
 
-    def together(self) -> AbstractContextManager[None]:
+    def transaction(self) -> AbstractContextManager[None]:
         return nullcontext()
 
-    def settle(self) -> None:
+    def finish(self) -> None:
         pass
 
     def _writable(self) -> str:

@@ -26,7 +26,7 @@ from engagement.warehouse.athena.rendering import ATHENA
 from engagement.warehouse.athena.session import AthenaSession
 from engagement.warehouse.errors import WarehouseError
 from engagement.warehouse.protocol import Finding, Select
-from engagement.warehouse.reading import Forgotten, Landing, LandingSession
+from engagement.warehouse.reading import Landing, LandingSession, Purged
 
 
 class AthenaWarehouse(Lake):
@@ -106,9 +106,9 @@ class AthenaWarehouse(Lake):
             at = Address.parse(location, folder=True, raises=WarehouseError)
         return S3Objects(self.bucket, at)
 
-    def forget(self, holds: Callable[[str, bytes], bool]) -> Forgotten:
+    def purge(self, holds: Callable[[str, bytes], bool]) -> Purged:
         """Remove superseded tables, old versions of objects, and kept results of queries."""
-        return cleanup.forget(self, holds)
+        return cleanup.purge(self, holds)
 
     def render(self, select: Select, parameters: Mapping[str, Any] | None = None) -> str:
         """Show the SQL as Athena runs it."""

@@ -23,7 +23,7 @@ from engagement.warehouse.protocol import Publication, Published, Select
 
 STORAGE = "storage"
 _SETTLED = f"{STORAGE}.settled"
-"""Counts how often :meth:`Publisher.settle` was asked for."""
+"""Counts how often :meth:`Publisher.finish` was asked for."""
 
 GATHERED = 8
 """Rows of so many dates, if one group can hold them, are put together: each table's once in so many
@@ -181,13 +181,13 @@ class Publisher:
         self._run(f"drop {kind} if exists {self._tables.physical(table)}", str(table)).fetchall()
 
     @contextmanager
-    def together(self) -> Iterator[None]:
+    def transaction(self) -> Iterator[None]:
         """Publish all that is published within in one step."""
         with self._statements.transaction("all at once"):
             yield
             self._check()
 
-    def settle(self) -> None:
+    def finish(self) -> None:
         """Let the next commit write everything into the file, and gather rows of several dates."""
         label = "checkpoint with the next commit"
         self._run(f"create schema if not exists {STORAGE}", label)

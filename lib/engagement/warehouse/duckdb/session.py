@@ -85,7 +85,7 @@ class DuckDBSession:
     def columns(self, table: Table) -> dict[str, str]:
         return self._tables.columns(table)
 
-    def each(self, function: Callable[[int, T], R], items: Sequence[T]) -> list[R]:
+    def map(self, function: Callable[[int, T], R], items: Sequence[T]) -> list[R]:
         return [function(0, item) for item in items]
 
     # --- working tables
@@ -104,7 +104,7 @@ class DuckDBSession:
         self._create(table, self._tables.sql(select, parameters))
         return table
 
-    def forget(self, *tables: Table) -> None:
+    def release(self, *tables: Table) -> None:
         for table in tables:
             if not self._tables.views.pop(table.name, None):
                 self._run(f"drop table if exists {self._tables.physical(table)}", table.name)
@@ -190,7 +190,7 @@ class DuckDBSession:
 
     # --- the landing
 
-    def landing_records(
+    def read_records(
         self,
         files: Sequence[LandedFile],
         envelope: Mapping[str, JsonColumn],
@@ -315,11 +315,11 @@ class DuckDBSession:
         """Remove what no logical database shows."""
         self._run(f"drop schema if exists {STORAGE} cascade", "storage")
 
-    def together(self) -> AbstractContextManager[None]:
-        return self._publisher.together()
+    def transaction(self) -> AbstractContextManager[None]:
+        return self._publisher.transaction()
 
-    def settle(self) -> None:
-        self._publisher.settle()
+    def finish(self) -> None:
+        self._publisher.finish()
 
     def _writable(self) -> str:
         if self._token is None:

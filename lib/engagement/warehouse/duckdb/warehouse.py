@@ -28,7 +28,7 @@ from engagement.warehouse.duckdb.session import DuckDBSession
 from engagement.warehouse.errors import WarehouseError
 from engagement.warehouse.objects import FolderObjects
 from engagement.warehouse.protocol import Select
-from engagement.warehouse.reading import Forgotten, Landing, LandingSession
+from engagement.warehouse.reading import Landing, LandingSession, Purged
 from engagement.warehouse.statements import StatementLog
 
 
@@ -104,14 +104,14 @@ class DuckDBWarehouse:
         """The files of the landing folder, or of another."""
         return FolderObjects(self._settings.path(location) if location else self._place.landing)
 
-    def forget(self, holds: Callable[[str, bytes], bool]) -> Forgotten:
+    def purge(self, holds: Callable[[str, bytes], bool]) -> Purged:
         """Write the file anew, without the blocks that were freed, and without what was spilled.
 
         A disk keeps no old versions.
         """
         del holds
         done = duckdb_file.rewrite(self._place.path)
-        return Forgotten(
+        return Purged(
             {
                 "bytes of the warehouse file": max(done.before - done.after, 0),
                 "files that killed runs had spilled to disk": done.spilled,
