@@ -88,7 +88,7 @@ def json_fields(
     looked_into: Callable[[tuple[Any, ...], Path], bool],
     ask: records.Ask,
 ) -> pa.Table:
-    """See :meth:`engagement.warehouse.protocol.Session.json_fields`."""
+    """See :meth:`engagement.warehouse.reading.LandedRecords.json_fields`."""
     keys = [name_sql(group) for group in groups]
     found = _counted(run, fetch, rows, column, keys, read)
     entries = found.entries()

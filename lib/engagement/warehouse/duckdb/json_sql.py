@@ -217,7 +217,7 @@ class Looks:
     def parts(self) -> Iterator[tuple[dict[str, JsonColumn], dict[str, str], dict[str, Path]]]:
         """Queries that answer: raw values to take out; aggregates over them; whose they are.
 
-        An aggregate is named ``<raw value>_<what>``, after :data:`~.base.FIELD_LOOKS`.
+        An aggregate is named ``<raw value>_<what>``, after ``FIELD_LOOKS``.
         """
         paths = sorted(path for path, kinds in self.paths.items() if kinds - {"boolean", "object"})
         for start in range(0, len(paths), _MOST_PATHS):

@@ -234,7 +234,7 @@ def needs_texts(records: Records) -> bool:
 
 
 def value_sql(leaf: Leaf, kind: str, printed: str | None = None) -> str:
-    """A group's value of one path, read as :class:`~.base.JsonColumn` says.
+    """A group's value of one path, read as ``JsonColumn`` says.
 
     ``printed`` is the column that has it as :func:`_printed` says, where there is one.
     """
