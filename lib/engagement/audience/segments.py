@@ -27,7 +27,7 @@ from engagement.messages import explained, unknown_key
 from engagement.settings import SettingsError, read_yaml
 from engagement.sql.dialect import DialectError, check
 from engagement.warehouse import Session, Table, Warehouse
-from engagement.warehouse.protocol import columns_of
+from engagement.warehouse.frames import columns_of
 
 Channel = Literal["email", "sms"]
 

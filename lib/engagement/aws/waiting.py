@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from engagement.warehouse.protocol import WarehouseError
+from engagement.aws.errors import AwsError
 
 T = TypeVar("T")
 
@@ -25,7 +25,7 @@ def wait_until(
 
     Raises
     ------
-    WarehouseError
+    AwsError
         When the deadline has passed.
     """
     deadline = time.monotonic() + seconds
@@ -34,6 +34,6 @@ def wait_until(
         if found is not None:
             return found
         if time.monotonic() + pause > deadline:
-            raise WarehouseError(f"waited {seconds:g} s for {what}, in vain")
+            raise AwsError(f"waited {seconds:g} s for {what}, in vain")
         time.sleep(pause)
         pause = min(pause * 1.5, 5.0)

@@ -80,12 +80,17 @@ class Settings(Section):
     @model_validator(mode="after")
     def _one_place(self) -> Self:
         location, in_s3 = self.landing.location, self.landing.location.startswith("s3://")
-        if self.warehouse.engine == "athena" and not in_s3:
-            raise ValueError(f"landing.location: Athena reads s3:// addresses, not '{location}'")
-        if self.warehouse.engine == "duckdb" and in_s3:
+        engines = self.warehouse.engines()
+        engine = engines[self.warehouse.engine]
+        if engine.landing_in == "s3" and not in_s3:
             raise ValueError(
-                f"landing.location: DuckDB reads a folder, not '{location}'; for the address, set "
-                "warehouse.engine to athena"
+                f"landing.location: {engine.title} reads s3:// addresses, not '{location}'"
+            )
+        if engine.landing_in == "folder" and in_s3:
+            others = " or ".join(name for name, one in engines.items() if one.landing_in == "s3")
+            raise ValueError(
+                f"landing.location: {engine.title} reads a folder, not '{location}'; for the "
+                f"address, set warehouse.engine to {others}"
             )
         errors = self.landing.errors_location
         if errors is not None and errors.startswith("s3://") != in_s3:
