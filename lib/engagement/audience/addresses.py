@@ -14,6 +14,7 @@ from email_validator import EmailNotValidError, validate_email
 from phonenumbers import PhoneNumberFormat, ValidationResult
 
 from engagement.audience.selection import Channel
+from engagement.errors import WrongInputError
 
 Phones = Literal["possible", "valid"]
 """How strictly telephone numbers are checked: by their length, or by the ranges in use."""
@@ -22,7 +23,7 @@ _LONGEST = 254
 _LONGEST_LOCAL = 64
 
 
-class AddressError(ValueError):
+class AddressError(WrongInputError):
     """An address that cannot be used; the message does not repeat it."""
 
 

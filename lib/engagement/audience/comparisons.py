@@ -18,7 +18,7 @@ from engagement.audience.conditions import (
     family_of,
 )
 from engagement.audience.rules import Comparison, Window
-from engagement.warehouse.dialect import literal, typed
+from engagement.sql.dialect import literal, typed
 
 _LARGEST = 2**63
 _MOST_DIGITS = 28

@@ -16,9 +16,9 @@ from sqlglot.optimizer.annotate_types import annotate_types
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.schema import MappingSchema
 
-from engagement.mistakes import nearest
+from engagement.messages import nearest
 from engagement.warehouse import Table
-from engagement.warehouse.dialect import DialectError, check
+from engagement.sql.dialect import DialectError, check
 
 CUSTOMERS = Table("marts", "customer_360")
 

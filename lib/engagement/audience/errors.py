@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from engagement.errors import WrongInputError
 
-class AudienceError(ValueError):
+
+class AudienceError(WrongInputError):
     """A segment or an export that cannot be made, with every mistake found.
 
     Attributes

@@ -18,7 +18,7 @@ from engagement.models.inputs import SOURCES, contracts
 from engagement.models.runner import documented
 from engagement.settings import Events, Settings
 from engagement.warehouse import Session, Table
-from engagement.warehouse.dialect import parse, typed
+from engagement.sql.dialect import parse, typed
 
 VIEWS = ("pages", "screens")
 """What ``concept`` may name beside the business concepts: views of pages and screens."""

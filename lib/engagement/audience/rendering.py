@@ -24,7 +24,7 @@ from engagement.audience.happenings import (
     relation,
 )
 from engagement.audience.rules import Count, Did, Happening, Rule, Sequence, Sum
-from engagement.warehouse.dialect import literal, typed
+from engagement.sql.dialect import literal, typed
 
 if TYPE_CHECKING:
     from engagement.audience.segments import Segment

@@ -33,7 +33,7 @@ from engagement.audience.selection import (
     select,
 )
 from engagement.audience.validation import checked
-from engagement.mistakes import explained, nearest, unknown_key
+from engagement.messages import explained, nearest, unknown_key
 from engagement.settings import SettingsError, read_yaml
 
 

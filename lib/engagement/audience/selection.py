@@ -15,7 +15,7 @@ from engagement.audience.happenings import Known, known
 from engagement.audience.rendering import Renderer
 from engagement.audience.validation import checked
 from engagement.models import inputs
-from engagement.moments import AsOf
+from engagement.as_of import AsOf
 from engagement.settings import Settings
 from engagement.warehouse import Session, Warehouse
 
@@ -107,7 +107,7 @@ def select(
         The day that the customer table stands for; ``:as_of`` in the condition.
     as_of_end
         The first moment, as a naive UTC time, that the customer table does not see; ``:as_of_end``
-        in the condition, for windows in hours. An :class:`~engagement.moments.AsOf` knows it.
+        in the condition, for windows in hours. An :class:`~engagement.as_of.AsOf` knows it.
     settings
         The parameters; what people did and did not do cannot be read without them.
 

@@ -21,7 +21,7 @@ from engagement.audience.errors import AudienceError
 from engagement.audience.happenings import Known, concepts, properties, property_column
 from engagement.audience.rules import Comparison, Did, Happening
 from engagement.flatten.names import table_name
-from engagement.mistakes import nearest
+from engagement.messages import nearest
 
 if TYPE_CHECKING:
     from engagement.audience.segments import Segment
