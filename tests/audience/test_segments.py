@@ -245,7 +245,7 @@ def test_refused_addresses_are_those_of_everybody(make_shop: MakeShop) -> None:
         ]
     )
     found = segments.select(shop, segment("person_id = 'ben'"), AS_OF)
-    assert found.refused == {"email": ["a@x.example"]}
+    assert found.refused == {"email": [("a@x.example", None)]}
 
 
 def test_without_a_customer_table_it_says_what_to_run(

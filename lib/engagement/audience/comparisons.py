@@ -118,9 +118,7 @@ def value_of(value: Any, type_: str) -> exp.Expr:
 
 def compared(column: exp.Expr, type_: str, comparison: Comparison) -> exp.Condition:
     """The condition that a column is what a comparison says."""
-    parts = [
-        _test(column.copy(), type_, key, value) for key, value in comparison.tests().items()
-    ]
+    parts = [_test(column.copy(), type_, key, value) for key, value in comparison.tests().items()]
     return exp.and_(*parts)
 
 

@@ -17,8 +17,8 @@ from sqlglot.optimizer.qualify import qualify
 from sqlglot.schema import MappingSchema
 
 from engagement.messages import nearest
-from engagement.warehouse import Table
 from engagement.sql.dialect import DialectError, check
+from engagement.warehouse import Table
 
 CUSTOMERS = Table("marts", "customer_360")
 
@@ -91,14 +91,17 @@ def not_portable(tree: exp.Expr, columns: Mapping[str, str]) -> list[str]:
 
 
 def no_column(name: str, columns: Mapping[str, str]) -> str:
+    """A sentence for a column that the customer table lacks, with the nearest that it has."""
     return f"{CUSTOMERS} has no column '{name}'{nearest(name.lower(), columns)}"
 
 
 def data_type(text: str) -> exp.DataType:
+    """A type by Athena's name of it."""
     return exp.DataType.build(text, dialect="athena")
 
 
 def family_of(kind: exp.DataType | None) -> str | None:
+    """What a type holds, in words; ``None`` where that is nothing that can be compared."""
     if kind is None:
         return None
     if kind.is_type(*exp.DataType.NUMERIC_TYPES):

@@ -17,8 +17,8 @@ from engagement.flatten.names import column_name, table_name
 from engagement.models.inputs import SOURCES, contracts
 from engagement.models.runner import documented
 from engagement.settings import Events, Settings
-from engagement.warehouse import Session, Table
 from engagement.sql.dialect import parse, typed
+from engagement.warehouse import Session, Table
 
 VIEWS = ("pages", "screens")
 """What ``concept`` may name beside the business concepts: views of pages and screens."""
@@ -180,7 +180,7 @@ def _of_events(
 ) -> exp.Select:
     """Events of a table with whose they are, which ``marts.session_events`` says."""
     base = parse(
-        "select s.person_id as person_id, s.event_date as day, s.\"timestamp\" as moment "
+        'select s.person_id as person_id, s.event_date as day, s."timestamp" as moment '
         "from placeholder as e inner join marts.session_events as s "
         "on e.id = s.id and e.received_at_utc_date = s.received_at_utc_date "
         f"where {_NO_BOTS.format(alias='s')}"

@@ -226,9 +226,7 @@ def is_among(share: float, salt: str) -> exp.Expr:
         this=literal(f"{salt}:"), expression=exp.column(exp.to_identifier(PERSON, quoted=True))
     )
     digest = exp.Anonymous(this="sha256_hex", expressions=[salted])
-    first = exp.Substring(
-        this=digest, start=exp.Literal.number(1), length=exp.Literal.number(8)
-    )
+    first = exp.Substring(this=digest, start=exp.Literal.number(1), length=exp.Literal.number(8))
     return exp.LT(this=first, expression=literal(threshold(share)))
 
 

@@ -299,7 +299,7 @@ class Rule(_Part):
         return self
 
     def walk(self, path: str) -> Iterator[tuple[str, Rule]]:
-        """This part and those in it, each with its key in the file."""
+        """Give the part itself and those in it, each with its key in the file."""
         yield path, self
         for key in ("all", "any"):
             for place, part in enumerate(getattr(self, key) or ()):

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import pandas as pd
 from sqlglot import exp
 
+from engagement.as_of import AsOf
 from engagement.audience.conditions import CUSTOMERS
 from engagement.audience.errors import AudienceError
 from engagement.audience.happenings import Known, known
 from engagement.audience.rendering import Renderer
 from engagement.audience.validation import checked
 from engagement.models import inputs
-from engagement.as_of import AsOf
 from engagement.settings import Settings
 from engagement.warehouse import Session, Warehouse
 

@@ -1,4 +1,4 @@
-"""A segment against what there is: features, events, properties, and what they are compared with."""
+"""A segment against what there is: features, events, their properties and types."""
 
 from __future__ import annotations
 
