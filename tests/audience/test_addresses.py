@@ -30,9 +30,7 @@ from engagement.audience.addresses import AddressError, email_address, phone_num
         ("+44 20 7946 0018", "DE", "+442079460018"),
     ],
 )  # fmt: skip
-def test_numbers_come_into_the_form_of_e164(
-    text: str, country: str | None, expected: str
-) -> None:
+def test_numbers_come_into_the_form_of_e164(text: str, country: str | None, expected: str) -> None:
     assert phone_number(text, country) == expected
 
 
@@ -102,9 +100,7 @@ def test_no_text_breaks_the_reading_of_numbers(text: str, country: str | None) -
         ("a" * 64 + "@b.co", "a" * 64 + "@b.co"),
     ],
 )
-def test_mail_addresses_come_in_the_form_that_every_service_takes(
-    text: str, expected: str
-) -> None:
+def test_mail_addresses_come_in_the_form_that_every_service_takes(text: str, expected: str) -> None:
     assert email_address(f" {text} ") == expected
 
 

@@ -57,7 +57,7 @@ def documents(most: int) -> st.SearchStrategy[list[Document]]:
 
 # A failing example says which rule and shop it is; to make it smaller takes minutes.
 @settings(
-    max_examples=40,
+    max_examples=15,
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
 )
@@ -66,9 +66,7 @@ def test_members_are_those_of_a_row_by_row_evaluator(
     make_settings: MakeSettings, seed: int, chosen: list[Document]
 ) -> None:
     shop = worlds.world(seed)
-    parameters = make_settings(
-        timezone="America/New_York", metrics__exclude_bots=shop.exclude_bots
-    )
+    parameters = make_settings(timezone="America/New_York", metrics__exclude_bots=shop.exclude_bots)
     warehouse = open_warehouse(parameters)
     with warehouse.session(write=True) as session:
         for name in ("product_viewed", "coupon_applied"):

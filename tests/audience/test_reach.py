@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 from engagement.audience.reach import Outcome, contacts, masked, summary
 from engagement.audience.segments import Selection
 from tests.audience.conftest import person

@@ -27,11 +27,7 @@ ZONE = ZoneInfo("America/New_York")
 AS_OF = date(2026, 3, 10)
 """Two days after the clocks went forward in New York."""
 
-END = (
-    datetime.combine(AS_OF + timedelta(days=1), time(), ZONE)
-    .astimezone(UTC)
-    .replace(tzinfo=None)
-)
+END = datetime.combine(AS_OF + timedelta(days=1), time(), ZONE).astimezone(UTC).replace(tzinfo=None)
 
 CUSTOMERS = {
     "person_id": "varchar",
@@ -107,7 +103,7 @@ class World:
 
 def world(seed: int) -> World:
     """A shop of a few people whose events often fall on the same moment."""
-    chance = random.Random(seed)  # noqa: S311
+    chance = random.Random(seed)
 
     def pick(values: Any) -> Any:
         return chance.choice([None, *values])
@@ -138,8 +134,9 @@ def world(seed: int) -> World:
             {
                 "id": f"{name}-{n}",
                 "received_at_utc_date": "2026-03-10",
-                "received_at": END + timedelta(hours=1) if chance.random() < 0.1 else END
-                - timedelta(hours=1),
+                "received_at": END + timedelta(hours=1)
+                if chance.random() < 0.1
+                else END - timedelta(hours=1),
                 # Some events are of people without a row, as bots are.
                 "person_id": chance.choice([*people, "nobody"]),
                 "moment": moment(),
@@ -163,9 +160,7 @@ def world(seed: int) -> World:
                 "coupon": pick(WORDS),
                 "is_bot": chance.choice([True, False, None]),
                 "units": pick(NUMBERS),
-                "net_revenue": None
-                if chance.random() < 0.2
-                else Decimal(chance.choice(AMOUNTS)),
+                "net_revenue": None if chance.random() < 0.2 else Decimal(chance.choice(AMOUNTS)),
             }
             for n in range(chance.choice([0, 12]))
         ],
@@ -550,9 +545,7 @@ def did(shop: World, person: str, what: Document) -> bool:
     ]
     if not values:
         return False
-    return fits(
-        sum(values), "decimal(38,6)", {k: v for k, v in what["sum"].items() if k != "of"}
-    )
+    return fits(sum(values), "decimal(38,6)", {k: v for k, v in what["sum"].items() if k != "of"})
 
 
 def in_order(shop: World, person: str, what: Document) -> bool:

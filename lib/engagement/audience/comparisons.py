@@ -97,7 +97,9 @@ def as_time(value: Any, type_: str) -> date | datetime:
 def number(value: int | float | Decimal, type_: str) -> exp.Expr:
     """A number as a literal that goes with a column's type."""
     if type_ == "double":
-        return literal(float(value))
+        text = repr(abs(float(value)))
+        double = exp.Literal.number(text if "e" in text else f"{text}e0")
+        return exp.Neg(this=double) if value < 0 else double
     if isinstance(value, int):
         return exp.Literal.number(value)
     exact = Decimal(str(value))

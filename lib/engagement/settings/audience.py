@@ -46,7 +46,7 @@ class Measure(Section):
     """
 
     days: int = Field(default=14, ge=1, le=365)
-    confidence: Literal[0.9, 0.95, 0.99] = 0.95
+    confidence: float = Field(default=0.95, ge=0.5, le=0.999)
     fewest: int = Field(default=30, ge=2)
 
 
