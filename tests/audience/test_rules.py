@@ -60,8 +60,8 @@ def problems(folder: Path, who: str, more: str = "") -> list[str]:
             ),
             [
                 (
-                    "who.all.0.feature: marts.customer_360 has no column 'spend_totl'; did you mean "
-                    "'spend_total'?"
+                    "who.all.0.feature: marts.customer_360 has no column 'spend_totl'; did you "
+                    "mean 'spend_total'?"
                 ),
                 (
                     "who.all.1.did.concept: there is no concept 'product_viewd'; did you mean "

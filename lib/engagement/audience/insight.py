@@ -1,8 +1,8 @@
 """What sets the people of a segment apart from everyone: lift per feature, with its interval.
 
-Lift is the share (or the mean) among the members divided by that among everyone. Members are part of
-everyone, so the two are not independent: the interval is that of the logarithm of the ratio by the
-delta method, with members and all others as the two independent groups.
+Lift is the share (or the mean) among the members divided by that among everyone. Members are part
+of everyone, so the two are not independent: the interval is that of the logarithm of the ratio by
+the delta method, with members and all others as the two independent groups.
 """
 
 from __future__ import annotations

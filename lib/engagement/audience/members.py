@@ -14,7 +14,7 @@ This is what exports read. A page is a frame in the order of ``person_id`` with 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import pandas as pd
@@ -65,13 +65,13 @@ class Members:
         Per channel, the addresses of everybody who refused it, each with its country.
     """
 
-    warehouse: Warehouse
-    settings: Settings
+    warehouse: Warehouse = field(repr=False)
+    settings: Settings = field(repr=False)
     segment: Segment
     as_of: AsOf
-    query: exp.Query
+    query: exp.Query = field(repr=False)
     policy: Policy
-    refused: dict[Channel, list[tuple[str, str | None]]]
+    refused: dict[Channel, list[tuple[str, str | None]]] = field(repr=False)
 
     @property
     def sql(self) -> str:

@@ -85,7 +85,7 @@ class Contact:
     person_id: str
     channel: Channel
     outcome: Outcome
-    address: str | None = None
+    address: str | None = field(default=None, repr=False)
     detail: str = ""
 
 
@@ -93,8 +93,8 @@ class Contact:
 class Listed:
     """What a suppression list holds: addresses by their key, and ids of people and users."""
 
-    addresses: frozenset[str] = frozenset()
-    people: frozenset[str] = frozenset()
+    addresses: frozenset[str] = field(default=frozenset(), repr=False)
+    people: frozenset[str] = field(default=frozenset(), repr=False)
 
 
 @dataclass(frozen=True)
@@ -120,8 +120,8 @@ class Policy:
     unanswered: Unanswered = "deny"
     has_topic: bool = False
     phones: Phones = "possible"
-    listed: Listed = Listed()
-    taken: frozenset[str] = frozenset()
+    listed: Listed = field(default=Listed(), repr=False)
+    taken: frozenset[str] = field(default=frozenset(), repr=False)
     most_messages: int | None = None
 
 
@@ -134,9 +134,9 @@ class Decider:
 
     channels: tuple[Channel, ...]
     policy: Policy
-    refused: Mapping[Channel, Iterable[tuple[str, str | None]]]
-    _refused: dict[Channel, set[str]] = field(default_factory=dict)
-    _used: dict[Channel, set[str]] = field(default_factory=dict)
+    refused: Mapping[Channel, Iterable[tuple[str, str | None]]] = field(repr=False)
+    _refused: dict[Channel, set[str]] = field(default_factory=dict, repr=False)
+    _used: dict[Channel, set[str]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         for channel in self.channels:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -69,9 +69,9 @@ class Selection:
 
     segment: Segment
     as_of: date
-    people: pd.DataFrame
+    people: pd.DataFrame = field(repr=False)
     customers: int
-    refused: dict[Channel, list[tuple[str, str | None]]]
+    refused: dict[Channel, list[tuple[str, str | None]]] = field(repr=False)
 
     def rows(self) -> list[dict[str, Any]]:
         """The people as plain Python values; NULL is ``None``."""

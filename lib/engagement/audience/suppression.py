@@ -80,9 +80,10 @@ def _of_file(path: Path, source: str) -> Iterator[dict[str, str | None]]:
             for row in reader:
                 yield {name: row.get(name) for name in wanted}
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = getattr(error, "strerror", None) or "it is no CSV in UTF-8"
+        strerror = getattr(error, "strerror", None)
+        reason = strerror.lower() if strerror else "it is no CSV in UTF-8"
         raise AudienceError(
-            "the parameters", [f"audience.suppression: {source} cannot be read: {reason.lower()}"]
+            "the parameters", [f"audience.suppression: {source} cannot be read: {reason}"]
         ) from None
 
 
