@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -22,7 +21,7 @@ PARAMS = "tests/athena/stand.yaml"
 
 
 @pytest.fixture
-def shop(aws_environment: Stand) -> Iterator[tuple[Warehouse, Settings]]:
+def shop(aws_environment: Stand) -> tuple[Warehouse, Settings]:
     """A warehouse of its own on the stand."""
     parameters = load_settings(
         PARAMS,
@@ -33,7 +32,7 @@ def shop(aws_environment: Stand) -> Iterator[tuple[Warehouse, Settings]]:
             "warehouse.athena.data_location": f"s3://{aws_environment.bucket}/segments/data/",
         },
     )
-    yield open_warehouse(parameters), parameters
+    return open_warehouse(parameters), parameters
 
 
 @settings(

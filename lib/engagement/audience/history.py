@@ -20,8 +20,9 @@ from engagement.audience.reach import Contact, Outcome
 from engagement.audience.segments import Segment
 from engagement.sql.dialect import bind, parse
 from engagement.warehouse import Session, Table, Warehouse
+from engagement.warehouse.costs import EXPORT_HISTORY
 
-EXPORTS = Table("marts", "segment_exports")
+EXPORTS = EXPORT_HISTORY
 
 TREATMENT, HOLDOUT = "treatment", "holdout"
 
