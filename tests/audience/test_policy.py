@@ -316,6 +316,31 @@ def test_pages_come_in_the_order_of_people_whatever_their_size(make_settings: Ma
     assert list(found(warehouse, settings, segment(where="false")).pages()) == []
 
 
+def test_only_addresses_that_may_be_used_are_among_those_reached(
+    make_settings: MakeSettings,
+) -> None:
+    """Ann refused text messages, Ben mail; Cat refused both; Dan's channel is mail, too."""
+    settings = make_settings()
+    warehouse = shop(
+        settings,
+        person("ann", phone="+12025550141", consent_sms=False),
+        person("ben", phone="(202) 555-0142", country="US", consent_email=False),
+        person("cat", consent_email=False, consent_sms=False),
+        person("dan", phone="none"),
+    )
+    both = found(warehouse, settings, segment(channels=["email", "sms"]))
+    (page,) = both.reached()
+    rows = page[["person_id", "email", "phone"]]
+    assert [[None if v != v else v for v in row] for row in rows.to_numpy().tolist()] == [
+        ["ann", "ann@shop.example", None],
+        ["ben", None, "+12025550142"],
+        ["dan", "dan@shop.example", None],
+    ]
+    (page,) = found(warehouse, settings, segment()).reached()
+    assert page["phone"].isna().all()
+    assert list(page["person_id"]) == ["ann", "dan"]
+
+
 def test_every_exclusion_is_counted(make_settings: MakeSettings) -> None:
     settings = make_settings()
     warehouse = shop(

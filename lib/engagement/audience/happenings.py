@@ -106,11 +106,11 @@ def _received(session: Session) -> dict[str, str]:
     if not session.columns(Table("landing", "event_names")):
         return {}
     rows = session.query(
-        "select event, sum(events) as events from landing.event_names "
-        "where type = 'track' and event is not null group by event "
-        "order by sum(events) desc, event",
+        "select n.event, sum(n.events) as received from landing.event_names as n "
+        "where n.type = 'track' and n.event is not null group by n.event",
         label="names of events",
     )
+    rows = rows.sort_values(["received", "event"], ascending=[False, True])
     found: dict[str, str] = {}
     for event in rows["event"].tolist():
         if table_name(event):

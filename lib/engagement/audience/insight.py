@@ -46,7 +46,7 @@ _MOST_VALUES = 8
 
 COLUMNS = ["feature", "value", "members", "segment", "everyone", "lift", "low", "high", "verdict"]
 
-VERDICTS = ("more", "less", "about the same", "too little to tell")
+VERDICTS = ("more", "less", "about the same", "too little to tell", "nobody else")
 
 
 @dataclass(frozen=True)
@@ -78,8 +78,9 @@ def profile(
         ``feature``; ``value`` of a text or a flag, empty for a number; ``members`` with that value;
         ``segment`` and ``everyone``, shares or means; ``lift`` with ``low`` and ``high``, and what
         they say: ``more``, ``less``, ``about the same`` or, with fewer than ten members or others,
-        ``too little to tell``. A text's most frequent values only, and none that fewer than ten
-        people have. The greatest differences come first.
+        ``too little to tell``; ``nobody else`` where all who have it are members, as the rule says.
+        A text's most frequent values only, and none that fewer than ten people have. The greatest
+        differences come first.
     """
     with warehouse.session() as session:
         there = session.columns(CUSTOMERS)
@@ -181,6 +182,8 @@ def _compared(
     if found is None:
         return *shown, None, None, None, VERDICTS[3]
     ratio, low, high = found
+    if others.mean == 0:
+        return *shown, round(ratio, 4), None, None, VERDICTS[4]
     verdict = VERDICTS[0] if low > 1 else VERDICTS[1] if high < 1 else VERDICTS[2]
     return *shown, round(ratio, 4), round(low, 4), round(high, 4), verdict
 

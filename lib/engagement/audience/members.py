@@ -27,7 +27,7 @@ from engagement.audience.happenings import PERSON
 from engagement.audience.hours import ZONES, contact_hours, zone_or
 from engagement.audience.reach import Contact, Decider, Outcome, Policy, counted
 from engagement.audience.rendering import HOLDOUT, Renderer, holdout
-from engagement.audience.segments import Channel, Segment, load
+from engagement.audience.segments import ADDRESSES, Channel, Segment, load
 from engagement.audience.selection import (
     columns,
     expanded,
@@ -98,6 +98,24 @@ class Members:
                 yield self._decided(page, decider)
                 if len(page) < rows:
                     return
+
+    def reached(self, rows: int = PAGE) -> Iterator[pd.DataFrame]:
+        """Pages of the members whom at least one channel reaches, and who are not held back.
+
+        ``email`` and ``phone`` hold the address in the form of a file where it may be used, and
+        nothing where it may not.
+        """
+        for page in self.pages(rows):
+            addresses = {}
+            for channel, column in ADDRESSES.items():
+                addresses[column] = pd.Series(None, index=page.index, dtype=object)
+                if channel in self.segment.channels:
+                    is_reached = page[f"{channel}_outcome"] == str(Outcome.REACHABLE)
+                    addresses[column] = page[f"{channel}_address"].where(is_reached, None)
+            kept = page.assign(**addresses)
+            kept = kept[kept["email"].notna() | kept["phone"].notna()]
+            if len(kept):
+                yield kept.reset_index(drop=True)
 
     def contacts(self) -> Iterator[Contact]:
         """One contact per person and channel, in the order of ``person_id`` and of channels."""

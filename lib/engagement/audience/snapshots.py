@@ -292,6 +292,12 @@ def history(warehouse: Warehouse, until: date | None = None) -> pd.DataFrame:
     return frame if until is None else frame[frame["as_of"] <= until].reset_index(drop=True)
 
 
+def sizes_over_time(warehouse: Warehouse, until: date) -> pd.DataFrame:
+    """Every snapshot up to a day, as :func:`history`; empty while there is one day only."""
+    found = history(warehouse, until)
+    return found if found["as_of"].nunique() > 1 else found.head(0)
+
+
 def changes(warehouse: Warehouse, as_of: date) -> pd.DataFrame:
     """What changed in each segment on a day: ``segment, members, joined, left, moved, since,
     rule``.
@@ -356,5 +362,6 @@ __all__ = [
     "history",
     "overlap",
     "publish",
+    "sizes_over_time",
     "snapshot_id",
 ]

@@ -150,13 +150,13 @@ def lift(frame: pd.DataFrame, *, segment: str, rows: int = 12) -> Figure:
     ----------
     frame
         ``feature, value, lift, low, high, verdict``, as of
-        :func:`engagement.audience.insight.profile`; rows without a lift are left out.
+        :func:`engagement.audience.insight.profile`; rows without an interval are left out.
     segment
         The segment's name.
     rows
         The most features that are shown.
     """
-    known = frame[frame["lift"].notna()].head(rows).iloc[::-1]
+    known = frame[frame["low"].notna()].head(rows).iloc[::-1]
     places = np.arange(len(known))
     middle = known["lift"].astype(float).to_numpy()
     low, high = (known[name].astype(float).to_numpy() for name in ("low", "high"))
