@@ -146,7 +146,7 @@ def test_a_day_that_comes_late_says_which_days_to_publish_again(shop: Shop) -> N
     everything is as if they had come in order.
     """
     expected = None
-    for order in list(permutations(DAYS))[::2] + [tuple(DAYS[::-1])]:
+    for order in [*list(permutations(DAYS))[::2], tuple(DAYS[::-1])]:
         with shop.warehouse.session(write=True) as session:
             session.drop(snapshots.MEMBERS)
             session.drop(snapshots.SIZES)

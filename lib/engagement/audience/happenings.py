@@ -55,7 +55,8 @@ class Known:
     events
         By table, the events that were received or that the tracking plan names.
     columns
-        By table, the columns that it has, or that the plan gives it, and their types.
+        By table, the columns that it has, or that the plan gives it, and their types; only of
+        tables that a rule names, and of those of the plan.
     there
         The tables among these that exist, with the columns they have.
     """
@@ -66,7 +67,7 @@ class Known:
     there: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
-def known(settings: Settings, session: Session | None = None) -> Known:
+def known(settings: Settings, session: Session | None = None, named: Collection[str] = ()) -> Known:
     """What rules may name: the feature dictionary, and the registry of events and properties.
 
     Parameters
@@ -74,6 +75,9 @@ def known(settings: Settings, session: Session | None = None) -> Known:
     session
         Where to look for what was received; without one, only documents are known: the customer
         table's and the tracking plan.
+    named
+        The events that a rule names: only their properties are looked up, since a shop may have
+        hundreds of events and each has a table.
     """
     events: dict[str, str] = {}
     columns: dict[str, dict[str, str]] = {}
@@ -81,10 +85,11 @@ def known(settings: Settings, session: Session | None = None) -> Known:
     features = documented(CUSTOMERS.name) or {}
     if session is not None:
         features = session.columns(CUSTOMERS) or features
-        for table, name in _received(session).items():
+        events = _received(session) if named else {}
+        for table in {table_name(name) for name in named} & events.keys():
             own = session.columns(Table("events", table))
             if own:
-                events[table], columns[table], there[table] = name, dict(own), own
+                columns[table], there[table] = dict(own), own
     for event, properties in settings.tracking_plan.items():
         table = table_name(event)
         if table in VIEWS or not table:

@@ -119,6 +119,17 @@ class Segment(BaseModel):
                 yield f"{path}.segment", part.segment
 
     @property
+    def events(self) -> frozenset[str]:
+        """Names of events in its rule, and in those of the segments that it refers to."""
+        own = {
+            happening.event
+            for path, part in (self.who.walk("who") if self.who else ())
+            for _, happening in part.happenings(path)
+            if happening.event is not None
+        }
+        return frozenset(own).union(*(other.events for other in self.others.values()))
+
+    @property
     def definition(self) -> str:
         """Twelve digits that change when the rule does: people then join and leave for that."""
         text = self.model_dump_json(include={"where", "who", "sample", "salt"})

@@ -145,7 +145,9 @@ def fitting(session: Session, segment: Segment, settings: Settings | None) -> Kn
         raise AudienceError(
             source, [f"{CUSTOMERS} has no column {name}, which exports need" for name in missing]
         )
-    known_ = Known(there) if settings is None else known(settings, session)
+    known_ = Known(there)
+    if settings is not None:
+        known_ = known(settings, session, segment.events)
     checked(segment, known_)
     return known_
 
