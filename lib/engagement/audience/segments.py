@@ -226,8 +226,21 @@ def frame(segment: Segment) -> pd.DataFrame:
 
 
 def _plain_rule(rule: Rule) -> str:
-    document = rule.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    """A rule on one line, as a file writes it."""
+    document = _short(rule.model_dump(mode="json", by_alias=True, exclude_defaults=True))
     return json.dumps(document, ensure_ascii=False).replace('"', "")
+
+
+def _short(part: Any) -> Any:
+    """A part of a rule with ``feature: name`` and its comparison beside it."""
+    if isinstance(part, list):
+        return [_short(one) for one in part]
+    if not isinstance(part, dict):
+        return part
+    feature = part.get("feature")
+    if isinstance(feature, dict):
+        return {"feature": feature["name"], **{k: v for k, v in feature.items() if k != "name"}}
+    return {key: _short(one) for key, one in part.items()}
 
 
 def _explain(error: ValidationError) -> Iterator[str]:
