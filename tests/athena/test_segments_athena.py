@@ -13,9 +13,8 @@ from engagement.audience import history, insight, measuring, snapshots
 from engagement.audience.members import members
 from engagement.audience.reach import Contact, Outcome
 from engagement.audience.segments import Segment, load_all
-from engagement.flatten.pipeline import values_query
+from engagement.models.definition import documented
 from engagement.models.inputs import contracts
-from engagement.models.runner import documented
 from engagement.settings import ROOT, Settings, load_settings
 from engagement.settings.audience import Cap, QuietHours
 from engagement.warehouse import Table, Warehouse, open_warehouse
@@ -23,6 +22,7 @@ from tests.athena.stand import Stand
 from tests.audience import worlds
 from tests.audience.test_members_property import BASE, agree, documents
 from tests.audience.worlds import AS_OF, Document
+from tests.values import values_query
 
 PARAMS = "tests/athena/stand.yaml"
 

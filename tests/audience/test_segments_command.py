@@ -13,10 +13,10 @@ from engagement.as_of import whole_day
 from engagement.audience import snapshots
 from engagement.audience.segments import load
 from engagement.cli import app
-from engagement.flatten.pipeline import values_query
 from engagement.settings import load_settings
 from engagement.warehouse import Table, open_warehouse
 from tests.audience.conftest import AS_OF, COLUMNS, person
+from tests.values import values_query
 
 Command = Callable[..., Result]
 

@@ -16,10 +16,10 @@ from engagement.audience import history, snapshots
 from engagement.audience.members import members
 from engagement.audience.reach import Contact, Outcome
 from engagement.audience.segments import Segment
-from engagement.flatten.pipeline import values_query
 from engagement.settings import Settings
 from engagement.warehouse import Table, Warehouse, open_warehouse
 from tests.audience.conftest import COLUMNS, person
+from tests.values import values_query
 
 MakeSettings = Callable[..., Settings]
 

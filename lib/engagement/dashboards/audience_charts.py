@@ -1,6 +1,6 @@
 """Charts of segments: how they grow, what has changed, whom they share, what sets them apart.
 
-Each takes a frame and gives a figure; :func:`engagement.dashboards.charts.or_words` decides whether
+Each takes a frame and gives a figure; :func:`engagement.dashboards.charts.chart_or_message` decides whether
 there is enough to draw.
 """
 
