@@ -27,8 +27,8 @@ ALLOWED = {
     "flatten": {"settings", "records", "sql", "warehouse", "landing"},
     "models": {"settings", "sql", "warehouse", "flatten", "as_of"},  # names of tables, of events
     "dashboards": {"settings", "sql", "warehouse", "as_of", "models", "runs"},
-    "audience": {"settings", "sql", "warehouse"},
-    "personalize": {"settings", "sql", "warehouse"},
+    "audience": {"settings", "sql", "warehouse", "aws"},
+    "personalize": {"settings", "sql", "warehouse", "aws"},
     "erasure": {
         *("settings", "records", "sql", "warehouse", "landing", "as_of", "flatten", "models"),
         "runs",
