@@ -28,8 +28,8 @@ ALLOWED = {
     "models": {"settings", "sql", "warehouse", "flatten", "as_of"},  # names of tables, of events
     "dashboards": {"settings", "sql", "warehouse", "as_of", "models", "runs"},
     # The concepts as models read them, names of tables, the feature dictionary.
-    "audience": {"settings", "sql", "warehouse", "flatten", "models", "as_of"},
-    "personalize": {"settings", "sql", "warehouse"},
+    "audience": {"settings", "sql", "warehouse", "flatten", "models", "as_of", "aws"},
+    "personalize": {"settings", "sql", "warehouse", "aws"},
     "erasure": {
         *("settings", "records", "sql", "warehouse", "landing", "as_of", "flatten", "models"),
         "runs",
