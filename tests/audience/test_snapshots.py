@@ -13,9 +13,11 @@ import pytest
 
 from engagement.as_of import AsOf, whole_day
 from engagement.audience import history, snapshots
+from engagement.audience.errors import AudienceError
 from engagement.audience.members import members
 from engagement.audience.reach import Contact, Outcome
 from engagement.audience.segments import Segment
+from engagement.models import inputs, provenance
 from engagement.settings import Settings
 from engagement.warehouse import Table, Warehouse, open_warehouse
 from tests.audience.conftest import COLUMNS, person
@@ -86,6 +88,20 @@ SEGMENT = segment()
 @pytest.fixture
 def shop(make_settings: MakeSettings) -> Shop:
     return Shop(make_settings())
+
+
+def test_a_table_that_stands_for_another_day_makes_no_snapshot(shop: Shop) -> None:
+    shop.people([["a1"]])
+    built = provenance.current(shop.settings, inputs.parameters(shop.settings, as_of(DAYS[0])))
+    version = provenance.version("digest", {"as_of": built["as_of"]})
+    with shop.warehouse.session(write=True) as session:
+        rows = values_query(COLUMNS, [[person("a").get(name) for name in COLUMNS]])
+        session.publish(Table("marts", "customer_360"), rows, version=version)
+    assert len(shop.publish(DAYS[0])) == 1
+    with pytest.raises(AudienceError, match="it stands for 2026-01-01 .* not for 2026-01-08"):
+        shop.publish(DAYS[1])
+    with pytest.raises(AudienceError, match="run 03_model_customers"):
+        outcomes(shop, DAYS[1])
 
 
 def test_joined_and_left_are_told_against_the_latest_snapshot_before(shop: Shop) -> None:

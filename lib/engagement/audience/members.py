@@ -35,6 +35,7 @@ from engagement.audience.selection import (
     parameters,
     plain_rows,
     refusals,
+    standing_for,
 )
 from engagement.messages import nearest
 from engagement.settings import Settings
@@ -186,6 +187,7 @@ def members(warehouse: Warehouse, settings: Settings, segment: Segment, as_of: A
     audience = settings.audience
     with warehouse.session() as session:
         known = fitting(session, segment, settings)
+        standing_for(session, settings, as_of)
         if segment.topic is not None and segment.topic not in audience.topics:
             near = nearest(segment.topic, audience.topics)
             raise AudienceError(
