@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, timedelta
-from itertools import permutations
 from typing import Any
 
 import pandas as pd
@@ -98,7 +97,7 @@ def test_a_table_that_stands_for_another_day_makes_no_snapshot(shop: Shop) -> No
         rows = values_query(COLUMNS, [[person("a").get(name) for name in COLUMNS]])
         session.publish(Table("marts", "customer_360"), rows, version=version)
     assert len(shop.publish(DAYS[0])) == 1
-    with pytest.raises(AudienceError, match="it stands for 2026-01-01 .* not for 2026-01-08"):
+    with pytest.raises(AudienceError, match=r"it stands for 2026-01-01 .* not for 2026-01-08"):
         shop.publish(DAYS[1])
     with pytest.raises(AudienceError, match="run 03_model_customers"):
         outcomes(shop, DAYS[1])
@@ -162,7 +161,7 @@ def test_a_day_that_comes_late_says_which_days_to_publish_again(shop: Shop) -> N
     everything is as if they had come in order.
     """
     expected = None
-    for order in [*list(permutations(DAYS))[::2], tuple(DAYS[::-1])]:
+    for order in (DAYS, DAYS[::-1], [DAYS[1], DAYS[0], DAYS[2]]):
         with shop.warehouse.session(write=True) as session:
             session.drop(snapshots.MEMBERS)
             session.drop(snapshots.SIZES)
