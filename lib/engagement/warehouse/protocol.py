@@ -133,6 +133,30 @@ class Session(Protocol):
         """
         ...
 
+    def publish_rows(
+        self,
+        table: Table,
+        select: Select,
+        *,
+        key: str,
+        among: Select,
+        version: str | None = None,
+    ) -> Publication:
+        """Replace the rows of a table whose ``key`` is one of some, in one step.
+
+        ``among`` gives these keys, none of them NULL, and is run more than once; ``select`` the
+        columns of the table for them. All other rows stay, a NULL key's among them.
+        """
+        ...
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Publish all that is published within in one step, where the engine can do that.
+
+        Either all of it is there when the block was left, or, after an error, nothing. Elsewhere
+        each table is published for itself, in order.
+        """
+        ...
+
     def append(
         self, table: Table, rows: pa.Table, keep: Callable[[pa.Table], pa.Table]
     ) -> Publication:

@@ -21,7 +21,7 @@ from engagement.sql.dialect import Table
 from engagement.warehouse.errors import WarehouseError
 from engagement.warehouse.json_values import JsonColumn
 from engagement.warehouse.objects import LandedObjects
-from engagement.warehouse.protocol import Publication, Select, Session, Warehouse
+from engagement.warehouse.protocol import Select, Session, Warehouse
 
 RAW_LINES = "lines"
 """Label of the statement that reads landed files, where an engine has one."""
@@ -244,30 +244,6 @@ class LandingSession(Session, Protocol):
 
     def publish_empty(self, table: Table, columns: Mapping[str, str]) -> None:
         """Publish a table of events with these columns, typed as Athena does, and no rows."""
-        ...
-
-    def publish_rows(
-        self,
-        table: Table,
-        select: Select,
-        *,
-        key: str,
-        among: Select,
-        version: str | None = None,
-    ) -> Publication:
-        """Replace the rows of a table whose ``key`` is one of some, in one step.
-
-        ``among`` gives these keys, none of them NULL, and is run more than once; ``select`` the
-        columns of the table for them. All other rows stay, a NULL key's among them.
-        """
-        ...
-
-    def transaction(self) -> AbstractContextManager[None]:
-        """Publish all that is published within in one step, where the engine can do that.
-
-        Either all of it is there when the block was left, or, after an error, nothing. Elsewhere
-        each table is published for itself, in order.
-        """
         ...
 
     def finish(self) -> None:
