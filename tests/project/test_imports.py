@@ -41,7 +41,7 @@ ALLOWED = {
     },
     "cli": {
         *("settings", "records", "samples", "sql", "warehouse", "landing", "as_of", "flatten"),
-        *("models", "audience", "erasure", "collect", "runs"),
+        *("models", "audience", "erasure", "collect", "runs", "aws"),
     },
 }
 
