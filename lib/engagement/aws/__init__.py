@@ -1,1 +1,1 @@
-"""What every AWS service needs: clients, checked requests, waiting."""
+"""What every AWS service needs: S3, Glue, waiting."""
