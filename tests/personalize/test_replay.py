@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from engagement.landing.files import LandedFile
-from engagement.landing.lines import UnreadableFileError
+from engagement.records.files import LandedFile
+from engagement.records.lines import UnreadableFileError
 from engagement.personalize.checkpoint import Checkpoint, CheckpointError, read_progress
 from engagement.personalize.mapping import LiveMapping
 from engagement.personalize.replay import Replay, Replayed, events

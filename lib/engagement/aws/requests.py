@@ -20,7 +20,7 @@ from typing import Any
 import pandas as pd
 from botocore.model import ListShape, MapShape, Shape, StructureShape
 
-from engagement import private
+from engagement import owner_only as private
 from engagement.aws import service_model
 from engagement.aws.service_model import Later, RequestError
 from engagement.privacy import masked

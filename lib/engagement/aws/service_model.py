@@ -21,7 +21,7 @@ from botocore import xform_name
 from botocore.loaders import Loader
 from botocore.model import ListShape, MapShape, OperationModel, ServiceModel, Shape, StructureShape
 
-from engagement.mistakes import counted, nearest
+from engagement.messages import counted, nearest
 from engagement.privacy import masked
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from engagement.personalize.resources import OWNER, Setup
 from engagement.personalize.service import SetupError, find
-from engagement.warehouse.s3 import Address
+from engagement.aws.s3 import Address
 
 PRINCIPAL = "personalize.amazonaws.com"
 POLICY = "personalize-data"

@@ -20,7 +20,7 @@ from typing import Self
 
 from filelock import FileLock, Timeout
 
-from engagement import private
+from engagement import owner_only as private
 
 _TABLES = """
 create table if not exists meta (name text primary key, value text not null);

@@ -22,8 +22,8 @@ from typing import Protocol, TypeVar
 
 import orjson
 
-from engagement.landing.files import LandedFile
-from engagement.landing.lines import UnreadableFileError, cut_records, read_bytes, split_lines
+from engagement.records.files import LandedFile
+from engagement.records.lines import UnreadableFileError, cut_records, read_bytes, split_lines
 from engagement.personalize.checkpoint import Checkpoint, digest
 from engagement.personalize.mapping import LiveMapping, Put, Refused, puts
 from engagement.personalize.sending import MOST_ENTRIES, Answer, LiveError, Sender

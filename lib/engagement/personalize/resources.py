@@ -17,8 +17,8 @@ from engagement.personalize.kinds import Kind
 from engagement.personalize.service import Caller, RefusedCallError, SetupError, find
 from engagement.privacy import masked
 from engagement.warehouse import WarehouseError
-from engagement.warehouse.glue import OWNER
-from engagement.warehouse.waiting import wait_until
+from engagement.aws.glue import OWNER
+from engagement.aws.waiting import wait_until
 
 SERVICE = "personalize"
 
