@@ -1,4 +1,4 @@
-"""What lets Personalize read the exports and write what it makes: a role and the bucket's policy."""
+"""What lets Personalize read the exports and write results: a role and the bucket's policy."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from engagement.personalize.resources import OWNER, Setup
-from engagement.personalize.service import SetupError, find
+from engagement.aws.glue import OWNER
 from engagement.aws.s3 import Address
+from engagement.personalize.resources import Setup
+from engagement.personalize.service import SetupError, find
 
 PRINCIPAL = "personalize.amazonaws.com"
 POLICY = "personalize-data"

@@ -20,7 +20,8 @@ from typing import Self
 
 from filelock import FileLock, Timeout
 
-from engagement import owner_only as private
+from engagement import owner_only
+from engagement.errors import FailedError
 
 _TABLES = """
 create table if not exists meta (name text primary key, value text not null);
@@ -32,7 +33,7 @@ create table if not exists counts (name text primary key, number integer not nul
 """
 
 
-class CheckpointError(RuntimeError):
+class CheckpointError(FailedError):
     """A checkpoint that cannot be used: what is wrong, and what to do."""
 
 
@@ -67,7 +68,7 @@ class Checkpoint:
     """
 
     def __init__(self, path: Path, target: str) -> None:
-        private.folder(path.parent)
+        owner_only.folder(path.parent)
         self._lock = FileLock(f"{path}.lock", mode=0o600)
         try:
             self._lock.acquire(timeout=0)
@@ -84,7 +85,7 @@ class Checkpoint:
 
     def _open(self, path: Path, target: str) -> None:
         if not path.exists():
-            private.write(path, b"")
+            owner_only.write(path, b"")
         self._base = sqlite3.connect(path, isolation_level=None)
         try:
             self._base.execute("pragma journal_mode = wal")

@@ -1,4 +1,4 @@
-"""The kinds of things that Amazon Personalize has: how each is found, compared, changed, removed."""
+"""The kinds of things that Amazon Personalize has: how each is found, compared and changed."""
 
 from __future__ import annotations
 

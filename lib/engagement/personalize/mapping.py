@@ -28,6 +28,7 @@ from typing import Any, Literal, Self
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from engagement.errors import WrongInputError
 from engagement.settings import SettingsError, read_yaml
 
 Call = Literal["PutEvents", "PutUsers", "PutItems"]
@@ -47,7 +48,7 @@ ITEM, VALUE, IMPRESSION, RECOMMENDATION = (
 FROM_THE_EVENT = ("USER_ID", "SESSION_ID", "EVENT_TYPE", "TIMESTAMP")
 
 
-class MappingError(ValueError):
+class MappingError(WrongInputError):
     """A mapping file that cannot be used: every mistake, by its key."""
 
     def __init__(self, source: str, problems: list[str]) -> None:

@@ -22,11 +22,11 @@ from typing import Protocol, TypeVar
 
 import orjson
 
-from engagement.records.files import LandedFile
-from engagement.records.lines import UnreadableFileError, cut_records, read_bytes, split_lines
 from engagement.personalize.checkpoint import Checkpoint, digest
 from engagement.personalize.mapping import LiveMapping, Put, Refused, puts
 from engagement.personalize.sending import MOST_ENTRIES, Answer, LiveError, Sender
+from engagement.records.files import LandedFile
+from engagement.records.lines import UnreadableFileError, cut_records, read_bytes, split_lines
 from engagement.warehouse import Warehouse
 
 WINDOW = 2_000

@@ -12,13 +12,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from engagement.aws.glue import OWNER
+from engagement.aws.service_model import Later
+from engagement.aws.waiting import wait_until
 from engagement.personalize import kinds
 from engagement.personalize.kinds import Kind
 from engagement.personalize.service import Caller, RefusedCallError, SetupError, find
 from engagement.privacy import masked
 from engagement.warehouse import WarehouseError
-from engagement.aws.glue import OWNER
-from engagement.aws.waiting import wait_until
 
 SERVICE = "personalize"
 
@@ -132,7 +133,7 @@ def _begin(setup: Setup, wanted: Wanted) -> str:
             if key in wanted.parameters and not fits(wanted.parameters[key], found.get(key))
         ]
         if not differing:
-            return str(found[kind.arn])
+            return _arn(kind, found)
         if not kind.replaced:
             return _update(setup, wanted, found, differing)
         remove(setup, kind, found)
@@ -141,30 +142,32 @@ def _begin(setup: Setup, wanted: Wanted) -> str:
 
 def _create(setup: Setup, wanted: Wanted, name: str) -> str:
     kind = wanted.kind
-    if wanted.billable is not None and not setup.caller.is_plan:
-        if not setup.consent(wanted.billable):
-            raise SetupError(
-                f"stopped before the {kind.label} {name}, which costs: no yes was given. "
-                "Nothing more was made; what there is stays, 'engagement personalize down' removes "
-                "it"
-            )
+    if wanted.billable is not None:
+        _ask(setup, wanted.billable, f"the {kind.label} {name}")
     parameters = {kind.name: name, **wanted.parameters}
     if kind.taggable:
         parameters["tags"] = setup.tags
     answer = setup.caller.call(SERVICE, f"create_{kind.noun}", why=wanted.why, **parameters)
     setup.changed(f"{kind.label} {name}: made")
-    return str(answer[kind.arn]) if not setup.caller.is_plan else answer[kind.arn]
+    arn: str = answer[kind.arn]
+    return arn
+
+
+def _arn(kind: Kind, found: Mapping[str, Any]) -> str:
+    arn: str = found[kind.arn]
+    return arn
 
 
 def _update(
     setup: Setup, wanted: Wanted, found: Mapping[str, Any], differing: Sequence[str]
 ) -> str:
-    kind, arn = wanted.kind, str(found[wanted.kind.arn])
+    kind: Kind = wanted.kind
+    arn: str = found[kind.arn]
     fixed = [key for key in differing if key not in kind.updated]
     if fixed:
         raise SetupError(
-            f"the {kind.label} {wanted.name} is there with another {', '.join(fixed)}, which cannot "
-            "be changed: give the dataset group another name (personalize.group), or remove what "
+            f"the {kind.label} {wanted.name} is there with another {', '.join(fixed)}, which "
+            "cannot be changed: give the dataset group another name (personalize.group), or remove what "
             "is there with 'engagement personalize down'"
         )
     changes = {key: wanted.parameters[key] for key in kind.updated if key in wanted.parameters}
@@ -172,14 +175,19 @@ def _update(
         changes["solutionUpdateConfig"] = {
             key: config[key] for key in ("autoTrainingConfig", "eventsConfig") if key in config
         }
-    if wanted.billable is not None and not setup.caller.is_plan:
-        if not setup.consent(wanted.billable):
-            raise SetupError(f"stopped before a change of the {kind.label} {wanted.name}")
-    setup.caller.call(
-        SERVICE, f"update_{kind.noun}", why=wanted.why, **{kind.arn: arn}, **changes
-    )
+    if wanted.billable is not None:
+        _ask(setup, wanted.billable, f"a change of the {kind.label} {wanted.name}")
+    setup.caller.call(SERVICE, f"update_{kind.noun}", why=wanted.why, **{kind.arn: arn}, **changes)
     setup.changed(f"{kind.label} {wanted.name}: changed ({', '.join(differing)})")
     return arn
+
+
+def _ask(setup: Setup, billable: Billable, what: str) -> None:
+    if not setup.caller.is_plan and not setup.consent(billable):
+        raise SetupError(
+            f"stopped before {what}, which costs: no yes was given. Nothing more was made; what "
+            "there is stays, and 'engagement personalize down' removes it"
+        )
 
 
 def fits(wanted: Any, found: Any) -> bool:
@@ -198,9 +206,7 @@ def fits(wanted: Any, found: Any) -> bool:
     return bool(wanted == found)
 
 
-def look_up(
-    setup: Setup, kind: Kind, name: str, scope: str | None
-) -> Mapping[str, Any] | None:
+def look_up(setup: Setup, kind: Kind, name: str, scope: str | None) -> Mapping[str, Any] | None:
     """A resource of a name, described; ``None`` where there is none."""
     for item in listing(setup.caller, kind, scope):
         if kind.named_in_list and item.get(kind.name) != name:
@@ -225,7 +231,8 @@ def listing(caller: Caller, kind: Kind, scope: str | None) -> Iterator[Mapping[s
 def describe(caller: Caller, kind: Kind, arn: str) -> Mapping[str, Any] | None:
     """A resource's description; ``None`` where it is gone."""
     answer = find(caller, SERVICE, f"describe_{kind.noun}", **{kind.arn: arn})
-    return None if answer is None else answer[kind.body]
+    found: Mapping[str, Any] | None = None if answer is None else answer[kind.body]
+    return found
 
 
 def _failure(found: Mapping[str, Any]) -> str | None:
@@ -283,7 +290,8 @@ def _awaited(setup: Setup, kind: Kind, arn: str) -> Mapping[str, Any]:
     if setup.caller.is_plan:
         found = describe(setup.caller, kind, arn)
         return {**(found or {}), kind.arn: arn}
-    return _wait(setup, look, f"the {kind.label} to be active")
+    active: Mapping[str, Any] = _wait(setup, look, f"the {kind.label} to be active")
+    return active
 
 
 def _wait(setup: Setup, look: Callable[[], Any], what: str) -> Any:
@@ -357,21 +365,24 @@ def ensure_dataset_group(setup: Setup, name: str, domain: str | None) -> str:
             f"the dataset group {name} is one of the domain {found['domain']}: give "
             "personalize.group another name for a custom one"
         )
-    return str(found["datasetGroupArn"]) if not setup.caller.is_plan else found["datasetGroupArn"]
+    arn: str = found["datasetGroupArn"]
+    return arn
 
 
 def ensure_schema(setup: Setup, name: str, text: str, domain: str | None) -> str:
     """A schema, which never changes: another text needs another name. Gives its ARN."""
     parameters = {"schema": text} if domain is None else {"schema": text, "domain": domain}
     why = "the fields of a data set, in the order of its files"
-    return ensure(setup, Wanted(kinds.SCHEMA, name, parameters, why=why))["schemaArn"]  # type: ignore[no-any-return]
+    arn: str = ensure(setup, Wanted(kinds.SCHEMA, name, parameters, why=why))["schemaArn"]
+    return arn
 
 
 def ensure_dataset(setup: Setup, name: str, group: str, type_: str, schema: str) -> str:
     """A data set of a group; one with another schema gets this one. Gives its ARN."""
     parameters = {"schemaArn": schema, "datasetGroupArn": group, "datasetType": type_}
     wanted = Wanted(kinds.DATASET, name, parameters, scope=group, why=f"the {type_.lower()}")
-    return ensure(setup, wanted)["datasetArn"]  # type: ignore[no-any-return]
+    arn: str = ensure(setup, wanted)["datasetArn"]
+    return arn
 
 
 def ensure_event_tracker(setup: Setup, name: str, group: str) -> Mapping[str, Any]:
@@ -397,12 +408,10 @@ def ensure_metric_attribution(
         billable=billable,
         why="measures what recommendations brought",
     )
-    arn = str(ensure(setup, wanted)["metricAttributionArn"])
-    if setup.caller.is_plan and arn.startswith("<"):
+    arn: str = ensure(setup, wanted)["metricAttributionArn"]
+    if isinstance(arn, Later):
         return arn
-    answer = setup.caller.call(
-        SERVICE, "list_metric_attribution_metrics", metricAttributionArn=arn
-    )
+    answer = setup.caller.call(SERVICE, "list_metric_attribution_metrics", metricAttributionArn=arn)
     there = {metric["metricName"]: metric for metric in answer.get("metrics", [])}
     asked = {metric["metricName"]: dict(metric) for metric in metrics}
     gone = [one for one in there if asked.get(one) != there[one]]

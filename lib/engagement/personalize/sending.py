@@ -23,6 +23,7 @@ from botocore.exceptions import (
     ParamValidationError,
 )
 
+from engagement.errors import FailedError
 from engagement.personalize.mapping import Call, Put
 from engagement.privacy import masked
 
@@ -48,7 +49,7 @@ _AGAIN = {
 _REFUSED = {"InvalidInputException", "ValidationException"}
 
 
-class LiveError(RuntimeError):
+class LiveError(FailedError):
     """Live events that cannot be sent: what the service said, and what to do."""
 
 

@@ -13,10 +13,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 from engagement.aws import service_model
 from engagement.aws.requests import Call, People
 from engagement.aws.service_model import Later, RequestError
+from engagement.errors import FailedError
 from engagement.privacy import masked
 
 
-class SetupError(RuntimeError):
+class SetupError(FailedError):
     """Something in AWS that could not be made, found or removed: what, and the service's reason."""
 
 
@@ -114,7 +115,9 @@ class AwsCaller:
         try:
             self._client("s3").upload_file(path, bucket, key)
         except (S3UploadFailedError, ClientError, BotoCoreError) as error:
-            raise SetupError(f"s3://{bucket}/{key} cannot be written: {masked(str(error))}") from None
+            raise SetupError(
+                f"s3://{bucket}/{key} cannot be written: {masked(str(error))}"
+            ) from None
 
     def _client(self, service: str) -> Any:
         import boto3
@@ -158,7 +161,9 @@ class PlanCaller:
         """Write a call down, or answer it from what is planned."""
         if method.startswith(("list_", "get_", "describe_", "head_")):
             return self._read(service, method, parameters)
-        self.calls.append(Call(service, service_model.operation(service, method).name, parameters, why))
+        self.calls.append(
+            Call(service, service_model.operation(service, method).name, parameters, why)
+        )
         return self._answer(service, method, parameters)
 
     def upload(self, bucket: str, key: str, path: str, people: People, why: str = "") -> None:
