@@ -184,6 +184,8 @@ class PersonalizeFake(Fake):
         if kind == "solution version":
             solution = self.resources[given["solutionArn"]].given
             given["datasetGroupArn"] = solution["datasetGroupArn"]
+        if kind == "campaign":
+            given["solutionArn"] = self.resources[given["solutionVersionArn"]].given["solutionArn"]
         self.resources[arn] = Resource(kind, arn, given, progress, request.get("tags", []))
         self.made[kind] += 1
         member = _NOUNS[kind][2]
@@ -202,7 +204,7 @@ class PersonalizeFake(Fake):
         return f"{_PREFIX}{noun}/{name}"
 
     def _beside(self, one: Resource, kind: str, given: Parameters) -> bool:
-        """Whether a resource counts with one that is to be made: of an account, or of a group."""
+        """Whether a resource is in the way of one that is to be made, or counts with it."""
         if kind == "event tracker":
             return bool(one.given["datasetGroupArn"] == given["datasetGroupArn"])
         return True
@@ -284,6 +286,8 @@ class PersonalizeFake(Fake):
             "creationDateTime": _MADE,
             "lastUpdatedDateTime": _MADE,
         }
+        if kind == "import job":
+            del document["roleArn"]  # the model has it as one of Personalize's own ARNs
         if one.progress.ended:
             document |= one.progress.ending.details
         if one.update is not None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from engagement.aws.glue import OWNER
 from engagement.aws.s3 import Address
+from engagement.aws.service_model import Later
 from engagement.personalize.resources import Setup
 from engagement.personalize.service import SetupError, find
 
@@ -88,6 +89,23 @@ def bucket_statements(
             "Condition": {**condition, "StringLike": {"s3:prefix": f"{location.key}*"}},
         },
     ]
+
+
+def given_role(setup: Setup, name: str) -> str:
+    """A role that somebody made, as it is; gives its ARN.
+
+    Raises
+    ------
+    SetupError
+        When there is none of this name.
+    """
+    answer = find(setup.caller, "iam", "get_role", RoleName=name)
+    if answer is None and setup.caller.is_plan:
+        return Later(f"Arn of the role {name}")
+    if answer is None:
+        raise SetupError(f"there is no role {name}: leave personalize.role out to have one made")
+    arn: str = answer["Role"]["Arn"]
+    return arn
 
 
 def ensure_role(

@@ -115,6 +115,6 @@ def newest_exports(runs: Path) -> Path:
     found = [path for path in runs.glob("*/exports/personalize") if path.is_dir()]
     if not found:
         raise SetupError(
-            f"no run in {runs} has exported data sets: run 06 first ('engagement run')"
+            f"no run in {runs} has exported data sets: 'engagement run' makes them"
         )
     return max(found, key=lambda path: (path.stat().st_mtime_ns, path))

@@ -167,8 +167,8 @@ def _update(
     if fixed:
         raise SetupError(
             f"the {kind.label} {wanted.name} is there with another {', '.join(fixed)}, which "
-            "cannot be changed: give the dataset group another name (personalize.group), or remove what "
-            "is there with 'engagement personalize down'"
+            "cannot be changed: give the dataset group another name (personalize.group), or "
+            "remove what is there with 'engagement personalize down'"
         )
     changes = {key: wanted.parameters[key] for key in kind.updated if key in wanted.parameters}
     if kind is kinds.SOLUTION and (config := changes.pop("solutionConfig", None)) is not None:

@@ -5,7 +5,9 @@ Both take the same calls from the same code, so that a plan is exactly what woul
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import random
+import time
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -45,6 +47,16 @@ _NOT_THERE = {
 }
 
 
+_ATTEMPTS = 8
+
+
+def _is_passing(error: ClientError) -> bool:
+    """Whether a call may go well later. A quota that is used up is not: botocore would try again."""
+    code = str(error.response.get("Error", {}).get("Code", ""))
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return "Throttl" in code or code in ("TooManyRequestsException", "SlowDown") or status >= 500
+
+
 class Caller(Protocol):
     """Makes calls, by boto3's names for service and method."""
 
@@ -82,8 +94,8 @@ class AwsCaller:
 
     is_plan = False
 
-    def __init__(self, region: str) -> None:
-        self._region = region
+    def __init__(self, region: str, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._region, self._sleep = region, sleep
         self._clients: dict[str, Any] = {}
 
     def call(self, service: str, method: str, why: str = "", **parameters: Any) -> dict[str, Any]:
@@ -92,20 +104,27 @@ class AwsCaller:
         operation = service_model.operation(service, method).name
         try:
             service_model.check(service, method, parameters)
-            answer: dict[str, Any] = getattr(self._client(service), method)(**parameters)
         except RequestError as error:
             raise SetupError(f"{service} would refuse {operation}: {error}") from None
-        except ClientError as error:
-            inner = error.response.get("Error", {})
-            raise RefusedCallError(
-                service,
-                operation,
-                str(inner.get("Code", "Unknown")),
-                str(inner.get("Message", "without a reason")),
-            ) from None
-        except BotoCoreError as error:
-            raise SetupError(f"{operation} cannot be made: {masked(str(error))}") from None
-        return answer
+        call = getattr(self._client(service), method)
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                answer: dict[str, Any] = call(**parameters)
+            except ClientError as error:
+                if attempt == _ATTEMPTS or not _is_passing(error):
+                    inner = error.response.get("Error", {})
+                    raise RefusedCallError(
+                        service,
+                        operation,
+                        str(inner.get("Code", "Unknown")),
+                        str(inner.get("Message", "without a reason")),
+                    ) from None
+            except BotoCoreError as error:
+                raise SetupError(f"{operation} cannot be made: {masked(str(error))}") from None
+            else:
+                return answer
+            self._sleep(random.uniform(0, min(20.0, 0.5 * 2**attempt)))  # noqa: S311
+        raise AssertionError("unreachable")
 
     def upload(self, bucket: str, key: str, path: str, people: People, why: str = "") -> None:
         """Put a file into a bucket, in parts where it is large."""
@@ -125,7 +144,7 @@ class AwsCaller:
 
         if service not in self._clients:
             config = Config(
-                retries={"total_max_attempts": 8, "mode": "standard"},
+                retries={"total_max_attempts": 1},
                 connect_timeout=10,
                 read_timeout=30,
             )
@@ -202,6 +221,7 @@ class PlanCaller:
         answer = {
             member: Later(f"{member} of {operation.name}, {name}")
             for member in operation.output_shape.members
+            if member.endswith(("Arn", "Id"))
         }
         made = {**parameters, **answer}
         for value in answer.values():

@@ -112,12 +112,15 @@ def up(setup: Setup, settings: Settings, data: Sequence[Exported]) -> Made:
 def _access(setup: Setup, settings: Settings, names: Names) -> str:
     account = access.account(setup)
     statements = access.bucket_statements(names.location, settings.project, account, names.region)
-    role = access.ensure_role(
-        setup,
-        names.role,
-        access.trust_policy(account, names.region),
-        access.data_policy(names.location, measures=bool(settings.personalize.metrics)),
-    )
+    if settings.personalize.role is not None:
+        role = access.given_role(setup, names.role)
+    else:
+        role = access.ensure_role(
+            setup,
+            names.role,
+            access.trust_policy(account, names.region),
+            access.data_policy(names.location, measures=bool(settings.personalize.metrics)),
+        )
     access.ensure_bucket_policy(setup, names.location.bucket, statements)
     return role
 
