@@ -298,7 +298,7 @@ def test_a_call_that_is_refused_stops_with_its_reason_and_the_next_run_resumes(
     account.fakes.fail(
         "personalize", operation, code="LimitExceededException", message="you have too many"
     )
-    with pytest.raises(SetupError, match=f"{operation} .LimitExceeded.*you have too many"):
+    with pytest.raises(SetupError, match=f"{operation}: LimitExceeded.*you have too many"):
         account.up(settings(**more), data)
     account.up(settings(**more), data)
     assert there(account, expected)
@@ -457,7 +457,7 @@ def test_down_waits_for_what_is_under_way_and_resumes(
     with pytest.raises(SetupError, match="AccessDenied"):
         account.up(settings(), data)
     account.fakes.fail("personalize", "DeleteDataset", code="ResourceInUseException")
-    with pytest.raises(SetupError, match="DeleteDataset .ResourceInUse"):
+    with pytest.raises(SetupError, match="DeleteDataset: ResourceInUse"):
         removal.down(account.setup(), settings())
     assert "recommender" not in account.fake.names()
     removal.down(account.setup(), settings())

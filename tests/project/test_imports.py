@@ -27,7 +27,7 @@ ALLOWED = {
     "flatten": {"settings", "records", "sql", "warehouse", "landing"},
     "models": {"settings", "sql", "warehouse", "flatten", "as_of"},  # names of tables, of events
     "dashboards": {"settings", "sql", "warehouse", "as_of", "models", "runs"},
-    "audience": {"settings", "sql", "warehouse"},
+    "audience": {"settings", "sql", "warehouse", "aws"},
     "personalize": {"settings", "records", "sql", "aws", "warehouse"},
     "erasure": {
         *("settings", "records", "sql", "warehouse", "landing", "as_of", "flatten", "models"),

@@ -21,11 +21,12 @@ from botocore import xform_name
 from botocore.loaders import Loader
 from botocore.model import ListShape, MapShape, OperationModel, ServiceModel, Shape, StructureShape
 
+from engagement.errors import WrongInputError
 from engagement.messages import counted, nearest
 from engagement.privacy import masked
 
 
-class RequestError(ValueError):
+class RequestError(WrongInputError, ValueError):
     """Calls that their services would refuse.
 
     Attributes

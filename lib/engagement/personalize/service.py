@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from botocore.exceptions import BotoCoreError, ClientError
 
 from engagement.aws import service_model
+from engagement.aws.clients import Service, ServiceError, nothing_logged
 from engagement.aws.requests import Call, People
 from engagement.aws.service_model import Later, RequestError
 from engagement.errors import FailedError
@@ -32,9 +33,9 @@ class RefusedCallError(SetupError):
         The service's own code, such as ``LimitExceededException``.
     """
 
-    def __init__(self, service: str, operation: str, code: str, said: str) -> None:
-        self.code = code
-        super().__init__(f"{service} refused {operation} ({code}): {masked(said)}")
+    def __init__(self, error: ServiceError) -> None:
+        self.code = error.code
+        super().__init__(str(error))
 
 
 _NOT_THERE = {
@@ -50,11 +51,12 @@ _NOT_THERE = {
 _ATTEMPTS = 8
 
 
-def _is_passing(error: ClientError) -> bool:
+def _is_passing(code: str) -> bool:
     """Whether a call may go well later. A quota that is used up is not: botocore would try again."""
-    code = str(error.response.get("Error", {}).get("Code", ""))
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    return "Throttl" in code or code in ("TooManyRequestsException", "SlowDown") or status >= 500
+    return "Throttl" in code or code in _AGAIN or code.startswith("Internal")
+
+
+_AGAIN = {"", "TooManyRequestsException", "SlowDown", "ServiceUnavailable", "RequestTimeout"}
 
 
 class Caller(Protocol):
@@ -96,7 +98,7 @@ class AwsCaller:
 
     def __init__(self, region: str, sleep: Callable[[float], None] = time.sleep) -> None:
         self._region, self._sleep = region, sleep
-        self._clients: dict[str, Any] = {}
+        self._services: dict[str, Service] = {}
 
     def call(self, service: str, method: str, why: str = "", **parameters: Any) -> dict[str, Any]:
         """Make a call."""
@@ -106,54 +108,35 @@ class AwsCaller:
             service_model.check(service, method, parameters)
         except RequestError as error:
             raise SetupError(f"{service} would refuse {operation}: {error}") from None
-        call = getattr(self._client(service), method)
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                answer: dict[str, Any] = call(**parameters)
-            except ClientError as error:
-                if attempt == _ATTEMPTS or not _is_passing(error):
-                    inner = error.response.get("Error", {})
-                    raise RefusedCallError(
-                        service,
-                        operation,
-                        str(inner.get("Code", "Unknown")),
-                        str(inner.get("Message", "without a reason")),
-                    ) from None
-            except BotoCoreError as error:
-                raise SetupError(f"{operation} cannot be made: {masked(str(error))}") from None
-            else:
-                return answer
+                return self._service(service).call(operation, **parameters)
+            except ServiceError as error:
+                if not _is_passing(error.code):
+                    raise RefusedCallError(error) from None
+                if attempt == _ATTEMPTS:
+                    raise RefusedCallError(error) from None
             self._sleep(random.uniform(0, min(20.0, 0.5 * 2**attempt)))  # noqa: S311
         raise AssertionError("unreachable")
 
     def upload(self, bucket: str, key: str, path: str, people: People, why: str = "") -> None:
         """Put a file into a bucket, in parts where it is large."""
+        import boto3
         from boto3.exceptions import S3UploadFailedError
 
         del people, why
         try:
-            self._client("s3").upload_file(path, bucket, key)
+            with nothing_logged():
+                boto3.client("s3", region_name=self._region).upload_file(path, bucket, key)
         except (S3UploadFailedError, ClientError, BotoCoreError) as error:
             raise SetupError(
                 f"s3://{bucket}/{key} cannot be written: {masked(str(error))}"
             ) from None
 
-    def _client(self, service: str) -> Any:
-        import boto3
-        from botocore.config import Config
-
-        if service not in self._clients:
-            config = Config(
-                retries={"total_max_attempts": 1},
-                connect_timeout=10,
-                read_timeout=30,
-            )
-            self._clients[service] = boto3.client(
-                service,  # type: ignore[call-overload]
-                region_name=self._region,
-                config=config,
-            )
-        return self._clients[service]
+    def _service(self, name: str) -> Service:
+        if name not in self._services:
+            self._services[name] = Service(name, self._region, attempts=1)
+        return self._services[name]
 
 
 class PlanCaller:
@@ -207,9 +190,8 @@ class PlanCaller:
             return {"Account": Later("Account of GetCallerIdentity")}
         if method.startswith("list_"):
             return {}
-        raise RefusedCallError(
-            service, service_model.operation(service, method).name, "404", "nothing is there yet"
-        )
+        name = service_model.operation(service, method).name
+        raise RefusedCallError(ServiceError(service, name, "404", "nothing is there yet"))
 
     def _answer(self, service: str, method: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
         operation = service_model.operation(service, method)
