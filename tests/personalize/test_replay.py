@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from engagement.records.files import LandedFile
-from engagement.records.lines import UnreadableFileError
 from engagement.personalize.checkpoint import Checkpoint, CheckpointError, read_progress
 from engagement.personalize.mapping import LiveMapping
 from engagement.personalize.replay import Replay, Replayed, events
 from engagement.personalize.sending import LiveError, RateLimit, Retries, Sender, Target
+from engagement.records.files import LandedFile
+from engagement.records.lines import UnreadableFileError
 
 MAPPING = LiveMapping.model_validate(
     {"put_events": {"mapping": [{"from": "product_id", "to": "ITEM_ID"}]}}

@@ -114,7 +114,5 @@ def newest_exports(runs: Path) -> Path:
     """
     found = [path for path in runs.glob("*/exports/personalize") if path.is_dir()]
     if not found:
-        raise SetupError(
-            f"no run in {runs} has exported data sets: 'engagement run' makes them"
-        )
+        raise SetupError(f"no run in {runs} has exported data sets: 'engagement run' makes them")
     return max(found, key=lambda path: (path.stat().st_mtime_ns, path))

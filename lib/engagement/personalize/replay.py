@@ -253,7 +253,7 @@ class Replay:
                 else:
                     found[digest(one.call, one.id)] = one
         known = self._checkpoint.known(found)
-        return _calls([one for key, one in found.items() if key not in known])
+        return calls_of([one for key, one in found.items() if key not in known])
 
     def _send(
         self, calls: Sequence[list[Put]], day: str, pool: ThreadPoolExecutor, total: Replayed
@@ -332,7 +332,7 @@ class Replay:
         )
 
 
-def _calls(entries: Sequence[Put]) -> list[list[Put]]:
+def calls_of(entries: Sequence[Put]) -> list[list[Put]]:
     """Entries by call: PutEvents takes those of one user and session, the others any."""
     groups: dict[tuple[object, ...], list[Put]] = {}
     for one in entries:

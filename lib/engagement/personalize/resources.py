@@ -59,6 +59,8 @@ class Setup:
     pause: float = 5.0
     changes: list[str] = field(default_factory=list)
     """What was made, changed or removed: empty after a run that found all as it should be."""
+    billed: list[Billable] = field(default_factory=list)
+    """What costs of all that was asked about, or in a plan would be."""
 
     @property
     def tags(self) -> list[dict[str, str]]:
@@ -107,10 +109,11 @@ def ensure_all(setup: Setup, all_wanted: Sequence[Wanted]) -> list[Mapping[str, 
         For the first one that fails; what was begun goes on, and the next run finds it.
     """
     begun = [(wanted, _begin(setup, wanted)) for wanted in all_wanted]
-    return [_awaited(setup, wanted.kind, arn) for wanted, arn in begun]
+    return [_awaited(setup, wanted.kind, arn, changed=changed) for wanted, (arn, changed) in begun]
 
 
-def _begin(setup: Setup, wanted: Wanted) -> str:
+def _begin(setup: Setup, wanted: Wanted) -> tuple[str, bool]:
+    """Make or change a resource where that is needed; gives its ARN, and whether it was changed."""
     kind, name = wanted.kind, wanted.name
     found = look_up(setup, kind, name, wanted.scope)
     number = 1
@@ -133,11 +136,11 @@ def _begin(setup: Setup, wanted: Wanted) -> str:
             if key in wanted.parameters and not fits(wanted.parameters[key], found.get(key))
         ]
         if not differing:
-            return _arn(kind, found)
+            return _arn(kind, found), False
         if not kind.replaced:
-            return _update(setup, wanted, found, differing)
+            return _update(setup, wanted, found, differing), True
         remove(setup, kind, found)
-    return _create(setup, wanted, name)
+    return _create(setup, wanted, name), False
 
 
 def _create(setup: Setup, wanted: Wanted, name: str) -> str:
@@ -183,6 +186,7 @@ def _update(
 
 
 def _ask(setup: Setup, billable: Billable, what: str) -> None:
+    setup.billed.append(billable)
     if not setup.caller.is_plan and not setup.consent(billable):
         raise SetupError(
             f"stopped before {what}, which costs: no yes was given. Nothing more was made; what "
@@ -252,22 +256,24 @@ def _settled(setup: Setup, kind: Kind, found: Mapping[str, Any]) -> Mapping[str,
 
     if not _is_moving(kind, found):
         return found
+    now: Mapping[str, Any] | None
     (now,) = _wait(setup, look, f"the {kind.label} {found.get(kind.name)} to be settled")
     return now
 
 
-_MOVING = ("PENDING", "IN_PROGRESS", "STOPPING")
-
-
 def _is_moving(kind: Kind, found: Mapping[str, Any]) -> bool:
-    states = [str(found.get("status", ""))]
-    if kind.latest:
-        states.append(str((found.get(kind.latest) or {}).get("status", "")))
-    return any(word in state for state in states for word in _MOVING)
+    """Whether something is under way: neither active nor failed."""
+    states = [str(found.get("status", ""))] if kind.has_status else []
+    if kind.latest and found.get(kind.latest):
+        states.append(str(found[kind.latest].get("status", "")))
+    return any(state not in _SETTLED and "FAILED" not in state for state in states)
 
 
-def _awaited(setup: Setup, kind: Kind, arn: str) -> Mapping[str, Any]:
-    """Wait until a resource is active.
+_SETTLED = ("ACTIVE", "INACTIVE")
+
+
+def _awaited(setup: Setup, kind: Kind, arn: str, *, changed: bool = False) -> Mapping[str, Any]:
+    """Wait until a resource is active, and a change that was just made of it, too.
 
     Raises
     ------
@@ -281,11 +287,11 @@ def _awaited(setup: Setup, kind: Kind, arn: str) -> Mapping[str, Any]:
             raise SetupError(f"the {kind.label} {arn.rpartition('/')[2]} is gone")
         reason = _failure(found)
         latest = (found.get(kind.latest) or {}) if kind.latest else {}
-        if reason is None:
+        if reason is None and changed:
             reason = _failure(latest)
         if reason is not None:
             raise SetupError(f"the {kind.label} {found.get(kind.name)} failed: {reason}")
-        return None if kind.has_status and _is_moving(kind, found) else found
+        return None if _is_moving(kind, found) else found
 
     if setup.caller.is_plan:
         found = describe(setup.caller, kind, arn)

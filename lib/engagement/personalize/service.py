@@ -52,7 +52,7 @@ _ATTEMPTS = 8
 
 
 def _is_passing(code: str) -> bool:
-    """Whether a call may go well later. A quota that is used up is not: botocore would try again."""
+    """Whether a call may go well later, which one that passes a quota may not."""
     return "Throttl" in code or code in _AGAIN or code.startswith("Internal")
 
 
