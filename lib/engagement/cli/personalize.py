@@ -54,11 +54,8 @@ def plan(params: Params = None, set_: Sets = None, exports: Exports = None) -> N
             console.print(plain(f"  {one}"))
     for gap in made.gaps:
         console.print(plain(f"Note: {gap}"))
-    console.print(
-        plain(
-            f"{counted(len(made.calls), 'call')} written to {shown_path(made.folder)}; none sent."
-        )
-    )
+    number = counted(len(made.calls), "call")
+    console.print(plain(f"{number} written to {shown_path(made.folder)}; none sent."))
     if made.destinations is not None:
         console.print(plain(f"RudderStack's destinations: {shown_path(made.destinations)}"))
 

@@ -47,6 +47,10 @@ from engagement.settings import Settings
 from engagement.warehouse import open_warehouse
 
 TOPIC = "personalize-live"
+_HIDDEN = (
+    *("userId", "sessionId", "eventId", "itemId", "properties"),
+    *("impression", "recommendationId"),
+)
 
 
 def target_of(settings: Settings) -> tuple[str, dict[str, str]]:
@@ -114,19 +118,20 @@ def replayer(
 
 def lines(done: Replayed) -> list[str]:
     """What a replay did, in a few lines."""
-    found = [
-        f"done: {counted(done.sent, 'entry', 'entries')} sent in {counted(done.calls, 'call')} "
-        f"from {counted(done.files, 'file')}, {done.retries:,} tried again, "
-        f"{done.per_second:,.0f} a second"
-    ]
-    return found + _counts(done.counts)
+    sent = counted(done.sent, "entry", "entries")
+    first = (
+        f"done: {sent} sent in {counted(done.calls, 'call')} from {counted(done.files, 'file')}, "
+        f"{done.retries:,} tried again, {done.per_second:,.0f} a second"
+    )
+    return [first, *_counts(done.counts)]
+
+
+_TOTALS = (SENT, LEFT_OUT, REFUSED)
 
 
 def _counts(counts: Mapping[str, int]) -> list[str]:
     """Everything else that became of events, most first."""
-    rest = {
-        name: number for name, number in counts.items() if name not in (SENT, LEFT_OUT, REFUSED)
-    }
+    rest = {name: count for name, count in counts.items() if name not in _TOTALS}
     return [
         f"{number:,} {name}"
         for name, number in sorted(rest.items(), key=lambda item: (-item[1], item[0]))
@@ -185,7 +190,7 @@ def plan(settings: Settings, *, since: date | None = None) -> Planned:
             people=People(
                 told[f"entries by {kind}"], "the landing", digest.hexdigest(), numbers[kind]
             ),
-            hidden=("userId", "sessionId", "eventId", "itemId", "properties"),
+            hidden=_HIDDEN,
         )
         for kind, call in sorted(samples.items())
     ]

@@ -1,4 +1,4 @@
-"""The plan of a set-up: its calls as files, what costs, RudderStack's side, and what does not fit."""
+"""The plan of a set-up: its calls as files, what costs, RudderStack's side, what does not fit."""
 
 from __future__ import annotations
 
@@ -49,12 +49,8 @@ def make_plan(settings: Settings, exports: Path) -> Plan:
     requests.write(folder, TOPIC, planner.calls)
     mapping = load_mapping(settings.path(chosen.live.mapping))
     names = setup.Names.of(settings)
-    text = render_destinations(
-        mapping,
-        names.region,
-        made.tracking_id,
-        {**dict.fromkeys(("users", "items"), ""), **made.datasets},
-    )
+    arns = {**dict.fromkeys(("users", "items"), ""), **made.datasets}
+    text = render_destinations(mapping, names.region, made.tracking_id, arns)
     destinations = folder / TOPIC / DESTINATIONS
     owner_only.replace(destinations, text)
     return Plan(planner.calls, one.billed, gaps(settings, mapping), folder / TOPIC, destinations)
@@ -74,21 +70,14 @@ def gaps(settings: Settings, mapping: LiveMapping) -> list[str]:
         return []
     found = []
     for concept, event_type in settings.personalize.event_types.items():
-        names = [name for name in _event_names(settings, concept)]
+        names = list(getattr(settings.events, concept).names)
         if names and event_type not in names:
             found.append(f"{' or '.join(names)} is {event_type} in the data sets")
     if not found:
         return []
-    return [
-        "live events have the event's name as their type, as RudderStack's destination sends them, "
-        f"but {'; '.join(found)}. Set personalize.event_types to the events' names, or rename the "
-        "events before they are sent: filters and recommenders tell them apart by it"
-    ]
-
-
-def _event_names(settings: Settings, concept: str) -> list[str]:
-    given = getattr(settings.events, concept, None)
-    names = getattr(given, "names", given)
-    if isinstance(names, str):
-        return [names]
-    return [str(name) for name in names or ()]
+    said = (
+        f"{'; '.join(found)}. Live events have their names as types, as RudderStack's destination "
+        "sends them: set personalize.event_types to these names, or rename the events before they "
+        "are sent, since filters and recommenders tell them apart by it"
+    )
+    return [said]

@@ -85,11 +85,9 @@ class TableBaseline:
         with warehouse.session() as session:
 
             def rows(table: Table, sql: str) -> pd.DataFrame | None:
-                return (
-                    session.query(sql, label=f"baseline {table}")
-                    if session.columns(table)
-                    else None
-                )
+                if not session.columns(table):
+                    return None
+                return session.query(sql, label=f"baseline {table}")
 
             lists = rows(
                 FOR_YOU,
