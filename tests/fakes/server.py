@@ -269,7 +269,7 @@ class Fakes:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    wbufsize = -1  # headers and body leave together, or each answer waits 40 ms for an ACK
+    disable_nagle_algorithm = True  # or the body waits 40 ms for the headers' acknowledgement
     server: _Server
 
     def handle_one_request(self) -> None:

@@ -30,7 +30,9 @@ FILES = 12
 
 
 def event(number: int, sessions: int) -> dict[str, Any]:
-    session = (number // 40 * 8 + number % 8) % sessions  # eight visitors at a time, five events each
+    session = (
+        number // 40 * 8 + number % 8
+    ) % sessions  # eight visitors at a time, five events each
     return {
         "type": "track",
         "event": "Product Viewed",
