@@ -12,7 +12,12 @@ from moto import mock_aws
 
 from engagement.aws import requests
 from engagement.personalize import removal, setup
-from engagement.personalize.exported import Exported, exported, newest_exports
+from engagement.personalize.exported import (
+    Exported,
+    exported,
+    newest_exports,
+    received_before,
+)
 from engagement.personalize.resources import Billable, Setup, fits
 from engagement.personalize.service import AwsCaller, PlanCaller, SetupError
 from engagement.settings import Settings, SettingsError, load_settings
@@ -495,7 +500,7 @@ def test_statements_of_others_stay_in_the_buckets_policy(
         "PersonalizeShopObjects",
         "PersonalizeShopList",
     ]
-    assert found[1]["Resource"] == f"arn:aws:s3:::{BUCKET}/personalize/shop/*"
+    assert found[1]["Resource"] == f"arn:aws:s3:::{BUCKET}/personalize/*"
     assert set(found[1]["Condition"]) == {"StringEquals", "ArnLike"}
     removal.down(account.setup(), settings())
     assert account.statements() == [theirs]
@@ -514,7 +519,96 @@ def test_the_role_may_be_taken_by_personalize_for_this_account_only(
         "iam", "get_role_policy", RoleName="shop-personalize", PolicyName="personalize-data"
     )
     resources = [one["Resource"] for one in rights["PolicyDocument"]["Statement"]]
-    assert resources == [f"arn:aws:s3:::{BUCKET}/personalize/shop/*", f"arn:aws:s3:::{BUCKET}"]
+    assert resources == [f"arn:aws:s3:::{BUCKET}/personalize/*", f"arn:aws:s3:::{BUCKET}"]
+
+
+def test_two_groups_of_a_project_share_the_role_and_go_together(
+    account: Account, data: list[Exported]
+) -> None:
+    account.up(settings(), data)
+    account.up(settings(**CUSTOM, **{"personalize.group": "shop-custom"}), data)
+    assert account.fake.names()["dataset group"] == ["shop", "shop-custom"]
+    assert len(account.files()) == 4
+    again, _ = account.up(settings(), data)
+    assert again.changes == []  # the right to send metrics, which the other group needs, stays
+    removal.down(account.setup(), settings())
+    assert account.fake.names() == {}
+    assert account.files() == []
+
+
+def test_schemas_of_a_group_whose_name_begins_alike_are_not_its_own(
+    account: Account, data: list[Exported]
+) -> None:
+    account.up(settings(), data)
+    theirs = {"name": "shop-b-items-0a1b2c3d", "schema": "{}"}
+    account.fake.create_schema(theirs)
+    account.fake.create_schema({**theirs, "name": "shop-items-old"})
+    removal.down(account.setup(), settings())
+    assert account.fake.names() == {"schema": ["shop-b-items-0a1b2c3d", "shop-items-old"]}
+
+
+def test_a_role_that_is_new_is_given_time_to_be_known(
+    account: Account, data: list[Exported]
+) -> None:
+    account.fakes.fail(
+        "personalize",
+        "CreateDatasetImportJob",
+        code="InvalidInputException",
+        message="The role cannot be assumed",
+        times=3,
+    )
+    account.up(settings(), data)
+    assert there(account, DOMAIN_NAMES)
+    account.fakes.fail(
+        "personalize",
+        "CreateFilter",
+        code="InvalidInputException",
+        message="The role cannot be assumed",
+    )
+    removed = [one.arn for one in account.fake.of("filter")]
+    for arn in removed:
+        del account.fake.resources[arn]
+    with pytest.raises(SetupError, match="The role cannot be assumed"):  # it is not new any more
+        account.up(settings(), data)
+
+
+def test_a_role_of_your_own_is_used_as_it_is(account: Account, data: list[Exported]) -> None:
+    own = settings(**{"personalize.role": "mine"})
+    with pytest.raises(SetupError, match="there is no role mine"):
+        account.up(own, data)
+    account.caller.call(
+        "iam", "create_role", RoleName="mine", AssumeRolePolicyDocument='{"Version": "2012-10-17"}'
+    )
+    account.up(own, data)
+    assert all(
+        call.parameters["roleArn"].endswith("role/mine")
+        for call in account.fakes.calls
+        if call.operation == "CreateDatasetImportJob"
+    )
+    removal.down(account.setup(), own)
+    assert [role["RoleName"] for role in account.caller.call("iam", "list_roles")["Roles"]] == [
+        "mine"
+    ]
+
+
+def test_an_increment_is_imported_beside_what_is_there(
+    account: Account, data: list[Exported]
+) -> None:
+    account.up(settings(), data)
+    folder = data[0].parts[0].path.parent
+    (folder / "export.json").write_text(
+        '{"mode": "INCREMENTAL", "received_before": "2026-09-03 00:00:00.000 UTC"}',
+        encoding="utf-8",
+    )
+    path = data[0].parts[0].path
+    path.write_text("USER_ID,ITEM_ID,EVENT_TYPE,TIMESTAMP\nu-9,p-9,View,1\n", encoding="utf-8")
+    account.up(settings(), exported(folder))
+    modes = [one.given["importMode"] for one in account.fake.of("import job")]
+    assert sorted(modes) == ["FULL", "FULL", "INCREMENTAL"]
+    assert received_before(folder) == "2026-09-03T00:00:00"
+    (folder / "export.json").write_text("{", encoding="utf-8")
+    with pytest.raises(SetupError, match="export the data sets again"):
+        exported(folder)
 
 
 # --- plan ---------------------------------------------------------------------------------------
