@@ -11,7 +11,7 @@ import pytest
 from moto import mock_aws
 
 from engagement.aws import requests
-from engagement.personalize import removal, setup
+from engagement.personalize import offline, removal, setup
 from engagement.personalize.exported import (
     Exported,
     exported,
@@ -609,6 +609,24 @@ def test_an_increment_is_imported_beside_what_is_there(
     (folder / "export.json").write_text("{", encoding="utf-8")
     with pytest.raises(SetupError, match="export the data sets again"):
         exported(folder)
+
+
+@pytest.mark.parametrize(("more", "name"), [({}, "also-viewed"), (CUSTOM, "shop-for-you")])
+def test_the_services_own_metrics_are_saved(
+    account: Account, data: list[Exported], tmp_path: Path, more: dict[str, Any], name: str
+) -> None:
+    account.up(settings(**more), data)
+    found = offline.offline_metrics(account.setup(), settings(**more), name)
+    assert found == {"coverage": 0.5, "precision_at_5": 0.125}
+    offline.save(found, tmp_path / "metrics.json")
+    assert json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8")) == {
+        "metrics": {"coverage": 0.5, "precision_at_5": 0.125}
+    }
+    with pytest.raises(SetupError, match=r"no solution x; there are shop-"):
+        offline.offline_metrics(account.setup(), settings(**more), "x")
+    account.fake.metrics = {}
+    with pytest.raises(SetupError, match="has no metrics yet"):
+        offline.offline_metrics(account.setup(), settings(**more), name)
 
 
 # --- plan ---------------------------------------------------------------------------------------

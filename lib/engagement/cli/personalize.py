@@ -112,6 +112,25 @@ def status(params: Params = None, set_: Sets = None) -> None:
     grid(["kind", "name", "status", "reason"], rows, right=set())
 
 
+def metrics(
+    name: Annotated[str, typer.Argument(help="A recommender or a solution.", metavar="NAME")],
+    file: Annotated[str, typer.Argument(help="The file to write.", metavar="FILE")],
+    params: Params = None,
+    set_: Sets = None,
+) -> None:
+    """Save the service's own offline metrics; 06 shows them beside those of the baselines."""
+    from engagement.personalize import offline
+    from engagement.personalize.service import SetupError
+
+    settings, _ = settings_from(params, set_)
+    if not settings.personalize.submit:
+        raise SetupError("personalize.submit is false: no account is asked")
+    found = offline.offline_metrics(_setup(settings, yes=False), settings, name)
+    offline.save(found, Path(file))
+    grid(["metric", "value"], [(key, f"{value:.4f}") for key, value in found.items()], right={1})
+    console.print(plain(f"Saved to {file}: set personalize.offline_metrics to it."))
+
+
 def down(
     params: Params = None,
     set_: Sets = None,
@@ -217,5 +236,5 @@ def _agreed(question: str) -> bool:
     return sys.stdin.isatty() and typer.confirm(question)
 
 
-for command in (plan, up, status, down, replay):
+for command in (plan, up, status, replay, metrics, down):
     app.command()(guarded(command))
