@@ -160,6 +160,9 @@ class Replay:
         Send the events of these sources only; empty: of all.
     since
         Pass over what was received before: what the datasets already hold. A date, or a moment.
+    again
+        Read files that are done, too: after the mapping has changed. What was acknowledged is not
+        sent again, for as long as it is known.
     window_days
         How long copies of an event may land: see ``duplicates.window_days``.
     progress
@@ -175,6 +178,7 @@ class Replay:
         *,
         write_keys: Sequence[str] = (),
         since: date | None = None,
+        again: bool = False,
         window_days: int = 7,
         concurrency: int = 8,
         progress: Callable[[LandedFile, Replayed], None] = lambda *_: None,
@@ -183,6 +187,7 @@ class Replay:
         self._sender, self._checkpoint = sender, checkpoint
         self._write_keys, self._since = frozenset(write_keys), Since(since)
         self._window_days, self._concurrency = window_days, concurrency
+        self._again = again
         self._progress = progress
         self._is_trusted = checkpoint.progress().counts.get(SENT, 0) > 0
         self._doubtful: list[tuple[Put, str]] = []
@@ -224,6 +229,7 @@ class Replay:
                     self._sender.stop()  # threads that wait for their next attempt end
                     raise
             self._checkpoint.forget(self._window_days)
+            self._again = False  # once
         finally:
             total.seconds += time.perf_counter() - started
 
@@ -240,7 +246,7 @@ class Replay:
             day = file.received_at_utc_date
             if self._since.is_before_day(day):
                 continue
-            if file.name in done:
+            if file.name in done and not self._again:
                 if done[file.name] == file.tag:
                     continue
                 if first is not None and day < first:
@@ -367,7 +373,8 @@ class Replay:
                 counts[REFUSED] += 1
                 counts[f"{REFUSED}: {one.call}, {reason}"] += 1
             self._doubtful = []
-        self._checkpoint.acknowledge(digests, day, +counts)
+        if digests:
+            self._checkpoint.acknowledge(digests, day, +counts)
         total.counts += counts
 
     def _mistrust(self) -> LiveError:
