@@ -6,7 +6,18 @@ with several verbs is a Typer app of its own. Exit codes: 0 done, 1 failed, 2 wr
 
 from __future__ import annotations
 
-from engagement.cli import audience, build, collect, erase, generate, read, run, segments, state
+from engagement.cli import (
+    audience,
+    build,
+    collect,
+    erase,
+    generate,
+    personalize,
+    read,
+    run,
+    segments,
+    state,
+)
 from engagement.cli.console import app, guarded
 
 __all__ = ["app", "main"]
@@ -27,6 +38,7 @@ for command in (
 
 app.add_typer(segments.segments, name="segments")
 app.add_typer(audience.audience, name="audience")
+app.add_typer(personalize.app, name="personalize")
 
 
 def main() -> None:
