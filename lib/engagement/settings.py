@@ -559,6 +559,39 @@ class Personalize(_Section):
             raise ValueError("Personalize takes at most 10 event types")
         return event_types
 
+    event_weights: dict[str, float] = {"View": 0.2, "AddToCart": 0.6, "Purchase": 1.0}
+
+    @field_validator("event_weights")
+    @classmethod
+    def _weights(cls, weights: dict[str, float]) -> dict[str, float]:
+        for event_type, weight in weights.items():
+            if not 0.001 <= weight <= 1:
+                raise ValueError(f"{event_type}: a weight is between 0.001 and 1")
+        return weights
+
+
+class Recommendations(_Section):
+    """The baselines of 06, see docs/recommendations.md.
+
+    An interest counts half after ``interest_half_life_days``, a trend after
+    ``trend_half_life_days``. ``for_you`` is the method that fills
+    ``marts.recommendations_for_you``, ``length`` how many products each person gets; what somebody
+    bought is left out unless ``show_bought``. ``factors`` is the rank of the matrix factorisation.
+    ``tested_people`` is the most people that the evaluation asks, ``resamples`` how often its
+    bootstrap draws.
+    """
+
+    interest_half_life_days: int = Field(default=30, ge=1, le=3_650)
+    trend_half_life_days: int = Field(default=7, ge=1, le=3_650)
+    for_you: Literal["matrix_factorisation", "co_visitation", "popular_in_category"] = (
+        "matrix_factorisation"
+    )
+    length: int = Field(default=10, ge=1, le=100)
+    show_bought: bool = False
+    factors: int = Field(default=16, ge=1, le=256)
+    tested_people: int = Field(default=20_000, ge=1, le=200_000)
+    resamples: int = Field(default=1_000, ge=100, le=10_000)
+
 
 class Firehose(_Section):
     """The delivery stream that ``engagement collect`` also puts events to, as RudderStack would."""
@@ -662,6 +695,7 @@ class Settings(_Section):
     customers: Customers = Customers()
     audience: Audience = Audience()
     personalize: Personalize = Personalize()
+    recommendations: Recommendations = Recommendations()
     collect: Collect = Collect()
 
     @field_validator("as_of", mode="before")

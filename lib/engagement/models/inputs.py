@@ -104,6 +104,14 @@ PARAMETERS = {
     "funnel_window_days": BIGINT,
     "lookback_days": BIGINT,
     "attribution_reset": VARCHAR,
+    "interest_half_life_days": BIGINT,
+    "trend_half_life_days": BIGINT,
+    "for_you_method": VARCHAR,
+    "for_you_length": BIGINT,
+    "show_bought": BOOLEAN,
+    "factors": BIGINT,
+    "tested_people": BIGINT,
+    "resamples": BIGINT,
 }
 """Types of what a model may use as ``:name``; of lists, the type of their items."""
 
@@ -140,6 +148,14 @@ def parameters(settings: Settings, as_of: AsOf | date) -> dict[str, Any]:
         "funnel_window_days": settings.funnel.window_days,
         "lookback_days": settings.attribution.lookback_days,
         "attribution_reset": settings.attribution.reset,
+        "interest_half_life_days": settings.recommendations.interest_half_life_days,
+        "trend_half_life_days": settings.recommendations.trend_half_life_days,
+        "for_you_method": settings.recommendations.for_you,
+        "for_you_length": settings.recommendations.length,
+        "show_bought": settings.recommendations.show_bought,
+        "factors": settings.recommendations.factors,
+        "tested_people": settings.recommendations.tested_people,
+        "resamples": settings.recommendations.resamples,
     }
 
 
@@ -379,6 +395,7 @@ _SETTINGS_SEEDS = {
         "monetary": "decimal(18, 2)",
     },
     "personalize_event_types": {"concept": "varchar", "event_type": "varchar"},
+    "personalize_event_weights": {"event_type": "varchar", "weight": "bigint"},
 }
 """Seeds that come from the parameters."""
 
@@ -386,6 +403,7 @@ SEED_KEYS = {
     "exchange_rates": "currency.rates",
     "rfm_thresholds": "customers",
     "personalize_event_types": "personalize.event_types",
+    "personalize_event_weights": "personalize.event_weights",
 }
 """The key of the setting that each of these comes from."""
 
@@ -433,6 +451,10 @@ def _seed(name: str, settings: Settings) -> exp.Query:
         rows = [[concept, kind] for concept, kind in settings.personalize.event_types.items()]
         # A concept that nothing has, so that an empty list is a table without a match.
         return _rows(_SETTINGS_SEEDS[name], [*sorted(rows), [None, None]])
+    if name == "personalize_event_weights":
+        weights = sorted(settings.personalize.event_weights.items())
+        rows = [[kind, round(weight * 1000)] for kind, weight in weights]
+        return _rows(_SETTINGS_SEEDS[name], [*rows, [None, None]])
     try:
         return _seed_of_file(name, seed_files.own_text(name, _own_seeds(settings)))
     except SeedError as error:
