@@ -25,7 +25,7 @@ from sqlglot import exp
 from engagement.as_of import AsOf, whole_day
 from engagement.errors import WrongInputError
 from engagement.flatten.names import column_name, table_name
-from engagement.models import seed_files
+from engagement.models import recommendation_seeds, seed_files
 from engagement.models.seed_files import SeedError
 from engagement.settings import Concept, Events, Settings, SettingsError, read_yaml
 from engagement.sql.conversions import (
@@ -397,6 +397,15 @@ _SETTINGS_SEEDS = {
     },
     "personalize_event_types": {"concept": "varchar", "event_type": "varchar"},
     "personalize_event_weights": {"event_type": "varchar", "weight": "bigint"},
+    "personalize_actions": {"action_id": "varchar", "event_type": "varchar", "event": "varchar"},
+    "experiment_arms": {
+        "name": "varchar",
+        "arm": "varchar",
+        "place": "bigint",
+        "starts_on": "date",
+        "lower_end": "varchar",
+        "upper_end": "varchar",
+    },
 }
 """Seeds that come from the parameters."""
 
@@ -405,6 +414,8 @@ SEED_KEYS = {
     "rfm_thresholds": "customers",
     "personalize_event_types": "personalize.event_types",
     "personalize_event_weights": "personalize.event_weights",
+    "personalize_actions": "personalize.actions",
+    "experiment_arms": "recommendations.experiment",
 }
 """The key of the setting that each of these comes from."""
 
@@ -452,10 +463,10 @@ def _seed(name: str, settings: Settings) -> exp.Query:
         rows = [[concept, kind] for concept, kind in settings.personalize.event_types.items()]
         # A concept that nothing has, so that an empty list is a table without a match.
         return _rows(_SETTINGS_SEEDS[name], [*sorted(rows), [None, None]])
-    if name == "personalize_event_weights":
-        weights = sorted(settings.personalize.event_weights.items())
-        rows = [[kind, round(weight * 1000)] for kind, weight in weights]
-        return _rows(_SETTINGS_SEEDS[name], [*rows, [None, None]])
+    if name in ("personalize_event_weights", "personalize_actions", "experiment_arms"):
+        # A row that nothing matches, so that no setting is a table without rows.
+        none = [None] * len(_SETTINGS_SEEDS[name])
+        return _rows(_SETTINGS_SEEDS[name], [*recommendation_seeds.rows(name, settings), none])
     try:
         return _seed_of_file(name, seed_files.own_text(name, _own_seeds(settings)))
     except SeedError as error:

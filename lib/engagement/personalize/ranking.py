@@ -152,6 +152,14 @@ def intervals(
     lower, upper
         Each of shape (measures,).
     """
+    means = resampled_means(values, resamples, seed)
+    rest = (1 - level) / 2
+    ends: Floats = np.quantile(means, [rest, 1 - rest], axis=0).astype(np.float64)
+    return ends[0], ends[1]
+
+
+def resampled_means(values: Floats, resamples: int, seed: int = SEED) -> Floats:
+    """Means over people who are drawn with replacement, shape (resamples, measures)."""
     people = len(values)
     generator = np.random.default_rng(seed)
     means = np.empty((resamples, values.shape[1]))
@@ -162,9 +170,7 @@ def intervals(
         drawn += np.arange(size)[:, None] * people
         counts = np.bincount(drawn.ravel(), minlength=size * people).reshape(size, people)
         means[start : start + size] = counts @ values / people
-    rest = (1 - level) / 2
-    ends: Floats = np.quantile(means, [rest, 1 - rest], axis=0).astype(np.float64)
-    return ends[0], ends[1]
+    return means
 
 
 def rounded(values: Any, places: int = 6) -> Floats:

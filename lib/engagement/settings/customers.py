@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import field_validator
 
 from engagement.settings.events import Events
+from engagement.settings.recommendations import DataSets
 from engagement.settings.section import (
     Section,
 )

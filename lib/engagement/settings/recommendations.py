@@ -108,8 +108,8 @@ class Recommendations(Section):
 
     interest_half_life_days: int = Field(default=30, ge=1, le=3_650)
     trend_half_life_days: int = Field(default=7, ge=1, le=3_650)
-    for_you: Literal["matrix_factorisation", "co_visitation", "popular_in_category"] = (
-        "matrix_factorisation"
+    for_you: Literal["co_visitation", "matrix_factorisation", "popular_in_category"] = (
+        "co_visitation"
     )
     length: int = Field(default=10, ge=1, le=100)
     show_bought: bool = False
