@@ -21,7 +21,7 @@ class Action(Section):
     viewed: str | None = None
     taken: str | None = None
     not_taken: str | None = None
-    value: int | None = Field(default=None, ge=1, le=100)
+    value: int | None = Field(default=None, ge=1, le=10)
     repeat_after_days: int | None = Field(default=None, ge=0, le=30)
 
     @model_validator(mode="after")
