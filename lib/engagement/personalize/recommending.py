@@ -66,7 +66,7 @@ def for_you(frames: Frames, parameters: Mapping[str, Any]) -> pd.DataFrame:
         parts["rank"].append((place + 1).astype(np.int16))
         parts["product"].append(best[who, place].astype(np.int32))
         parts["score"].append(rounded(wanted[who, best[who, place]]))
-    found = {name: _joined(arrays) for name, arrays in parts.items()}
+    found = {name: np.concatenate([_KINDS[name], *arrays]) for name, arrays in parts.items()}
     guessed = found["score"] <= 0
     return pd.DataFrame(
         {
@@ -78,6 +78,13 @@ def for_you(frames: Frames, parameters: Mapping[str, Any]) -> pd.DataFrame:
         }
     )
 
+
+_KINDS = {
+    "person": np.zeros(0, np.int32),
+    "rank": np.zeros(0, np.int16),
+    "product": np.zeros(0, np.int32),
+    "score": np.zeros(0, np.float64),
+}
 
 _NEVER = -1e6
 """The score of what may not be shown: smaller than any other."""
@@ -236,7 +243,3 @@ def _texts(values: Any, chosen: Any) -> pd.Series:
     """Texts by number, without a Python object for each row."""
     taken = pa.array(list(values), pa.string()).take(pa.array(chosen))
     return pd.Series(taken, dtype=pd.ArrowDtype(pa.string()))
-
-
-def _joined(arrays: list[Any]) -> Any:
-    return np.concatenate(arrays) if arrays else np.zeros(0)

@@ -151,18 +151,18 @@ class Checked:
 def checked(page: pd.DataFrame, schema: Schema, lengths: Lengths) -> Checked:
     """Sort out the rows that do not fit: the first field that is wrong, in the schema's order."""
     page = page[schema.names]
-    problem = np.full(len(page), None, dtype=object)
-    where = np.full(len(page), "", dtype=object)
+    wrong = np.zeros(len(page), dtype=np.int64)  # 0: nothing is wrong
+    reasons: list[tuple[str, str]] = [("", "")]
     for field in schema.fields:
-        found = _problems(page[field.name].to_numpy(object), field, lengths)
-        new = np.array([one is not None for one in found], dtype=bool) & np.array(
-            [one is None for one in problem], dtype=bool
-        )
-        problem[new], where[new] = found[new], field.name
-    good = np.array([one is None for one in problem], dtype=bool)
+        codes, messages = _problems(page[field.name].to_numpy(object), field, lengths)
+        if messages:
+            shifted = np.where(codes > 0, codes + len(reasons) - 1, 0)
+            wrong = np.where(wrong > 0, wrong, shifted)
+            reasons += [(field.name, message) for message in messages]
+    good = wrong == 0
     ids = page[schema.names[0]].to_numpy(object)
     rejects = [
-        Reject("" if ids[row] is None else str(ids[row]), str(where[row]), str(problem[row]))
+        Reject("" if ids[row] is None else str(ids[row]), *reasons[wrong[row]])
         for row in np.flatnonzero(~good)
     ]
     kept = page if good.all() else page[good].reset_index(drop=True)
@@ -170,8 +170,10 @@ def checked(page: pd.DataFrame, schema: Schema, lengths: Lengths) -> Checked:
     return Checked(kept, cells, rejects)
 
 
-def _problems(values: Objects, field: Field, lengths: Lengths) -> Objects:
-    """What is wrong with each value, ``None`` where nothing is."""
+def _problems(
+    values: Objects, field: Field, lengths: Lengths
+) -> tuple[NDArray[np.int64], list[str]]:
+    """What is wrong with each value: 0 where nothing is, else a message's number from 1."""
 
     def problem(value: Any) -> str | None:
         if value is None:
@@ -194,16 +196,21 @@ def _problems(values: Objects, field: Field, lengths: Lengths) -> Objects:
         return "is not of the schema's type" if too_large else None
 
     if field.type == "long" and _all_integers(values):
-        return np.full(len(values), None, dtype=object)
+        return np.zeros(len(values), dtype=np.int64), []
     codes, different = pd.factorize(values, use_na_sentinel=True)
-    found = np.empty(len(different) + 1, dtype=object)
-    found[:-1] = [problem(value) for value in different]
-    found[-1] = problem(None)
-    return found[codes]  # type: ignore[no-any-return]
+    found = [*map(problem, different), problem(None)]
+    messages = sorted({message for message in found if message is not None})
+    numbers: dict[str | None, int] = {
+        None: 0,
+        **{message: n for n, message in enumerate(messages, start=1)},
+    }
+    return np.array([numbers[one] for one in found], dtype=np.int64)[codes], messages
 
 
 def _all_integers(values: Objects) -> bool:
-    return all(type(value) is int and -_LONG <= value < _LONG for value in values)
+    if set(map(type, values)) - {int}:
+        return False
+    return not len(values) or (min(values) >= -_LONG and max(values) < _LONG)
 
 
 def _longest(field: Field, lengths: Lengths) -> int:
