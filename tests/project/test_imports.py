@@ -28,7 +28,7 @@ ALLOWED = {
     "models": {"settings", "sql", "warehouse", "flatten", "as_of"},  # names of tables, of events
     "dashboards": {"settings", "sql", "warehouse", "as_of", "models", "runs"},
     "audience": {"settings", "sql", "warehouse"},
-    "personalize": {"settings", "sql", "warehouse"},
+    "personalize": {"settings", "sql", "warehouse", "as_of"},
     "erasure": {
         *("settings", "records", "sql", "warehouse", "landing", "as_of", "flatten", "models"),
         "runs",

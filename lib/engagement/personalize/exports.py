@@ -42,6 +42,7 @@ from engagement.warehouse import Session, Warehouse
 PAGE_ROWS = 250_000
 _BLOCK_ROWS = 1_000
 _HOUR = 3_600
+_MEGABYTE = 1_000_000
 
 LEAST_ROWS = 1_000
 """Rows that an import of interactions needs, an increment's too."""
@@ -58,6 +59,9 @@ FORBIDDEN_FEATURES = frozenset(
 
 _OWN_FEATURES = frozenset({"membership", "gender", "age", "country", "plan"})
 _MOST_USER_FIELDS = 25
+
+
+Mode = Literal["FULL", "INCREMENTAL"]
 
 
 @dataclass(frozen=True)
@@ -84,9 +88,11 @@ class Written:
 class Export:
     """What was written: FULL, or INCREMENTAL since a moment."""
 
-    mode: Literal["FULL", "INCREMENTAL"]
+    mode: Mode
     sets: Mapping[Set, Written]
     facts: Facts
+    catalogue: tuple[Reject, ...] = ()
+    """Rows of the catalogue that were not used."""
 
     def files(self) -> pd.DataFrame:
         """One row per file: name, rows, bytes and the first digits of its sha256."""
@@ -99,10 +105,15 @@ class Export:
 
     def left_out(self) -> pd.DataFrame:
         """Rows that are in no file, per data set and reason."""
-        rows = [
+        rows: list[tuple[str, str, int]] = [
             (name, f"{column} {why}", count)
             for name, one in self.sets.items()
             for (column, why), count in sorted(one.left_out.items())
+        ]
+        counts = Counter((one.field, one.reason) for one in self.catalogue)
+        rows += [
+            ("catalogue", f"{column} {why}", count)
+            for (column, why), count in sorted(counts.items())
         ]
         return pd.DataFrame(rows, columns=["dataset", "reason", "rows"])
 
@@ -186,7 +197,7 @@ def write(
         try:
             facts = Facts.empty()
             sets: dict[Set, Written] = {}
-            most = settings.personalize.part_megabytes * 1_000_000
+            most = settings.personalize.part_megabytes * _MEGABYTE
             for name, schema in made.items():
                 measured = facts.of(name) if name in ("interactions", "items", "users") else None
                 if measured is not None:
@@ -200,8 +211,7 @@ def write(
                     "the increment holds more than 1 GB of interactions, which no incremental "
                     "import takes: write a full export"
                 )
-            if since is None and catalogue.rejects:
-                rejects_of_catalogue(catalogue, rejects)
+            _write_catalogue_rejects(catalogue, rejects)
             _manifest(draft, as_of, since, sets)
             _swap(draft, folder)
         finally:
@@ -213,7 +223,8 @@ def write(
         )
         for name, one in sets.items()
     }
-    return Export("FULL" if since is None else "INCREMENTAL", placed, facts)
+    mode: Mode = "FULL" if since is None else "INCREMENTAL"
+    return Export(mode, placed, facts, catalogue.rejects)
 
 
 def schemas_of(work: _Work, catalogue: product_file.Catalogue) -> dict[Set, Schema]:
@@ -576,7 +587,7 @@ def _write_set(
     return Written(schema.dataset, schema, parts.done(), dict(left_out))
 
 
-def rejects_of_catalogue(catalogue: product_file.Catalogue, folder: Path) -> None:
+def _write_catalogue_rejects(catalogue: product_file.Catalogue, folder: Path) -> None:
     """Write the rows of the catalogue that were not used to ``personalize-catalogue.csv``."""
     buffer = io.StringIO()
     listed = csv.writer(buffer, lineterminator="\n")
