@@ -119,7 +119,7 @@ def test_interactions_keep_the_list_and_the_recommendation_that_was_followed(ben
 
 def test_actions_are_what_the_parameters_map(make_bench: Callable[..., Bench]) -> None:
     bench = make_bench(
-        personalize__domain="CUSTOM",
+        personalize__domain="custom",
         personalize__actions={
             "newsletter": {"viewed": "Offer Shown", "taken": "Signed Up", "value": 5},
             "app": {"not_taken": "Offer Closed"},

@@ -289,7 +289,7 @@ def test_a_group_without_a_domain_needs_no_price(
     rows = [interaction(f"u{n % 40}", f"p{n % 3}", n) for n in range(1_200)]
     items = [item("p0"), item("p1", price=None), item("p2", category=None)]
     counts = {}
-    for domain in ("ECOMMERCE", "CUSTOM"):
+    for domain in ("ECOMMERCE", "custom"):
         bench = make_bench(personalize__domain=domain)
         fill(bench, rows, items)
         written = write(bench, tmp_path / domain)
@@ -302,14 +302,14 @@ def test_a_group_without_a_domain_needs_no_price(
             domain=domain == "ECOMMERCE",
         )
         assert readiness.ready(requirements)
-    assert counts == {"ECOMMERCE": 1, "CUSTOM": 3}
+    assert counts == {"ECOMMERCE": 1, "custom": 3}
 
 
 def test_actions_are_written_where_they_are_mapped(
     make_bench: Callable[..., Bench], tmp_path: Path
 ) -> None:
     bench = make_bench(
-        personalize__domain="CUSTOM",
+        personalize__domain="custom",
         personalize__actions={
             "newsletter": {"taken": "Signed Up", "value": 7},
             "app": {"viewed": "Seen", "repeat_after_days": 3},
@@ -335,7 +335,7 @@ def test_actions_are_written_where_they_are_mapped(
         f"u0,newsletter,Taken,{START}",
         f"u1,app,Viewed,{START}",
     ]
-    assert validate(tmp_path / "personalize", "CUSTOM") == []
+    assert validate(tmp_path / "personalize", "custom") == []
 
 
 def test_impressions_keep_the_services_limits() -> None:
@@ -428,7 +428,7 @@ def test_each_bad_row_of_a_catalogue_is_named(
         "\n"
         f"colourful,1,,{'c' * 1_001}\n"
     )
-    bench = make_bench(personalize__catalogue=str(path), personalize__domain="CUSTOM")
+    bench = make_bench(personalize__catalogue=str(path), personalize__domain="custom")
     fill(bench, [interaction(item="good")])
     written = write(bench, tmp_path)
     assert {(r.id[:9], r.field, r.reason) for r in written.catalogue} == {

@@ -34,7 +34,7 @@ class Action(Section):
 class DataSets(Section):
     """What 06 exports.
 
-    ``domain`` is that of the dataset group: ECOMMERCE, or CUSTOM, which asks for fewer fields.
+    ``domain`` is that of the dataset group: ECOMMERCE, or custom, which asks for fewer fields.
     ``event_weights`` says what an event counts for, from 0.001 to 1: in the baselines, and in a
     solution's ``eventsConfig``; a type that is not named counts 1. ``event_values`` becomes
     EVENT_VALUE of the interactions; left out, they have none. ``user_features`` are columns of
@@ -44,7 +44,7 @@ class DataSets(Section):
     GetSolutionMetrics answered, to stand beside the baselines.
     """
 
-    domain: Literal["ECOMMERCE", "CUSTOM"] = "ECOMMERCE"
+    domain: Literal["ECOMMERCE", "custom"] = "ECOMMERCE"
     event_weights: dict[str, float] = {"View": 0.2, "AddToCart": 0.6, "Purchase": 1.0}
     event_values: dict[str, float] = {}
     user_features: tuple[str, ...] = ("lifecycle_stage", "favourite_category")
@@ -63,8 +63,8 @@ class DataSets(Section):
 
     @model_validator(mode="after")
     def _no_actions_in_a_domain(self) -> DataSets:
-        if self.actions and self.domain != "CUSTOM":
-            raise ValueError("actions need domain: CUSTOM")
+        if self.actions and self.domain != "custom":
+            raise ValueError("actions need domain: custom")
         return self
 
 
