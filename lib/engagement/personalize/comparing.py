@@ -136,9 +136,10 @@ def words(metrics: pd.DataFrame, gains: pd.DataFrame) -> str:
     sure = better(gains).set_index("method")
     if best != "popular":
         row = sure.loc[best.replace("_", " ")]
+        count, of = int(row["better"]), int(row["of"])
         told.append(
-            f"It is surely better than popularity on {int(row['better'])} of {int(row['of'])} metrics."
-            if row["better"]
+            f"It is surely better than popularity on {count} of {of} metrics."
+            if count
             else "That may be chance: no metric is surely better than popularity's."
         )
     if PERSONALIZE in rows.index:

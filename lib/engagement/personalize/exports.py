@@ -133,6 +133,8 @@ def check_settings(warehouse: Warehouse, settings: Settings) -> None:
     features = settings.personalize.user_features
     with warehouse.session() as session:
         known = session.columns(Table("marts", "customer_360"))
+    if features and not known:
+        raise PersonalizeError("marts.customer_360 does not exist yet: run the earlier notebooks")
     problems = []
     for name in features:
         kind = known.get(name, "").partition("(")[0]
