@@ -27,8 +27,8 @@ ALLOWED = {
     "flatten": {"settings", "records", "sql", "warehouse", "landing"},
     "models": {"settings", "sql", "warehouse", "flatten", "as_of"},  # names of tables, of events
     "dashboards": {"settings", "sql", "warehouse", "as_of", "models", "runs"},
-    "audience": {"settings", "sql", "warehouse"},
-    "personalize": {"settings", "sql", "warehouse", "as_of"},
+    "audience": {"settings", "sql", "warehouse", "aws"},
+    "personalize": {"settings", "records", "sql", "aws", "warehouse", "as_of"},
     "erasure": {
         *("settings", "records", "sql", "warehouse", "landing", "as_of", "flatten", "models"),
         "runs",
@@ -40,7 +40,7 @@ ALLOWED = {
     },
     "cli": {
         *("settings", "records", "samples", "sql", "warehouse", "landing", "as_of", "flatten"),
-        *("models", "audience", "erasure", "collect", "runs"),
+        *("models", "audience", "personalize", "erasure", "collect", "runs"),
     },
 }
 

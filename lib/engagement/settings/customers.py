@@ -9,10 +9,9 @@ from typing import Any, Literal
 from pydantic import field_validator
 
 from engagement.settings.events import Events
+from engagement.settings.personalize_service import PersonalizeService
 from engagement.settings.recommendations import DataSets
-from engagement.settings.section import (
-    Section,
-)
+from engagement.settings.section import Section
 
 
 class Consent(Section):
@@ -72,8 +71,12 @@ class Audience(Section):
     segment: str = "params/segments/recent_buyers.yaml"
 
 
-class Personalize(DataSets):
-    """Interactions that 06 exports: each concept, and the EVENT_TYPE it becomes."""
+class Personalize(PersonalizeService, DataSets):
+    """Interactions that 06 exports: each concept, and the EVENT_TYPE it becomes.
+
+    What else there is say :class:`~engagement.settings.recommendations.DataSets` and
+    :class:`~engagement.settings.personalize_service.PersonalizeService`.
+    """
 
     event_types: dict[str, str] = {
         "product_viewed": "View",

@@ -12,6 +12,7 @@ from zoneinfo import available_timezones
 
 from pydantic import Field, field_validator, model_validator
 
+from engagement.settings.activation import Activation
 from engagement.settings.behaviour import Identity, Sessions, Traffic
 from engagement.settings.collect import Collect
 from engagement.settings.customers import Audience, Consent, Customers, Personalize
@@ -60,6 +61,7 @@ class Settings(Section):
     consent: Consent = Consent()
     customers: Customers = Customers()
     audience: Audience = Audience()
+    activation: Activation = Activation()
     personalize: Personalize = Personalize()
     recommendations: Recommendations = Recommendations()
     collect: Collect = Collect()
