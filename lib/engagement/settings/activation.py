@@ -111,9 +111,7 @@ class Campaign(Section):
     def _whole(self) -> Self:
         needed = "from_address" if self.channel == "email" else "phone_number"
         if getattr(self, needed) is None:
-            raise ValueError(
-                f"{needed} is missing, and {self.channel} needs it"
-            )
+            raise ValueError(f"{needed} is missing, and {self.channel} needs it")
         if self.start >= self.end:
             raise ValueError("end has to be after start")
         if ":instance/" not in self.instance:
