@@ -213,9 +213,14 @@ def _members_of_products(settings: Settings) -> dict[str, str]:
             continue
         concept: Concept = getattr(settings.events, name)
         for column, written in concept.properties.items():
-            if column in products and not _FIRST_MEMBER.match(written):
+            own = column in _OF_LISTS.get(name, ())
+            if column in products and not own and not _FIRST_MEMBER.match(written):
                 found.setdefault(column, written)
     return found
+
+
+_OF_LISTS = {"product_list_viewed": ("category",)}
+"""Properties of a list itself that are called like those of its products."""
 
 
 def mapping_problems(settings: Settings) -> list[str]:
