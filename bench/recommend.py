@@ -2,6 +2,7 @@
 
     python -m bench.recommend                             # 1,000,000 interactions
     python -m bench.recommend --interactions 10000000
+    python -m bench.recommend --landing 1000000           # how good the baselines are on events
 
 The tables are made in DuckDB directly: people with a taste for some of the products, ten
 interactions each. Every contender has a process of its own. Beside the export stands what pandas
@@ -21,6 +22,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from bench import data
 from bench.measure import Measured, measure
 from engagement.models.runner import build, models
 from engagement.settings import Settings, load_settings
@@ -32,12 +34,13 @@ AS_OF = date(2026, 1, 31)
 END = 1_769_904_000  # the end of that day
 
 
-def settings_of(folder: Path, memory: str) -> Settings:
+def settings_of(folder: Path, memory: str, more: dict[str, str] | None = None) -> Settings:
     """Settings of a warehouse in a folder."""
     return load_settings(
         "params/local.yaml",
         {
             "landing.location": str(folder),
+            **(more or {}),
             "warehouse.duckdb.path": f"{folder}/bench.duckdb",
             "warehouse.duckdb.memory_limit": memory,
         },
@@ -56,6 +59,7 @@ def make(folder: Path, interactions: int, memory: str) -> None:
         f"(p % 20) * {PRODUCTS // 20} + cast(floor({PRODUCTS // 20} * power(random(), 2)) as int)"
     )
     anything = f"cast(floor({PRODUCTS} * power(random(), 2)) as int)"
+    item = f"case when random() < 0.75 then {taste} else {anything} end as item"
     given = {
         "personalize_interactions": (
             {
@@ -70,8 +74,7 @@ def make(folder: Path, interactions: int, memory: str) -> None:
                 "happened_at": f"make_timestamp(({END} - 1 - n % 5184000) * 1000000)",
                 "received_at": f"make_timestamp(({END} - 1 - n % 5184000) * 1000000)",
             },
-            f"(select n, n % {people} as p, random() as r, case when random() < 0.75 then {taste} "
-            f"else {anything} end as item from range({interactions}) as r (n))",
+            f"(select n, n % {people} as p, random() as r, {item} from range({interactions}) t (n))",
         ),
         "personalize_items": (
             {
@@ -238,17 +241,42 @@ def child(name: str, folder: Path, memory: str) -> None:
     print(json.dumps({"events": said["rows"], **said, **times}))
 
 
+def tested(events: int, memory: str) -> None:
+    """Take a generated landing all the way, and print how good the baselines are on it."""
+    from engagement.as_of import resolve_as_of
+    from engagement.flatten import flatten
+    from engagement.personalize import comparing
+
+    landing = data.landing(events)
+    with tempfile.TemporaryDirectory() as name:
+        own = {"landing.location": str(landing)}
+        settings = settings_of(Path(name), memory, own)
+        warehouse = open_warehouse(settings)
+        flatten(warehouse, settings)
+        layers = ["people", "behaviour", "commerce", "customer", "personalize", "recommendations"]
+        build(warehouse, settings, resolve_as_of(warehouse, settings), layers)
+        metrics = warehouse.query("select * from marts.recommendation_metrics")
+        gains = warehouse.query("select * from marts.recommendation_gains")
+    print(comparing.table(metrics).to_string(index=False))
+    print(comparing.better(gains).to_string(index=False))
+    print(comparing.words(metrics, gains))
+
+
 def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--interactions", type=int, default=1_000_000)
     parser.add_argument("--memory-limit", default="1GB", help="DuckDB's share of the memory")
     parser.add_argument("--contenders", nargs="*", default=list(CONTENDERS))
+    parser.add_argument("--landing", type=int, help="generate about so many events instead")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help="where the tables lie, or are made")
     chosen = parser.parse_args()
     if chosen.child:
         child(chosen.child, chosen.folder, chosen.memory_limit)
+        return
+    if chosen.landing:
+        tested(chosen.landing, chosen.memory_limit)
         return
     with tempfile.TemporaryDirectory(dir=chosen.folder) as name:
         folder = Path(name)

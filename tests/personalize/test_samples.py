@@ -1,4 +1,4 @@
-"""The samples all the way: files that hold the service's rules, and baselines that beat popularity."""
+"""The samples all the way: files that hold the rules, and baselines that beat popularity."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from click.testing import Result
+from typer.testing import CliRunner
 
 from engagement.as_of import resolve_as_of
+from engagement.cli import app
 from engagement.flatten import flatten
 from engagement.models.runner import build
 from engagement.personalize import comparing, exports, ranking, readiness
@@ -104,3 +107,32 @@ def test_lists_hold_what_they_promise(shop: Samples) -> None:
         ["overall", 1, 25],
         ["trending", 1, 25],
     ]
+
+
+def test_the_command_writes_a_full_export_and_an_increment_that_fits_it(
+    shop: Samples, tmp_path: Path
+) -> None:
+    warehouse = f"warehouse.duckdb.path={shop.folder / 'warehouse.duckdb'}"
+
+    def export(out: str, *more: str) -> Result:
+        return CliRunner().invoke(
+            app, ["personalize", "export", "--out", str(tmp_path / out), "--set", warehouse, *more]
+        )
+
+    assert export("full").exit_code == 0
+    for path in sorted((shop.folder / "personalize").rglob("*")):
+        if path.is_file():
+            same = tmp_path / "full" / path.relative_to(shop.folder / "personalize")
+            assert same.read_bytes() == path.read_bytes()
+    fits = ("--full", str(tmp_path / "full"))
+    week = export("week", "--since", "2026-10-23", *fits)
+    assert week.exit_code == 0
+    assert "INCREMENTAL" in week.output
+    assert validate(tmp_path / "week", incremental=True) == []
+    few = export("few", "--since", "2026-10-29", *fits)
+    assert few.exit_code == 2
+    assert "an import needs 1,000" in few.output
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "cat.jpg").write_text("meow")
+    assert export("photos").exit_code == 2
+    assert (tmp_path / "photos" / "cat.jpg").read_text() == "meow"

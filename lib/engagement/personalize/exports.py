@@ -44,6 +44,9 @@ _BLOCK_ROWS = 1_000
 _HOUR = 3_600
 _MEGABYTE = 1_000_000
 
+MANIFEST = "export.json"
+"""The file that says what an export holds."""
+
 LEAST_ROWS = 1_000
 """Rows that an import of interactions needs, an increment's too."""
 
@@ -227,6 +230,22 @@ def write(
     }
     mode: Mode = "FULL" if since is None else "INCREMENTAL"
     return Export(mode, placed, facts, catalogue.rejects)
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a folder that holds something else than an export: writing replaces it whole.
+
+    Raises
+    ------
+    PersonalizeError
+        When it does.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise PersonalizeError(f"{folder} is a file; name a folder")
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / MANIFEST).is_file():
+        raise PersonalizeError(
+            f"{folder} holds other things than an export, which would be gone: name another folder"
+        )
 
 
 def schemas_of(work: _Work, catalogue: product_file.Catalogue) -> dict[Set, Schema]:
@@ -660,7 +679,7 @@ class _Parts:
 
 
 def _manifest(folder: Path, as_of: AsOf, since: AsOf | None, sets: Mapping[Set, Written]) -> None:
-    """Write ``export.json``: what is there, for whoever sends it."""
+    """Write :data:`MANIFEST`: what is there, for whoever sends it."""
     document = {
         "mode": "FULL" if since is None else "INCREMENTAL",
         "received_before": _moment(as_of.seen_before),
@@ -678,7 +697,7 @@ def _manifest(folder: Path, as_of: AsOf, since: AsOf | None, sets: Mapping[Set, 
             for name, one in sets.items()
         },
     }
-    owner_only.write(folder / "export.json", json.dumps(document, indent=1) + "\n")
+    owner_only.write(folder / MANIFEST, json.dumps(document, indent=1) + "\n")
 
 
 def _moment(moment: datetime) -> str:
@@ -695,4 +714,4 @@ def _swap(draft: Path, folder: Path) -> None:
     shutil.rmtree(before, ignore_errors=True)
 
 
-__all__ = ["Export", "Reject", "Written", "check_settings", "write"]
+__all__ = ["Export", "Written", "check_folder", "check_settings", "write"]
