@@ -60,6 +60,7 @@ def make(folder: Path, interactions: int, memory: str) -> None:
     )
     anything = f"cast(floor({PRODUCTS} * power(random(), 2)) as int)"
     item = f"case when random() < 0.75 then {taste} else {anything} end as item"
+    numbers = f"range({interactions}) as t (n)"
     given = {
         "personalize_interactions": (
             {
@@ -74,7 +75,7 @@ def make(folder: Path, interactions: int, memory: str) -> None:
                 "happened_at": f"make_timestamp(({END} - 1 - n % 5184000) * 1000000)",
                 "received_at": f"make_timestamp(({END} - 1 - n % 5184000) * 1000000)",
             },
-            f"(select n, n % {people} as p, random() as r, {item} from range({interactions}) t (n))",
+            f"(select n, n % {people} as p, random() as r, {item} from {numbers})",
         ),
         "personalize_items": (
             {

@@ -22,7 +22,7 @@ _SHOWN = 10
 def for_you(frames: Frames, parameters: Mapping[str, Any]) -> pd.DataFrame:
     """Fill ``recommendations_for_you``: a list for everybody who has an interaction."""
     method = str(parameters["for_you_method"])
-    known = frames["affinities"]
+    known = _taken(frames, "affinities")
     persons, person = _numbers(known["person_id"])
     products, product = _numbers(known["product_id"])
     numbered = pd.DataFrame(
@@ -92,10 +92,9 @@ _NEVER = -1e6
 
 def evaluation(frames: Frames, parameters: Mapping[str, Any]) -> pd.DataFrame:
     """Ask each method for the lists of the people who are tested, and compare with their truth."""
-    known = frames["affinities"]
-    products = np.unique(known["product_id"].to_numpy(object).astype(str)).astype(object)
+    known = _taken(frames, "affinities")
+    products, product = _numbers(known["product_id"])
     place = {name: n for n, name in enumerate(products)}
-    product = known["product_id"].map(place).to_numpy(np.int64)
     numbered = pd.DataFrame(
         {
             "product": product,
@@ -204,6 +203,11 @@ def _summed(evaluation: pd.DataFrame, resamples: int, *, minus: str | None) -> p
 
 
 # --- what the functions are given ----------------------------------------------------------------
+
+
+def _taken(frames: Frames, name: str) -> pd.DataFrame:
+    """Take a frame out of what was given: millions of rows whose memory is used again."""
+    return frames.pop(name) if isinstance(frames, dict) else frames[name]
 
 
 def _numbers(ids: pd.Series) -> tuple[Any, Integers]:
