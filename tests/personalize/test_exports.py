@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 from engagement.as_of import whole_day
-from engagement.personalize import datasets, exports, fields, readiness, row_values
+from engagement.personalize import datasets, exports, fields, parts, readiness, row_values
 from engagement.personalize.datasets import PersonalizeError
 from engagement.personalize.fields import Column
 from tests.models.conftest import Bench, _OneSession
@@ -171,17 +171,17 @@ def test_parts_stay_below_the_limit_and_each_has_the_header(
 ) -> None:
     fill(bench, [interaction(f"u{n:05}", "p1", n) for n in range(5_000)])
     whole = write(bench, tmp_path / "whole")
-    monkeypatch.setattr(exports, "_BLOCK_ROWS", 100)
+    monkeypatch.setattr(parts, "BLOCK_ROWS", 100)
     monkeypatch.setattr(exports, "_MEGABYTE", 20)
-    parts = write(bench, tmp_path / "parts")
+    many = write(bench, tmp_path / "parts")
     assert len(whole.sets["interactions"].parts) == 1
-    assert len(parts.sets["interactions"].parts) > 10
+    assert len(many.sets["interactions"].parts) > 10
     headers = 0
-    for part in parts.sets["interactions"].parts:
+    for part in many.sets["interactions"].parts:
         assert part.path.stat().st_size == part.bytes <= 500 * 20
         first = part.path.read_text().splitlines()[0]
         headers += first == "USER_ID,ITEM_ID,EVENT_TYPE,TIMESTAMP,DEVICE_TYPE"
-    assert headers == len(parts.sets["interactions"].parts)
+    assert headers == len(many.sets["interactions"].parts)
     content = [one for one in lines(tmp_path / "parts", "interactions") if "USER_ID" not in one]
     assert content == lines(tmp_path / "whole", "interactions")[1:]
 
