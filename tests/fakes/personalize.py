@@ -114,6 +114,8 @@ class PersonalizeFake(Fake):
         How many there may be of a kind: ``{"recommender": 1}``.
     page
         Items of a listing's page.
+    metrics
+        What offline metrics of anything trained are.
     """
 
     service = "personalize"
@@ -124,6 +126,7 @@ class PersonalizeFake(Fake):
         self.resources: dict[str, Resource] = {}
         self.quotas: dict[str, int] = {"event tracker": 1}
         self.page = 2
+        self.metrics = {"coverage": 0.5, "precision_at_5": 0.125}
         self.made: Counter[str] = Counter()
 
     def __getattr__(self, name: str) -> Any:
@@ -286,6 +289,8 @@ class PersonalizeFake(Fake):
             "creationDateTime": _MADE,
             "lastUpdatedDateTime": _MADE,
         }
+        if kind == "recommender":
+            document["modelMetrics"] = self.metrics if one.progress.ended else {}
         if kind == "import job":
             del document["roleArn"]  # the model has it as one of Personalize's own ARNs
         if one.progress.ended:
@@ -374,6 +379,12 @@ class PersonalizeFake(Fake):
             changes["solutionConfig"] = changes.pop("solutionUpdateConfig")
         one.update = (changes, self.begin(f"update of {kind}", _CREATING, "ACTIVE"))
         return {member: one.arn}
+
+    def get_solution_metrics(self, request: Parameters) -> Parameters:
+        arn = request["solutionVersionArn"]
+        if self._get(arn).status != "ACTIVE":
+            raise ServiceError("ResourceInUseException", "it is not trained yet")
+        return {"solutionVersionArn": arn, "metrics": self.metrics}
 
     def list_metric_attribution_metrics(self, request: Parameters) -> Parameters:
         return {"metrics": self._get(request["metricAttributionArn"]).given["metrics"]}

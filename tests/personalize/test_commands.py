@@ -122,6 +122,10 @@ def test_a_set_up_is_made_looked_at_fed_and_removed(commands: Commands) -> None:
     assert "Live: 3 entries sent from 1 file" in commands("status")
     assert "0 entries sent" in commands("replay", "--since", "2026-09-03")
 
+    file = commands.folder / "metrics.json"
+    assert "0.1250" in commands("metrics", "recommended-for-you", str(file))
+    assert json.loads(file.read_text(encoding="utf-8"))["metrics"]["coverage"] == 0.5
+
     assert "no yes was given" in commands("down", code=1)
     assert "nothing that carries the project's tag is left" in commands("down", "--yes")
     assert commands.fake.names() == {}

@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from engagement.aws import service_model
 from engagement.personalize.mapping import (
     LiveMapping,
     MappingError,
@@ -19,6 +22,7 @@ from engagement.personalize.mapping import (
     puts,
     render_destinations,
 )
+from engagement.personalize.sending import Target, request
 from engagement.settings import ROOT
 
 VIEW: dict[str, Any] = {
@@ -236,6 +240,60 @@ def test_values_stay_as_they_are_where_the_mapping_says_so() -> None:
 )
 def test_values_become_text(value: Any, text: str) -> None:
     assert as_text(value) == text
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=300),
+    lambda inner: (
+        st.lists(inner, max_size=30) | st.dictionaries(st.text(max_size=9), inner, max_size=3)
+    ),
+    max_leaves=12,
+)
+OF_AN_EVENT = st.sampled_from(
+    ["event", "messageId", "userId", "anonymousId", "originalTimestamp", "context", "properties"]
+)
+EVERYTHING = mapping(
+    put_events={
+        **ITEM,
+        "price": "EVENT_VALUE",
+        "seen": "IMPRESSION",
+        "rid": "RECOMMENDATION_ID",
+        "n": "N",
+    },
+    put_users={"plan": "PLAN"},
+    put_items={**ITEM, "n": "N"},
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    changes=st.dictionaries(OF_AN_EVENT, JSON, max_size=3),
+    properties=st.dictionaries(
+        st.sampled_from(["product_id", "price", "seen", "rid", "n", "plan"]), JSON
+    ),
+    kind=st.sampled_from(["track", "identify", "TRACK"]),
+)
+def test_whatever_the_event_the_service_could_read_what_is_made_of_it(
+    changes: dict[str, Any], properties: dict[str, Any], kind: str
+) -> None:
+    usual = {"product_id": "p", "price": 1, "seen": ["p"], "rid": "r", "n": 1, "plan": "x"}
+    event = {**VIEW, "type": kind, "properties": {**usual, **properties}, "traits": properties}
+    for found in puts({**event, **changes}, "text", EVERYTHING):
+        if isinstance(found, Put):
+            body = request(Target("t", {"users": ARN, "items": ARN}), found.call, [found])
+            assert service_model.problems("personalize-events", found.call, body) == []
+
+
+ARN = "arn:aws:personalize:eu-central-1:123456789012:dataset/g/USERS"
+
+
+def test_a_property_nested_without_end_leaves_the_event_out() -> None:
+    deep: Any = "x"
+    for _ in range(100_000):
+        deep = [deep]
+    event = {**VIEW, "properties": {"product_id": "p", "n": deep}}
+    (found,) = puts(event, "text", mapping(put_events={**ITEM, "n": "N"}))
+    assert found == Refused("PutEvents", "a property is nested too deeply")
 
 
 # --- the file -----------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import json
 import threading
 from collections import Counter
 from collections.abc import Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from engagement.personalize.mapping import LiveMapping
 from engagement.personalize.replay import Replay, Replayed, events
 from engagement.personalize.sending import LiveError, RateLimit, Retries, Sender, Target
 from engagement.records.files import LandedFile
-from engagement.records.lines import UnreadableFileError
+from engagement.records.lines import UnavailableFileError, UnreadableFileError
 
 MAPPING = LiveMapping.model_validate(
     {"put_events": {"mapping": [{"from": "product_id", "to": "ITEM_ID"}]}}
@@ -62,6 +62,8 @@ class Folder:
 
     def read(self, file: LandedFile) -> bytes:
         data = self.content[file.name]
+        if data == b"away":
+            raise UnavailableFileError("no answer")
         if data == b"broken":
             raise UnreadableFileError("no valid gzip")
         return data
@@ -280,6 +282,40 @@ def test_dates_that_the_datasets_hold_are_passed_over(path: Path) -> None:
     folder.add("two", lines([view(2)]), "2026-09-02")
     run(service, folder, path, since=date(2026, 9, 2))
     assert set(service.events) == {"m-2"}
+
+
+def test_what_was_received_before_a_moment_is_passed_over(path: Path) -> None:
+    service, folder = Service(), Folder()
+    times = ["2026-09-02T11:59:59.999Z", "2026-09-02T12:00:00.000Z", None]
+    folder.add("one", lines([view(n, receivedAt=at) for n, at in enumerate(times)]))
+    folder.add("two", lines([view(3)]), "2026-09-03")
+    folder.add("zero", lines([view(4)]), "2026-09-01")
+    done = run(service, folder, path, since=datetime(2026, 9, 2, 12, tzinfo=UTC))
+    assert set(service.events) == {"m-1", "m-3"}
+    assert done.counts["received before"] == 2
+
+
+def test_a_file_that_cannot_be_had_now_is_tried_in_the_next_run(path: Path) -> None:
+    service, folder = Service(), Folder(one=lines([view(1)]), two=b"away")
+    done = run(service, folder, path)
+    assert done.counts["times that a file could not be had"] == 1
+    assert done.files == 1
+    folder.add("two", lines([view(2)]))
+    assert run(service, folder, path).sent == 1
+
+
+def test_an_interrupt_ends_following_with_what_was_done(path: Path) -> None:
+    service, folder = Service(), Folder(one=lines([view(1)]))
+
+    class Interrupt:
+        def wait(self, _: float) -> bool:
+            raise KeyboardInterrupt
+
+    sender = Sender(service, Target("tracker"), RateLimit(1e6))
+    with Checkpoint(path, "target") as checkpoint:
+        replay = Replay(folder, MAPPING, sender, checkpoint)
+        done = replay.follow(Interrupt())  # type: ignore[arg-type]
+    assert done.sent == 1
 
 
 def test_a_file_that_changes_is_read_again_while_its_copies_are_known(path: Path) -> None:

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -114,8 +115,8 @@ def test_every_event_arrives_once_through_kills_throttling_and_lost_answers(
     child: list[Child] = []
     armed: list[int] = []
 
-    def shoot() -> None:
-        if armed:
+    def shoot(mine: int) -> None:
+        if armed == [mine]:
             armed.clear()
             child[0].kill()
 
@@ -125,7 +126,8 @@ def test_every_event_arrives_once_through_kills_throttling_and_lost_answers(
         skip = chance.randrange(share // 2, share)
         armed.append(kill)
         # A call may be refused before it is its turn: the first one after that kills.
-        fakes.call(name, None, shoot, times=10**9, skip=skip, after=kill % 2 == 0)
+        do = partial(shoot, kill)
+        fakes.call(name, None, do, times=10**9, skip=skip, after=kill % 2 == 0)
         service.halves += 2
         child[:] = [Child(tmp_path, fakes)]
         code, said = child[0].wait()

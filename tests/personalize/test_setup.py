@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from moto import mock_aws
 
 from engagement.aws import requests
-from engagement.personalize import removal, setup
-from engagement.personalize.exported import Exported, exported, newest_exports
+from engagement.personalize import offline, removal, setup
+from engagement.personalize.exported import (
+    Exported,
+    exported,
+    newest_exports,
+    received_before,
+)
 from engagement.personalize.resources import Billable, Setup, fits
 from engagement.personalize.service import AwsCaller, PlanCaller, SetupError
 from engagement.settings import Settings, SettingsError, load_settings
-from tests.fakes import Ending, Fakes
+from tests.fakes import Ending, Fakes, running
 from tests.fakes.personalize import PersonalizeFake, QuotasFake
-from tests.fakes.server import ACCESS_KEY, REGION
+from tests.fakes.server import REGION
 
 BUCKET = "shop-data"
 SEND = {
@@ -71,13 +75,13 @@ def data(tmp_path: Path) -> list[Exported]:
 class Account:
     """An account: fakes of Personalize and the quotas, moto for S3, IAM and STS."""
 
-    def __init__(self, fakes: Fakes, fake: PersonalizeFake) -> None:
-        self.fakes, self.fake = fakes, fake
-        self.caller = AwsCaller(REGION, sleep=lambda _: None)
+    def __init__(self, fakes: Fakes, caller: AwsCaller) -> None:
+        self.fakes, self.caller = fakes, caller
+        self.fake = PersonalizeFake()
         self.asked: list[Billable] = []
         self.answers: list[bool] = []
 
-    def setup(self, seconds: float = 30.0) -> Setup:
+    def setup(self, seconds: float = 60.0) -> Setup:
         def consent(billable: Billable) -> bool:
             self.asked.append(billable)
             return self.answers.pop(0) if self.answers else True
@@ -88,24 +92,44 @@ class Account:
         one = self.setup()
         return one, setup.up(one, chosen, data)
 
-    def s3(self) -> Any:
-        return boto3.client("s3", region_name=REGION)
-
     def files(self) -> list[str]:
-        answer = self.s3().list_objects_v2(Bucket=BUCKET)
+        answer = self.caller.call("s3", "list_objects_v2", Bucket=BUCKET)
         return [item["Key"] for item in answer.get("Contents", [])]
+
+    def statements(self) -> list[dict[str, Any]]:
+        answer = self.caller.call("s3", "get_bucket_policy", Bucket=BUCKET)
+        found: list[dict[str, Any]] = json.loads(answer["Policy"])["Statement"]
+        return found
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[tuple[Fakes, AwsCaller]]:
+    """One server and one set of clients for all tests here: making clients takes longest."""
+    with running() as fakes, pytest.MonkeyPatch.context() as patch:
+        fakes.add(PersonalizeFake())
+        fakes.add(QuotasFake())
+        for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"):
+            patch.delenv(name, raising=False)
+        for name, value in fakes.environment().items():
+            patch.setenv(name, value)
+        yield fakes, AwsCaller(REGION, sleep=lambda _: None)
 
 
 @pytest.fixture
-def account(
-    use_fakes: Callable[..., Fakes],
-) -> Iterator[Account]:
-    fake = PersonalizeFake()
-    fakes = use_fakes(fake, QuotasFake())
+def account(place: tuple[Fakes, AwsCaller]) -> Iterator[Account]:
+    found = Account(*place)
+    found.fakes.add(found.fake)
+    found.fakes.calls.clear()
+    found.fakes._troubles.clear()
     with mock_aws(config={"core": {"mock_credentials": False}}):
-        s3 = boto3.client("s3", region_name=REGION)
-        s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
-        yield Account(fakes, fake)
+        found.caller.call(
+            "s3",
+            "create_bucket",
+            Bucket=BUCKET,
+            CreateBucketConfiguration={"LocationConstraint": REGION},
+        )
+        yield found
+    assert found.fakes.mistakes == []
 
 
 DOMAIN_NAMES = {
@@ -168,8 +192,7 @@ def test_from_nothing_a_second_run_changes_nothing_and_down_leaves_nothing(
     assert account.fake.names() == {}
     assert account.files() == []
     assert removal.what_is_left(ending, chosen) == []
-    roles = boto3.client("iam", region_name=REGION).list_roles()["Roles"]
-    assert roles == []
+    assert account.caller.call("iam", "list_roles")["Roles"] == []
     account.up(chosen, data)  # and from nothing once more
     assert there(account, expected)
 
@@ -209,9 +232,6 @@ def test_auto_training_is_off_unless_asked_for(account: Account, data: list[Expo
         "schedulingExpression": "rate(7 days)"
     }
     assert "solution for-you, trained again every 7 days" in str(account.asked[0])
-
-
-BILLED = ["import job", "recommender"]
 
 
 @pytest.mark.parametrize(("number", "kind"), [(0, "import job"), (2, "recommender")])
@@ -421,8 +441,7 @@ def test_another_schema_is_given_to_the_data_set(account: Account, data: list[Ex
 
 
 def test_what_is_somebody_elses_is_left_alone(account: Account, data: list[Exported]) -> None:
-    personalize = boto3.client("personalize", region_name=REGION)
-    personalize.create_dataset_group(name="shop", domain="ECOMMERCE")
+    account.fake.create_dataset_group({"name": "shop", "domain": "ECOMMERCE"})
     with pytest.raises(SetupError, match="dataset group shop that does not carry this project's"):
         account.up(settings(), data)
     removal.down(account.setup(), settings())
@@ -433,9 +452,12 @@ def test_down_removes_nothing_where_somebody_else_put_something_in(
     account: Account, data: list[Exported]
 ) -> None:
     _, made = account.up(settings(), data)
-    personalize = boto3.client("personalize", region_name=REGION)
-    personalize.create_filter(
-        name="theirs", datasetGroupArn=made.group, filterExpression="EXCLUDE ItemID WHERE x"
+    account.caller.call(
+        "personalize",
+        "create_filter",
+        name="theirs",
+        datasetGroupArn=made.group,
+        filterExpression="EXCLUDE ItemID WHERE x",
     )
     before = account.fake.names()
     with pytest.raises(SetupError, match="nothing was removed: filter theirs"):
@@ -470,34 +492,141 @@ def test_statements_of_others_stay_in_the_buckets_policy(
         "Resource": f"arn:aws:s3:::{BUCKET}/archive/*",
     }
     policy = {"Version": "2012-10-17", "Statement": [theirs]}
-    account.s3().put_bucket_policy(Bucket=BUCKET, Policy=json.dumps(policy))
+    account.caller.call("s3", "put_bucket_policy", Bucket=BUCKET, Policy=json.dumps(policy))
     account.up(settings(), data)
-    found = json.loads(account.s3().get_bucket_policy(Bucket=BUCKET)["Policy"])["Statement"]
+    found = account.statements()
     assert [one["Sid"] for one in found] == [
         "Theirs",
         "PersonalizeShopObjects",
         "PersonalizeShopList",
     ]
-    assert found[1]["Resource"] == f"arn:aws:s3:::{BUCKET}/personalize/shop/*"
+    assert found[1]["Resource"] == f"arn:aws:s3:::{BUCKET}/personalize/*"
     assert set(found[1]["Condition"]) == {"StringEquals", "ArnLike"}
     removal.down(account.setup(), settings())
-    found = json.loads(account.s3().get_bucket_policy(Bucket=BUCKET)["Policy"])["Statement"]
-    assert found == [theirs]
+    assert account.statements() == [theirs]
 
 
 def test_the_role_may_be_taken_by_personalize_for_this_account_only(
     account: Account, data: list[Exported]
 ) -> None:
     account.up(settings(), data)
-    iam = boto3.client("iam", region_name=REGION)
-    role = iam.get_role(RoleName="shop-personalize")["Role"]
+    role = account.caller.call("iam", "get_role", RoleName="shop-personalize")["Role"]
     (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
     assert statement["Principal"] == {"Service": "personalize.amazonaws.com"}
     assert set(statement["Condition"]["StringEquals"]) == {"aws:SourceAccount"}
     assert set(statement["Condition"]["ArnLike"]) == {"aws:SourceArn"}
-    rights = iam.get_role_policy(RoleName="shop-personalize", PolicyName="personalize-data")
+    rights = account.caller.call(
+        "iam", "get_role_policy", RoleName="shop-personalize", PolicyName="personalize-data"
+    )
     resources = [one["Resource"] for one in rights["PolicyDocument"]["Statement"]]
-    assert resources == [f"arn:aws:s3:::{BUCKET}/personalize/shop/*", f"arn:aws:s3:::{BUCKET}"]
+    assert resources == [f"arn:aws:s3:::{BUCKET}/personalize/*", f"arn:aws:s3:::{BUCKET}"]
+
+
+def test_two_groups_of_a_project_share_the_role_and_go_together(
+    account: Account, data: list[Exported]
+) -> None:
+    account.up(settings(), data)
+    account.up(settings(**CUSTOM, **{"personalize.group": "shop-custom"}), data)
+    assert account.fake.names()["dataset group"] == ["shop", "shop-custom"]
+    assert len(account.files()) == 4
+    again, _ = account.up(settings(), data)
+    assert again.changes == []  # the right to send metrics, which the other group needs, stays
+    removal.down(account.setup(), settings())
+    assert account.fake.names() == {}
+    assert account.files() == []
+
+
+def test_schemas_of_a_group_whose_name_begins_alike_are_not_its_own(
+    account: Account, data: list[Exported]
+) -> None:
+    account.up(settings(), data)
+    theirs = {"name": "shop-b-items-0a1b2c3d", "schema": "{}"}
+    account.fake.create_schema(theirs)
+    account.fake.create_schema({**theirs, "name": "shop-items-old"})
+    removal.down(account.setup(), settings())
+    assert account.fake.names() == {"schema": ["shop-b-items-0a1b2c3d", "shop-items-old"]}
+
+
+def test_a_role_that_is_new_is_given_time_to_be_known(
+    account: Account, data: list[Exported]
+) -> None:
+    account.fakes.fail(
+        "personalize",
+        "CreateDatasetImportJob",
+        code="InvalidInputException",
+        message="The role cannot be assumed",
+        times=3,
+    )
+    account.up(settings(), data)
+    assert there(account, DOMAIN_NAMES)
+    account.fakes.fail(
+        "personalize",
+        "CreateFilter",
+        code="InvalidInputException",
+        message="The role cannot be assumed",
+    )
+    removed = [one.arn for one in account.fake.of("filter")]
+    for arn in removed:
+        del account.fake.resources[arn]
+    with pytest.raises(SetupError, match="The role cannot be assumed"):  # it is not new any more
+        account.up(settings(), data)
+
+
+def test_a_role_of_your_own_is_used_as_it_is(account: Account, data: list[Exported]) -> None:
+    own = settings(**{"personalize.role": "mine"})
+    with pytest.raises(SetupError, match="there is no role mine"):
+        account.up(own, data)
+    account.caller.call(
+        "iam", "create_role", RoleName="mine", AssumeRolePolicyDocument='{"Version": "2012-10-17"}'
+    )
+    account.up(own, data)
+    assert all(
+        call.parameters["roleArn"].endswith("role/mine")
+        for call in account.fakes.calls
+        if call.operation == "CreateDatasetImportJob"
+    )
+    removal.down(account.setup(), own)
+    assert [role["RoleName"] for role in account.caller.call("iam", "list_roles")["Roles"]] == [
+        "mine"
+    ]
+
+
+def test_an_increment_is_imported_beside_what_is_there(
+    account: Account, data: list[Exported]
+) -> None:
+    account.up(settings(), data)
+    folder = data[0].parts[0].path.parent
+    (folder / "export.json").write_text(
+        '{"mode": "INCREMENTAL", "received_before": "2026-09-03 00:00:00.000 UTC"}',
+        encoding="utf-8",
+    )
+    path = data[0].parts[0].path
+    path.write_text("USER_ID,ITEM_ID,EVENT_TYPE,TIMESTAMP\nu-9,p-9,View,1\n", encoding="utf-8")
+    account.up(settings(), exported(folder))
+    modes = [one.given["importMode"] for one in account.fake.of("import job")]
+    assert sorted(modes) == ["FULL", "FULL", "INCREMENTAL"]
+    assert received_before(folder) == "2026-09-03T00:00:00"
+    (folder / "export.json").write_text("{", encoding="utf-8")
+    with pytest.raises(SetupError, match="export the data sets again"):
+        exported(folder)
+
+
+@pytest.mark.parametrize(("more", "name"), [({}, "also-viewed"), (CUSTOM, "shop-for-you")])
+def test_the_services_own_metrics_are_saved(
+    account: Account, data: list[Exported], tmp_path: Path, more: dict[str, Any], name: str
+) -> None:
+    account.up(settings(**more), data)
+    found = offline.offline_metrics(account.setup(), settings(**more), name)
+    assert found == {"coverage": 0.5, "precision_at_5": 0.125}
+    offline.save(found, tmp_path / "metrics.json")
+    assert json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8")) == {
+        "metrics": {"coverage": 0.5, "precision_at_5": 0.125}
+    }
+    with pytest.raises(SetupError, match=r"no solution x; there are shop-"):
+        offline.offline_metrics(account.setup(), settings(**more), "x")
+    account.fake.metrics = {}
+    with pytest.raises(SetupError, match="has no metrics yet"):
+        offline.offline_metrics(account.setup(), settings(**more), name)
 
 
 # --- plan ---------------------------------------------------------------------------------------
@@ -560,7 +689,7 @@ def test_a_plan_for_an_account_has_what_is_missing_there(
     account.fakes.fail("personalize", "CreateRecommender", code="LimitExceededException")
     with pytest.raises(SetupError):
         account.up(settings(), data)
-    planner = PlanCaller(AwsCaller(REGION))
+    planner = PlanCaller(account.caller)
     setup.up(Setup(planner, "shop"), settings(), data)
     assert [call.operation for call in planner.calls] == [
         "CreateRecommender",
@@ -625,4 +754,3 @@ def test_fits_compares_what_was_asked_for() -> None:
     assert not fits(True, None)
     assert fits('{"a": 1}', '{"a":1}')
     assert not fits('{"a": 1}', '{"a":2}')
-    assert ACCESS_KEY

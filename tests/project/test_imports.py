@@ -27,7 +27,8 @@ ALLOWED = {
     "flatten": {"settings", "records", "sql", "warehouse", "landing"},
     "models": {"settings", "sql", "warehouse", "flatten", "as_of"},  # names of tables, of events
     "dashboards": {"settings", "sql", "warehouse", "as_of", "models", "runs"},
-    "audience": {"settings", "sql", "warehouse", "aws"},
+    # The concepts as models read them, names of tables, the feature dictionary.
+    "audience": {"settings", "sql", "warehouse", "flatten", "models", "as_of", "aws"},
     "personalize": {"settings", "records", "sql", "aws", "warehouse", "as_of"},
     "erasure": {
         *("settings", "records", "sql", "warehouse", "landing", "as_of", "flatten", "models"),

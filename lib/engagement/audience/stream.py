@@ -306,14 +306,12 @@ def as_texts(column: pd.Series, text_of: Callable[[Any], str]) -> pa.Array:
 
 
 def _is_plain(kind: pa.DataType) -> bool:
-    return (
-        pa.types.is_string(kind)
-        or pa.types.is_large_string(kind)
-        or pa.types.is_integer(kind)
-        or pa.types.is_decimal(kind)
-        or pa.types.is_boolean(kind)
-        or pa.types.is_null(kind)
+    kinds = pa.types
+    checks = (
+        *(kinds.is_string, kinds.is_large_string, kinds.is_integer),
+        *(kinds.is_decimal, kinds.is_boolean, kinds.is_null),
     )
+    return any(check(kind) for check in checks)
 
 
 def _is_null(value: Any) -> bool:

@@ -6,7 +6,17 @@ with several verbs is a Typer app of its own. Exit codes: 0 done, 1 failed, 2 wr
 
 from __future__ import annotations
 
-from engagement.cli import build, collect, erase, generate, personalize, read, run, state
+from engagement.cli import (
+    build,
+    collect,
+    erase,
+    generate,
+    personalize,
+    read,
+    run,
+    segments,
+    state,
+)
 from engagement.cli.console import app, guarded
 
 __all__ = ["app", "main"]
@@ -25,6 +35,7 @@ for command in (
 ):
     app.command()(guarded(command))
 
+app.add_typer(segments.segments, name="segments")
 app.add_typer(personalize.app, name="personalize")
 
 

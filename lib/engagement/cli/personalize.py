@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from datetime import date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -70,10 +70,10 @@ def up(params: Params = None, set_: Sets = None, exports: Exports = None, yes: Y
         console.print("personalize.submit is false, so nothing is sent. This is the plan:")
         plan(params, set_, exports)
         return
-    from engagement.personalize.exported import exported
+    from engagement.personalize.exported import exported, received_before
 
-    one = _setup(settings, yes)
-    made = setup.up(one, settings, exported(_exports(settings, exports)))
+    one, folder = _setup(settings, yes), _exports(settings, exports)
+    made = setup.up(one, settings, exported(folder))
     if not one.changes:
         console.print("Everything is there as it should be: nothing was changed.")
     console.print(
@@ -83,6 +83,9 @@ def up(params: Params = None, set_: Sets = None, exports: Exports = None, yes: Y
             f"{counted(len(made.filters), 'filter')}."
         )
     )
+    if moment := received_before(folder):
+        since = f"engagement personalize replay --since {moment}"
+        console.print(plain(f"Live events after what was imported: {since}"))
 
 
 def status(params: Params = None, set_: Sets = None) -> None:
@@ -108,6 +111,25 @@ def status(params: Params = None, set_: Sets = None) -> None:
         console.print("Nothing of this project is there.")
         return
     grid(["kind", "name", "status", "reason"], rows, right=set())
+
+
+def metrics(
+    name: Annotated[str, typer.Argument(help="A recommender or a solution.", metavar="NAME")],
+    file: Annotated[str, typer.Argument(help="The file to write.", metavar="FILE")],
+    params: Params = None,
+    set_: Sets = None,
+) -> None:
+    """Save the service's own offline metrics; 06 shows them beside those of the baselines."""
+    from engagement.personalize import offline
+    from engagement.personalize.service import SetupError
+
+    settings, _ = settings_from(params, set_)
+    if not settings.personalize.submit:
+        raise SetupError("personalize.submit is false: no account is asked")
+    found = offline.offline_metrics(_setup(settings, yes=False), settings, name)
+    offline.save(found, Path(file))
+    grid(["metric", "value"], [(key, f"{value:.4f}") for key, value in found.items()], right={1})
+    console.print(plain(f"Saved to {file}: set personalize.offline_metrics to it."))
 
 
 def down(
@@ -143,9 +165,9 @@ def replay(
     since: Annotated[
         datetime | None,
         typer.Option(
-            formats=["%Y-%m-%d"],
-            help="Pass over dates before this one, which the data sets have.",
-            metavar="DATE",
+            formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"],
+            help="Pass over what was received before, in UTC, which the data sets have.",
+            metavar="MOMENT",
         ),
     ] = None,
 ) -> None:
@@ -153,12 +175,16 @@ def replay(
     from engagement.personalize import live
 
     settings, _ = settings_from(params, set_)
-    first = since.date() if since is not None else None
+    first = since.replace(tzinfo=UTC) if since is not None else None
     if not settings.personalize.submit:
         _replay_planned(settings, first)
         return
     tracking_id, datasets = live.target_of(settings)
-    with live.replayer(settings, tracking_id, datasets, since=first) as one:
+
+    def told(file: Any, done: Any) -> None:
+        console.print(plain(f"  {file.name}: {done.sent:,} sent so far"))
+
+    with live.replayer(settings, tracking_id, datasets, since=first, progress=told) as one:
         if follow:
             console.print("Following the landing. Ctrl-C ends it; nothing is lost.")
             done = one.follow(threading.Event())
@@ -168,7 +194,7 @@ def replay(
         console.print(plain(line))
 
 
-def _replay_planned(settings: Any, first: date | None) -> None:
+def _replay_planned(settings: Any, first: datetime | None) -> None:
     from engagement.personalize import live
 
     planned = live.plan(settings, since=first)
@@ -211,5 +237,5 @@ def _agreed(question: str) -> bool:
     return sys.stdin.isatty() and typer.confirm(question)
 
 
-for command in (plan, up, status, down, replay, export):
+for command in (plan, up, status, replay, metrics, export, down):
     app.command()(guarded(command))

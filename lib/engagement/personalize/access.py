@@ -14,6 +14,7 @@ from engagement.personalize.service import SetupError, find
 
 PRINCIPAL = "personalize.amazonaws.com"
 POLICY = "personalize-data"
+_METRICS = "cloudwatch:PutMetricData"
 
 
 def account(setup: Setup) -> str:
@@ -56,9 +57,7 @@ def data_policy(location: Address, *, measures: bool) -> dict[str, Any]:
         },
     ]
     if measures:
-        statements.append(
-            {"Effect": "Allow", "Action": "cloudwatch:PutMetricData", "Resource": "*"}
-        )
+        statements.append({"Effect": "Allow", "Action": _METRICS, "Resource": "*"})
     return {"Version": "2012-10-17", "Statement": statements}
 
 
@@ -130,6 +129,7 @@ def ensure_role(
             Tags=tags,
         )
         setup.changed(f"role {name}: made")
+        setup.is_role_new = True
     else:
         if tags[0] not in answer["Role"].get("Tags", []):
             raise SetupError(
@@ -142,14 +142,18 @@ def ensure_role(
             )
             setup.changed(f"role {name}: trust changed")
     there = find(setup.caller, "iam", "get_role_policy", RoleName=name, PolicyName=POLICY)
-    if there is None or there["PolicyDocument"] != policy:
+    has = [] if there is None else there["PolicyDocument"].get("Statement", [])
+    wanted = list(policy["Statement"])
+    if any(statement not in has for statement in wanted):
+        # What another group of the project needs stays.
+        wanted += [one for one in has if one.get("Action") == _METRICS and one not in wanted]
         setup.caller.call(
             "iam",
             "put_role_policy",
             why="what the role may do",
             RoleName=name,
             PolicyName=POLICY,
-            PolicyDocument=_json(policy),
+            PolicyDocument=_json({**policy, "Statement": wanted}),
         )
         setup.changed(f"role {name}: rights set")
     arn: str = answer["Role"]["Arn"]
@@ -196,6 +200,13 @@ def _bucket_policy(setup: Setup, bucket: str) -> dict[str, Any]:
     if isinstance(policy.get("Statement"), dict):
         policy["Statement"] = [policy["Statement"]]
     return policy
+
+
+def is_own_role(setup: Setup, name: str) -> bool:
+    """Whether there is a role of this name that carries the project's tag."""
+    answer = find(setup.caller, "iam", "get_role", RoleName=name)
+    tag = {"Key": OWNER, "Value": setup.project}
+    return answer is not None and tag in answer["Role"].get("Tags", [])
 
 
 def remove_role(setup: Setup, name: str) -> None:

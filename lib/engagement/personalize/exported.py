@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 from engagement.aws.requests import People
 from engagement.personalize.service import SetupError
@@ -36,11 +38,15 @@ class Part:
 
 @dataclass(frozen=True)
 class Exported:
-    """A data set: its schema's text, and the files that hold its rows."""
+    """A data set: its schema's text, and the files that hold its rows.
+
+    FULL rows take the place of those imported before, INCREMENTAL ones come to them.
+    """
 
     name: str
     schema: str
     parts: tuple[Part, ...]
+    mode: Literal["FULL", "INCREMENTAL"] = "FULL"
 
     @property
     def type(self) -> str:
@@ -78,19 +84,42 @@ def exported(folder: Path) -> list[Exported]:
         When there are no interactions.
     """
     found = []
+    mode: Literal["FULL", "INCREMENTAL"] = (
+        "INCREMENTAL" if _manifest(folder).get("mode") == "INCREMENTAL" else "FULL"
+    )
     for name in TYPES:
         schema = folder / f"{name}.avsc"
         files = [folder / f"{name}.csv"] if (folder / f"{name}.csv").is_file() else []
         files = files or sorted((folder / name).glob("*.csv"))
         if schema.is_file() and files:
             parts = tuple(_part(path) for path in files)
-            found.append(Exported(name, schema.read_text(encoding="utf-8"), parts))
+            found.append(Exported(name, schema.read_text(encoding="utf-8"), parts, mode))
     if not found or found[0].name != "interactions":
         raise SetupError(
             f"{folder} holds no interactions: run 06 first ('engagement run'), or name another "
             "folder with --exports"
         )
     return found
+
+
+def received_before(folder: Path) -> str:
+    """The moment that all events of an export were received before; empty if it does not say.
+
+    In UTC, as ``--since`` takes it.
+    """
+    return str(_manifest(folder).get("received_before") or "")[:19].replace(" ", "T")
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    """What 06 says of an export in ``export.json``, where it is there."""
+    path = folder / "export.json"
+    if not path.is_file():
+        return {}
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        raise SetupError(f"{path} cannot be read: export the data sets again with 06") from None
+    return document if isinstance(document, dict) else {}
 
 
 def _part(path: Path) -> Part:

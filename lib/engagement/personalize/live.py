@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -26,6 +26,7 @@ from engagement.personalize.replay import (
     UNREADABLE,
     Replay,
     Replayed,
+    Since,
     WarehouseLanding,
     calls_of,
     events,
@@ -42,6 +43,7 @@ from engagement.personalize.sending import (
 )
 from engagement.personalize.service import AwsCaller
 from engagement.personalize.setup import Names
+from engagement.records.files import LandedFile
 from engagement.records.lines import UnreadableFileError
 from engagement.settings import Settings
 from engagement.warehouse import open_warehouse
@@ -89,6 +91,7 @@ def replayer(
     *,
     since: date | None = None,
     client: Any = None,
+    progress: Callable[[LandedFile, Replayed], None] = lambda *_: None,
 ) -> Iterator[Replay]:
     """A replay by the parameters, with its checkpoint open while the block lasts."""
     chosen = settings.personalize.live
@@ -113,6 +116,7 @@ def replayer(
             since=since,
             window_days=settings.duplicates.window_days,
             concurrency=chosen.concurrency,
+            progress=progress,
         )
 
 
@@ -164,7 +168,8 @@ def plan(settings: Settings, *, since: date | None = None) -> Planned:
     digest = hashlib.sha256()
     known: set[bytes] = set()
     for file in landed.files():
-        if since is not None and file.received_at_utc_date < since.isoformat():
+        day = file.received_at_utc_date
+        if Since(since).is_before_day(day):
             continue
         try:
             data = landed.read(file)
@@ -172,7 +177,7 @@ def plan(settings: Settings, *, since: date | None = None) -> Planned:
             told["files that cannot be read"] += 1
             continue
         digest.update(data)
-        for call in calls_of(_entries(data, mapping, settings, told, known)):
+        for call in calls_of(_entries(data, mapping, settings, told, known, Since(since), day)):
             kind = call[0].call
             numbers[kind] += 1
             told[f"entries by {kind}"] += len(call)
@@ -210,6 +215,8 @@ def _entries(
     settings: Settings,
     told: Counter[str],
     known: set[bytes],
+    since: Since,
+    day: str,
 ) -> list[Put]:
     found = []
     keys = frozenset(settings.landing.write_keys)
@@ -217,7 +224,7 @@ def _entries(
         if event is None:
             told[UNREADABLE] += 1
             continue
-        if keys and event.get("writeKey") not in keys:
+        if (keys and event.get("writeKey") not in keys) or since.is_before(day, event):
             continue
         for one in puts(event, text, mapping):
             if isinstance(one, Refused):

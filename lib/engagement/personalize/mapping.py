@@ -305,11 +305,14 @@ def _fields(given: Any, destination: Destination) -> dict[str, Any]:
 
 
 def _properties(fields: Mapping[str, Any], destination: Destination, call: Call) -> str:
-    named = {
-        camel_case(name): value if destination.disable_stringify else as_text(value)
-        for name, value in fields.items()
-    }
-    text = json.dumps(named, ensure_ascii=False, separators=(",", ":"))
+    try:
+        named = {
+            camel_case(name): value if destination.disable_stringify else as_text(value)
+            for name, value in fields.items()
+        }
+        text = json.dumps(named, ensure_ascii=False, separators=(",", ":"))
+    except RecursionError:
+        raise _NoError("a property is nested too deeply") from None
     if len(text) > LONGEST_PROPERTIES[call]:
         raise _NoError(f"its properties are longer than {LONGEST_PROPERTIES[call]:,} characters")
     return text

@@ -7,14 +7,18 @@ what they belong to.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from engagement.aws.s3 import Address
+from engagement.messages import counted
 from engagement.personalize import access, kinds
+from engagement.personalize.exported import TYPES
 from engagement.personalize.kinds import Kind
 from engagement.personalize.resources import Setup, describe, is_ours, listing, remove
-from engagement.personalize.service import SetupError, find
+from engagement.personalize.service import SetupError
 from engagement.personalize.setup import Names
 from engagement.settings import Settings
 
@@ -64,21 +68,44 @@ class There:
 def everything(setup: Setup, group_name: str) -> Iterator[There]:
     """All that this project's dataset groups hold, in the order in which it is made.
 
-    Groups are found by their tag, not by their name; ``group_name`` is for schemas, which have no
-    tags and belong to no group.
+    Groups are found by their tag, not by their name; schemas, which have no tags and belong to no
+    group, by the names of these groups. ``group_name`` counts too where no group has it: schemas
+    may be all that is left of it.
     """
-    groups = [
-        item
-        for item in listing(setup.caller, kinds.DATASET_GROUP, None)
-        if is_ours(setup, kinds.DATASET_GROUP, item["datasetGroupArn"])
-    ]
+    groups, names = _groups(setup, group_name)
     for group in groups:
         yield from _described(setup, kinds.DATASET_GROUP, group, "")
     for schema in listing(setup.caller, kinds.SCHEMA, None):
-        if schema["name"].startswith(f"{group_name}-"):
+        if any(is_schema_of(str(schema["name"]), name) for name in names):
             yield from _described(setup, kinds.SCHEMA, schema, "")
     for group in groups:
         yield from _in_group(setup, str(group["datasetGroupArn"]), str(group["name"]))
+
+
+def _groups(setup: Setup, group_name: str) -> tuple[list[Mapping[str, Any]], list[str]]:
+    """Groups with the project's tag, and names by which what has no tag is theirs."""
+    all_groups = list(listing(setup.caller, kinds.DATASET_GROUP, None))
+    groups = [
+        item
+        for item in all_groups
+        if is_ours(setup, kinds.DATASET_GROUP, str(item["datasetGroupArn"]))
+    ]
+    names = [str(item["name"]) for item in groups]
+    if group_name not in [item["name"] for item in all_groups]:
+        names.append(group_name)
+    return groups, names
+
+
+def is_schema_of(name: str, group_name: str) -> bool:
+    """Whether a schema's name is one that the set-up gives those of a group, and no other group's.
+
+    Examples
+    --------
+    >>> is_schema_of("shop-items-0a1b2c3d", "shop"), is_schema_of("shop-b-items-0a1b2c3d", "shop")
+    (True, False)
+    """
+    sets = "|".join(TYPES)
+    return bool(re.fullmatch(f"{re.escape(group_name)}-({sets})-[0-9a-f]{{8}}", name))
 
 
 def _in_group(setup: Setup, arn: str, name: str) -> Iterator[There]:
@@ -116,6 +143,8 @@ def down(setup: Setup, settings: Settings) -> None:
         When something cannot be removed, or something with the tag is left.
     """
     names = Names.of(settings)
+    _, group_names = _groups(setup, names.group)
+    folders = [names.root / f"{name}/" for name in group_names]
     there = list(everything(setup, names.group))
     foreign = [
         one
@@ -135,34 +164,32 @@ def down(setup: Setup, settings: Settings) -> None:
             if one.kind is kind:
                 remove(setup, kind, one.found)
     account = access.account(setup)
-    statements = access.bucket_statements(names.location, settings.project, account, names.region)
+    statements = access.bucket_statements(names.root, settings.project, account, names.region)
     access.remove_bucket_statements(
-        setup, names.location.bucket, [str(one["Sid"]) for one in statements]
+        setup, names.root.bucket, [str(one["Sid"]) for one in statements]
     )
-    _remove_files(setup, names)
+    for folder in folders:
+        _remove_files(setup, folder)
     if settings.personalize.role is None:
         access.remove_role(setup, names.role)
-    left = what_is_left(setup, settings)
+    left = what_is_left(setup, settings, folders)
     if left:
         raise SetupError(f"this is still there: {', '.join(left)}; run it again")
 
 
-def what_is_left(setup: Setup, settings: Settings) -> list[str]:
-    """Looks again for everything that this project made; empty where nothing is left."""
+def what_is_left(setup: Setup, settings: Settings, folders: Sequence[Address] = ()) -> list[str]:
+    """Look again for everything that this project made; empty where nothing is left."""
     names = Names.of(settings)
     left = [f"{one.kind.label} {one.name}" for one in everything(setup, names.group)]
-    if _files(setup, names):
-        left.append(f"files in {names.location}")
-    if settings.personalize.role is None and find(
-        setup.caller, "iam", "get_role", RoleName=names.role
-    ):
+    left += [f"files in {folder}" for folder in folders if _files(setup, folder)]
+    if settings.personalize.role is None and access.is_own_role(setup, names.role):
         left.append(f"role {names.role}")
     return left
 
 
-def _files(setup: Setup, names: Names) -> list[str]:
+def _files(setup: Setup, folder: Address) -> list[str]:
     found: list[str] = []
-    parameters = {"Bucket": names.location.bucket, "Prefix": names.location.key}
+    parameters = {"Bucket": folder.bucket, "Prefix": folder.key}
     while True:
         answer = setup.caller.call("s3", "list_objects_v2", **parameters)
         found += [item["Key"] for item in answer.get("Contents", [])]
@@ -171,19 +198,19 @@ def _files(setup: Setup, names: Names) -> list[str]:
         parameters["ContinuationToken"] = answer["NextContinuationToken"]
 
 
-def _remove_files(setup: Setup, names: Names) -> None:
-    keys = _files(setup, names)
+def _remove_files(setup: Setup, folder: Address) -> None:
+    keys = _files(setup, folder)
     for start in range(0, len(keys), 1_000):
         answer = setup.caller.call(
             "s3",
             "delete_objects",
-            Bucket=names.location.bucket,
+            Bucket=folder.bucket,
             Delete={"Objects": [{"Key": key} for key in keys[start : start + 1_000]]},
         )
         if answer.get("Errors"):
             raise SetupError(
-                f"{len(answer['Errors'])} files in {names.location} could not be removed: "
+                f"{len(answer['Errors'])} files in {folder} could not be removed: "
                 f"{answer['Errors'][0].get('Code', 'without a reason')}"
             )
     if keys:
-        setup.changed(f"{len(keys)} files in {names.location}: removed")
+        setup.changed(f"{counted(len(keys), 'file')} in {folder}: removed")

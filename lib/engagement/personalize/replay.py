@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from typing import Protocol, TypeVar
 
@@ -26,8 +26,15 @@ from engagement.personalize.checkpoint import Checkpoint, digest
 from engagement.personalize.mapping import LiveMapping, Put, Refused, puts
 from engagement.personalize.sending import MOST_ENTRIES, Answer, LiveError, Sender
 from engagement.records.files import LandedFile
-from engagement.records.lines import UnreadableFileError, cut_records, read_bytes, split_lines
+from engagement.records.lines import (
+    UnavailableFileError,
+    UnreadableFileError,
+    cut_records,
+    read_bytes,
+    split_lines,
+)
 from engagement.warehouse import Warehouse
+from engagement.warehouse.objects import ObjectUnreadableError
 
 WINDOW = 2_000
 """Records that are grouped at a time, so that a session's events share calls."""
@@ -120,6 +127,30 @@ def _event_of(text: str) -> dict[str, object] | None:
     return value if isinstance(value, dict) else None
 
 
+class Since:
+    """The moment from which on events count; ``None``: all of them."""
+
+    def __init__(self, moment: date | None) -> None:
+        if moment is not None and not isinstance(moment, datetime):
+            moment = datetime(moment.year, moment.month, moment.day, tzinfo=UTC)
+        self._moment = moment
+        self._day = "" if moment is None else moment.date().isoformat()
+
+    def is_before_day(self, day: str) -> bool:
+        """Whether all events of a received date came before."""
+        return day < self._day
+
+    def is_before(self, day: str, event: Mapping[str, object]) -> bool:
+        """Whether an event was received before; one that does not say when, at midnight."""
+        if self._moment is None or day != self._day:
+            return False
+        try:
+            received = datetime.fromisoformat(str(event.get("receivedAt")))
+        except ValueError:
+            received = datetime.fromisoformat(day)
+        return (received if received.tzinfo else received.replace(tzinfo=UTC)) < self._moment
+
+
 class Replay:
     """Sends what has landed and was not sent yet.
 
@@ -128,9 +159,11 @@ class Replay:
     write_keys
         Send the events of these sources only; empty: of all.
     since
-        Pass over files of received dates before this one: what the datasets already hold.
+        Pass over what was received before: what the datasets already hold. A date, or a moment.
     window_days
         How long copies of an event may land: see ``duplicates.window_days``.
+    progress
+        Called after each file.
     """
 
     def __init__(
@@ -144,11 +177,11 @@ class Replay:
         since: date | None = None,
         window_days: int = 7,
         concurrency: int = 8,
-        progress: Callable[[Replayed], None] = lambda _: None,
+        progress: Callable[[LandedFile, Replayed], None] = lambda *_: None,
     ) -> None:
         self._landed, self._mapping = landed, mapping
         self._sender, self._checkpoint = sender, checkpoint
-        self._write_keys, self._since = frozenset(write_keys), since
+        self._write_keys, self._since = frozenset(write_keys), Since(since)
         self._window_days, self._concurrency = window_days, concurrency
         self._progress = progress
         self._is_trusted = checkpoint.progress().counts.get(SENT, 0) > 0
@@ -162,30 +195,37 @@ class Replay:
         LiveError
             When the service does not take what is sent; another run goes on where this one was.
         """
-        total, started = Replayed(), time.perf_counter()
+        total = Replayed()
+        self._once(total)
+        return total
+
+    def follow(self, stop: threading.Event, poll: float = 2.0) -> Replayed:
+        """Send what is there, then what lands, until told to stop, or interrupted."""
+        total = Replayed()
+        try:
+            while True:
+                self._once(total)
+                if stop.wait(poll):
+                    return total
+        except KeyboardInterrupt:
+            return total
+
+    def _once(self, total: Replayed) -> None:
+        started = time.perf_counter()
+        files = self._waiting(total)
+        if not files:
+            return
         try:
             with ThreadPoolExecutor(self._concurrency, thread_name_prefix="live") as pool:
                 try:
-                    for file in self._waiting(total):
+                    for file in files:
                         self._file(file, pool, total)
                 except BaseException:
                     self._sender.stop()  # threads that wait for their next attempt end
                     raise
+            self._checkpoint.forget(self._window_days)
         finally:
-            total.seconds = time.perf_counter() - started
-        return total
-
-    def follow(self, stop: threading.Event, poll: float = 2.0) -> Replayed:
-        """Send what is there, then what lands, until told to stop."""
-        total = Replayed()
-        while True:
-            one = self.run()
-            total.files += one.files
-            total.counts += one.counts
-            total.calls, total.retries = total.calls + one.calls, total.retries + one.retries
-            total.seconds += one.seconds
-            if stop.wait(poll):
-                return total
+            total.seconds += time.perf_counter() - started
 
     def _waiting(self, total: Replayed) -> list[LandedFile]:
         """Files to read. One that changed since is read again while copies of its events are known;
@@ -198,7 +238,7 @@ class Replay:
         files = []
         for file in self._landed.files():
             day = file.received_at_utc_date
-            if self._since is not None and day < self._since.isoformat():
+            if self._since.is_before_day(day):
                 continue
             if file.name in done:
                 if done[file.name] == file.tag:
@@ -214,23 +254,28 @@ class Replay:
         number = 0
         try:
             data = self._landed.read(file)
+        except (UnavailableFileError, ObjectUnreadableError):
+            total.counts["times that a file could not be had"] += 1
+            return  # the next run tries again, if it is still there
         except UnreadableFileError:
             told["files that cannot be read"] += 1
             data = b""
         for window in _batches(events(data), WINDOW):
             number += len(window)
-            entries = self._entries(window, told)
+            entries = self._entries(window, file.received_at_utc_date, told)
             self._send(entries, file.received_at_utc_date, pool, total)
-            self._progress(total)
         if self._doubtful:
             raise self._mistrust()
         self._checkpoint.finish(file.name, file.received_at_utc_date, file.tag, number, told)
-        self._checkpoint.forget(self._window_days)
         total.files += 1
         total.counts += told
+        self._progress(file, total)
 
     def _entries(
-        self, records: Sequence[tuple[str, dict[str, object] | None]], told: Counter[str]
+        self,
+        records: Sequence[tuple[str, dict[str, object] | None]],
+        day: str,
+        told: Counter[str],
     ) -> list[list[Put]]:
         """The calls of some records, without what was acknowledged before.
 
@@ -243,6 +288,9 @@ class Replay:
                 continue
             if self._write_keys and event.get("writeKey") not in self._write_keys:
                 told["from another source"] += 1
+                continue
+            if self._since.is_before(day, event):
+                told["received before"] += 1
                 continue
             for one in puts(event, text, self._mapping):
                 if isinstance(one, Refused):

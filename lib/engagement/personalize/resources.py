@@ -8,6 +8,7 @@ fails, and refuses what carries another name's tag: that is somebody else's.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -57,6 +58,8 @@ class Setup:
     tell: Callable[[str], None] = lambda _: None
     seconds: float = 6 * 3600.0
     pause: float = 5.0
+    is_role_new: bool = False
+    """Whether the role was made a moment ago: other services take some seconds to know it."""
     changes: list[str] = field(default_factory=list)
     """What was made, changed or removed: empty after a run that found all as it should be."""
     billed: list[Billable] = field(default_factory=list)
@@ -150,10 +153,31 @@ def _create(setup: Setup, wanted: Wanted, name: str) -> str:
     parameters = {kind.name: name, **wanted.parameters}
     if kind.taggable:
         parameters["tags"] = setup.tags
-    answer = setup.caller.call(SERVICE, f"create_{kind.noun}", why=wanted.why, **parameters)
+    answer = _made(setup, wanted, parameters)
     setup.changed(f"{kind.label} {name}: made")
     arn: str = answer[kind.arn]
     return arn
+
+
+def _made(setup: Setup, wanted: Wanted, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Make a resource; where it needs a role that is new, try until the role is known."""
+    method = f"create_{wanted.kind.noun}"
+
+    def look() -> Mapping[str, Any] | None:
+        try:
+            return setup.caller.call(SERVICE, method, why=wanted.why, **parameters)
+        except RefusedCallError as error:
+            is_unknown = error.code == "InvalidInputException" and "role" in str(error).lower()
+            if not (setup.is_role_new and is_unknown) or time.monotonic() > last:
+                raise
+            return None
+
+    last = time.monotonic() + _ROLE_SECONDS
+    answer: Mapping[str, Any] = _wait(setup, look, "the new role to be known")
+    return answer
+
+
+_ROLE_SECONDS = 60.0
 
 
 def _arn(kind: Kind, found: Mapping[str, Any]) -> str:

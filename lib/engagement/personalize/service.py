@@ -51,12 +51,15 @@ _NOT_THERE = {
 _ATTEMPTS = 8
 
 
-def _is_passing(code: str) -> bool:
+def _is_passing(error: ServiceError) -> bool:
     """Whether a call may go well later, which one that passes a quota may not."""
+    code = error.code
+    if not code:  # no answer at all
+        return "Credentials" not in str(error) and "Token" not in str(error)
     return "Throttl" in code or code in _AGAIN or code.startswith("Internal")
 
 
-_AGAIN = {"", "TooManyRequestsException", "SlowDown", "ServiceUnavailable", "RequestTimeout"}
+_AGAIN = {"TooManyRequestsException", "SlowDown", "ServiceUnavailable", "RequestTimeout"}
 
 
 class Caller(Protocol):
@@ -99,6 +102,7 @@ class AwsCaller:
     def __init__(self, region: str, sleep: Callable[[float], None] = time.sleep) -> None:
         self._region, self._sleep = region, sleep
         self._services: dict[str, Service] = {}
+        self._uploads: Any = None
 
     def call(self, service: str, method: str, why: str = "", **parameters: Any) -> dict[str, Any]:
         """Make a call."""
@@ -112,9 +116,7 @@ class AwsCaller:
             try:
                 return self._service(service).call(operation, **parameters)
             except ServiceError as error:
-                if not _is_passing(error.code):
-                    raise RefusedCallError(error) from None
-                if attempt == _ATTEMPTS:
+                if attempt == _ATTEMPTS or not _is_passing(error):
                     raise RefusedCallError(error) from None
             self._sleep(random.uniform(0, min(20.0, 0.5 * 2**attempt)))  # noqa: S311
         raise AssertionError("unreachable")
@@ -127,7 +129,9 @@ class AwsCaller:
         del people, why
         try:
             with nothing_logged():
-                boto3.client("s3", region_name=self._region).upload_file(path, bucket, key)
+                if self._uploads is None:
+                    self._uploads = boto3.client("s3", region_name=self._region)
+                self._uploads.upload_file(path, bucket, key)
         except (S3UploadFailedError, ClientError, BotoCoreError) as error:
             raise SetupError(
                 f"s3://{bucket}/{key} cannot be written: {masked(str(error))}"

@@ -41,10 +41,14 @@ PLAN_REGION = "eu-central-1"
 
 @dataclass(frozen=True)
 class Names:
-    """Names of everything, from the project and the parameters."""
+    """Names of everything, from the project and the parameters.
+
+    Policies are about ``root``, which all groups of a project share; files are in ``location``.
+    """
 
     group: str
     role: str
+    root: Address
     location: Address
     region: str
 
@@ -53,11 +57,12 @@ class Names:
         """The names for some parameters; a plan has stand-ins for those that are not given."""
         chosen = settings.personalize
         group = chosen.group or settings.project
-        location = Address.parse(chosen.location or PLAN_LOCATION, folder=True)
+        root = Address.parse(chosen.location or PLAN_LOCATION, folder=True)
         return cls(
             group,
             chosen.role or f"{settings.project}-personalize",
-            location / f"{group}/",
+            root,
+            root / f"{group}/",
             chosen.region or PLAN_REGION,
         )
 
@@ -111,7 +116,7 @@ def up(setup: Setup, settings: Settings, data: Sequence[Exported]) -> Made:
 
 def _access(setup: Setup, settings: Settings, names: Names) -> str:
     account = access.account(setup)
-    statements = access.bucket_statements(names.location, settings.project, account, names.region)
+    statements = access.bucket_statements(names.root, settings.project, account, names.region)
     if settings.personalize.role is not None:
         role = access.given_role(setup, names.role)
     else:
@@ -119,7 +124,7 @@ def _access(setup: Setup, settings: Settings, names: Names) -> str:
             setup,
             names.role,
             access.trust_policy(account, names.region),
-            access.data_policy(names.location, measures=bool(settings.personalize.metrics)),
+            access.data_policy(names.root, measures=bool(settings.personalize.metrics)),
         )
     access.ensure_bucket_policy(setup, names.location.bucket, statements)
     return role
@@ -146,7 +151,7 @@ def _imports(
                     "datasetArn": made.datasets[one.name],
                     "dataSource": {"dataLocation": str(folder)},
                     "roleArn": role,
-                    "importMode": "FULL",
+                    "importMode": one.mode,
                 },
                 scope=made.datasets[one.name],
                 billable=_import_cost(chosen.prices, one),

@@ -7,9 +7,10 @@ of the wrong kind; all of them are reported together, each by its key.
 """
 
 from engagement.settings.activation import Activation, Campaign, CustomerProfiles
+from engagement.settings.audience import Audience
 from engagement.settings.behaviour import Identity, Sessions, Traffic
 from engagement.settings.collect import Collect, Firehose
-from engagement.settings.customers import Audience, Consent, Customers, Personalize
+from engagement.settings.customers import Consent, Customers, Personalize
 from engagement.settings.events import Concept, Events
 from engagement.settings.landing import Duplicates, Landing, PlannedProperty
 from engagement.settings.loading import (

@@ -226,6 +226,11 @@ class PersonalizeService(Section):
             raise ValueError("submit: true needs region and location")
         for name, solution in self.solutions.items():
             for job in solution.batch.values():
+                if self.location is not None and not job.input.startswith(self.location):
+                    raise ValueError(
+                        f"solutions.{name}: the input '{job.input}' is not below location, which "
+                        "is all that the role may read"
+                    )
                 if job.filter is not None and job.filter not in self.filter_expressions():
                     raise ValueError(f"solutions.{name}: there is no filter '{job.filter}'")
         return self

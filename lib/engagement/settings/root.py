@@ -13,9 +13,10 @@ from zoneinfo import available_timezones
 from pydantic import Field, field_validator, model_validator
 
 from engagement.settings.activation import Activation
+from engagement.settings.audience import Audience
 from engagement.settings.behaviour import Identity, Sessions, Traffic
 from engagement.settings.collect import Collect
-from engagement.settings.customers import Audience, Consent, Customers, Personalize
+from engagement.settings.customers import Consent, Customers, Personalize
 from engagement.settings.events import Events
 from engagement.settings.landing import Duplicates, Landing, PlannedProperty
 from engagement.settings.measures import Attribution, Currency, Funnel, Metrics, Models
