@@ -29,7 +29,6 @@ from engagement.settings import Settings, load_settings
 from engagement.warehouse import Warehouse, open_warehouse
 
 PEOPLE_EACH = 10
-PRODUCTS = 2_000
 AS_OF = date(2026, 1, 31)
 END = 1_769_904_000  # the end of that day
 
@@ -47,7 +46,7 @@ def settings_of(folder: Path, memory: str, more: dict[str, str] | None = None) -
     )
 
 
-def make(folder: Path, interactions: int, memory: str) -> None:
+def make(folder: Path, interactions: int, products: int, memory: str) -> None:
     """Make the tables that 06 reads: interactions, items, users and customer 360."""
     settings = settings_of(folder, memory)
     warehouse = open_warehouse(settings)
@@ -56,9 +55,9 @@ def make(folder: Path, interactions: int, memory: str) -> None:
     # 20 groups of products; three of four interactions are within the group of the person, and
     # within it the first products are met most.
     taste = (
-        f"(p % 20) * {PRODUCTS // 20} + cast(floor({PRODUCTS // 20} * power(random(), 2)) as int)"
+        f"(p % 20) * {products // 20} + cast(floor({products // 20} * power(random(), 2)) as int)"
     )
-    anything = f"cast(floor({PRODUCTS} * power(random(), 2)) as int)"
+    anything = f"cast(floor({products} * power(random(), 2)) as int)"
     item = f"case when random() < 0.75 then {taste} else {anything} end as item"
     numbers = f"range({interactions}) as t (n)"
     given = {
@@ -80,12 +79,12 @@ def make(folder: Path, interactions: int, memory: str) -> None:
         "personalize_items": (
             {
                 "item_id": "'prd-' || lpad(n::varchar, 6, '0')",
-                "category": f"'Category ' || (n // {PRODUCTS // 20})",
+                "category": f"'Category ' || (n // {products // 20})",
                 "brand": "'Brand ' || n % 37",
                 "name": "'Product ' || n",
                 "price": "9.95",
             },
-            f"range({PRODUCTS}) as r (n)",
+            f"range({products}) as r (n)",
         ),
         "personalize_users": (
             {
@@ -267,6 +266,7 @@ def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--interactions", type=int, default=1_000_000)
+    parser.add_argument("--products", type=int, default=2_000)
     parser.add_argument("--memory-limit", default="1GB", help="DuckDB's share of the memory")
     parser.add_argument("--contenders", nargs="*", default=list(CONTENDERS))
     parser.add_argument("--landing", type=int, help="generate about so many events instead")
@@ -281,8 +281,9 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory(dir=chosen.folder) as name:
         folder = Path(name)
-        make(folder, chosen.interactions, chosen.memory_limit)
-        print(f"\n### {chosen.interactions:,} interactions, DuckDB within {chosen.memory_limit}\n")
+        make(folder, chosen.interactions, chosen.products, chosen.memory_limit)
+        size = f"{chosen.interactions:,} interactions with {chosen.products:,} products"
+        print(f"\n### {size}, DuckDB within {chosen.memory_limit}\n")
         print("| | rows | CPU s | wall s | peak GB |\n|---|--:|--:|--:|--:|", flush=True)
         for contender in chosen.contenders:
             command: list[str | Path] = [sys.executable, "-m", "bench.recommend", "--child"]
