@@ -42,7 +42,7 @@ ALLOWED = {
     "dashboards": {"settings", "sql", "warehouse", "as_of", "models", "runs"},
     # The concepts as models read them, names of tables, the feature dictionary.
     "audience": {"settings", "sql", "warehouse", "flatten", "models", "as_of", "aws"},
-    "personalize": {"settings", "records", "sql", "warehouse", "aws"},
+    "personalize": {"settings", "records", "sql", "warehouse", "aws", "as_of"},
     "erasure": {
         *("settings", "records", "sql", "warehouse", "landing", "as_of", "flatten", "models"),
         *("runs", "audience"),  # people go from where audiences were sent to

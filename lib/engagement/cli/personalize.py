@@ -19,6 +19,7 @@ from engagement.cli.console import (
     settings_from,
     shown_path,
 )
+from engagement.cli.personalize_export import export
 from engagement.messages import counted
 
 app = typer.Typer(
@@ -245,5 +246,5 @@ def _agreed(question: str) -> bool:
     return sys.stdin.isatty() and typer.confirm(question)
 
 
-for command in (plan, up, status, replay, metrics, down):
+for command in (plan, up, status, replay, metrics, export, down):
     app.command()(guarded(command))

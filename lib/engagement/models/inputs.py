@@ -25,7 +25,7 @@ from sqlglot import exp
 from engagement.as_of import AsOf, whole_day
 from engagement.errors import WrongInputError
 from engagement.flatten.names import column_name, table_name
-from engagement.models import seed_files
+from engagement.models import recommendation_seeds, seed_files
 from engagement.models.seed_files import SeedError
 from engagement.settings import Concept, Events, Settings, SettingsError, read_yaml
 from engagement.sql.conversions import (
@@ -105,6 +105,14 @@ PARAMETERS = {
     "funnel_window_days": BIGINT,
     "lookback_days": BIGINT,
     "attribution_reset": VARCHAR,
+    "interest_half_life_days": BIGINT,
+    "trend_half_life_days": BIGINT,
+    "for_you_method": VARCHAR,
+    "for_you_length": BIGINT,
+    "show_bought": BOOLEAN,
+    "factors": BIGINT,
+    "tested_people": BIGINT,
+    "resamples": BIGINT,
 }
 """Types of what a model may use as ``:name``; of lists, the type of their items."""
 
@@ -141,6 +149,14 @@ def parameters(settings: Settings, as_of: AsOf | date) -> dict[str, Any]:
         "funnel_window_days": settings.funnel.window_days,
         "lookback_days": settings.attribution.lookback_days,
         "attribution_reset": settings.attribution.reset,
+        "interest_half_life_days": settings.recommendations.interest_half_life_days,
+        "trend_half_life_days": settings.recommendations.trend_half_life_days,
+        "for_you_method": settings.recommendations.for_you,
+        "for_you_length": settings.recommendations.length,
+        "show_bought": settings.recommendations.show_bought,
+        "factors": settings.recommendations.factors,
+        "tested_people": settings.recommendations.tested_people,
+        "resamples": settings.recommendations.resamples,
     }
 
 
@@ -197,9 +213,14 @@ def _members_of_products(settings: Settings) -> dict[str, str]:
             continue
         concept: Concept = getattr(settings.events, name)
         for column, written in concept.properties.items():
-            if column in products and not _FIRST_MEMBER.match(written):
+            own = column in _OF_LISTS.get(name, ())
+            if column in products and not own and not _FIRST_MEMBER.match(written):
                 found.setdefault(column, written)
     return found
+
+
+_OF_LISTS = {"product_list_viewed": ("category",)}
+"""Properties of a list itself that are called like those of its products."""
 
 
 def mapping_problems(settings: Settings) -> list[str]:
@@ -380,6 +401,16 @@ _SETTINGS_SEEDS = {
         "monetary": "decimal(18, 2)",
     },
     "personalize_event_types": {"concept": "varchar", "event_type": "varchar"},
+    "personalize_event_weights": {"event_type": "varchar", "weight": "bigint"},
+    "personalize_actions": {"action_id": "varchar", "event_type": "varchar", "event": "varchar"},
+    "experiment_arms": {
+        "name": "varchar",
+        "arm": "varchar",
+        "place": "bigint",
+        "starts_on": "date",
+        "lower_end": "varchar",
+        "upper_end": "varchar",
+    },
 }
 """Seeds that come from the parameters."""
 
@@ -387,6 +418,9 @@ SEED_KEYS = {
     "exchange_rates": "currency.rates",
     "rfm_thresholds": "customers",
     "personalize_event_types": "personalize.event_types",
+    "personalize_event_weights": "personalize.event_weights",
+    "personalize_actions": "personalize.actions",
+    "experiment_arms": "recommendations.experiment",
 }
 """The key of the setting that each of these comes from."""
 
@@ -434,6 +468,10 @@ def _seed(name: str, settings: Settings) -> exp.Query:
         rows = [[concept, kind] for concept, kind in settings.personalize.event_types.items()]
         # A concept that nothing has, so that an empty list is a table without a match.
         return _rows(_SETTINGS_SEEDS[name], [*sorted(rows), [None, None]])
+    if name in ("personalize_event_weights", "personalize_actions", "experiment_arms"):
+        # A row that nothing matches, so that no setting is a table without rows.
+        none = [None] * len(_SETTINGS_SEEDS[name])
+        return _rows(_SETTINGS_SEEDS[name], [*recommendation_seeds.rows(name, settings), none])
     try:
         return _seed_of_file(name, seed_files.own_text(name, _own_seeds(settings)))
     except SeedError as error:

@@ -41,6 +41,14 @@ _KEYS = {
     "funnel_window_days": "funnel.window_days",
     "lookback_days": "attribution.lookback_days",
     "attribution_reset": "attribution.reset",
+    "interest_half_life_days": "recommendations.interest_half_life_days",
+    "trend_half_life_days": "recommendations.trend_half_life_days",
+    "for_you_method": "recommendations.for_you",
+    "for_you_length": "recommendations.length",
+    "show_bought": "recommendations.show_bought",
+    "factors": "recommendations.factors",
+    "tested_people": "recommendations.tested_people",
+    "resamples": "recommendations.resamples",
 }
 """The key of the setting that each parameter of a model comes from."""
 

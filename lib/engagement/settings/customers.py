@@ -10,6 +10,7 @@ from pydantic import field_validator
 
 from engagement.settings.events import Events
 from engagement.settings.personalize_service import PersonalizeService
+from engagement.settings.recommendations import DataSets
 from engagement.settings.section import Section
 
 
@@ -64,10 +65,11 @@ class Customers(Section):
         return values
 
 
-class Personalize(PersonalizeService):
+class Personalize(PersonalizeService, DataSets):
     """Interactions that 06 exports: each concept, and the EVENT_TYPE it becomes.
 
-    What else there is says :class:`~engagement.settings.personalize_service.PersonalizeService`.
+    What else there is say :class:`~engagement.settings.recommendations.DataSets` and
+    :class:`~engagement.settings.personalize_service.PersonalizeService`.
     """
 
     event_types: dict[str, str] = {

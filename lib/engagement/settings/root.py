@@ -20,6 +20,7 @@ from engagement.settings.customers import Consent, Customers, Personalize
 from engagement.settings.events import Events
 from engagement.settings.landing import Duplicates, Landing, PlannedProperty
 from engagement.settings.measures import Attribution, Currency, Funnel, Metrics, Models
+from engagement.settings.recommendations import Recommendations
 from engagement.settings.section import (
     FIRST_DAY,
     LAST_DAY,
@@ -63,6 +64,7 @@ class Settings(Section):
     audience: Audience = Audience()
     activation: Activation = Activation()
     personalize: Personalize = Personalize()
+    recommendations: Recommendations = Recommendations()
     collect: Collect = Collect()
 
     @field_validator("as_of", mode="before")
