@@ -3,21 +3,12 @@
 -- counts from a day of theirs until 7 (30) days on, or until their next day, whichever is earlier: one
 -- step up and one down per day of a person, so no day is counted twice and no pair of days is joined.
 -- A window that begins before the first day with data is not complete; stickiness is then NULL.
-with session_events as (
-    select * from marts.session_events
+with person_days as (
+    select * from marts.person_days
 ),
 
 daily_overview as (
     select * from marts.daily_overview
-),
-
-person_days as (
-    select
-        se.person_id,
-        least(se.event_date, :as_of) as day
-    from session_events as se
-    where not (:exclude_bots and coalesce(se.is_bot, false))
-    group by se.person_id, least(se.event_date, :as_of)
 ),
 
 followed as (
