@@ -37,13 +37,17 @@ summed as (
         e.is_new_visitor
 ),
 
+channels as (
+    select distinct s.channel from summed as s
+),
+
 spine as (
     select
         d.day,
         c.channel,
         k.is_new_visitor
     from daily_overview as d
-    cross join (select distinct s.channel from summed as s) as c
+    cross join channels as c
     cross join (values (true), (false)) as k (is_new_visitor)
     where d.day > cast(date_add('day', -1096, :as_of) as date)
     union
@@ -67,7 +71,8 @@ select
     cast(coalesce(s.bounced_sessions, 0) as bigint) as bounced_sessions,
     round(cast(s.bounced_sessions as double) / nullif(cast(s.sessions as double), 0), 4) as bounce_rate,
     cast(coalesce(s.converting_sessions, 0) as bigint) as converting_sessions,
-    round(cast(s.converting_sessions as double) / nullif(cast(s.sessions as double), 0), 4) as conversion_rate,
+    round(cast(s.converting_sessions as double) / nullif(cast(s.sessions as double), 0), 4)
+        as conversion_rate,
     cast(coalesce(s.orders, 0) as bigint) as orders,
     coalesce(s.buyers, 0) as buyers,
     cast(coalesce(s.valued_orders, 0) as bigint) as valued_orders,

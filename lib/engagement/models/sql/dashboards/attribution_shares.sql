@@ -155,9 +155,14 @@ priced as (
         c.credit,
         c.revenue,
         c.net_revenue,
-        case when c.is_last then cast(0 as decimal(18, 2)) else cast(c.revenue * c.credit as decimal(18, 2)) end
+        case
+            when c.is_last then cast(0 as decimal(18, 2)) else cast(c.revenue * c.credit as decimal(18, 2))
+        end
             as own_revenue,
-        case when c.is_last then cast(0 as decimal(18, 2)) else cast(c.net_revenue * c.credit as decimal(18, 2)) end
+        case
+            when c.is_last then cast(0 as decimal(18, 2)) else
+                cast(c.net_revenue * c.credit as decimal(18, 2))
+        end
             as own_net_revenue
     from credited as c
 ),

@@ -39,7 +39,8 @@ select
     cast(s.bounced_sessions as bigint) as bounced_sessions,
     round(cast(s.bounced_sessions as double) / nullif(cast(s.sessions as double), 0), 4) as bounce_rate,
     cast(s.converting_sessions as bigint) as converting_sessions,
-    round(cast(s.converting_sessions as double) / nullif(cast(s.sessions as double), 0), 4) as conversion_rate,
+    round(cast(s.converting_sessions as double) / nullif(cast(s.sessions as double), 0), 4)
+        as conversion_rate,
     cast(s.orders as bigint) as orders,
     s.buyers,
     cast(s.valued_orders as bigint) as valued_orders,

@@ -11,6 +11,15 @@ sessions as (
     select * from marts.sessions
 ),
 
+visits as (
+    select
+        s.session_id,
+        s.is_bounce,
+        not(:exclude_bots and coalesce(s.is_bot, false)) as is_counted,
+        s.ended_at
+    from sessions as s
+),
+
 all_views as (
     select
         se.person_id,
@@ -48,14 +57,7 @@ views as (
                 then date_diff('millisecond', v.viewed_at, coalesce(v.next_viewed_at, s.ended_at))
         end as milliseconds
     from all_views as v
-    left join (
-        select
-            t.session_id,
-            t.is_bounce,
-            not (:exclude_bots and coalesce(t.is_bot, false)) as is_counted,
-            t.ended_at
-        from sessions as t
-    ) as s on v.session_id = s.session_id
+    left join visits as s on v.session_id = s.session_id
     where not (:exclude_bots and coalesce(v.is_bot, false))
 ),
 
