@@ -7,8 +7,8 @@ from sqlglot import exp
 
 from engagement.flatten import fields, tables
 from engagement.flatten.declared import declared_types
+from engagement.flatten.ingest import REASONS
 from engagement.flatten.masking import mask, outline
-from engagement.flatten.pipeline import REASONS
 from engagement.privacy import FEWEST_PEOPLE, TOO_FEW, shown
 from engagement.settings import Settings
 from engagement.sql.conversions import DOUBLE, TIMESTAMP

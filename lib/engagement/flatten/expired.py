@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from engagement.flatten import erased, fields, increments, recount
 from engagement.flatten.declared import declared_types
-from engagement.flatten.pipeline import REASON_COLUMNS, REASONS
+from engagement.flatten.ingest import REASON_COLUMNS, REASONS
 from engagement.flatten.schema import PARTITION
 from engagement.flatten.tables import DISCARD_COLUMNS, DISCARDS, EVENTS
 from engagement.settings import Settings
