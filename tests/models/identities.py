@@ -31,7 +31,14 @@ IDENTITIES |= {
         (f"sum({measure})", "orders_hourly"),
         (f"sum({measure})", "daily_overview"),
     )
-    for measure in ("revenue", "orders", "valued_orders", "units", "sessions", "converting_sessions")
+    for measure in (
+        "revenue",
+        "orders",
+        "valued_orders",
+        "units",
+        "sessions",
+        "converting_sessions",
+    )
 }
 IDENTITIES |= {
     f"{measure} of {table} is the orders'": (

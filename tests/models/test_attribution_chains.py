@@ -9,7 +9,12 @@ import pytest
 
 from tests.models.test_attribution_journeys import Row, order, touch, visit
 
-MODELS = ("attribution_journeys", "attribution_chains", "attribution_transitions", "attribution_paths")
+MODELS = (
+    "attribution_journeys",
+    "attribution_chains",
+    "attribution_transitions",
+    "attribution_paths",
+)
 
 
 def chains(

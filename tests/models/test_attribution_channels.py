@@ -75,7 +75,10 @@ def test_models_side_by_side_with_costs(make_bench: Any, costs: str) -> None:
                       ("Referral", 0, 0.0, none, None, None, None)]  # fmt: skip
     link_takes_all = [("Email", 0, 0.0, none, ten, None, 0.0),
                       ("Referral", 1, 1.0, all_, None, None, None)]  # fmt: skip
-    halves = [("Email", 1, 0.5, half, ten, 20.0, 1.501), ("Referral", 1, 0.5, rest, None, None, None)]
+    halves = [
+        ("Email", 1, 0.5, half, ten, 20.0, 1.501),
+        ("Referral", 1, 0.5, rest, None, None, None),
+    ]
     expected = {
         "first": mail_takes_all,
         "last": link_takes_all,
@@ -151,7 +154,9 @@ def read(tmp_path: Path, text: str) -> list[tuple[Any, ...]]:
 
 
 def test_costs_are_read_in_any_order_of_columns(tmp_path: Path) -> None:
-    text = "\ufeffcost,Day,channel,currency\n0.015,2026-01-02,paid search,EUR\n\n1,2026-01-01,EMAIL,\n"
+    text = (
+        "\ufeffcost,Day,channel,currency\n0.015,2026-01-02,paid search,EUR\n\n1,2026-01-01,EMAIL,\n"
+    )
     assert read(tmp_path, text) == [
         ("2026-01-01", "Email", "(not set)", "(not set)", "(not set)", 100),
         ("2026-01-02", "Paid Search", "(not set)", "(not set)", "(not set)", 2),

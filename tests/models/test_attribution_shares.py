@@ -74,7 +74,9 @@ def test_only_last_looks_at_direct_touches(bench: Any) -> None:
         "first": {2: Decimal(1)},
         "last": {5: Decimal(1)},
         "last_non_direct": {4: Decimal(1)},
-        **dict.fromkeys(("linear", "position", "time_decay"), {2: Decimal("0.5"), 4: Decimal("0.5")}),
+        **dict.fromkeys(
+            ("linear", "position", "time_decay"), {2: Decimal("0.5"), 4: Decimal("0.5")}
+        ),
     }
 
 
@@ -197,7 +199,9 @@ def test_random_journeys_are_those_of_exact_fractions(bench: Any, seed: int) -> 
             credits_ = {n + 1: rounded(part) for n, part in parts.items()}
             last = max(credits_)
             credits_[last] = 1 - sum(v for n, v in credits_.items() if n != last)
-            money = {n: rounded(Fraction(revenue) * Fraction(v), "0.01") for n, v in credits_.items()}
+            money = {
+                n: rounded(Fraction(revenue) * Fraction(v), "0.01") for n, v in credits_.items()
+            }
             money[last] = revenue - sum(v for n, v in money.items() if n != last)
             expected[model, name] = (credits_, money)
     found = shares(bench, touches, orders)

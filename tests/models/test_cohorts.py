@@ -40,7 +40,12 @@ def test_retention_by_day(make_bench: Any) -> None:
     3rd, Cyd never. The data ends with the 3rd: Cyd's day 2 has not been.
     """
     bench = make_bench("2026-01-03")
-    active = [*(("ann", d) for d in ("01", "02", "03")), ("bob", "01"), ("bob", "03"), ("cyd", "02")]
+    active = [
+        *(("ann", d) for d in ("01", "02", "03")),
+        ("bob", "01"),
+        ("bob", "03"),
+        ("cyd", "02"),
+    ]
     give(bench, "retention_daily", active=active)
     assert bench.rows(
         "select extract(day from cohort_day) as c, day_number, is_mature, cohort_persons,"
@@ -107,7 +112,9 @@ def test_cells_of_weeks_are_those_of_retention_weekly(make_bench: Any) -> None:
 
 def test_days_go_up_to_90_and_wild_dates_add_one_cohort(make_bench: Any) -> None:
     bench = make_bench("2026-01-31")
-    give(bench, "retention_daily", active=[("old", "1990-05-05"), ("old", "1990-08-30"), ("a", "31")])
+    give(
+        bench, "retention_daily", active=[("old", "1990-05-05"), ("old", "1990-08-30"), ("a", "31")]
+    )
     ((cohorts, most),) = bench.rows(
         "select count(distinct cohort_day) as c, max(day_number) as m from marts.retention_daily"
     )

@@ -222,9 +222,7 @@ def test_users_are_people_and_buyers_too(make_bench: Any) -> None:
             session("s1", "01 10:00", person_id="ann"),
             session("s2", "01 12:00", person_id="ann"),
         ],
-        orders=[
-            order(f"o{n}", f"01 1{n}:00", f"s{n}", "5.00", person_id="ann") for n in (1, 2)
-        ],
+        orders=[order(f"o{n}", f"01 1{n}:00", f"s{n}", "5.00", person_id="ann") for n in (1, 2)],
     )
     assert rows == [(2, 1, 2, 1, 4)]
 

@@ -15,7 +15,9 @@ Rows = list[tuple[Any, ...]]
 NAMES = ("view", "add", "checkout", "order")
 
 
-def funnel(bench: Any, steps: list[Step], *, sessions: list[dict[str, Any]] = [], **more: Any) -> None:  # noqa: B006 (never changed)
+def funnel(
+    bench: Any, steps: list[Step], *, sessions: list[dict[str, Any]] = [], **more: Any
+) -> None:  # noqa: B006 (never changed)
     """Build all funnels; a person's events are in the session of their name."""
     give(bench, steps, **more)
     _in_sessions(bench)
@@ -66,11 +68,18 @@ def test_later_steps_come_in_order_and_strictly_later(bench: Any) -> None:
     }
 
 
-def test_the_open_form_begins_at_the_first_event_where_the_closed_takes_the_best(bench: Any) -> None:
+def test_the_open_form_begins_at_the_first_event_where_the_closed_takes_the_best(
+    bench: Any,
+) -> None:
     """Of two views the first leads nowhere within seven days, the second to an order."""
     steps = ann(
         ("view", "01 10:00"),
-        *(("view", "20 10:00"), ("add", "20 10:01"), ("checkout", "20 10:02"), ("order", "20 10:03")),
+        *(
+            ("view", "20 10:00"),
+            ("add", "20 10:01"),
+            ("checkout", "20 10:02"),
+            ("order", "20 10:03"),
+        ),
     )
     assert opened(bench, steps)["view"] == [1, 0, 0, 0]
     assert bench.rows("select persons from marts.funnel_steps order by step_number") == [(1,)] * 4

@@ -18,10 +18,16 @@ def act(name: str, person: str, when: str, **product: Any) -> dict[str, Any]:
 
 
 def products(
-    bench: Any, *models: str, views: Rows = (), adds: Rows = (), lines: list[Any] = []  # type: ignore[assignment]  # noqa: B006 (never changed)
+    bench: Any,
+    *models: str,
+    views: Rows = (),
+    adds: Rows = (),
+    lines: list[Any] = [],  # type: ignore[assignment]  # noqa: B006 (never changed)
 ) -> None:
     """Build from (id, person, when, product, category) and lines of orders."""
-    events = [event(name, who, when, is_bot=who == "bot") for name, who, when, *_ in (*views, *adds)]
+    events = [
+        event(name, who, when, is_bot=who == "bot") for name, who, when, *_ in (*views, *adds)
+    ]
     for source, acts in (("product_viewed", views), ("product_added", adds)):
         bench.given(
             f"sources.{source}",
@@ -129,7 +135,13 @@ def test_an_order_with_two_lines_of_a_category_is_one(bench: Any) -> None:
 
 def test_searches_by_day(make_bench: Any) -> None:
     bench = make_bench("2026-01-03")
-    told = [("ann", "01", 5), ("ann", "01", 0), ("bob", "01", None), ("bob", "03", 0), ("bot", "03", 1)]
+    told = [
+        ("ann", "01", 5),
+        ("ann", "01", 0),
+        ("bob", "01", None),
+        ("bob", "03", 0),
+        ("bot", "03", 1),
+    ]
     events = [
         event(f"e{n}", who, f"{day} 10:00", f"s-{who}", is_bot=who == "bot")
         for n, (who, day, _) in enumerate(told)

@@ -26,7 +26,8 @@ ALLOWED = {
     "landing": {"settings", "records", "sql", "warehouse"},
     "flatten": {"settings", "records", "sql", "warehouse", "landing"},
     "models": {"settings", "sql", "warehouse", "flatten", "as_of"},  # names of tables, of events
-    "dashboards": {"settings", "sql", "warehouse", "as_of", "models", "runs"},
+    # Of flatten the names of tables, which explorations know events by.
+    "dashboards": {"settings", "sql", "warehouse", "as_of", "models", "runs", "flatten"},
     "audience": {"settings", "sql", "warehouse"},
     "personalize": {"settings", "sql", "warehouse"},
     "erasure": {
