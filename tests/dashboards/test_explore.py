@@ -30,8 +30,7 @@ def rows(frame: pd.DataFrame, columns: str) -> list[tuple[Any, ...]]:
 
 def give(bench: Any, *events: dict[str, Any], **of: Any) -> Any:  # noqa: F811
     models = [*of.pop("models", ())]
-    if "touches" in of:
-        del of["touches"]
+    of.pop("touches", None)
     shop.give(bench, "person_days", "event_daily", *models, events=events, **of)
     return book(bench)
 

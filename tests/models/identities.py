@@ -9,6 +9,7 @@ from typing import Any
 
 _ORDERS = "orders where {counted} and status <> 'cancelled'"
 _NEW = "arrivals where is_new"
+_OPEN = "funnel_open where segment_by = 'all'"
 
 # What is the same: (what, from where) on each side. Amounts first, then orders, sessions, people.
 IDENTITIES: dict[str, tuple[tuple[str, str], tuple[str, str]]] = {
@@ -109,7 +110,10 @@ IDENTITIES |= {
         ("sum(views)", "page_engagement"),
         ("count_if(is_view)", "session_events where {counted}"),
     ),
-    "events by kind are the days'": (("sum(events)", "event_daily"), ("sum(events)", "daily_overview")),
+    "events by kind are the days'": (
+        ("sum(events)", "event_daily"),
+        ("sum(events)", "daily_overview"),
+    ),
     "events by channel are the days'": (
         ("sum(events)", "event_properties where property = 'channel'"),
         ("sum(events)", "daily_overview"),
@@ -118,8 +122,14 @@ IDENTITIES |= {
         ("sum(events)", "person_days"),
         ("sum(events)", "daily_overview"),
     ),
-    "searches by day are the terms'": (("sum(searches)", "search_daily"), ("sum(searches)", "search_terms")),
-    "carts by day are the carts": (("sum(carts)", "cart_abandonment"), ("count(*)", "carts where {counted}")),
+    "searches by day are the terms'": (
+        ("sum(searches)", "search_daily"),
+        ("sum(searches)", "search_terms"),
+    ),
+    "carts by day are the carts": (
+        ("sum(carts)", "cart_abandonment"),
+        ("count(*)", "carts where {counted}"),
+    ),
     "daily active people are the days' users": (
         ("sum(dau)", "rolling_users"),
         ("sum(users)", "daily_overview"),
@@ -157,14 +167,14 @@ IDENTITIES |= {
         ("sum(persons)", "funnel_steps"),
     ),
     "people who enter the open funnel at its first step are its viewers": (
-        ("sum(persons)", "funnel_open where segment_by = 'all' and entry_step_number = 1 and step_number = 1"),
+        ("sum(persons)", f"{_OPEN} and entry_step_number = 1 and step_number = 1"),
         ("sum(persons)", "funnel_steps where step_number = 1"),
     ),
     "buyers are who enters the open funnel at the order": (
-        ("sum(persons)", "funnel_open where segment_by = 'all' and entry_step_number = 4"),
+        ("sum(persons)", f"{_OPEN} and entry_step_number = 4"),
         ("count(distinct person_id)", _ORDERS),
     ),
-}  # fmt: skip
+}
 
 
 def broken(books: Any) -> list[str]:
@@ -180,7 +190,7 @@ def broken(books: Any) -> list[str]:
     for start in range(0, len(sides), 40):
         frame = books.warehouse.query(" union all ".join(sides[start : start + 40]))
         for number, side, value in frame.itertuples(index=False):
-            found.setdefault(int(number), {})[side] = value if value == value else 0  # noqa: PLR0124
+            found.setdefault(int(number), {})[side] = value if value == value else 0
     return [
         f"{name}: {found[number]}"
         for number, name in enumerate(IDENTITIES)

@@ -1,4 +1,4 @@
-"""attribution_chains, attribution_transitions, attribution_paths: journeys as chains of channels."""
+"""attribution_chains, attribution_transitions, attribution_paths: journeys as channels in a row."""
 
 from __future__ import annotations
 

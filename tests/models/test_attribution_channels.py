@@ -56,8 +56,8 @@ def costs(tmp_path: Path) -> str:
 
 
 def test_models_side_by_side_with_costs(make_bench: Any, costs: str) -> None:
-    """Ann comes by mail, then by a link, and orders for 30.01; mail cost 10 that day. By Markov both
-    channels are in every order, a half each; the first by name takes what is left of the money.
+    """Ann comes by mail, then by a link, and orders for 30.01; mail cost 10 on the day. By Markov
+    both channels are in every order, a half each; the first takes what is left of the money.
     """
     bench = make_bench("2026-01-02", attribution__spend=costs)
     of = days_of(bench, ("s1", "01", "Email"), ("s2", "01", "Referral"))
@@ -109,7 +109,7 @@ def test_every_model_has_every_channel_and_day_costs_too(make_bench: Any, costs:
 
 
 def test_costs_meet_their_source(make_bench: Any, costs: str) -> None:
-    """The costs of the 1st are those of two campaigns, of which one has an order; 5 euros are 5.50."""
+    """On the 1st two campaigns cost something, of which one has an order; 5 euros are 5.50."""
     bench = make_bench("2026-01-02", attribution__spend=costs)
     of = days_of(bench, ("s1", "01", "Email"))
     give(bench, **of, orders=[shop.order("o", "01 12:00", "s1", "16.00", person_id="ann")])

@@ -49,7 +49,7 @@ def D(*texts: str) -> dict[int, Decimal]:  # noqa: N802
 
 
 def test_the_classic_journey_of_four_touches(bench: Any) -> None:
-    """Search, mail, social, mail; 21, 14, 7 and 0 days before an order of 100. The last touch weighs
+    """Search, mail, social, mail; 21, 14, 7 and 0 days before an order of 100. The last weighs
     8 of 15 by time, the others 4, 2 and 1.
     """
     touches = journey("o", "Paid Search", "Email", "Organic Social", "Email", days=[21, 14, 7, 0])
@@ -74,9 +74,10 @@ def test_only_last_looks_at_direct_touches(bench: Any) -> None:
         "first": {2: Decimal(1)},
         "last": {5: Decimal(1)},
         "last_non_direct": {4: Decimal(1)},
-        **dict.fromkeys(
-            ("linear", "position", "time_decay"), {2: Decimal("0.5"), 4: Decimal("0.5")}
-        ),
+        **{
+            key: {2: Decimal("0.5"), 4: Decimal("0.5")}
+            for key in ("linear", "position", "time_decay")
+        },
     }
 
 
@@ -172,7 +173,7 @@ def rounded(share: Fraction, places: str = "0.000001") -> Decimal:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_random_journeys_are_those_of_exact_fractions(bench: Any, seed: int) -> None:
-    """Up to 40 touches, every credit worked out in fractions and the money in cents, by the rules."""
+    """Up to 40 touches; credits worked out in fractions and the money in cents, by the rules."""
     luck = random.Random(seed)
     touches, orders, expected = [], [], {}
     for number in range(12):

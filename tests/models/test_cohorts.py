@@ -138,7 +138,7 @@ def test_known_people_are_in_no_cohort(make_bench: Any) -> None:
 
 
 def test_cohort_revenue_by_hand(make_bench: Any) -> None:
-    """Ann and Bob are new on the 1st. Ann orders for 10 on the 1st and 30 on the 3rd, and on the 3rd
+    """Ann and Bob are new on the 1st. Ann orders for 10 on the 1st and 30 on the 3rd, and then
     4 of the first order are paid back; Bob's order of the 2nd is of unknown worth. As of the 4th,
     at noon: day 3 is not whole.
     """

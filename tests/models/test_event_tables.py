@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections import Counter
 from typing import Any
@@ -16,8 +17,8 @@ def paths(bench: Any, *sessions: tuple[str, str, str]) -> None:
     """Build from (session, day of its start, one letter per event)."""
     events = [
         event(
-            f"{name}-{n}", name, f"{day} {10 + n // 60}:{n % 60:02}", name, event=letter, sequence_number=n,
-            is_bot=name == "bot",
+            f"{name}-{n}", name, f"{day} {10 + n // 60}:{n % 60:02}", name, event=letter,
+            sequence_number=n, is_bot=name == "bot",
         )
         for name, day, letters in sessions
         for n, letter in enumerate(letters, start=1)
@@ -65,7 +66,7 @@ def test_what_came_before_an_event(bench: Any) -> None:
 
 
 def test_a_path_has_five_steps_and_its_end_is_marked_within_them(bench: Any) -> None:
-    """After a come five b's: nothing is said of what is after these. After the other a come four."""
+    """After a come five b's: nothing is said of what is after these. After the other, four."""
     paths(bench, ("s1", "05", "abbbbb"), ("s2", "06", "abbbb"))
     rows = links(bench, "next", "a")
     assert rows[-2:] == [(5, "b", "(end)", 1, 2, 0.5), (5, "b", "b", 1, 2, 0.5)]
@@ -81,7 +82,7 @@ def test_months_are_those_of_the_sessions_start(bench: Any) -> None:
 
 
 def test_rare_events_are_others(bench: Any) -> None:
-    """Forty letters twice, the rest once: these are told apart as steps no more, and are no anchor."""
+    """Forty letters twice, the rest once: these are not told apart, and are no anchor."""
     letters = [chr(0x41 + n) for n in range(42)]
     often = "".join(letters[:40] * 2)
     paths(bench, ("s1", "05", often + letters[40]), ("s2", "05", "A" + letters[41]))
@@ -116,7 +117,7 @@ def test_links_are_those_of_paths_one_by_one(bench: Any) -> None:
         if "b" not in letters:
             continue
         path = [*letters[letters.index("b") :], "(end)"][:6]
-        expected.update((n, *pair) for n, pair in enumerate(zip(path, path[1:], strict=False), 1))
+        expected.update((n, *pair) for n, pair in enumerate(itertools.pairwise(path), 1))
     found = {(n, a, b): many for n, a, b, many, _, _ in links(bench, "next", "b")}
     assert found == dict(expected)
 

@@ -1,4 +1,4 @@
-"""funnel_events, funnel_attempts, funnel_segments, funnel_open: the funnel by segment, closed and open."""
+"""funnel_events, …_attempts, …_segments, …_open: the funnel by segment, closed and open."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ NAMES = ("view", "add", "checkout", "order")
 
 
 def funnel(
-    bench: Any, steps: list[Step], *, sessions: list[dict[str, Any]] = [], **more: Any
-) -> None:  # noqa: B006 (never changed)
+    bench: Any, steps: list[Step], *, sessions: list[dict[str, Any]] | None = None, **more: Any
+) -> None:
     """Build all funnels; a person's events are in the session of their name."""
+    if sessions is None:
+        sessions = []
     give(bench, steps, **more)
     _in_sessions(bench)
     bench.given("marts.sessions", sessions)

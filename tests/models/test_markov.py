@@ -1,7 +1,8 @@
-"""Attribution by a Markov chain: the classic example, random chains against another way, rounding."""
+"""Attribution by a Markov chain: the classic example, random chains by another way, rounding."""
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections import Counter
 from decimal import Decimal
@@ -19,7 +20,7 @@ def transitions(journeys: Journeys) -> pd.DataFrame:
     steps: Counter[tuple[str, str]] = Counter()
     for channels, ordered in journeys:
         path = [START, *channels, ORDER if ordered else NONE]
-        steps.update(zip(path, path[1:], strict=False))
+        steps.update(itertools.pairwise(path))
     rows = [(*pair, many) for pair, many in steps.items()]
     random.Random(len(rows)).shuffle(rows)
     return pd.DataFrame(rows, columns=["from_state", "to_state", "transitions"])
@@ -93,7 +94,7 @@ def walked(journeys: Journeys, without: str | None = None) -> float:
     leaving: dict[str, Counter[str]] = {}
     for channels, ordered in journeys:
         path = [START, *channels, ORDER if ordered else NONE]
-        for before, after in zip(path, path[1:], strict=False):
+        for before, after in itertools.pairwise(path):
             leaving.setdefault(before, Counter())[after] += 1
     crowd, arrived = {START: 1.0}, 0.0
     while sum(crowd.values()) > 1e-13:

@@ -1,4 +1,4 @@
-"""What explorations share: names of events, what people are told apart by, and asking in the dialect.
+"""What explorations share: names of events, what people are told apart by, how to ask.
 
 Values never enter a query as text: they are parameters, or nodes of its tree.
 """
