@@ -89,7 +89,7 @@ def conflicts(warehouse: Warehouse, settings: Settings) -> pd.DataFrame:
     return shown(frame.sort_values(order, ascending=[False, True, True], ignore_index=True))
 
 
-def fate(warehouse: Warehouse) -> pd.DataFrame:
+def outcomes(warehouse: Warehouse) -> pd.DataFrame:
     """What became of every record: kept, a duplicate, or set aside, by reason.
 
     Returns

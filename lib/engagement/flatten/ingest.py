@@ -9,11 +9,12 @@ from importlib import resources
 import pyarrow as pa
 from sqlglot import exp
 
-from engagement.flatten import erased, fields, increments, tables
+from engagement.flatten import fields, increments, tables
 from engagement.flatten.increments import Plan
 from engagement.flatten.registry import Registry
 from engagement.flatten.report import FILES
 from engagement.flatten.schema import DEFAULT_COLUMNS, PARTITION
+from engagement.landing import do_not_reload
 from engagement.messages import counted
 from engagement.records.files import LandingError
 from engagement.records.lines import cut_records
@@ -152,7 +153,7 @@ class Reader:
         _, files = session.landing_records(landed, _ENVELOPE, _TIMES)
         session.rows("files", _file_rows(files), _FILE_COLUMNS)
         session.work("classified", _sql("classified"))
-        erased.refuse(session, settings)
+        do_not_reload.refuse(session, settings)
         keys = settings.landing.write_keys
         sources = {"every_source": not keys, "write_keys": keys}
         window = settings.duplicates.window_days
