@@ -70,16 +70,17 @@ def attribution_models(
         axes.xaxis.set_major_formatter(style.thousands())
         axes.grid(visible=True, axis="x")
         axes.tick_params(axis="y", length=0)
-        axes.legend(
-            frameon=False,
-            loc="lower left",
-            bbox_to_anchor=(-0.01, 1),
-            borderaxespad=0,
-            ncols=2 if style.is_narrow() else 4,
-            labelcolor=style.GREY,
-            handletextpad=0.2,
-            columnspacing=1.2,
-        )
+        if len(table.columns):
+            axes.legend(
+                frameon=False,
+                loc="lower left",
+                bbox_to_anchor=(-0.01, 1),
+                borderaxespad=0,
+                ncols=2 if style.is_narrow() else 4,
+                labelcolor=style.GREY,
+                handletextpad=0.2,
+                columnspacing=1.2,
+            )
         style.title(figure, _models_title(table))
     return figure
 
