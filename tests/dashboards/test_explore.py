@@ -293,6 +293,11 @@ def test_two_periods_side_by_side(make_bench: Any) -> None:  # noqa: F811
     assert found["average_order_value"] == (30.0, 10.0, 20.0, 2.0)
     assert found["conversion_rate"] == (None, None, None, None)
     assert Decimal(str(found["net_revenue"][0])) == 30
+    # A week up to the as-of date, beside the week before it.
+    week = explore.compare(told, 7).set_index("measure")
+    assert (week.loc["users", "value"], week.loc["users", "before"]) == (0, 0)
+    weeks = explore.compare(told, 20).set_index("measure")
+    assert (weeks.loc["users", "value"], weeks.loc["users", "before"]) == (2, 1)
 
 
 # --- mistakes -------------------------------------------------------------------------------------

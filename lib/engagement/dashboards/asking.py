@@ -6,7 +6,8 @@ Values never enter a query as text: they are parameters, or nodes of its tree.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Protocol
@@ -101,23 +102,6 @@ class Asked:
     values: Mapping[str, Any]
     kinds: tuple[tuple[str, str], ...]
 
-    @classmethod
-    def of(cls, book: Book, session: Session) -> Asked:
-        """Read which kinds of events there are.
-
-        Raises
-        ------
-        ExploreError
-            When the dashboards' tables have not been built.
-        """
-        if not session.columns(Table("marts", "event_daily")):
-            raise ExploreError("the dashboards' tables are missing: run 04 first")
-        found = session.query(
-            "select distinct e.type, e.event from marts.event_daily as e", label="kinds of events"
-        )
-        kinds = tuple(sorted((str(kind), str(event)) for kind, event in found.to_numpy()))
-        return cls(session, book.settings, parameters(book.settings, book.as_of), kinds)
-
     def of_step(self, word: str) -> tuple[str, ...]:
         """Kinds of events that a word means: a concept, an event's name or a type such as page.
 
@@ -170,6 +154,26 @@ class Asked:
         read = {str(table): self.session.columns(table) for table in dialect.tables(tree)}
         dialect.check(tree, source=label, tables=read)
         return self.session.query(tree, label=f"explore: {label}")
+
+
+@contextmanager
+def asking(book: Book) -> Iterator[Asked]:
+    """Open a session for questions, and read which kinds of events there are.
+
+    Raises
+    ------
+    ExploreError
+        When the dashboards' tables have not been built.
+    """
+    values = parameters(book.settings, book.as_of)  # first: it may take a session of its own
+    with book.warehouse.session() as session:
+        if not session.columns(Table("marts", "event_daily")):
+            raise ExploreError("the dashboards' tables are missing: run 04 first")
+        found = session.query(
+            "select distinct e.type, e.event from marts.event_daily as e", label="kinds of events"
+        )
+        kinds = tuple(sorted((str(kind), str(event)) for kind, event in found.to_numpy()))
+        yield Asked(session, book.settings, values, kinds)
 
 
 def by_column(by: str | None) -> str:

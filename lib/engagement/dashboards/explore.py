@@ -9,6 +9,7 @@ as-of date is seen.
 >>> explore.retention(book, cohort="order_completed", comes_back="order_completed", period="month")
 >>> explore.paths(book, after="Product Added", steps=3)
 >>> explore.events(book, "Products Searched", by="device_type")
+>>> explore.compare(book, 28)
 >>> explore.compare(book, ("2026-10-01", "2026-10-31"), ("2026-09-01", "2026-09-30"))
 """
 
@@ -30,6 +31,7 @@ from engagement.dashboards.asking import (
     Asked,
     Book,
     ExploreError,
+    asking,
     between,
     by_column,
     day,
@@ -69,8 +71,7 @@ def funnel(
         raise ExploreError(f"a funnel has two to eight steps, not {len(steps)}")
     window = book.settings.funnel.window_days if window_days is None else window_days
     between(window, "window_days", 1, 365)
-    with book.warehouse.session() as session:
-        asked = Asked.of(book, session)
+    with asking(book) as asked:
         kinds = {
             f"step_{n}": asked.of_step(word) for n, word in enumerate(steps, 1) if word != ORDER
         }
@@ -129,8 +130,7 @@ def retention(
     """
     if period not in _MOST_NUMBERS:
         raise ExploreError(f"a period is a day, a week or a month, not '{period}'")
-    with book.warehouse.session() as session:
-        asked = Asked.of(book, session)
+    with asking(book) as asked:
         words = {
             f"{name}_kinds": asked.of_step(word)
             for name, word in (("cohort", cohort), ("back", comes_back))
@@ -207,8 +207,7 @@ def paths(
     word, direction = (after, "next") if after is not None else (before or "", "previous")
     between(steps, "steps", 1, 10)
     between(top, "top", 1, 100)
-    with book.warehouse.session() as session:
-        asked = Asked.of(book, session)
+    with asking(book) as asked:
         found = asked.ask(
             questions.paths_query(direction, pages=pages, steps=steps),
             "paths",
@@ -273,8 +272,7 @@ def events(book: Book, name: str, *, by: str | None = None, top: int = 20) -> pd
         ``day, events, persons``, or ``value, events, persons, share`` with most events first.
     """
     between(top, "top", 1, 1_000)
-    with book.warehouse.session() as session:
-        asked = Asked.of(book, session)
+    with asking(book) as asked:
         kinds = asked.of_step(name)
         if by is None:
             return asked.ask(
@@ -338,8 +336,15 @@ def _text(column: exp.Column, kind: str) -> exp.Expr:
 Span = tuple[date | str, date | str]
 
 
-def compare(book: Book, period: Span, earlier: Span) -> pd.DataFrame:
+def compare(book: Book, period: Span | int, earlier: Span | None = None) -> pd.DataFrame:
     """Key figures of two periods side by side, each from its first to its last day.
+
+    Parameters
+    ----------
+    period
+        A first and a last day, or so many days up to the as-of date.
+    earlier
+        What it is compared with; left out, as many days right before it.
 
     Returns
     -------
@@ -347,9 +352,11 @@ def compare(book: Book, period: Span, earlier: Span) -> pd.DataFrame:
         ``measure, value, before, difference, change``; the change is the difference by what was
         before. People and buyers are counted once in a period; ratios are those of the sums.
     """
-    with book.warehouse.session() as session:
-        asked = Asked.of(book, session)
-        spans = [_span(period, "period"), _span(earlier, "earlier")]
+    with asking(book) as asked:
+        now_span = _span(period, "period", asked.values["as_of"])
+        length = now_span[1] - now_span[0] + timedelta(days=1)
+        before_span = now_span[0] - length, now_span[0] - timedelta(days=1)
+        spans = [now_span, before_span if earlier is None else _span(earlier, "earlier")]
         now, then = (
             asked.ask(questions.COMPARED, "compare", from_day=first, to_day=last).iloc[0]
             for first, last in spans
@@ -363,8 +370,11 @@ def compare(book: Book, period: Span, earlier: Span) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["measure", "value", "before", "difference", "change"])
 
 
-def _span(span: Span, name: str) -> tuple[date, date]:
-    if isinstance(span, str) or len(span) != 2:
+def _span(span: Span | int, name: str, last_day: date | None = None) -> tuple[date, date]:
+    if isinstance(span, int) and last_day is not None:
+        between(span, name, 1, 3_660)
+        return last_day - timedelta(days=span - 1), last_day
+    if isinstance(span, (str, int)) or len(span) != 2:
         raise ExploreError(f"{name}: write a first and a last day")
     first, last = day(span[0], name), day(span[1], name)
     if last < first:

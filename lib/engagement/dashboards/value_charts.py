@@ -1,7 +1,7 @@
 """Charts of value: models of attribution side by side, and what cohorts bring as they grow older.
 
-Each takes a frame and gives a figure; :func:`engagement.dashboards.charts.or_words` decides whether
-there is enough to draw.
+Each takes a frame and gives a figure; :func:`engagement.dashboards.charts.chart_or_message` decides
+whether there is enough to draw.
 """
 
 from __future__ import annotations
