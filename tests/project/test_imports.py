@@ -39,7 +39,7 @@ ALLOWED = {
     "landing": {"settings", "records", "sql", "warehouse"},
     "flatten": {"settings", "records", "sql", "warehouse", "landing"},
     "models": {"settings", "sql", "warehouse", "flatten", "as_of"},  # names of tables, of events
-    "dashboards": {"settings", "sql", "warehouse", "as_of", "models", "runs"},
+    "dashboards": {"settings", "sql", "warehouse", "as_of", "flatten", "models", "runs"},
     # The concepts as models read them, names of tables, the feature dictionary.
     "audience": {"settings", "sql", "warehouse", "flatten", "models", "as_of", "aws"},
     "personalize": {"settings", "records", "sql", "warehouse", "aws", "as_of"},
