@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engagement.dashboards.anomalies import MINIMUM_WEEKS
+from engagement.alerts.anomalies import MINIMUM_WEEKS
 from engagement.dashboards.report import pieces
 
 _TERMS = (

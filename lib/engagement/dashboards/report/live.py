@@ -20,7 +20,7 @@ from typing import Any
 
 import pandas as pd
 
-from engagement.dashboards import anomalies
+from engagement.alerts import anomalies
 from engagement.dashboards.report import pieces
 
 _DAYS = 400

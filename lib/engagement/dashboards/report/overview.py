@@ -9,12 +9,12 @@ from typing import Any
 
 import pandas as pd
 
-from engagement.dashboards import alerts, anomalies, charts
-from engagement.dashboards.alerts import Alert
-from engagement.dashboards.anomalies import Judgement, Measure
+from engagement.alerts import Alert, anomalies, written
+from engagement.alerts.anomalies import Judgement, Measure
+from engagement.as_of import AsOf
+from engagement.dashboards import charts
 from engagement.dashboards.report import pieces
 from engagement.models.concepts import EventMapping
-from engagement.moments import AsOf
 
 
 @dataclass(frozen=True)
@@ -241,10 +241,10 @@ def _unusual_days(overview: pd.DataFrame, currency: str, weeks: int, threshold: 
     measures = {measure.name: measure for measure in known}
     rows = [
         (
-            f"{alerts.weekday(row.day)} {row.day}",
+            f"{written.weekday(row.day)} {row.day}",
             str(row.measure),
-            alerts.written(float(row.value), measures[str(row.measure)], currency),
-            alerts.written(float(row.expected), measures[str(row.measure)], currency),
+            written.figure(float(row.value), measures[str(row.measure)], currency),
+            written.figure(float(row.expected), measures[str(row.measure)], currency),
             _VERDICTS[str(row.verdict)][1],
         )
         for row in odd.iloc[::-1].itertuples(index=False)

@@ -11,14 +11,13 @@ from string import Template
 
 import pandas as pd
 
-from engagement import private
-from engagement.dashboards import alerts
-from engagement.dashboards.alerts import Alert
+from engagement import alerts
+from engagement.alerts import Alert
+from engagement.as_of import AsOf
 from engagement.dashboards.report import glossary, live, overview, pieces, reading, sections
 from engagement.models.concepts import EventMapping, mapping
-from engagement.moments import AsOf
 from engagement.settings import Settings
-from engagement.warehouse.base import Warehouse
+from engagement.warehouse.protocol import Warehouse
 
 
 def write(
@@ -63,7 +62,7 @@ def write(
         weeks=settings.alerts.weeks,
         threshold=settings.alerts.threshold,
     )
-    private.replace(path, page)
+    owner_only.replace(path, page)
     return path
 
 
@@ -91,15 +90,13 @@ def render(
     found
         The alerts that stand on top.
     weeks, threshold
-        What an unusual day is told by: see :mod:`engagement.dashboards.anomalies`.
+        What an unusual day is told by: see :mod:`engagement.alerts.anomalies`.
     """
     mapped = mapped or EventMapping((), {})
     scripts = live.scripts(frames, currency)
     body = "\n".join(
         [
-            overview.key_figures(
-                frames, currency, settling_days, as_of, mapped, found, threshold
-            ),
+            overview.key_figures(frames, currency, settling_days, as_of, mapped, found, threshold),
             live.bar() if scripts else "",
             overview.trends(frames["overview"], currency, weeks, threshold),
             _acquisition(frames, currency),

@@ -17,7 +17,6 @@ from matplotlib.figure import Figure
 from engagement.dashboards import charts, style
 
 
-
 def escape(text: object) -> str:
     """A text as HTML shows it."""
     return html.escape(str(text), quote=True)

@@ -8,8 +8,8 @@ import pandas as pd
 
 from engagement.privacy import shown
 from engagement.settings import Settings
-from engagement.warehouse.base import Session, Warehouse
-from engagement.warehouse.dialect import Table, parse, tables
+from engagement.sql.dialect import Table, parse, tables
+from engagement.warehouse.protocol import Session, Warehouse
 
 QUERIES = {
     "overview": "select * from marts.daily_overview order by day",

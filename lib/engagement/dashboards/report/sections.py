@@ -181,7 +181,9 @@ def carts(frames: Frames) -> str:
         pd.DataFrame(rows, columns=["what", "carts", "of all"]), numbers=("carts", "of all")
     )
     rate = row["abandonment_rate"]
-    seen = "" if pd.isna(rate) else f" Of those decided, {style.percent(float(rate))} were abandoned."
+    seen = (
+        "" if pd.isna(rate) else f" Of those decided, {style.percent(float(rate))} were abandoned."
+    )
     return pieces.block("Carts", pieces.note(_LAST_30 + seen) + numbers)
 
 
@@ -282,7 +284,9 @@ def paths(frames: Frames, currency: str) -> str:
         ),
         numbers=("with an order",),
     )
-    note = "The channels that people came by before they ordered, repeats as one: the commonest ten."
+    note = (
+        "The channels that people came by before they ordered, repeats as one: the commonest ten."
+    )
     return pieces.block("Ways to an order", pieces.note(note) + numbers)
 
 
@@ -355,7 +359,9 @@ def funnel(funnel: pd.DataFrame, window_days: int, mapped: EventMapping) -> str:
             }
         )
     )
-    return pieces.block("From view to order", pieces.note(note) + pieces.shown(drawn, numbers, live="funnel"))
+    return pieces.block(
+        "From view to order", pieces.note(note) + pieces.shown(drawn, numbers, live="funnel")
+    )
 
 
 def retention(retention: pd.DataFrame, settling_days: int) -> str:
@@ -372,8 +378,12 @@ def retention(retention: pd.DataFrame, settling_days: int) -> str:
         f"began in the first {settling_days} days of the data are hatched: in them are people who "
         "only seem new."
     )
-    numbers = pieces.table(_retention_by_people(retention)) if isinstance(drawn, pieces.Drawn) else ""
-    return pieces.block("Who comes back", pieces.note(note) + pieces.shown(drawn, numbers, live="retention"))
+    numbers = (
+        pieces.table(_retention_by_people(retention)) if isinstance(drawn, pieces.Drawn) else ""
+    )
+    return pieces.block(
+        "Who comes back", pieces.note(note) + pieces.shown(drawn, numbers, live="retention")
+    )
 
 
 def _retention_by_people(retention: pd.DataFrame) -> pd.DataFrame:
@@ -504,7 +514,11 @@ def quality(frames: Mapping[str, pd.DataFrame]) -> str:
     rows = [
         ("Records landed", pieces.count(records), ""),
         ("Events kept", pieces.count(total["events"]), style.percent(total["events"] / records)),
-        ("Delivered again", pieces.count(total["duplicates"]), _share_of(total["duplicates"], records)),
+        (
+            "Delivered again",
+            pieces.count(total["duplicates"]),
+            _share_of(total["duplicates"], records),
+        ),
         ("Set aside", pieces.count(total["quarantined"]), _share_of(total["quarantined"], records)),
         ("Files that could not be read", pieces.count(total["unreadable_files"]), ""),
         ("Event times not believed", pieces.count(total["unbelieved_timestamps"]), ""),
@@ -520,5 +534,3 @@ def quality(frames: Mapping[str, pd.DataFrame]) -> str:
 
 def _share_of(value: Any, whole: int) -> str:
     return style.percent((0 if pd.isna(value) else int(value)) / whole)
-
-
