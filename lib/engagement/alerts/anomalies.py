@@ -17,8 +17,8 @@ Three kinds of figures differ in what they are compared on:
 
 A day is judged only if it is over, and only by days that are settled: in the first days of a
 landing people seem new who are not. With fewer than ``MINIMUM_WEEKS`` such days of its weekday, it
-is not judged. A figure that grows steadily is not unusual for it: its days differ from their weekday's
-median as much as the newest differs from what is expected.
+is not judged. A figure that grows steadily is not unusual for it: its days differ from their
+weekday's median about as much as the newest differs from what is expected.
 """
 
 from __future__ import annotations
@@ -250,4 +250,5 @@ def _ordinals(days: pd.Series) -> np.ndarray:
 
 
 def _numbers(column: pd.Series) -> Floats:
-    return pd.to_numeric(column, errors="coerce").to_numpy(dtype=float, copy=True)
+    numbers: Floats = pd.to_numeric(column, errors="coerce").to_numpy(dtype=float, copy=True)
+    return numbers

@@ -86,7 +86,11 @@ def read(warehouse: Warehouse) -> Data:
         newest = None
         if there["events.events"]:
             newest = session.query(_NEWEST, label="alerts")["newest"].iloc[0]
-    return Data(overview, received, None if pd.isna(newest) else newest.to_pydatetime())
+    return Data(
+        overview,
+        received,
+        newest.to_pydatetime() if newest is not None and pd.notna(newest) else None,
+    )
 
 
 def found(data: Data, settings: Settings, now: datetime) -> list[Alert]:
@@ -115,7 +119,8 @@ def _stale(newest: datetime | None, settings: Settings, now: datetime) -> list[A
     age = now.astimezone(UTC).replace(tzinfo=None) - newest
     if age <= timedelta(hours=hours):
         return []
-    text = f"No event was received for more than {limit}: the newest came at {newest:%Y-%m-%d %H:%M} UTC."
+    came = f"{newest:%Y-%m-%d %H:%M} UTC"
+    text = f"No event was received for more than {limit}: the newest came at {came}."
     return [Alert("freshness", "Newest event", text, newest.date().isoformat())]
 
 

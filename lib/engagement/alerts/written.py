@@ -15,8 +15,8 @@ def number(value: float) -> str:
 
 
 def percent(share: float) -> str:
-    """Write a share: ``4.2 %``."""
-    return f"{share * 100:.1f} %"
+    """Write a share: ``4.2 %``; below one per cent with one place more."""
+    return f"{share * 100:.1f} %" if share == 0 or share >= 0.01 else f"{share * 100:.2f} %"
 
 
 def figure(value: float, measure: Measure, currency: str) -> str:

@@ -6,7 +6,7 @@ with several verbs is a Typer app of its own. Exit codes: 0 done, 1 failed, 2 wr
 
 from __future__ import annotations
 
-from engagement.cli import build, collect, erase, generate, read, run, state
+from engagement.cli import build, collect, erase, generate, read, report, run, state
 from engagement.cli.console import app, guarded
 
 __all__ = ["app", "main"]
@@ -16,6 +16,7 @@ for command in (
     build.build,
     read.query,
     read.tables,
+    report.report,
     state.check,
     state.status,
     state.clean,

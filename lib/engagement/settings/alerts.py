@@ -1,4 +1,4 @@
-"""When somebody should look at the data: unusual figures, events that stopped, records set aside."""
+"""When somebody should look at the data: unusual figures, no events, records set aside."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from engagement.settings.section import Section
 class Alerts(Section):
     """What is an alert.
 
-    A figure of one of the last ``days`` whole days is unusual if it is more than ``threshold`` times
-    what it varies by from the median of the same weekday in the ``weeks`` weeks before. No event for
-    more than ``freshness_hours`` is an alert (left out: it is not looked at, as samples are old).
-    So is a larger share of the records of the last ``quarantine_days`` received dates set aside
-    than ``quarantine_rate``.
+    A figure of one of the last ``days`` whole days is unusual if it is further than ``threshold``
+    times what it varies by from the median of the same weekday in the ``weeks`` weeks before. No
+    event for more than ``freshness_hours`` is an alert (left out: not looked at, as samples are
+    old). So is it if of the records of the last ``quarantine_days`` received dates a larger share
+    than ``quarantine_rate`` was set aside.
     """
 
     threshold: float = Field(default=3.5, gt=0, le=100)

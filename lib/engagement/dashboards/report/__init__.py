@@ -6,7 +6,7 @@ from the data is escaped. Without scripts every chart is a picture; with them th
 channels can be narrowed down, and tell their values.
 """
 
-from engagement.dashboards.report.page import render, write
+from engagement.dashboards.report.page import render, write, write_now
 from engagement.dashboards.report.reading import (
     AGGREGATES,
     LANDING_QUERIES,
@@ -15,4 +15,13 @@ from engagement.dashboards.report.reading import (
     totals,
 )
 
-__all__ = ["AGGREGATES", "LANDING_QUERIES", "QUERIES", "collect", "render", "totals", "write"]
+__all__ = [
+    "AGGREGATES",
+    "LANDING_QUERIES",
+    "QUERIES",
+    "collect",
+    "render",
+    "totals",
+    "write",
+    "write_now",
+]

@@ -37,8 +37,10 @@ _TERMS = (
     ),
     (
         "Touch, journey",
-        "a visit by way of a source outside the shop; and all of a person's touches before an "
-        "order.",
+        (
+            "a visit by way of a source outside the shop; and all of a person's touches before an "
+            "order."
+        ),
     ),
     (
         "First, last, last not direct",
@@ -49,8 +51,10 @@ _TERMS = (
     ("Time decay", "a touch has the less, the longer before the order it was."),
     (
         "Markov",
-        "a channel has as much as orders would be fewer if nobody came by it, after how people "
-        "go from channel to channel.",
+        (
+            "a channel has as much as orders would be fewer if nobody came by it, after how people "
+            "go from channel to channel."
+        ),
     ),
     (
         "Cohort, retention",
@@ -58,15 +62,19 @@ _TERMS = (
     ),
     (
         "Segment",
-        "buyers by how lately (recency), how often (frequency) and for how much (monetary) they "
-        "bought.",
+        (
+            "buyers by how lately (recency), how often (frequency) and for how much (monetary) "
+            "they bought."
+        ),
     ),
-    ("Set aside", "records that could not be read as an event; they are kept, with the reason."),
+    ("Set aside", "records that could not be read as an event; kept, with the reason."),
     (
         "Unusual",
-        "far from the median of the same weekday, or of the periods of the same length, in the "
-        "weeks before, as measured by how much the figure varies. It takes at least "
-        f"{MINIMUM_WEEKS} of them.",
+        (
+            "far from the median of the same weekday, or of the periods of the same length, in the "
+            "weeks before, as measured by how much the figure varies. It takes at least "
+            f"{MINIMUM_WEEKS} of them."
+        ),
     ),
 )
 

@@ -91,8 +91,8 @@ def data(frames: Mapping[str, pd.DataFrame], currency: str) -> dict[str, Any]:
     """What the charts are made from.
 
     ``rows`` holds, per day, channel and kind of visitors: the day's place in ``days``, the
-    channel's in ``channels``, 1 for new visitors, sessions, engaged and converting ones, orders, and
-    revenue in hundredths.
+    channel's in ``channels``, 1 for new visitors, sessions, engaged and converting ones, orders,
+    and revenue in hundredths.
     """
     overview = frames["overview"].sort_values("day").tail(_DAYS)
     days = [day.isoformat() for day in overview["day"]]

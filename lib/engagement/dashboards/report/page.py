@@ -11,12 +11,14 @@ from string import Template
 
 import pandas as pd
 
-from engagement import alerts
+from engagement import alerts, owner_only
 from engagement.alerts import Alert
-from engagement.as_of import AsOf
+from engagement.as_of import AsOf, resolve_as_of
 from engagement.dashboards.report import glossary, live, overview, pieces, reading, sections
+from engagement.models import runner
 from engagement.models.concepts import EventMapping, mapping
 from engagement.settings import Settings
+from engagement.sql.dialect import parse, tables
 from engagement.warehouse.protocol import Warehouse
 
 
@@ -64,6 +66,21 @@ def write(
     )
     owner_only.replace(path, page)
     return path
+
+
+def write_now(warehouse: Warehouse, settings: Settings, path: Path) -> Path:
+    """Write the report of the tables as they are, which have to be of these parameters.
+
+    Raises
+    ------
+    ModelError
+        When tables are missing, or were built with other parameters.
+    """
+    as_of = resolve_as_of(warehouse, settings)
+    needed = {table for sql in reading.QUERIES.values() for table in tables(parse(sql))}
+    runner.require(warehouse, settings, as_of, sorted(table.name for table in needed))
+    owner_only.folder(path.parent)
+    return write(warehouse, settings, as_of, path)
 
 
 def render(

@@ -105,7 +105,10 @@ LANDING_QUERIES = {
 """What it reads of the landing, where 02 has left its account of it."""
 
 _LAST_DAYS = """
-    where t.day > (select cast(date_add('day', -30, max(d.day)) as date) from marts.daily_overview as d)
+    where
+        t.day > (
+            select cast(date_add('day', -30, max(d.day)) as date) from marts.daily_overview as d
+        )
 """
 
 _VISITS = """
