@@ -19,6 +19,10 @@ from engagement.settings import Settings
 MONDAY = date(2026, 1, 5)
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 MakeSettings = Callable[..., Settings]
+STALE = "No event was received for more than 26 hours: the newest came at 2026-03-01 09:59 UTC."
+SET_ASIDE = (
+    "2.5 % of the records of the last 2 received dates were set aside (5 of 200), more than 2.0 %."
+)
 
 
 def overview(**last: Any) -> pd.DataFrame:
@@ -71,20 +75,12 @@ def test_an_unusual_figure_is_told_with_its_day_and_what_would_be_usual(
     make_settings: MakeSettings,
 ) -> None:
     data = Data(overview(users=20, revenue=Decimal("1600.50"), converting_sessions=40))
+    day = "on Monday 2026-03-02"
     assert texts(data, make_settings(currency={"reporting": "EUR"})) == [
-        "Users on Monday 2026-03-02 were unusually low: 20, where 100 would be usual.",
-        (
-            "Conversion rate on Monday 2026-03-02 was unusually high: 33.3 %, where 5.0 % would be "
-            "usual."
-        ),
-        (
-            "Revenue on Monday 2026-03-02 was unusually high: 1,600.50 EUR, where 600.00 EUR would be "
-            "usual."
-        ),
-        (
-            "Average order value on Monday 2026-03-02 was unusually high: 266.75 EUR, where 100.00 EUR "
-            "would be usual."
-        ),
+        f"Users {day} were unusually low: 20, where 100 would be usual.",
+        f"Conversion rate {day} was unusually high: 33.3 %, where 5.0 % would be usual.",
+        f"Revenue {day} was unusually high: 1,600.50 EUR, where 600.00 EUR would be usual.",
+        f"Average order value {day} was unusually high: 266.75 EUR, where 100.00 EUR would be usual.",  # noqa: E501
     ]
 
 
@@ -107,9 +103,7 @@ def test_the_threshold_is_a_parameter(make_settings: MakeSettings) -> None:
         (datetime(2026, 3, 1, 10), []),  # 26 hours to the second
         (
             datetime(2026, 3, 1, 9, 59),
-            [
-                "No event was received for more than 26 hours: the newest came at 2026-03-01 09:59 UTC."
-            ],
+            [STALE],
         ),
         (datetime(2026, 3, 5), []),
         (None, ["No event was ever kept."]),
@@ -129,12 +123,7 @@ def test_records_set_aside_are_held_against_a_share_of_the_last_days(
     settings = make_settings(alerts={"quarantine_days": 2, "quarantine_rate": 0.02})
     # 4 of 200 is the share itself; the day before, which was worse, is out of reach.
     assert texts(Data(received=received((100, 90), (100, 4), (100, 0))), settings) == []
-    assert texts(Data(received=received((100, 0), (100, 4), (100, 1))), settings) == [
-        (
-            "2.5 % of the records of the last 2 received dates were set aside (5 of 200), more than "
-            "2.0 %."
-        )
-    ]
+    assert texts(Data(received=received((100, 0), (100, 4), (100, 1))), settings) == [(SET_ASIDE)]
     assert texts(Data(received=received().head(0)), settings) == []
 
 

@@ -46,7 +46,7 @@ def write(
     ledger = frames.get("ledger")
     newest = None if ledger is None or ledger.empty else ledger["newest"].iloc[0]
     data = alerts.Data(
-        frames["overview"],
+        frames.get("overview"),
         frames.get("received"),
         None if newest is None or pd.isna(newest) else newest.to_pydatetime(),
     )
