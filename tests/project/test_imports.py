@@ -28,8 +28,9 @@ ALLOWED = {
     "models": {"settings", "sql", "warehouse", "flatten", "as_of"},  # names of tables, of events
     "alerts": {"settings", "sql", "warehouse"},
     "dashboards": {"settings", "sql", "warehouse", "as_of", "models", "alerts"},
-    "audience": {"settings", "sql", "warehouse"},
-    "personalize": {"settings", "sql", "warehouse"},
+    "quicksight": {"settings", "models", "aws"},
+    "audience": {"settings", "sql", "warehouse", "aws"},
+    "personalize": {"settings", "sql", "warehouse", "aws"},
     "erasure": {
         *("settings", "records", "sql", "warehouse", "landing", "as_of", "flatten", "models"),
         "runs",
@@ -42,6 +43,7 @@ ALLOWED = {
     "cli": {
         *("settings", "records", "samples", "sql", "warehouse", "landing", "as_of", "flatten"),
         *("models", "audience", "erasure", "collect", "runs", "alerts", "dashboards"),
+        "quicksight",
     },
 }
 
