@@ -6,7 +6,7 @@ with several verbs is a Typer app of its own. Exit codes: 0 done, 1 failed, 2 wr
 
 from __future__ import annotations
 
-from engagement.cli import build, collect, erase, generate, read, report, run, state
+from engagement.cli import build, collect, erase, generate, quicksight, read, report, run, state
 from engagement.cli.console import app, guarded
 
 __all__ = ["app", "main"]
@@ -25,6 +25,8 @@ for command in (
     collect.collect,
 ):
     app.command()(guarded(command))
+
+app.add_typer(quicksight.topic, name="quicksight")
 
 
 def main() -> None:

@@ -69,7 +69,9 @@ def chain(
     counts = np.zeros((many + 1, many + 2))  # the last row is the start; order, none
     ends = {ORDER: many, NONE: many + 1}
     for before, after, times in transitions.itertuples(index=False):
-        counts[place.get(str(before), many), ends.get(str(after), place.get(str(after), 0))] += times
+        counts[place.get(str(before), many), ends.get(str(after), place.get(str(after), 0))] += (
+            times
+        )
     sums = counts.sum(axis=1, keepdims=True)
     shares_ = np.divide(counts, sums, out=np.zeros_like(counts), where=sums > 0)
     return channels, shares_[:many, :many], shares_[:many, many], shares_[many, :many]

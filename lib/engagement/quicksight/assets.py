@@ -17,6 +17,7 @@ from engagement.quicksight.requests import DIGEST, TAG, Asked, Place
 
 Outcome = Literal["created", "updated", "as it is"]
 
+_EXISTS = "ResourceExistsException"
 _ENDED_WELL = frozenset({"CREATION_SUCCESSFUL", "UPDATE_SUCCESSFUL"})
 _ENDED_BADLY = frozenset({"CREATION_FAILED", "UPDATE_FAILED", "DELETED"})
 
@@ -54,6 +55,16 @@ class Maker:
         return self.service.find(
             operation, **{"AwsAccountId": self.place.aws_account_id, **parameters}
         )
+
+    def create(self, operation: str, asked: Asked) -> dict[str, Any]:
+        """Make something; where an answer was lost, it is there by the second attempt."""
+        try:
+            return self.service.call(operation, **creation(asked))
+        except ServiceError as error:
+            if error.code != _EXISTS:
+                raise
+            self.own_tags(asked)
+            return {}
 
     def tags(self, arn: str) -> dict[str, str]:
         """What something carries."""
@@ -152,9 +163,7 @@ def ensure_permissions(maker: Maker, asked: Asked) -> bool:
     found = maker.call(f"Describe{subject}Permissions", **{key: asked.name})
     there = {one["Principal"]: frozenset(one["Actions"]) for one in found.get("Permissions", [])}
     wanted = {str(one["Principal"]): frozenset(one["Actions"]) for one in asked.permissions}
-    grant = _grants(
-        {who: actions - there.get(who, frozenset()) for who, actions in wanted.items()}
-    )
+    grant = _grants({who: actions - there.get(who, frozenset()) for who, actions in wanted.items()})
     revoke = _grants(
         {who: actions - wanted.get(who, frozenset()) for who, actions in there.items()}
     )
@@ -188,7 +197,7 @@ def ensure_data_source(maker: Maker, asked: Asked) -> Made:
     found = maker.find("DescribeDataSource", DataSourceId=asked.name)
     outcome: Outcome = "as it is"
     if found is None:
-        maker.service.call("CreateDataSource", **creation(asked))
+        maker.create("CreateDataSource", asked)
         outcome = "created"
     else:
         maker.own_tags(asked)
@@ -221,7 +230,7 @@ def ensure_data_set(maker: Maker, asked: Asked) -> tuple[Made, str | None]:
     """
     found = maker.find("DescribeDataSet", DataSetId=asked.name)
     if found is None:
-        answer = maker.service.call("CreateDataSet", **creation(asked))
+        answer = maker.create("CreateDataSet", asked)
         return Made(asked.kind, asked.name, "created"), answer.get("IngestionId")
     maker.own_tags(asked)
     there, wanted = found["DataSet"], asked.create
@@ -256,7 +265,11 @@ def ensure_refresh_schedule(maker: Maker, wanted: Mapping[str, Any]) -> Outcome:
         ScheduleId=schedule["ScheduleId"],
     )
     if found is None:
-        maker.service.call("CreateRefreshSchedule", **wanted)
+        try:
+            maker.service.call("CreateRefreshSchedule", **wanted)
+        except ServiceError as error:
+            if error.code != _EXISTS:
+                raise
         return "created"
     if _same(found["RefreshSchedule"], schedule):
         return "as it is"
@@ -275,9 +288,13 @@ def ensure_no_refresh_schedule(maker: Maker, wanted: Mapping[str, Any]) -> None:
 
 def begin_ingestion(maker: Maker, data_set: str, name: str) -> str:
     """Fill a data set in SPICE again; gives the ingestion's id."""
-    maker.call(
-        "CreateIngestion", DataSetId=data_set, IngestionId=name, IngestionType="FULL_REFRESH"
-    )
+    try:
+        maker.call(
+            "CreateIngestion", DataSetId=data_set, IngestionId=name, IngestionType="FULL_REFRESH"
+        )
+    except ServiceError as error:
+        if error.code != _EXISTS:
+            raise
     return name
 
 
@@ -300,7 +317,8 @@ def wait_for_ingestion(maker: Maker, data_set: str, name: str) -> int | None:
 
     what = f"the data set '{data_set}' to be filled"
     done = wait_until(look, what, seconds=maker.seconds, pause=maker.pause, longest=15)
-    return done.get("RowInfo", {}).get("RowsIngested")
+    rows: int | None = done.get("RowInfo", {}).get("RowsIngested")
+    return rows
 
 
 def ensure_theme(maker: Maker, asked: Asked) -> Made:
@@ -345,7 +363,7 @@ def ensure_dashboard(maker: Maker, asked: Asked) -> Made:
 
     found = maker.find("DescribeDashboard", DashboardId=asked.name)
     if found is None:
-        maker.service.call("CreateDashboard", **creation(asked))
+        maker.create("CreateDashboard", asked)
         maker.wait(asked, look)
         return Made(asked.kind, asked.name, "created")
     tags = maker.own_tags(asked)
@@ -378,7 +396,7 @@ def _by_digest(
 ) -> Made:
     """Create what is missing; update what was made from something else, or failed."""
     if status is None:
-        maker.service.call(create, **creation(asked))
+        maker.create(create, asked)
         maker.wait(asked, look)
         return Made(asked.kind, asked.name, "created")
     tags = maker.own_tags(asked)

@@ -19,7 +19,7 @@ def definition(
     *,
     currency: str,
     default_days: int,
-    sheets: Sequence[Sheet] = SHEETS,
+    sheets: Sequence[Sheet] | None = None,
 ) -> dict[str, Any]:
     """Make the definition.
 
@@ -31,7 +31,10 @@ def definition(
         The types of every table's columns.
     default_days
         How many days the date controls show at first.
+    sheets
+        What is shown; left out, :data:`~engagement.quicksight.sheets.SHEETS`.
     """
+    sheets = SHEETS if sheets is None else sheets
     used = [table for table in tables() if any(table in _of(sheet) for sheet in sheets)]
     return {
         "DataSetIdentifierDeclarations": [

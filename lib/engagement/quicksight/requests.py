@@ -1,7 +1,7 @@
 """What QuickSight is asked for: the exact requests, of which nothing was sent yet.
 
-Ids derive from the project's name. ARNs are those of the account that the calls go to; a plan, which
-knows no account, has placeholders for them.
+Ids derive from the project's name. ARNs are those of the account that the calls go to; a plan,
+which knows no account, has placeholders for them.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from engagement.aws.service_model import Later
@@ -20,7 +20,7 @@ from engagement.quicksight.visuals import Types
 from engagement.settings import Settings, SettingsError
 
 TAG = "engagement:project"
-"""The tag that everything made carries, with the project's name; only that is changed or deleted."""
+"""The tag of everything made, with the project's name; nothing else is changed or deleted."""
 
 DIGEST = "engagement:definition"
 """The tag with the digest of what an analysis, a dashboard or a theme was last made from."""
@@ -80,7 +80,7 @@ class Place:
         return self.account or Later("Account of GetCallerIdentity")
 
     def arn(self, kind: str, name: str) -> str:
-        """The ARN of something of QuickSight's: ``data-set``, ``dashboard``, ``group`` …"""
+        """The ARN of something of QuickSight's, such as a ``dashboard`` or a ``group``."""
         if self.account is None:
             return Later(f"Arn of the {kind} {name}")
         return f"arn:{self.partition}:quicksight:{self.region}:{self.account}:{kind}/{name}"
@@ -154,13 +154,18 @@ def everything(settings: Settings, place: Place) -> list[Asked]:
         default_days=settings.quicksight.default_days,
     )
     look = theme(settings, place)
-    return [
+    found = [
         source,
         *sets,
         look,
         analysis(settings, place, content, look.arn),
         dashboard(settings, place, content, look.arn),
     ]
+    if place.account is None:
+        return found
+    # A digest does not depend on the account: a plan shows the same.
+    planned = everything(settings, Place(None, place.region))
+    return [replace(one, tags=plan.tags) for one, plan in zip(found, planned, strict=True)]
 
 
 def data_source(settings: Settings, place: Place) -> Asked:
@@ -198,9 +203,7 @@ def data_set(settings: Settings, place: Place, table: str, columns: Mapping[str,
                     "Catalog": "AwsDataCatalog",
                     "Schema": settings.warehouse.databases.marts,
                     "Name": table,
-                    "InputColumns": [
-                        _column(column, kind) for column, kind in columns.items()
-                    ],
+                    "InputColumns": [_column(column, kind) for column, kind in columns.items()],
                 }
             }
         },

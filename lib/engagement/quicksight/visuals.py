@@ -40,9 +40,7 @@ def visual(one: Visual, name: str, types: Mapping[str, str], currency: str) -> d
 class _Maker:
     """Makes one visual: fields first, then what the kind of visual wants of them."""
 
-    def __init__(
-        self, one: Visual, name: str, types: Mapping[str, str], currency: str
-    ) -> None:
+    def __init__(self, one: Visual, name: str, types: Mapping[str, str], currency: str) -> None:
         self._visual, self._name = one, name
         self._types, self._currency = types, currency
         self._by = [self._dimension(field, f"by-{n}") for n, field in enumerate(one.by)]
@@ -141,7 +139,9 @@ class _Maker:
     def _dimension(self, field: str | Word, place: str) -> dict[str, Any]:
         name = f"{self._name}-{place}"
         if isinstance(field, Word):
-            return {"CategoricalDimensionField": {"FieldId": name, "Column": self._column(field.name)}}
+            return {
+                "CategoricalDimensionField": {"FieldId": name, "Column": self._column(field.name)}
+            }
         column = self._column(field)
         match self._kind(field):
             case "day":
@@ -173,8 +173,10 @@ def _sorted(field: str, direction: str) -> dict[str, Any]:
 
 def _ratio(field: Ratio) -> dict[str, Any]:
     places = {"DecimalPlacesConfiguration": {"DecimalPlaces": 1 if field.is_share else 2}}
-    kind = "PercentageDisplayFormatConfiguration" if field.is_share else (
-        "NumberDisplayFormatConfiguration"
+    kind = (
+        "PercentageDisplayFormatConfiguration"
+        if field.is_share
+        else ("NumberDisplayFormatConfiguration")
     )
     return {"FormatConfiguration": {kind: places}}
 

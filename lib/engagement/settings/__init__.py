@@ -20,6 +20,7 @@ from engagement.settings.loading import (
     parse_override,
 )
 from engagement.settings.measures import Attribution, Currency, Funnel, Metrics, Models
+from engagement.settings.quicksight import QuickSight
 from engagement.settings.root import Settings
 from engagement.settings.section import FIRST_DAY, LAST_DAY, LATEST, ROOT, Section, SettingsError
 from engagement.settings.warehouse import Athena, Databases, DuckDB, Run, Warehouse
@@ -53,6 +54,7 @@ __all__ = [
     "Models",
     "Personalize",
     "PlannedProperty",
+    "QuickSight",
     "Run",
     "Section",
     "Sessions",

@@ -19,6 +19,7 @@ from engagement.settings.customers import Audience, Consent, Customers, Personal
 from engagement.settings.events import Events
 from engagement.settings.landing import Duplicates, Landing, PlannedProperty
 from engagement.settings.measures import Attribution, Currency, Funnel, Metrics, Models
+from engagement.settings.quicksight import QuickSight
 from engagement.settings.section import (
     FIRST_DAY,
     LAST_DAY,
@@ -63,6 +64,7 @@ class Settings(Section):
     audience: Audience = Audience()
     personalize: Personalize = Personalize()
     collect: Collect = Collect()
+    quicksight: QuickSight = QuickSight()
 
     @field_validator("as_of", mode="before")
     @classmethod
