@@ -226,11 +226,8 @@ def test_direct_queries_take_the_schedules_away(
         (
             "data source",
             "CREATION_FAILED",
-            {"Type": "ACCESS_DENIED", "Message": "no permission on the workgroup"},
-            (
-                "the data source 'engagement-athena' is CREATION_FAILED: ACCESS_DENIED no permission "
-                "on the workgroup"
-            ),
+            {"Type": "ACCESS_DENIED", "Message": "no permission"},
+            "the data source 'engagement-athena' is CREATION_FAILED: ACCESS_DENIED no permission",
         ),
         (
             "ingestion",

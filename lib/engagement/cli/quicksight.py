@@ -28,11 +28,10 @@ topic = typer.Typer(
 def plan(params: Params = None, set_: Sets = None) -> None:
     """Write the exact requests, without sending any; needs no account."""
     from engagement import quicksight
-    from engagement.aws import requests
 
     settings, _ = settings_from(params, set_)
     folder = settings.path(settings.run.directory) / "interactive/requests"
-    written = requests.write(folder, "quicksight", quicksight.plan(settings))
+    written = quicksight.write_plan(settings, folder)
     place = plain(shown_path(folder / "quicksight"))
     console.print(f"{len(written)} requests, none of them sent: {place}")
 

@@ -6,6 +6,6 @@ the service is asked for, :mod:`~engagement.quicksight.assets` makes it, and
 """
 
 from engagement.quicksight.assets import Made, QuickSightError
-from engagement.quicksight.setup import down, plan, status, up
+from engagement.quicksight.setup import down, plan, status, up, write_plan
 
-__all__ = ["Made", "QuickSightError", "down", "plan", "status", "up"]
+__all__ = ["Made", "QuickSightError", "down", "plan", "status", "up", "write_plan"]

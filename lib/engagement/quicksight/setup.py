@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pandas as pd
 
+from engagement.aws import requests
 from engagement.aws.clients import Service
 from engagement.aws.requests import Call
 from engagement.quicksight import assets
@@ -45,6 +47,11 @@ def plan(settings: Settings) -> list[Call]:
             why = "fills it again every day"
             calls.append(Call("quicksight", "CreateRefreshSchedule", schedule, why))
     return calls
+
+
+def write_plan(settings: Settings, folder: Path) -> list[Path]:
+    """Write the plan's calls to ``<folder>/quicksight``, each as it would be sent."""
+    return requests.write(folder, "quicksight", plan(settings))
 
 
 def _table(settings: Settings, asked: Asked) -> str:
@@ -221,4 +228,4 @@ def down(
     return gone
 
 
-__all__ = ["down", "maker", "plan", "status", "tables", "up"]
+__all__ = ["down", "maker", "plan", "status", "tables", "up", "write_plan"]

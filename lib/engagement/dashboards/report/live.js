@@ -6,8 +6,10 @@
   const { Plotting, ColumnDataSource, HoverTool, FactorRange, Range1d } = Bokeh;
   const DAY = 86400000;
   const times = data.days.map((day) => Date.parse(day + "T00:00:00Z"));
-  const blue = "#0072B2", orange = "#D55E00", sky = "#56B4E9";
+  const orange = "#D55E00";
+  const WEEK = 7;
   const figures = [];
+  const painted = [];
 
   const whole = (n) => n.toLocaleString("en-US");
   const money = (cents) =>
@@ -18,7 +20,12 @@
   // --- the look ----------------------------------------------------------------------------------
   const colour = (name) =>
     getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  const paint = (renderer, ...properties) => {
+    for (const property of properties) painted.push([renderer.glyph, ...property.split(":")]);
+    return renderer;
+  };
   const dress = (figure) => {
+    for (const [glyph, property, name] of painted) glyph[property] = { value: colour(name) };
     const [ink, grey, line] = [colour("--ink"), colour("--grey"), colour("--line")];
     figure.background_fill_alpha = 0;
     figure.border_fill_alpha = 0;
@@ -78,13 +85,17 @@
   const chosen = () => {
     const since = from.value || first, until = to.value || last;
     const days = data.days.map((day) => day >= since && day <= until);
+    const earliest = Math.max(days.indexOf(true) - WEEK, 0);
     const daily = data.days.map(() => [0, 0, 0, 0, 0]);
     const channels = data.channels.map(() => [0, 0, 0, 0, 0]);
     for (const [day, of, is_new, ...values] of data.rows) {
-      if (!days[day]) continue;
+      if (day < earliest || day > days.lastIndexOf(true)) continue;
       if (channel.value !== "" && Number(channel.value) !== of) continue;
       if (visitors.value !== "" && Number(visitors.value) !== is_new) continue;
-      values.forEach((value, n) => { daily[day][n] += value; channels[of][n] += value; });
+      values.forEach((value, n) => {
+        daily[day][n] += value;
+        if (days[day]) channels[of][n] += value;
+      });
     }
     return { days, daily, channels };
   };
@@ -93,13 +104,14 @@
   const SESSIONS = 0, CONVERTING = 2, ORDERS = 3, REVENUE = 4;
   const lines = {
     revenue: {
-      value: (row) => row[REVENUE] / 100, write: (v) => money(Math.round(v * 100)),
+      value: (row) => row[REVENUE] / 100, write: (v) => (Number.isNaN(v) ? "–" : money(Math.round(v * 100))),
       total: (sum) => `Revenue: ${money(sum[REVENUE])}`,
     },
     sessions: {
-      value: (row) => row[SESSIONS], write: whole, total: (sum) => `Sessions: ${whole(sum[SESSIONS])}`,
+      value: (row) => row[SESSIONS], write: (v) => (Number.isNaN(v) ? "–" : whole(Math.round(v * 10) / 10)), total: (sum) => `Sessions: ${whole(sum[SESSIONS])}`,
     },
     conversion: {
+      ratio: true,
       value: (row) => (row[SESSIONS] ? (row[CONVERTING] / row[SESSIONS]) * 100 : NaN),
       write: (v) => (Number.isNaN(v) ? "–" : v.toFixed(1) + " %"),
       total: (sum) =>
@@ -107,21 +119,32 @@
     },
   };
   for (const [name, line] of Object.entries(lines)) {
-    line.source = new ColumnDataSource({ data: { time: [], value: [], shown: [], day: [], note: [] } });
+    line.source = new ColumnDataSource({ data: { time: [], value: [], mean: [], shown: [], mean_shown: [], day: [], note: [] } });
     line.odd = new ColumnDataSource({ data: { time: [], value: [] } });
     line.place = put(name, { x_axis_type: "datetime" }, (figure) => {
       const at = { x: { field: "time" }, y: { field: "value" } };
-      figure.line(at.x, at.y, { source: line.source, line_width: 2, line_color: blue });
-      const dots = figure.scatter(at.x, at.y, { source: line.source, size: 5, fill_color: blue, line_color: null });
+      paint(figure.line(at.x, at.y, { source: line.source, line_width: 1.2 }), "line_color:--pale");
+      paint(figure.line(at.x, { field: "mean" }, { source: line.source, line_width: 2.4 }),
+        "line_color:--mark");
+      const dots = paint(
+        figure.scatter(at.x, at.y, { source: line.source, size: 6, line_color: null }),
+        "fill_color:--pale");
       figure.scatter(at.x, at.y, {
         source: line.odd, size: 11, fill_color: null, line_color: orange, line_width: 2.5,
       });
       figure.add_tools(new HoverTool({
         renderers: [dots], mode: "vline", point_policy: "snap_to_data", line_policy: "nearest",
-        tooltips: [["day", "@day"], [name, "@shown"], ["", "@note"]],
+        tooltips: [["day", "@day"], [name, "@shown"], ["7 days", "@mean_shown"], ["", "@note"]],
       }));
     });
   }
+  // The sums of the seven days to a day; none where one of them is not over or not there.
+  const week = (daily, n) => {
+    const none = [NaN, NaN, NaN, NaN, NaN];
+    const days = data.complete.slice(n - WEEK + 1, n + 1);
+    if (n < WEEK - 1 || days.includes(0)) return none;
+    return daily.slice(n - WEEK + 1, n + 1).reduce((a, b) => a.map((value, k) => value + b[k]));
+  };
   const drawDays = ({ days, daily }, filtered) => {
     const at = data.days.map((_, n) => n).filter((n) => days[n]);
     const sum = [0, 0, 0, 0, 0];
@@ -134,8 +157,10 @@
         data.complete[n] ? "" : "not over", data.settled[n] ? "" : "not settled",
         odd.includes(n) ? "unusual for its weekday" : "",
       ].filter(Boolean).join(", "));
+      const means = at.map((n) => line.value(week(daily, n)) / (line.ratio ? 1 : WEEK));
       line.source.data = {
         time: at.map((n) => times[n]), value: values, shown: values.map(line.write),
+        mean: means, mean_shown: means.map(line.write),
         day: at.map((n) => data.days[n]), note: notes,
       };
       line.odd.data = { time: odd.map((n) => times[n]), value: odd.map((n) => line.value(daily[n])) };
@@ -153,8 +178,11 @@
     "channels",
     { y_range: factors, height: 70 + 26 * data.channels.length, x_range: new Range1d({ start: 0, end: 1 }) },
     (figure) => {
-      const drawn = figure.hbar({ y: { field: "name" }, right: { field: "sessions" }, left: 0, height: 0.7,
-        source: bars, fill_color: blue, line_color: null });
+      const drawn = paint(figure.hbar({ y: { field: "name" }, right: { field: "sessions" }, left: 0,
+        height: 0.7, source: bars, line_color: null }), "fill_color:--mark");
+      paint(figure.text({ field: "sessions" }, { field: "name" }, { field: "shown" }, {
+        source: bars, x_offset: 5, text_baseline: "middle", text_font_size: "12px",
+      }), "text_color:--ink");
       figure.xaxis.axis_label = "Sessions";
       figure.add_tools(new HoverTool({ renderers: [drawn], tooltips: [
         ["channel", "@name"], ["sessions", "@shown"], ["orders", "@orders"], ["revenue", "@money"],
@@ -175,7 +203,7 @@
       orders: order.map((n) => whole(channels[n][ORDERS])),
       money: order.map((n) => money(channels[n][REVENUE])),
     };
-    barsFigure.x_range.end = Math.max(1, ...bars.data.sessions) * 1.05;
+    barsFigure.x_range.end = Math.max(1, ...bars.data.sessions) * 1.15;
     const best = order[order.length - 1];
     title(barsPlace, best === undefined ? "No session in these days"
       : `${data.channels[best]} brings the most sessions: ${whole(channels[best][SESSIONS])}`);
@@ -184,15 +212,19 @@
   // --- charts that are only told -----------------------------------------------------------------
   if (data.funnel.length && data.funnel[0][1]) {
     const names = data.funnel.map(([step]) => step);
-    const place = put("funnel", { y_range: new FactorRange({ factors: [...names].reverse() }), height: 220 },
+    const place = put("funnel", { y_range: new FactorRange({ factors: [...names].reverse() }), height: 220,
+      x_range: new Range1d({ start: 0, end: data.funnel[0][1] * 1.3 }) },
       (figure) => {
         const source = new ColumnDataSource({ data: {
           step: names, persons: data.funnel.map((row) => row[1]),
           shown: data.funnel.map((row) => whole(row[1])), share: data.funnel.map((row) => row[2]),
           text: data.funnel.map((row, n) => whole(row[1]) + (n ? ` (${row[2]})` : "")),
         } });
-        const drawn = figure.hbar({ y: { field: "step" }, right: { field: "persons" }, left: 0, height: 0.65,
-          source, fill_color: blue, line_color: null });
+        const drawn = paint(figure.hbar({ y: { field: "step" }, right: { field: "persons" }, left: 0,
+          height: 0.65, source, line_color: null }), "fill_color:--mark");
+        paint(figure.text({ field: "persons" }, { field: "step" }, { field: "text" }, {
+          source, x_offset: 5, text_baseline: "middle", text_font_size: "12px",
+        }), "text_color:--ink");
         figure.xaxis.axis_label = "Persons";
         figure.add_tools(new HoverTool({ renderers: [drawn], tooltips: [
           ["step", "@step"], ["persons", "@shown"], ["of the step before", "@share"],
@@ -202,7 +234,8 @@
     if (place) title(place, `Of ${whole(top[1])} persons who viewed a product, ${whole(bottom[1])} ordered within the window (${percent(bottom[1] / top[1])})`);
   }
   if (data.retention.length) {
-    const cohorts = [...new Set(data.retention.map(([cohort]) => cohort))].sort().reverse();
+    const named = (row) => row[0] + (row[4] ? "" : " *");
+    const cohorts = [...new Set(data.retention.map(named))].sort().reverse();
     const weeks = [...new Set(data.retention.map(([, week]) => String(week)))]
       .sort((a, b) => a - b);
     const most = Math.max(...data.retention.map(([, , all, back]) => back / all), 0.01);
@@ -211,21 +244,26 @@
       height: 90 + 28 * cohorts.length,
     }, (figure) => {
       const source = new ColumnDataSource({ data: {
-        cohort: data.retention.map((row) => row[0]), week: data.retention.map((row) => String(row[1])),
+        cohort: data.retention.map(named), week: data.retention.map((row) => String(row[1])),
         all: data.retention.map((row) => whole(row[2])), back: data.retention.map((row) => whole(row[3])),
         share: data.retention.map((row) => percent(row[3] / row[2])),
-        depth: data.retention.map((row) => 0.06 + 0.94 * (row[3] / row[2]) / most),
+        depth: data.retention.map((row) => 0.05 + 0.5 * (row[3] / row[2]) / most),
+        text: data.retention.map((row) => Math.round((row[3] / row[2]) * 100) + " %"),
+        note: data.retention.map((row) => (row[4] ? "" : "not settled")),
       } });
-      const drawn = figure.rect({ field: "week" }, { field: "cohort" }, 0.96, 0.92,
-        { source, fill_color: blue, fill_alpha: { field: "depth" }, line_color: null });
+      const drawn = paint(figure.rect({ field: "week" }, { field: "cohort" }, 0.96, 0.92,
+        { source, fill_alpha: { field: "depth" }, line_color: null }), "fill_color:--mark");
+      paint(figure.text({ field: "week" }, { field: "cohort" }, { field: "text" }, {
+        source, text_align: "center", text_baseline: "middle", text_font_size: "12px",
+      }), "text_color:--ink");
       figure.xaxis.axis_label = "Weeks since the first event";
       figure.xgrid.visible = figure.ygrid.visible = false;
       figure.add_tools(new HoverTool({ renderers: [drawn], tooltips: [
         ["week of the first event", "@cohort"], ["weeks since", "@week"], ["new persons", "@all"],
-        ["came back", "@back"], ["share", "@share"],
+        ["came back", "@back"], ["share", "@share"], ["", "@note"],
       ] }));
     });
-    if (place) title(place, "Share of the new persons of a week that came back, by week (deeper: more)");
+    if (place) title(place, "Share of the new persons of a week that came back, by week (*: not settled)");
   }
 
   // --- and when something is chosen ----------------------------------------------------------------

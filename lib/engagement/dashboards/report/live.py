@@ -154,18 +154,18 @@ def _funnel(funnel: pd.DataFrame) -> list[list[Any]]:
 
 
 def _retention(retention: pd.DataFrame) -> list[list[Any]]:
-    """Mature cells of everyone: cohort, week, people of the cohort, people who came back."""
+    """Mature cells of everyone: cohort, week, its people, who came back, whether it is settled."""
     known = retention[retention["is_mature"].astype(bool) & (retention["week_number"] > 0)]
     if known.empty:
         return []
-    cells = known.groupby(["cohort_week", "week_number"], as_index=False)[
+    cells = known.groupby(["cohort_week", "week_number", "is_settled"], as_index=False)[
         ["cohort_persons", "retained_persons"]
     ].sum()
     newest = sorted(cells["cohort_week"].unique())[-12:]
     cells = cells[cells["cohort_week"].isin(newest) & (cells["week_number"] <= 12)]
     return [
         [row.cohort_week.isoformat(), int(row.week_number), int(row.cohort_persons),
-         int(row.retained_persons)]
+         int(row.retained_persons), int(bool(row.is_settled))]
         for row in cells.itertuples(index=False)
         if row.cohort_persons
     ]  # fmt: skip

@@ -114,9 +114,11 @@ def render(
     body = "\n".join(
         [
             overview.key_figures(frames, currency, settling_days, as_of, mapped, found, threshold),
+            '<div id="narrowed">',
             live.bar() if scripts else "",
             overview.trends(frames["overview"], currency, weeks, threshold),
             _acquisition(frames, currency),
+            "</div>",
             _behaviour(frames, window_days, currency, mapped),
             _commerce(frames, currency, mapped),
             _attribution(frames, currency, lookback_days, mapped),

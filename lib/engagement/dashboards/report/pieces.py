@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import html
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -120,8 +121,13 @@ def table(frame: pd.DataFrame, *, numbers: Sequence[str] = ()) -> str:
     )
 
 
+_DAY = re.compile(r"^(\w+ )?\d{4}-\d{2}-\d{2}")
+"""What is not broken into two lines."""
+
+
 def _cell(tag: str, content: object, *, numeric: bool) -> str:
-    kind = ' class="number"' if numeric else ""
+    is_day = _DAY.search(str(content)) is not None
+    kind = ' class="number"' if numeric else ' class="day"' if is_day else ""
     return f"<{tag}{kind}>{escape(content)}</{tag}>"
 
 

@@ -161,7 +161,7 @@ AGGREGATES = {
             cast(sum(t.entries) as bigint) as entries,
             cast(sum(t.exits) as bigint) as exits,
             round(cast(sum(t.exits) as double) / nullif(sum(t.views), 0), 4) as exit_rate,
-            round(cast(sum(t.milliseconds) as double) / nullif(sum(t.timed_views), 0) / 1000, 1)
+            round(cast(sum(t.milliseconds) as double) / nullif(1000 * sum(t.timed_views), 0), 1)
                 as mean_seconds
         from marts.page_engagement as t
         {_LAST_DAYS}

@@ -375,7 +375,7 @@ def retention(retention: pd.DataFrame, settling_days: int) -> str:
     )
     note = (
         "Of the new people of a week, the share that was active in each week since. Cohorts that "
-        f"began in the first {settling_days} days of the data are hatched: in them are people who "
+        f"began in the first {settling_days} days of the data are marked: in them are people who "
         "only seem new."
     )
     numbers = (
@@ -477,7 +477,8 @@ def searches(searches: pd.DataFrame, mapped: EventMapping) -> str:
                 "of these without results": searches["searches_without_results"],
                 "share": pieces.shares(searches["no_result_rate"]),
             }
-        )
+        ),
+        numbers=("share",),
     )
     return pieces.block(title, numbers)
 
