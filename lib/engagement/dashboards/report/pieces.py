@@ -60,9 +60,9 @@ def drawn(
     frame: pd.DataFrame, chart: Callable[..., Figure], rows: int, otherwise: str, **options: Any
 ) -> Drawn | str:
     """A chart, or the words where there is too little data for it."""
-    wide = charts.or_words(frame, chart, rows, otherwise, **options)
+    wide = charts.chart_or_message(frame, chart, rows, otherwise, **options)
     with style.narrow():
-        narrow = charts.or_words(frame, chart, rows, otherwise, **options)
+        narrow = charts.chart_or_message(frame, chart, rows, otherwise, **options)
     if isinstance(wide, Figure) and isinstance(narrow, Figure):
         return Drawn(wide, narrow)
     return otherwise
