@@ -117,8 +117,9 @@ def test_nothing_lies_on_anything_else(run: Run, open_page: OpenPage, width: str
     page = open_page(run.report, width)
     page.evaluate("document.getElementById('filters').style.position = 'static'")
     over = page.evaluate(
-        """() => [...document.querySelectorAll('main, section, .block, #narrowed, #filters, .tiles')]
-            .flatMap(parent => {
+        """() => [...document.querySelectorAll(
+                'main, section, .block, #narrowed, #filters, .tiles'
+            )].flatMap(parent => {
                 const boxes = [...parent.children]
                     .filter(child => child.getBoundingClientRect().height > 0)
                     .map(child => [child, child.getBoundingClientRect()]);
@@ -205,8 +206,8 @@ def test_a_chart_tells_its_values(run: Run, open_page: OpenPage, chart: str) -> 
     canvas = figure.locator("canvas").first
     box = canvas.bounding_box()
     assert box is not None
-    for across in (0.5, 0.3, 0.2):
-        place = box["x"] + box["width"] * across, box["y"] + box["height"] * 0.25
+    for across, down in ((0.5, 0.25), (0.3, 0.5), (0.2, 0.1), (0.2, 0.15)):
+        place = box["x"] + box["width"] * across, box["y"] + box["height"] * down
         page.mouse.move(place[0] - 3, place[1])
         page.mouse.move(*place, steps=4)
         page.wait_for_timeout(300)
