@@ -63,9 +63,12 @@ def order(name: str, when: str, session_id: str | None, revenue: str | None, **m
 
 def cancelled(name: str, when: str, session_id: str | None, revenue: str) -> Row:
     zero = dict.fromkeys(("revenue", "net_revenue"), Decimal(0))
-    return order(
-        name, when, session_id, revenue, status="cancelled", cancelled_revenue=Decimal(revenue)
-    ) | zero
+    return (
+        order(
+            name, when, session_id, revenue, status="cancelled", cancelled_revenue=Decimal(revenue)
+        )
+        | zero
+    )
 
 
 def refund(name: str, number: int, when: str, amount: str | None) -> Row:

@@ -222,9 +222,7 @@ def test_users_are_people_and_buyers_too(make_bench: Any) -> None:
             session("s1", "01 10:00", person_id="ann"),
             session("s2", "01 12:00", person_id="ann"),
         ],
-        orders=[
-            order(f"o{n}", f"01 1{n}:00", f"s{n}", "5.00", person_id="ann") for n in (1, 2)
-        ],
+        orders=[order(f"o{n}", f"01 1{n}:00", f"s{n}", "5.00", person_id="ann") for n in (1, 2)],
     )
     assert rows == [(2, 1, 2, 1, 4)]
 
@@ -256,7 +254,7 @@ def test_orders_by_weekday_and_hour(make_bench: Any) -> None:
 
 
 def test_a_wild_date_adds_few_rows(make_bench: Any) -> None:
-    """A session of 1990: its day has a row per channel that was there, and 13,000 days have none."""
+    """A session of 1990: its day has a row per channel that was there, 13,000 days have none."""
     bench = make_bench("2026-01-03")
     old = session("old", "01 10:00", session_date="1990-06-01", started_at="1990-06-01 10:00")
     shop.give(

@@ -22,6 +22,7 @@ from engagement.flatten import flatten
 from engagement.models.runner import build, models
 from engagement.settings import ROOT, Settings, load_settings
 from engagement.warehouse import Warehouse, open_warehouse
+from tests.models.identities import broken
 
 SEEDS = range(4)
 
@@ -142,6 +143,15 @@ def reconcile(books: Books) -> None:
     assert tuple(map(sum, zip(in_sessions, rest, strict=True))) == everything
 
     assert books.sums("customer_360", "orders_total", "spend_total") == (orders, net_revenue)
+
+    # What is the same in two of the dashboards' tables.
+    assert broken(books) == []
+    by_model = books.warehouse.query(
+        "select model, sum(cast(double_text(credits) as decimal(38, 6))) as credits"
+        " from marts.attribution_channels group by model"
+    )
+    assert len(by_model) == (7 if orders else 0)
+    assert all(abs(credits_ - orders) < 1e-6 for credits_ in by_model["credits"])
 
     # People: whoever has an event is new on one day and in one cohort, or was known before.
     new = books.one("select count_if(is_new) from marts.arrivals")

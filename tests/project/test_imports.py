@@ -27,7 +27,8 @@ ALLOWED = {
     "flatten": {"settings", "records", "sql", "warehouse", "landing"},
     "models": {"settings", "sql", "warehouse", "flatten", "as_of"},  # names of tables, of events
     "alerts": {"settings", "sql", "warehouse"},
-    "dashboards": {"settings", "sql", "warehouse", "as_of", "models", "alerts"},
+    # Of flatten the names of tables, which explorations know events by.
+    "dashboards": {"settings", "sql", "warehouse", "as_of", "models", "runs", "flatten", "alerts"},
     "quicksight": {"settings", "models", "aws"},
     "audience": {"settings", "sql", "warehouse", "aws"},
     "personalize": {"settings", "sql", "warehouse", "aws"},

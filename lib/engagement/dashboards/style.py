@@ -32,6 +32,9 @@ SKY = "#56B4E9"
 GREY = "#6B6B6B"
 PALE = "#C9CFD6"
 INK = "#222222"
+GREEN = "#009E73"
+AMBER = "#E69F00"
+PINK = "#CC79A7"
 
 _SETTINGS: dict[Any, Any] = {
     "axes.axisbelow": True,

@@ -204,14 +204,14 @@ AGGREGATES = {
         limit 10
     """,
     "hours": """
-        select
-            t.weekday,
-            t.hour,
-            cast(sum(t.orders) as bigint) as orders,
-            cast(sum(t.sessions) as bigint) as sessions
+        select t.day, t.weekday, t.hour, t.orders
         from marts.orders_hourly as t
-        group by t.weekday, t.hour
-        order by t.weekday, t.hour
+        where
+            t.day > (
+                select cast(date_add('day', -400, max(d.day)) as date)
+                from marts.daily_overview as d
+            )
+        order by t.day, t.hour
     """,
     "segments": """
         select
@@ -239,15 +239,11 @@ AGGREGATES = {
     """,
     "values": """
         select
-            t.period_number,
-            cast(sum(t.cohort_persons) as bigint) as cohort_persons,
-            round(
-                cast(sum(t.cumulative_net_revenue) as double) / nullif(sum(t.cohort_persons), 0), 2
-            ) as net_revenue_per_person
+            t.period, t.cohort_start, t.is_identified, t.period_number, t.is_mature, t.is_settled,
+            t.cohort_persons, t.cumulative_net_revenue
         from marts.cohort_revenue as t
-        where t.period = 'week' and t.is_mature and t.period_number <= 26
-        group by t.period_number
-        order by t.period_number
+        where t.period = 'week' and t.period_number <= 26
+        order by t.cohort_start, t.is_identified, t.period_number
     """,
 }
 """What the report reads of the dashboards' further tables."""

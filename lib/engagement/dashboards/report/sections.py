@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from engagement.dashboards import charts, style
+from engagement.dashboards import behaviour_charts, charts, style, value_charts
 from engagement.dashboards.report import pieces
 from engagement.models.concepts import EventMapping
 
@@ -157,7 +157,10 @@ def lifecycle(frames: Frames) -> str:
         numbers=("share that stayed away",),
     )
     note = "People of each week that is over; who stayed away was active the week before."
-    return pieces.block("Life cycle", pieces.note(note) + numbers)
+    drawn = pieces.drawn(
+        frame, behaviour_charts.life_cycle, 2, "There is one week yet.", counting="active_persons"
+    )
+    return pieces.block("Life cycle", pieces.note(note) + pieces.shown(drawn, numbers))
 
 
 def carts(frames: Frames) -> str:
@@ -226,8 +229,10 @@ def hours(frames: Frames) -> str:
         **{f"{part * 4:02}–{part * 4 + 3:02} h": table[part].to_list() for part in table.columns},
         "all day": table.sum(axis=1).to_list(),
     }
-    note = "Orders by weekday and hour, in the reporting time zone, over all days."
-    return pieces.block("When people order", pieces.note(note) + pieces.table(pd.DataFrame(rows)))
+    note = "Orders by weekday and hour, in the reporting time zone, over the last 400 days."
+    drawn = pieces.drawn(frame, behaviour_charts.hours, 1, "There is no order yet.")
+    numbers = pieces.table(pd.DataFrame(rows))
+    return pieces.block("When people order", pieces.note(note) + pieces.shown(drawn, numbers))
 
 
 _MODELS = {
@@ -263,7 +268,15 @@ def models(frames: Frames, currency: str) -> str:
         f"Revenue in {currency} of the same orders, shared out by each model: every column adds up "
         "to the same total, to the cent. Where columns differ, the model decides, not the data."
     )
-    return pieces.block("Models side by side", pieces.note(note) + numbers)
+    drawn = pieces.drawn(
+        frame,
+        value_charts.attribution_models,
+        1,
+        "There is no order with revenue yet.",
+        counting="revenue",
+        unit=currency,
+    )
+    return pieces.block("Models side by side", pieces.note(note) + pieces.shown(drawn, numbers))
 
 
 def paths(frames: Frames, currency: str) -> str:
@@ -310,7 +323,18 @@ def segments(frames: Frames, currency: str) -> str:
         numbers=("of all", "of all spend"),
     )
     note = "By how lately, how often and for how much people bought; spend is net revenue."
-    return pieces.block("Segments", pieces.note(note) + numbers)
+    drawn = pieces.drawn(
+        frame[frame["rfm_segment"] != "(none)"],
+        charts.bars,
+        1,
+        "Nobody has bought anything yet.",
+        counting="spend",
+        category="rfm_segment",
+        value="spend",
+        name="Spend",
+        unit=currency,
+    )
+    return pieces.block("Segments", pieces.note(note) + pieces.shown(drawn, numbers))
 
 
 def values(frames: Frames, currency: str) -> str:
@@ -318,21 +342,34 @@ def values(frames: Frames, currency: str) -> str:
     frame = frames.get("values")
     if frame is None or frame.empty:
         return ""
+    drawn = pieces.drawn(
+        frame,
+        value_charts.value_curves,
+        1,
+        "No week of a cohort is over yet.",
+        counting="is_mature",
+        unit=currency,
+    )
+    known = frame[frame["is_mature"].astype(bool)]
+    sums = known.groupby("period_number")[["cohort_persons", "cumulative_net_revenue"]].sum()
+    name = f"net revenue per person so far ({currency})"
     numbers = pieces.table(
         pd.DataFrame(
             {
-                "weeks since": [str(int(week)) for week in frame["period_number"]],
-                "people": frame["cohort_persons"],
-                f"net revenue per person so far ({currency})": [
-                    "–" if pd.isna(value) else f"{float(value):,.2f}"
-                    for value in frame["net_revenue_per_person"]
+                "weeks since": [str(int(week)) for week in sums.index],
+                "people": sums["cohort_persons"].to_list(),
+                name: [
+                    f"{float(net) / int(people):,.2f}" if people else "–"
+                    for people, net in zip(
+                        sums["cohort_persons"], sums["cumulative_net_revenue"], strict=True
+                    )
                 ],
             }
         ),
-        numbers=("weeks since", f"net revenue per person so far ({currency})"),
+        numbers=("weeks since", name),
     )
     note = "Of the new people whose cohort is old enough: later weeks stand for fewer people."
-    return pieces.block("Value of a new person", pieces.note(note) + numbers)
+    return pieces.block("Value of a new person", pieces.note(note) + pieces.shown(drawn, numbers))
 
 
 _FUNNEL = ("product_added", "checkout_started", "order_completed")

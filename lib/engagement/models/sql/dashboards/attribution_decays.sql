@@ -3,8 +3,8 @@
 -- Meaning: which touches count (all that are not direct; the direct ones where there is no other), their
 -- place among these, and their weight by time: 2^-(time to the order / half-life), by milliseconds, as a
 -- part of 10^15 of that of the last touch that counts. No function gives powers alike on every engine:
--- whole half-lives halve by the bits of their number, the fraction is a series of seventeen terms, which
--- is exact to a double's last digits.
+-- whole half-lives halve by the bits of their number, the fraction f is the series of (-f ln 2)^k / k! to
+-- k = 15, which is off by less than 10^-15.
 with journeys as (
     select * from marts.attribution_journeys
 ),
@@ -49,8 +49,34 @@ halved as (
         a.place,
         a.places,
         cast(floor(a.half_lives) as bigint) as halvings,
-        a.half_lives - floor(a.half_lives) as fraction
+        a.half_lives - floor(a.half_lives) as f1
     from aged as a
+),
+
+squared as (
+    select
+        h.order_id,
+        h.touch_number,
+        h.place,
+        h.places,
+        h.halvings,
+        h.f1,
+        h.f1 * h.f1 as f2
+    from halved as h
+),
+
+raised as (
+    select
+        s.order_id,
+        s.touch_number,
+        s.place,
+        s.places,
+        s.halvings,
+        s.f1,
+        s.f2,
+        s.f2 * s.f2 as f4,
+        s.f2 * s.f2 * s.f2 * s.f2 as f8
+    from squared as s
 )
 
 select
@@ -68,55 +94,15 @@ select
             * case when x.halvings % 32 >= 16 then 1.52587890625E-5 else 1E0 end
             * case when x.halvings % 64 >= 32 then 2.3283064365386963E-10 else 1E0 end
             * (
-                1.00000000000000000E0 + x.fraction
-                * (
-                    -6.93147180559945286E-1 + x.fraction
-                    * (
-                        2.40226506959100694E-1 + x.fraction
-                        * (
-                            -5.55041086648215762E-2 + x.fraction
-                            * (
-                                9.61812910762847688E-3 + x.fraction
-                                * (
-                                    -1.33335581464284411E-3 + x.fraction
-                                    * (
-                                        1.54035303933816061E-4 + x.fraction
-                                        * (
-                                            -1.52527338040598377E-5 + x.fraction
-                                            * (
-                                                1.32154867901443053E-6 + x.fraction
-                                                * (
-                                                    -1.01780860092396960E-7 + x.fraction
-                                                    * (
-                                                        7.05491162080112088E-9 + x.fraction
-                                                        * (
-                                                            -4.44553827187081007E-10 + x.fraction
-                                                            * (
-                                                                2.56784359934881958E-11 + x.fraction
-                                                                * (
-                                                                    -1.36914888539041241E-12 + x.fraction
-                                                                    * (
-                                                                        6.77872635482254254E-14 + x.fraction
-                                                                        * (
-                                                                            -3.13243670708842708E-15
-                                                                            + x.fraction
-                                                                            * 1.35702479487551409E-16
-                                                                        )
-                                                                    )
-                                                                )
-                                                            )
-                                                        )
-                                                    )
-                                                )
-                                            )
-                                        )
-                                    )
-                                )
-                            )
-                        )
-                    )
-                )
+                (1.0000000000000000E0 + x.f1 * -6.9314718055994529E-1)
+                + x.f2 * (2.4022650695910069E-1 + x.f1 * -5.5504108664821576E-2)
+                + x.f4 * (9.6181291076284769E-3 + x.f1 * -1.3333558146428441E-3)
+                + x.f4 * x.f2 * (1.5403530393381606E-4 + x.f1 * -1.5252733804059838E-5)
+                + x.f8 * (1.3215486790144305E-6 + x.f1 * -1.0178086009239696E-7)
+                + x.f8 * x.f2 * (7.0549116208011209E-9 + x.f1 * -4.4455382718708101E-10)
+                + x.f8 * x.f4 * (2.5678435993488196E-11 + x.f1 * -1.3691488853904124E-12)
+                + x.f8 * x.f4 * x.f2 * (6.7787263548225425E-14 + x.f1 * -3.1324367070884271E-15)
             )
         ) as bigint
     ) as weight
-from halved as x
+from raised as x
