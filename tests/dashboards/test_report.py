@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
@@ -16,6 +17,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from engagement.alerts import Alert
 from engagement.as_of import at_newest, whole_day
@@ -384,6 +386,18 @@ def test_numbers_stand_in_tables_beside_the_charts() -> None:
     assert "|1||30.0 %||75.0 %||0.0 %|" in rows
     assert "|Discounts||-65.50|" in rows
     assert "|Revenue||= 1,234.50|" in rows
+
+
+@pytest.mark.parametrize("word", ["mmmm", "WWWW", "ill", "Revenue"])
+@pytest.mark.parametrize("is_narrow", [False, True])
+def test_no_title_is_wider_than_its_figure(word: str, is_narrow: bool) -> None:
+    with style.narrow() if is_narrow else nullcontext(), style.applied():
+        figure, _ = style.chart()
+        style.title(figure, " ".join([word] * 30))
+        renderer = FigureCanvasAgg(figure).get_renderer()
+        [said] = [text for text in figure.texts if text.get_text()]
+        assert said.get_window_extent(renderer).x1 <= figure.bbox.x1
+        assert " ".join(said.get_text().split()) == " ".join([word] * 30)
 
 
 # --- what a script makes of it --------------------------------------------------------------------
