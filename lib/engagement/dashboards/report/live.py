@@ -3,7 +3,7 @@
 The charts are drawn by BokehJS, whose script comes with the package ``bokeh`` of the lock file and
 is written into the page; ``live.js`` makes the charts from the page's data. Nothing else is loaded:
 the page's policy names these scripts by their digests and allows no other, no evaluated text and
-no address. docs/decisions/0021 says why Bokeh.
+no address. docs/decisions/0023 says why Bokeh.
 """
 
 from __future__ import annotations
