@@ -118,7 +118,9 @@ def test_the_shops_funnel_is_that_of_the_table(make_bench: Any) -> None:  # noqa
         made[what].append({"id": one["id"], "timestamp": one["timestamp"]})
     for source, given in made.items():
         bench.given(f"sources.{source}", given)
-    told = give(bench, *events, orders=orders, models=["funnel_journeys", "funnel_steps"])
+    told = give(
+        bench, *events, orders=orders, models=["funnel_events", "funnel_journeys", "funnel_steps"]
+    )
     frame = explore.funnel(told, [*names, "order"])
     table = bench.rows("select persons, step_rate from marts.funnel_steps order by step_number")
     assert rows(frame, "persons step_rate") == table

@@ -96,20 +96,6 @@ def test_the_day_under_way_is_immature(make_bench: Any) -> None:
     ) == [(0, True, 1), (1, False, None)]
 
 
-def test_cells_of_weeks_are_those_of_retention_weekly(make_bench: Any) -> None:
-    bench = make_bench("2026-02-15")
-    active = [("ann", "05"), ("ann", "14"), ("bob", "20"), ("cyd", "2026-02-04")]
-    give(bench, "retention_weekly", active=active)
-    columns = "{}, is_identified, {}, {}, is_mature, is_settled, cohort_persons"
-    cells = columns.format("cohort_start", "period_number", "period_start")
-    weeks = columns.format("cohort_week", "week_number", "week")
-    expected = bench.rows(f"select {weeks} from marts.retention_weekly order by 1, 2, 3")
-    assert len(expected) == 6 * 6 * 2
-    assert expected == bench.rows(
-        f"select {cells} from marts.cohort_cells where period = 'week' order by 1, 2, 3"
-    )
-
-
 def test_days_go_up_to_90_and_wild_dates_add_one_cohort(make_bench: Any) -> None:
     bench = make_bench("2026-01-31")
     give(
