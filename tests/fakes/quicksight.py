@@ -85,11 +85,12 @@ class QuickSightFake(Fake):
         thing = self._there(things, name)
         del self.tags[thing.arn], things[name]
 
-    def _permissions(self, thing: _Thing) -> list[Parameters]:
-        return [
+    def _permissions(self, thing: _Thing) -> Parameters:
+        found = [
             {"Principal": who, "Actions": sorted(actions)}
             for who, actions in thing.permissions.items()
         ]
+        return {"Permissions": found} if found else {}
 
     def _permit(self, thing: _Thing, request: Parameters) -> None:
         for one in request.get("GrantPermissions", []):
@@ -146,7 +147,7 @@ class QuickSightFake(Fake):
 
     def describe_data_source_permissions(self, request: Parameters) -> Parameters:
         thing = self._there(self.sources, request["DataSourceId"])
-        return {"Permissions": self._permissions(thing)}
+        return self._permissions(thing)
 
     def update_data_source_permissions(self, request: Parameters) -> Parameters:
         self._permit(self._there(self.sources, request["DataSourceId"]), request)
@@ -207,7 +208,7 @@ class QuickSightFake(Fake):
         return {}
 
     def describe_data_set_permissions(self, request: Parameters) -> Parameters:
-        return {"Permissions": self._permissions(self._there(self.sets, request["DataSetId"]))}
+        return self._permissions(self._there(self.sets, request["DataSetId"]))
 
     def update_data_set_permissions(self, request: Parameters) -> Parameters:
         self._permit(self._there(self.sets, request["DataSetId"]), request)
@@ -316,7 +317,7 @@ class QuickSightFake(Fake):
         return {}
 
     def describe_theme_permissions(self, request: Parameters) -> Parameters:
-        return {"Permissions": self._permissions(self._there(self.themes, request["ThemeId"]))}
+        return self._permissions(self._there(self.themes, request["ThemeId"]))
 
     def update_theme_permissions(self, request: Parameters) -> Parameters:
         self._permit(self._there(self.themes, request["ThemeId"]), request)
@@ -368,7 +369,7 @@ class QuickSightFake(Fake):
 
     def describe_analysis_permissions(self, request: Parameters) -> Parameters:
         thing = self._there(self.analyses, request["AnalysisId"])
-        return {"Permissions": self._permissions(thing)}
+        return self._permissions(thing)
 
     def update_analysis_permissions(self, request: Parameters) -> Parameters:
         self._permit(self._there(self.analyses, request["AnalysisId"]), request)
@@ -418,7 +419,7 @@ class QuickSightFake(Fake):
 
     def describe_dashboard_permissions(self, request: Parameters) -> Parameters:
         thing = self._there(self.dashboards, request["DashboardId"])
-        return {"Permissions": self._permissions(thing)}
+        return self._permissions(thing)
 
     def update_dashboard_permissions(self, request: Parameters) -> Parameters:
         self._permit(self._there(self.dashboards, request["DashboardId"]), request)

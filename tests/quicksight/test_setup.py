@@ -11,12 +11,15 @@ from typing import Any
 import boto3
 import pytest
 from moto import mock_aws
+from typer.testing import CliRunner
 
 from engagement import quicksight
 from engagement.aws import requests as planned
 from engagement.aws.clients import Service
 from engagement.aws.waiting import WaitedTooLongError
-from engagement.quicksight import QuickSightError, assets, definition, sheets
+from engagement.cli import app
+from engagement.models.runner import models
+from engagement.quicksight import QuickSightError, assets, definition, requests, sheets
 from engagement.quicksight.assets import Maker
 from engagement.quicksight.requests import TAG, Place, data_source, everything
 from engagement.quicksight.sheets import SHEETS, tables
@@ -47,6 +50,7 @@ def chosen(make_settings: MakeSettings, **quick: Any) -> Settings:
     own = {
         "region": REGION,
         "wait_seconds": 5,
+        "data_sets": "shown",
         "owners": ["group/default/analysts"],
         "viewers": ["user/default/reader"],
     }
@@ -115,6 +119,26 @@ def test_a_plan_is_the_same_each_time_and_direct_queries_have_no_schedule(
     assert {call.operation for call in direct if "Refresh" in call.operation} == set()
     modes = {c.parameters.get("ImportMode") for c in direct if c.operation == "CreateDataSet"}
     assert modes == {"DIRECT_QUERY"}
+
+
+def test_every_table_of_the_dashboards_is_a_data_set_and_none_of_people(
+    make_settings: MakeSettings,
+) -> None:
+    chosen_tables = requests.chosen_tables(chosen(make_settings, data_sets="all"))
+    assert set(tables()) < set(chosen_tables)
+    assert {"retention_daily", "event_properties", "funnel_open"} <= set(chosen_tables)
+    assert not {"dashboard_entries", "attribution_shares", "search_terms"} & set(chosen_tables)
+    for model in models(["dashboards"]).values():
+        of_people = bool({"person_id", "order_id"} & set(model.document.columns))
+        expected = not of_people and model.name != "search_terms"
+        assert (model.name in chosen_tables) == expected, model.name
+    plan = quicksight.plan(chosen(make_settings, data_sets="all"))
+    made = [call for call in plan if call.operation == "CreateDataSet"]
+    assert len(made) == len(chosen_tables)
+    assert [problem for call in plan for problem in call.problems()] == []
+    # A definition takes at most fifty: it declares what it shows.
+    declared = plan[-1].parameters["Definition"]["DataSetIdentifierDeclarations"]
+    assert [one["Identifier"] for one in declared] == list(tables())
 
 
 def test_without_a_region_the_parameters_are_refused(make_settings: MakeSettings) -> None:
@@ -369,6 +393,66 @@ def test_down_deletes_what_is_this_projects_and_nothing_else(
     assert left
     assert all(name.startswith("other-") for name in left)
     assert quicksight.down(settings, maker()) == []
+
+
+# --- the commands ---------------------------------------------------------------------------------
+
+
+def command(words: list[str], tmp_path: Path) -> tuple[int, str]:
+    sets = {
+        "quicksight.region": REGION,
+        "quicksight.data_sets": "shown",
+        "run.directory": str(tmp_path / "runs"),
+        "warehouse.duckdb.path": str(tmp_path / "w.duckdb"),
+    }
+    options = [word for key, value in sets.items() for word in ("--set", f"{key}={value}")]
+    done = CliRunner().invoke(app, ["quicksight", *words, *options])
+    return done.exit_code, done.stdout + done.stderr
+
+
+def test_the_plan_is_written_and_nothing_is_sent(tmp_path: Path) -> None:
+    code, said = command(["plan"], tmp_path)
+    assert code == 0, said
+    written = list((tmp_path / "runs/interactive/requests/quicksight").iterdir())
+    assert f"{len(written)} requests, none of them sent" in said
+    assert len(written) == 4 + 2 * len(tables())
+
+
+@in_few
+def test_the_commands_make_show_and_delete(
+    fake: QuickSightFake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engagement.aws.waiting.time.sleep", lambda seconds: None)
+    code, said = command(["up"], tmp_path)
+    assert code == 0, said
+    assert "created  dashboard    engagement-dashboard" in said
+    assert "as it is" in command(["up", "--no-fill"], tmp_path)[1]
+    code, said = command(["status"], tmp_path)
+    assert "CREATION_SUCCESSFUL" in said
+    code, said = command(["down"], tmp_path)
+    assert f"{len(fake.sets) + 4} would be deleted" in said
+    assert fake.dashboards
+    code, said = command(["down", "--yes"], tmp_path)
+    assert code == 0, said
+    assert not (fake.dashboards)
+    assert not (fake.sets)
+    assert not (fake.sources)
+
+
+@in_few
+def test_a_failure_is_exit_1_and_no_region_exit_2(
+    fake: QuickSightFake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engagement.aws.waiting.time.sleep", lambda seconds: None)
+    reason = {"Type": "ACCESS_DENIED", "Message": "no permission"}
+    fake.script("data source", Ending("CREATION_FAILED", reason))
+    code, said = command(["up"], tmp_path)
+    assert code == 1
+    assert "ACCESS_DENIED no permission" in said
+    assert ACCOUNT not in said
+    done = CliRunner().invoke(app, ["quicksight", "plan"])
+    assert done.exit_code == 2
+    assert "quicksight.region: name a region" in done.stderr
 
 
 # --- moto -----------------------------------------------------------------------------------------

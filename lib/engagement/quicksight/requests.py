@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -132,21 +132,42 @@ def region(settings: Settings) -> str:
     return found
 
 
-def types() -> Types:
-    """The types of every table's columns, from the models' YAML."""
+OF_PEOPLE = frozenset(
+    {"person_id", "user_id", "anonymous_id", "session_id", "order_id", "entry_id", "email"}
+)
+"""Columns that tell people or their orders apart: a table that has one is no data set."""
+
+TYPED = frozenset({"search_terms"})
+"""Tables of texts that people typed, which may hold anything: no data sets either."""
+
+
+def chosen_tables(settings: Settings) -> tuple[str, ...]:
+    """The tables that become data sets: what the dashboard shows first, then all the others."""
+    others = () if settings.quicksight.data_sets == "shown" else models(["dashboards"]).values()
+    further = [
+        model.name
+        for model in others
+        if model.name not in TYPED and not OF_PEOPLE & set(model.document.columns)
+    ]
+    return tuple(dict.fromkeys((*tables(), *further)))
+
+
+def types(chosen: Iterable[str] | None = None) -> Types:
+    """The types of tables' columns, from the models' YAML; of those shown, if none are named."""
     known = models(["dashboards"])
     return {
         table: {name: column.type for name, column in known[table].document.columns.items()}
-        for table in tables()
+        for table in (tables() if chosen is None else chosen)
     }
 
 
 def everything(settings: Settings, place: Place) -> list[Asked]:
     """Everything that is made, in the order in which it is."""
-    documented = types()
+    chosen = chosen_tables(settings)
+    documented = types(chosen)
     source = data_source(settings, place)
-    sets = [data_set(settings, place, table, documented[table]) for table in tables()]
-    arns = {table: one.arn for table, one in zip(tables(), sets, strict=True)}
+    sets = [data_set(settings, place, table, documented[table]) for table in chosen]
+    arns = {table: one.arn for table, one in zip(chosen, sets, strict=True)}
     content = definition(
         arns,
         documented,

@@ -14,7 +14,6 @@ from engagement.aws.requests import Call
 from engagement.quicksight import assets
 from engagement.quicksight.assets import Made, Maker, QuickSightError
 from engagement.quicksight.requests import TAG, Asked, Place, everything, refresh_schedule, region
-from engagement.quicksight.sheets import tables
 from engagement.settings import Settings
 
 Progress = Callable[[str], None]
@@ -228,4 +227,4 @@ def down(
     return gone
 
 
-__all__ = ["down", "maker", "plan", "status", "tables", "up", "write_plan"]
+__all__ = ["down", "maker", "plan", "status", "up", "write_plan"]

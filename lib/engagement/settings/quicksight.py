@@ -40,8 +40,9 @@ class QuickSight(Section):
     """What ``engagement quicksight`` makes.
 
     ``mode`` says whether data sets are kept in SPICE, and filled again every day at ``refresh_at``
-    (in the reporting time zone), or ask the engine each time. ``owners`` may change what is made,
-    ``viewers`` may open the dashboard; both are ARNs, or ``group/default/name`` and
+    (in the reporting time zone), or ask the engine each time. ``data_sets`` says whether every
+    table of the dashboards becomes one, or those that the dashboard shows. ``owners`` may change
+    what is made, ``viewers`` may open the dashboard; both are ARNs, or ``group/default/name`` and
     ``user/default/name``, which are completed. ``role`` is an IAM role that QuickSight reads Athena
     with (left out: its own). ``region`` is that of Athena, where it is left out. ``wait_seconds``
     is the deadline for each thing to be ready. ``default_days`` is how many days the date controls
@@ -49,6 +50,7 @@ class QuickSight(Section):
     """
 
     mode: Literal["SPICE", "DIRECT_QUERY"] = "SPICE"
+    data_sets: Literal["all", "shown"] = "all"
     refresh_at: str = Field(default="05:00", pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")
     owners: tuple[Principal, ...] = ()
     viewers: tuple[Principal, ...] = ()
