@@ -14,6 +14,7 @@ import pytest
 from engagement import owner_only
 from engagement.audience.files import Reject, write_parts, write_rejects
 from engagement.dashboards import report
+from engagement.dashboards.report import page, reading
 from engagement.erasure.erase import erase
 from engagement.runs import workbook
 from engagement.settings import Settings
@@ -136,8 +137,8 @@ def test_what_a_notebook_writes(
     tmp_path: Path, make_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(workbook.RUN_VARIABLE, "a-run")
-    monkeypatch.setattr(report, "collect", lambda warehouse: {})
-    monkeypatch.setattr(report, "render", lambda frames, **rest: "<p>somebody</p>")
+    monkeypatch.setattr(reading, "collect", lambda warehouse: {})
+    monkeypatch.setattr(page, "render", lambda frames, **rest: "<p>somebody</p>")
     settings = make_settings(as_of="2026-01-05")
     book = workbook.Workbook(settings)
     book.warehouse.log.keep(Statement("a", "select 1", 1, 0.1))

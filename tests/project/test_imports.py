@@ -39,7 +39,10 @@ ALLOWED = {
     "landing": {"settings", "records", "sql", "warehouse"},
     "flatten": {"settings", "records", "sql", "warehouse", "landing"},
     "models": {"settings", "sql", "warehouse", "flatten", "as_of"},  # names of tables, of events
-    "dashboards": {"settings", "sql", "warehouse", "as_of", "flatten", "models", "runs"},
+    "alerts": {"settings", "sql", "warehouse"},
+    # Of flatten the names of tables, which explorations know events by.
+    "dashboards": {"settings", "sql", "warehouse", "as_of", "models", "runs", "flatten", "alerts"},
+    "quicksight": {"settings", "models", "aws"},
     # The concepts as models read them, names of tables, the feature dictionary.
     "audience": {"settings", "sql", "warehouse", "flatten", "models", "as_of", "aws"},
     "personalize": {"settings", "records", "sql", "warehouse", "aws", "as_of"},
@@ -50,11 +53,12 @@ ALLOWED = {
     "collect": {"settings", "records", "samples"},
     "runs": {
         *("settings", "records", "sql", "warehouse", "landing", "as_of", "flatten", "models"),
-        "audience",
+        *("audience", "alerts"),
     },
     "cli": {
         *("settings", "records", "samples", "sql", "warehouse", "landing", "as_of", "flatten"),
         *("models", "audience", "personalize", "erasure", "collect", "runs", "aws"),
+        *("alerts", "dashboards", "quicksight"),
     },
 }
 

@@ -6,10 +6,12 @@ import os
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
 
+from engagement import alerts
 from engagement.as_of import in_words
 from engagement.audience import segments
 from engagement.audience.segments import AudienceError
@@ -61,6 +63,22 @@ def check(settings: Settings) -> list[Check]:
     checks.append(_folder("run folder", settings.path(settings.run.directory)))
     checks.append(_segment(settings))
     return checks
+
+
+def check_data(settings: Settings) -> list[Check]:
+    """Look at the data itself: each alert is something missing."""
+    try:
+        warehouse = open_warehouse(settings)
+        data = alerts.read(warehouse)
+    except WarehouseError as error:
+        return [Check("data", False, "the tables", str(error))]
+    if data.overview is None or data.overview.empty:
+        return [Check("data", False, "there are no figures yet", "run 'engagement run' first")]
+    found = alerts.found(data, settings, datetime.now(UTC))
+    if not found:
+        day = data.overview["day"].max()
+        return [Check("data", True, f"figures to {day}: no alert")]
+    return [Check(one.kind, False, one.text) for one in found]
 
 
 def exit_code(checks: list[Check]) -> int:

@@ -13,6 +13,7 @@ from zoneinfo import available_timezones
 from pydantic import Field, field_validator, model_validator
 
 from engagement.settings.activation import Activation
+from engagement.settings.alerts import Alerts
 from engagement.settings.audience import Audience
 from engagement.settings.behaviour import Identity, Sessions, Traffic
 from engagement.settings.collect import Collect
@@ -20,6 +21,7 @@ from engagement.settings.customers import Consent, Customers, Personalize
 from engagement.settings.events import Events
 from engagement.settings.landing import Duplicates, Landing, PlannedProperty
 from engagement.settings.measures import Attribution, Currency, Funnel, Metrics, Models
+from engagement.settings.quicksight import QuickSight
 from engagement.settings.recommendations import Recommendations
 from engagement.settings.section import (
     FIRST_DAY,
@@ -58,6 +60,7 @@ class Settings(Section):
     currency: Currency = Currency()
     funnel: Funnel = Funnel()
     attribution: Attribution = Attribution()
+    alerts: Alerts = Alerts()
     events: Events = Events()
     consent: Consent = Consent()
     customers: Customers = Customers()
@@ -66,6 +69,7 @@ class Settings(Section):
     personalize: Personalize = Personalize()
     recommendations: Recommendations = Recommendations()
     collect: Collect = Collect()
+    quicksight: QuickSight = QuickSight()
 
     @field_validator("as_of", mode="before")
     @classmethod
