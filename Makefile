@@ -30,7 +30,7 @@ test: $(READY)  ## every test that needs no Java
 	@$(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-athena: $(READY) ## the tests against a real Trino (Java 17 and Maven)
-	@$(BIN)/python -m pytest -m athena -n 3 --dist loadfile --no-loadscope-reorder tests/athena tests/warehouse
+	@$(BIN)/python -m pytest -m athena -n 3 --dist loadfile --no-loadscope-reorder tests/athena tests/warehouse tests/sql
 
 BROWSER := .venv-browser
 $(BROWSER)/.ready: tests/browser/requirements.lock

@@ -29,7 +29,7 @@ from pathlib import Path
 
 import orjson
 
-from engagement.landing.generator import Dirt, GeneratorSettings, generate
+from engagement.samples import Dirt, GeneratorSettings, generate
 
 KEY = "bench"
 SERVER = """

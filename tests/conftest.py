@@ -1,11 +1,11 @@
 """What every test may use: settings of its own, the stand for those that need it, no plots.
 
 The stand (moto and a real Trino) needs Java 17 and Maven, so a plain ``pytest`` (and ``make test``)
-leaves out what runs on it: all of ``tests/athena``, and the suites of ``tests/warehouse`` on the
-engine ``athena``. They show as deselected. They run where ``-m`` speaks of the marker ``athena``,
-as ``make test-athena`` does; those of ``tests/athena`` also where that folder, or something in it,
-is named on the command line or is where pytest was started. Asked for, they are never skipped:
-without Java or Maven they fail and say what to install.
+leaves out what runs on it: all of ``tests/athena``, and the suites of ``tests/warehouse`` and
+``tests/sql`` on the engine ``athena``. They show as deselected. They run where ``-m`` speaks of the
+marker ``athena``, as ``make test-athena`` does; those of ``tests/athena`` also where that folder,
+or something in it, is named on the command line or is where pytest was started. Asked for, they are
+never skipped: without Java or Maven they fail and say what to install.
 """
 
 from __future__ import annotations

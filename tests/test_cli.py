@@ -15,10 +15,9 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from engagement import cli
-from engagement.checks import Check, exit_code
-from engagement.cli import app
+from engagement.cli import app, console, erase
 from engagement.flatten import flatten
+from engagement.runs.checks import Check, exit_code
 from engagement.settings import ROOT, Settings, load_settings
 from engagement.warehouse import Table, open_warehouse
 
@@ -222,7 +221,7 @@ def test_a_terminal_gets_text_alone_in_every_format(monkeypatch: pytest.MonkeyPa
     written = io.StringIO()
     monkeypatch.setattr(written, "isatty", lambda: True)
     monkeypatch.setattr("sys.stdout", written)
-    cli._write("a,b\n\x1b[2Jc\t\x9bd\n")
+    console.write("a,b\n\x1b[2Jc\t\x9bd\n")
     assert written.getvalue() == "a,b\n\\x1b[2Jc\t\\x9bd\n"
 
 
@@ -251,7 +250,7 @@ def test_a_place_that_cannot_be_written_is_named(
     def refused(path: Path) -> Path:
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr("engagement.private.folder", refused)
+    monkeypatch.setattr("engagement.owner_only.folder", refused)
     landing = ROOT / "data/samples/rudderstack_firehose"
     done = command("run", "--only", "00", landing=landing)
     assert done.exit_code == 1
@@ -373,7 +372,7 @@ def test_erasing_tells_first_and_does_it_only_when_told_to(
 
 def test_similar_ids_are_shown_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
-    assert cli._alike({"user-1": ["user-2", "User-1"], "x": []}) == (
+    assert erase._alike({"user-1": ["user-2", "User-1"], "x": []}) == (
         "\nSimilar to 'user-1': user-2, User-1"
     )
 

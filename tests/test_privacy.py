@@ -18,15 +18,15 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from engagement import batch
-from engagement.batch import NOTEBOOKS
 from engagement.cli import app
 from engagement.dashboards import style
 from engagement.flatten.names import column_name, table_name
 from engagement.privacy import TOO_FEW, is_private, masked, name_for, shown
+from engagement.runs import batch
+from engagement.runs.batch import NOTEBOOKS
 from engagement.settings import Settings
 from engagement.warehouse import Table, WarehouseError, open_warehouse
-from engagement.warehouse.base import Statement
+from engagement.warehouse.protocol import Statement
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJqYW5lIn0.Xq3-zJ9_planted_token"
 PRIVATE = {
@@ -265,7 +265,7 @@ def test_secrets_in_every_place_are_found_in_exports_only(
     code = [cell for cell in document["cells"] if cell["cell_type"] == "code"]
     code[1]["source"] = (
         "import logging\n"
-        "from engagement import workbook\n"
+        "from engagement.runs import workbook\n"
         "from engagement.models.runner import ModelError\n"
         "book = workbook.open(params, overrides)\n"
         "with book.warehouse.session() as session:\n"

@@ -11,7 +11,7 @@ from pathlib import Path
 from task import task
 
 # What opening a warehouse would import is no work of flattening either.
-import engagement.warehouse.duckdb  # noqa: F401
+import engagement.warehouse.duckdb.warehouse  # noqa: F401
 from engagement.flatten import flatten
 from engagement.settings import load_settings
 from engagement.warehouse import open_warehouse

@@ -15,9 +15,9 @@ import numpy as np
 import pandas as pd
 
 from engagement.landing.tables import READ_LOSSILY
+from engagement.sql.dialect import LOGICAL
 from engagement.warehouse import Table, Warehouse
 from engagement.warehouse.costs import ABOUT_RUNS
-from engagement.warehouse.dialect import LOGICAL
 
 R = TypeVar("R")
 

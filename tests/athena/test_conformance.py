@@ -13,19 +13,19 @@ from pathlib import Path
 
 import pytest
 
-from engagement.batch import RunRecord, choose, run
+from engagement.as_of import resolve_as_of
 from engagement.flatten.pipeline import flatten
 from engagement.landing import tables
 from engagement.models.runner import build, models
-from engagement.moments import resolve_as_of
+from engagement.runs.batch import RunRecord, choose, run
 from engagement.settings import ROOT, Settings, load_settings
+from engagement.sql.dialect import LOGICAL
 from engagement.warehouse import Table, Warehouse, open_warehouse
-from engagement.warehouse.base import Published
-from engagement.warehouse.dialect import LOGICAL
+from engagement.warehouse.protocol import Published
 from tests.athena.compare import differences
 from tests.athena.stand import Stand
 from tests.cases.landing import write as write_cases
-from tests.landing.nasty import BROKEN_FILES, sample_days, spoil
+from tests.records.nasty import BROKEN_FILES, sample_days, spoil
 
 pytestmark = pytest.mark.slow
 

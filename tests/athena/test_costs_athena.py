@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from engagement.batch import RunRecord, _take_stock
+from engagement.runs.batch import RunRecord, _take_stock
 from engagement.warehouse import Table, WarehouseError
-from engagement.warehouse.athena import AthenaWarehouse
-from engagement.warehouse.athena_statements import SpendingLimitError, dollars
+from engagement.warehouse.athena.estimate import Scans
+from engagement.warehouse.athena.statements import SpendingLimitError, dollars
+from engagement.warehouse.athena.warehouse import AthenaWarehouse
 from engagement.warehouse.costs import remember
-from engagement.warehouse.scans import Scans
 from tests.athena.parameters import settings
 from tests.athena.stand import Stand, fail
 from tests.athena.stand.faults import ENGINE_FAILED

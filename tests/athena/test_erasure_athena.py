@@ -16,11 +16,11 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from engagement.as_of import resolve_as_of
 from engagement.erasure.erase import Findings, erase
 from engagement.flatten import erased, flatten
 from engagement.landing.tables import READ_LOSSILY
 from engagement.models.runner import build
-from engagement.moments import resolve_as_of
 from engagement.settings import Settings, load_settings
 from engagement.warehouse import Table, Warehouse, open_warehouse
 from engagement.warehouse.costs import ABOUT_RUNS
@@ -237,17 +237,17 @@ def test_what_may_not_be_removed_is_named(
 ) -> None:
     from botocore.exceptions import ClientError
 
-    from engagement.warehouse import athena_traces
+    from engagement.warehouse.athena import cleanup
 
     del aws_environment
 
     def denied(*_: Any) -> Any:
         error = {"Error": {"Code": "AccessDenied", "Message": "no"}}
-        raise athena_traces.problem(
+        raise cleanup.problem(
             "old versions cannot be listed", ClientError(error, "ListObjectVersions")
         )
 
-    monkeypatch.setattr(athena_traces, "_old_versions", denied)
+    monkeypatch.setattr(cleanup, "_old_versions", denied)
     warehouse = open_warehouse(both.remote)
     with warehouse.lease("a test") as token:
         monkeypatch.setenv(TOKEN_VARIABLE, token)

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from engagement.warehouse import WarehouseError
-from engagement.warehouse.athena import AthenaWarehouse
+from engagement.warehouse.athena.warehouse import AthenaWarehouse
 from tests.athena.parameters import expire, settings
 from tests.athena.stand import Call, Failure, Stand, fail
 from tests.athena.stand.faults import (

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from engagement.flatten.pipeline import flatten
 from engagement.warehouse import open_warehouse
-from engagement.warehouse.athena import AthenaWarehouse
+from engagement.warehouse.athena.warehouse import AthenaWarehouse
 from tests.athena.compare import differences
 from tests.athena.parameters import settings
 from tests.athena.stand import Stand

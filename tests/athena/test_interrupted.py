@@ -22,7 +22,7 @@ import pytest
 from engagement.flatten.pipeline import flatten
 from engagement.settings import load_settings
 from engagement.warehouse import Table, Warehouse, WarehouseError, open_warehouse
-from engagement.warehouse.athena import AthenaWarehouse
+from engagement.warehouse.athena.warehouse import AthenaWarehouse
 from tests.athena.compare import contents, differences
 from tests.athena.parameters import expire, settings
 from tests.athena.stand import Stand

@@ -13,15 +13,15 @@ from typing import Any
 
 import pytest
 
+from engagement.aws.glue import PARQUET, external_table
 from engagement.flatten.pipeline import flatten
 from engagement.settings import ROOT
 from engagement.warehouse import Table, WarehouseError
-from engagement.warehouse.athena import AthenaWarehouse
-from engagement.warehouse.athena_setup import ensure_workgroup
-from engagement.warehouse.athena_statements import AGENT
-from engagement.warehouse.base import Statement
+from engagement.warehouse.athena.setup import ensure_workgroup
+from engagement.warehouse.athena.statements import AGENT
+from engagement.warehouse.athena.warehouse import AthenaWarehouse
 from engagement.warehouse.costs import remember
-from engagement.warehouse.glue import PARQUET, external_table
+from engagement.warehouse.protocol import Statement
 from tests.athena.parameters import settings
 from tests.athena.stand import Call, Failure, Stand, fail
 from tests.athena.stand.access import ENGINE_AGENT

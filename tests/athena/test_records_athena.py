@@ -20,7 +20,7 @@ from tests.athena.test_conformance import upload
 from tests.flatten.conftest import Raw, text
 from tests.flatten.test_collisions import CASES as COLLISIONS
 from tests.flatten.test_products import landed as products
-from tests.landing.nasty import spoil
+from tests.records.nasty import spoil
 
 pytestmark = pytest.mark.slow
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from engagement import checks
+from engagement.aws.glue import OWNER
+from engagement.runs import checks
 from engagement.settings import Settings
 from engagement.warehouse import WarehouseError
-from engagement.warehouse.athena import AthenaWarehouse
-from engagement.warehouse.athena_setup import ensure_workgroup
-from engagement.warehouse.base import Finding
-from engagement.warehouse.glue import OWNER
+from engagement.warehouse.athena.setup import ensure_workgroup
+from engagement.warehouse.athena.warehouse import AthenaWarehouse
+from engagement.warehouse.protocol import Finding
 from tests.athena.parameters import settings
 from tests.athena.stand import Call, Failure, Stand, fail
 from tests.athena.stand.faults import ACCESS_DENIED, EXPIRED_CREDENTIALS, INTERNAL_ERROR

@@ -20,8 +20,8 @@ import pytest
 
 from engagement.settings import ROOT, load_settings
 from engagement.warehouse import LeaseHeldError, Table, WarehouseError, open_warehouse
-from engagement.warehouse.athena import AthenaWarehouse
-from engagement.warehouse.base import JsonColumn
+from engagement.warehouse.athena.warehouse import AthenaWarehouse
+from engagement.warehouse.protocol import JsonColumn
 from tests.athena.compare import frames
 from tests.athena.parameters import expire, settings
 from tests.athena.stand import Stand, fail

@@ -260,7 +260,7 @@ def test_without_a_customer_table_it_says_what_to_run(
 
 def test_athena_gets_the_same_query(make_shop: MakeShop) -> None:
     """The text that Athena would run, from the same tree; reviewed by hand."""
-    from engagement.warehouse.dialect import bind, check, render
+    from engagement.sql.dialect import bind, check, render
 
     query = segments.query(
         segment("not is_bot and last_order_date < :as_of", metrics=["spend_total"])

@@ -10,7 +10,7 @@ import pytest
 from bench.plan import write_plan
 from bench.same import differences
 
-from engagement.landing import generator
+from engagement import samples
 
 CONTENDERS = Path(__file__).parents[2] / "bench/contenders"
 
@@ -20,9 +20,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
     """A database that flattening made, its plan, and the floor's Parquet files."""
     folder = tmp_path_factory.mktemp("bench")
     landing, plan = folder / "landing", folder / "plan.json"
-    generator.generate(
-        generator.GeneratorSettings(users=60, days=5, dirt=generator.Dirt.none()), landing
-    )
+    samples.generate(samples.GeneratorSettings(users=60, days=5, dirt=samples.Dirt.none()), landing)
 
     def run(contender: str, **options: str) -> int:
         script = CONTENDERS / f"{contender}.py"

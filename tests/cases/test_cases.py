@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from engagement.batch import notebooks
 from engagement.flatten import flatten
 from engagement.models.runner import build, models
+from engagement.runs.batch import notebooks
 from engagement.settings import load_settings
 from engagement.warehouse import Warehouse, open_warehouse
 from tests.cases.landing import AGENTS, AMOUNTS, ANSWERS, sources, write

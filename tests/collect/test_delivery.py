@@ -21,7 +21,7 @@ from engagement.collect.delivery import (
 )
 from engagement.collect.firehose import FirehoseStream
 from engagement.collect.journal import Frame, Journal
-from engagement.landing.files import partition_of
+from engagement.records.files import partition_of
 from tests.collect.conftest import landed_events
 
 

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from engagement import batch, cli
+from engagement.cli import app, console
 from engagement.collect.follow import follow
+from engagement.runs import batch
 
 
 class World:
@@ -75,7 +76,7 @@ def test_the_command_runs_as_of_latest_and_goes_on_after_a_run_that_failed(
             raise batch.NotebookFailedError("02 stopped because of ada@shop.example")
         raise KeyboardInterrupt
 
-    shown = cli.console.print
+    shown = console.console.print
 
     def show(*what: Any) -> None:
         shown(*what)
@@ -83,10 +84,10 @@ def test_the_command_runs_as_of_latest_and_goes_on_after_a_run_that_failed(
             land("first")
 
     monkeypatch.setattr(batch, "run", run)
-    monkeypatch.setattr(cli.console, "print", show)
+    monkeypatch.setattr(console.console, "print", show)
     own = ["--set", f"landing.location={landing}", "--set", f"run.directory={tmp_path}/runs"]
     own += ["--set", f"warehouse.duckdb.path={tmp_path}/w.duckdb"]
-    done = CliRunner().invoke(cli.app, ["run", "--follow", "--wait", "0", *own])
+    done = CliRunner().invoke(app, ["run", "--follow", "--wait", "0", *own])
     assert done.exit_code == 0
     assert [one["as_of"] for one in runs] == ["latest", "latest"]
     assert "Waiting for events in" in done.output
@@ -108,5 +109,5 @@ def test_an_as_of_of_ones_own_is_kept(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(batch, "run", run)
     own = ["--set", f"landing.location={folder.parent}", "--set", "as_of=2026-09-01"]
     own += ["--set", f"warehouse.duckdb.path={tmp_path}/w.duckdb"]
-    assert CliRunner().invoke(cli.app, ["run", "--follow", *own]).exit_code == 0
+    assert CliRunner().invoke(app, ["run", "--follow", *own]).exit_code == 0
     assert seen == ["2026-09-01"]

@@ -17,8 +17,8 @@ import pytest
 
 from engagement.collect import shoppers
 from engagement.collect.shoppers import Posting, PostingError, Progress, post, shop
-from engagement.landing.generator import GeneratorError, GeneratorSettings
-from engagement.landing.generator.stream import events
+from engagement.samples import GeneratorError, GeneratorSettings
+from engagement.samples.stream import events
 from tests.collect.conftest import KEY, Running
 
 SHOP = GeneratorSettings(users=40, days=3, seed=3, start=date(2026, 9, 1))

@@ -12,8 +12,8 @@ from engagement.dashboards import images
 from engagement.flatten.pipeline import values_query
 from engagement.models.runner import models
 from engagement.settings import Settings
+from engagement.sql.dialect import Table
 from engagement.warehouse import Warehouse, WarehouseError, open_warehouse
-from engagement.warehouse.dialect import Table
 
 TABLES = (
     "daily_overview",

@@ -15,13 +15,13 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from engagement.as_of import at_newest, whole_day
 from engagement.dashboards import report, style
 from engagement.models.concepts import EventMapping, Found
 from engagement.models.runner import models
-from engagement.moments import at_newest, whole_day
 from engagement.settings import Settings
+from engagement.sql.dialect import Table, check, parse, tables
 from engagement.warehouse import open_warehouse
-from engagement.warehouse.dialect import Table, check, parse, tables
 
 AS_OF = date(2026, 1, 31)
 ABOUT: dict[str, Any] = {

@@ -17,15 +17,15 @@ from typing import Any
 
 import pytest
 
+from engagement.as_of import resolve_as_of
 from engagement.erasure.erase import ErasureError, Findings, NobodyError, erase
 from engagement.flatten import erased, flatten
 from engagement.flatten.status import status
-from engagement.leftovers import start_over
 from engagement.models.runner import build, models
-from engagement.moments import resolve_as_of
+from engagement.runs.leftovers import start_over
 from engagement.settings import Settings
 from engagement.warehouse import Table, WarehouseError, costs
-from engagement.warehouse.base import Statement
+from engagement.warehouse.protocol import Statement
 from tests.flatten.conftest import Shop, folder, make_shop  # noqa: F401 (a fixture)
 
 FIRST, SECOND, THIRD = "2026-01-05", "2026-01-06", "2026-01-09"
@@ -378,8 +378,8 @@ def test_one_that_is_stopped_anywhere_is_finished_by_the_next(
     two: tuple[Shop, Shop], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Stopped at every fifth thing that is written: a publication or a landed file."""
-    from engagement.warehouse.duckdb import _DuckDBSession
-    from engagement.warehouse.landed_objects import FolderObjects
+    from engagement.warehouse.duckdb.warehouse import _DuckDBSession
+    from engagement.warehouse.objects import FolderObjects
 
     shop, never = two
     for one in two:
@@ -422,11 +422,11 @@ def test_one_that_is_stopped_anywhere_is_finished_by_the_next(
 def test_a_files_freed_blocks_hold_the_person_until_it_is_written_anew(
     two: tuple[Shop, Shop], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from engagement.warehouse import duckdb_file
+    from engagement.warehouse.duckdb import file
 
     shop, _ = two
     with monkeypatch.context() as patch:
-        patch.setattr(duckdb_file, "rewrite", lambda path: duckdb_file.Rewritten(0, 0, 0))
+        patch.setattr(file, "rewrite", lambda path: file.Rewritten(0, 0, 0))
         erase_in(shop)
     assert MARKER.encode() in shop.path.read_bytes()
     before = shop.tables()
@@ -533,7 +533,7 @@ def test_what_firehose_could_not_deliver_is_looked_through_where_it_lies(
 def test_a_file_that_is_written_meanwhile_is_not_overwritten(
     two: tuple[Shop, Shop], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from engagement.warehouse.landed_objects import FolderObjects
+    from engagement.warehouse.objects import FolderObjects
 
     shop, _ = two
     path = shop.landing / f"{folder(SECOND)}/b.json"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from engagement.landing import records
+from engagement.records import records
 from tests.flatten.conftest import Raw, Shop, event, text
 from tests.flatten.test_two_ways import Odd
 

@@ -18,9 +18,9 @@ import pytest
 from engagement.flatten import FlattenReport, increments, tracking_plan
 from engagement.flatten.pipeline import plan_run
 from engagement.flatten.status import status
-from engagement.landing.files import LandedFile
-from engagement.warehouse.base import StatementLog
-from engagement.warehouse.duckdb import _DuckDBSession
+from engagement.records.files import LandedFile
+from engagement.warehouse.duckdb.warehouse import _DuckDBSession
+from engagement.warehouse.protocol import StatementLog
 from tests.flatten.conftest import Shop, event, folder
 
 FIRST, SECOND, THIRD, LATE = "2026-01-05", "2026-01-06", "2026-01-10", "2026-01-20"
@@ -95,7 +95,7 @@ def test_nothing_new_reads_no_file_and_publishes_nothing(
     shop.warehouse.log = StatementLog()
     for file in shop.landing.rglob("*.json"):
         file.chmod(0o000)  # whoever reads it all the same, fails
-    monkeypatch.setattr("engagement.landing.records.Records.read", _refuse)
+    monkeypatch.setattr("engagement.records.records.Records.read", _refuse)
     again = shop.flatten()
     assert again.frame().equals(first.frame())
     assert again.unnamed_frame().equals(first.unnamed_frame())
@@ -324,7 +324,7 @@ def test_a_run_that_stops_anywhere_is_made_good_by_the_next(
     make_shop: Callable[..., Shop], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, at: int
 ) -> None:
     """Stopped at the n-th publication, after a first run whose events are replaced in part."""
-    from engagement.warehouse.duckdb import _DuckDBSession
+    from engagement.warehouse.duckdb.warehouse import _DuckDBSession
 
     often, once = make_shop(), make_shop()
     land(often, FIRST, on(FIRST, messageId="m1", event="Before", properties={"x": 1}))
@@ -356,7 +356,7 @@ def test_what_a_stopped_run_took_out_of_a_date_leaves_tables_of_other_dates(
     two: tuple[Shop, Shop], monkeypatch: pytest.MonkeyPatch, at: int
 ) -> None:
     """Stopped when the registry no longer says that the date's events were in the table."""
-    from engagement.warehouse.duckdb import _DuckDBSession
+    from engagement.warehouse.duckdb.warehouse import _DuckDBSession
 
     often, once = two
     land(often, FIRST, on(FIRST, messageId="goes"), on(FIRST, messageId="stays", event="Other"))

@@ -18,9 +18,9 @@ from typing import Any
 import pytest
 
 from engagement.flatten import duplicates_sql, pipeline
-from engagement.landing.files import LandingError
+from engagement.records.files import LandingError
 from tests.flatten.conftest import Raw, Shop, event, folder, text
-from tests.landing.test_lines import CUTS
+from tests.records.test_lines import CUTS
 
 LEDGER = (
     "select records, events, duplicates, quarantined from landing.ledger "

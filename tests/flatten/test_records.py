@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from engagement.landing.files import LandingError
+from engagement.records.files import LandingError
 from tests.flatten.by_hand import Landing
 
 # A type makes a record an event: without one it would be quarantined as well.

@@ -13,16 +13,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from engagement.landing import records
-from engagement.landing.json_scan import CLEAN, ODD
-from engagement.landing.memory import Memory
-from engagement.landing.scanned import Path as JsonPath
-from engagement.landing.scanned import Scanned
+from engagement.records import records
+from engagement.records.json_scan import CLEAN, ODD
+from engagement.records.memory import Memory
+from engagement.records.scanned import Path as JsonPath
+from engagement.records.scanned import Scanned
 from engagement.warehouse import Warehouse
-from engagement.warehouse.duckdb import DuckDBWarehouse
+from engagement.warehouse.duckdb.warehouse import DuckDBWarehouse
 from tests.athena.compare import differences
 from tests.flatten.conftest import Shop, event
-from tests.landing.nasty import sample_days, spoil
+from tests.records.nasty import sample_days, spoil
 
 
 class Odd(Scanned):

@@ -24,14 +24,15 @@ import pytest
 import yaml
 from sqlglot import exp
 
+from engagement.as_of import AsOf, at_newest
 from engagement.flatten.names import table_name
 from engagement.models import runner
 from engagement.models.inputs import contracts
 from engagement.models.runner import Built, build, models
-from engagement.moments import AsOf, at_newest
 from engagement.settings import Events, Settings, load_settings
-from engagement.warehouse import Session, Table, duckdb_file, open_warehouse
-from engagement.warehouse.dialect import render
+from engagement.sql.dialect import render
+from engagement.warehouse import Session, Table, open_warehouse
+from engagement.warehouse.duckdb import file as duckdb_file
 
 
 def forget_columns(session: Session) -> None:

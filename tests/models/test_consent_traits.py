@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from engagement.models.inputs import expand, parameters
+from engagement.sql.dialect import parse
 from engagement.warehouse import Table
-from engagement.warehouse.dialect import parse
 from tests.models.conftest import Bench
 
 

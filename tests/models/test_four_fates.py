@@ -24,9 +24,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from engagement.as_of import resolve_as_of
 from engagement.flatten import flatten
 from engagement.models.runner import build, models
-from engagement.moments import resolve_as_of
 from engagement.settings import load_settings
 from engagement.warehouse import Warehouse, open_warehouse
 

@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 
+from engagement import samples
+from engagement.as_of import resolve_as_of
 from engagement.flatten import flatten
-from engagement.landing import generator
 from engagement.models.runner import build, models
-from engagement.moments import resolve_as_of
 from engagement.settings import ROOT, Settings, load_settings
 from engagement.warehouse import Warehouse, open_warehouse
 
@@ -200,10 +200,10 @@ def test_the_samples_reconcile_in_a_currency_of_large_numbers(tmp_path: Path) ->
 
 @pytest.mark.slow
 def test_what_the_generator_makes_reconciles(tmp_path: Path) -> None:
-    settings = generator.GeneratorSettings(
+    settings = samples.GeneratorSettings(
         users=150, days=40, seed=1, conversion=0.2, eur_share=0.1, gbp_share=0.05
     )
-    generator.generate(settings, tmp_path / "landing")
+    samples.generate(settings, tmp_path / "landing")
     books = Books(tmp_path, tmp_path / "landing", as_of="latest")
     reconcile(books)
     assert books.orders("revenue")[0] > 0

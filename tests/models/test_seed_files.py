@@ -14,7 +14,7 @@ from engagement.models.inputs import expand
 from engagement.models.runner import external_inputs, models
 from engagement.models.seed_files import SEEDS
 from engagement.settings import Settings, SettingsError
-from engagement.warehouse.dialect import render
+from engagement.sql.dialect import render
 from tests.models.conftest import Bench
 from tests.models.test_channels import found
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from engagement.batch import NOTEBOOKS, notebooks
+from engagement.runs.batch import NOTEBOOKS, notebooks
 
 NAMES = [
     "00_start_here",

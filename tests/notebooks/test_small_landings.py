@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from engagement.batch import NOTEBOOKS, notebooks
+from engagement.runs.batch import NOTEBOOKS, notebooks
 from engagement.settings import load_settings
 from engagement.warehouse import open_warehouse
 

@@ -11,36 +11,37 @@ PACKAGE = Path(engagement.__file__).parent
 
 # Small modules that know nothing of any stage: what is private, whose files are, what is printed,
 # how a mistake is told.
-LEAVES = {"formatting", "mistakes", "notices", "privacy", "private", "terminal"}
+LEAVES = {"errors", "messages", "output", "owner_only", "privacy"}
 
-# What each stage may import besides itself. Later stages meet earlier ones in tables.
+# What each room may import besides itself. Later stages meet earlier ones in tables.
 ALLOWED = {
-    **{leaf: set() for leaf in LEAVES},
+    **dict.fromkeys(LEAVES, LEAVES),
     "settings": set(),
-    "moments": {"settings", "warehouse"},
-    "landing": {"settings", "warehouse"},
-    "warehouse": {"settings", "landing"},  # the readers of landed files
-    "flatten": {"settings", "warehouse", "landing"},
-    "models": {"settings", "warehouse", "flatten", "moments"},  # names of tables, from event names
-    "dashboards": {"settings", "warehouse", "moments", "models", "workbook"},
-    "audience": {"settings", "warehouse"},
-    "personalize": {"settings", "warehouse"},
-    "workbook": {"settings", "warehouse", "moments", "models"},
-    "catalogue": {"settings", "warehouse", "models", "batch"},
-    "checks": {"settings", "warehouse", "moments", "landing", "models", "audience"},
-    "batch": {"settings", "warehouse", "landing", "workbook"},
+    "records": {"settings"},
+    "samples": set(),
+    "sql": {"settings", "records"},
+    "aws": {"settings", "records", "warehouse"},
+    "warehouse": {"settings", "records", "sql", "aws"},
+    "as_of": {"settings", "sql", "warehouse"},
+    "landing": {"settings", "records", "sql", "warehouse"},
+    "flatten": {"settings", "records", "sql", "warehouse", "landing"},
+    "models": {"settings", "sql", "warehouse", "flatten", "as_of"},  # names of tables, of events
+    "dashboards": {"settings", "sql", "warehouse", "as_of", "models", "runs"},
+    "audience": {"settings", "sql", "warehouse"},
+    "personalize": {"settings", "sql", "warehouse"},
     "erasure": {
-        *("settings", "warehouse", "landing", "moments", "flatten", "models", "workbook"),
+        *("settings", "records", "sql", "warehouse", "landing", "as_of", "flatten", "models"),
+        "runs",
     },
-    "collect": {"settings", "landing"},
-    "cli": {
+    "collect": {"settings", "records", "samples"},
+    "runs": {
+        *("settings", "records", "sql", "warehouse", "landing", "as_of", "flatten", "models"),
         "audience",
-        *("settings", "warehouse", "landing", "flatten", "models", "batch", "checks", "erasure"),
-        *("leftovers", "catalogue", "summary", "typed_queries", "moments", "collect"),
     },
-    "summary": {"settings", "warehouse", "models", "moments", "audience", "batch"},
-    "typed_queries": {"settings", "warehouse", "models", "moments"},
-    "leftovers": {"settings", "warehouse", "flatten", "workbook"},
+    "cli": {
+        *("settings", "records", "samples", "sql", "warehouse", "landing", "as_of", "flatten"),
+        *("models", "audience", "erasure", "collect", "runs"),
+    },
 }
 
 

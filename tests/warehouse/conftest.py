@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from engagement.settings import Settings
+from engagement.sql.dialect import Engine
 from engagement.warehouse import Warehouse, open_warehouse
-from engagement.warehouse.dialect import Engine
 
 _NAMES = (f"suite{number}" for number in itertools.count())
 

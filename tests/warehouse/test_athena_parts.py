@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from engagement.aws.glue import hive_type, trino_type
+from engagement.aws.s3 import Address
 from engagement.settings import ROOT, Athena, Databases, SettingsError, load_settings
 from engagement.warehouse import WarehouseError
-from engagement.warehouse.athena import AthenaWarehouse
-from engagement.warehouse.athena_json import json_path
-from engagement.warehouse.glue import hive_type, trino_type
-from engagement.warehouse.s3 import Address
+from engagement.warehouse.athena.json_sql import json_path
+from engagement.warehouse.athena.warehouse import AthenaWarehouse
 
 
 def test_the_annotated_example_is_valid() -> None:

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, NoCredentialsError, ResponseStreamingError
 
+from engagement.aws.s3 import Address, Bucket, missing_permission, problem
 from engagement.warehouse import WarehouseError
-from engagement.warehouse.athena_statements import _may_pass
-from engagement.warehouse.s3 import Address, Bucket, missing_permission, problem
+from engagement.warehouse.athena.statements import _may_pass
 
 BAD_FILE = "HIVE_CURSOR_ERROR: incorrect header check at s3://lake/a.gz"
 ENGINE = "GENERIC_INTERNAL_ERROR: the engine stopped"
@@ -123,7 +123,7 @@ class Client:
 
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engagement.warehouse.s3.time.sleep", lambda _: None)
+    monkeypatch.setattr("engagement.aws.s3.time.sleep", lambda _: None)
 
 
 def test_a_body_that_breaks_off_is_read_again() -> None:

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pytest
 
 from engagement.warehouse import Table, Warehouse, WarehouseError
-from engagement.warehouse.base import Statement
 from engagement.warehouse.costs import RUN_STATEMENTS, frame, remember, totals
+from engagement.warehouse.protocol import Statement
 
 SCAN = Statement(
     label="marts.orders",

@@ -8,15 +8,9 @@ from pathlib import Path
 import pytest
 
 from engagement.settings import Settings
-from engagement.warehouse import (
-    Session,
-    Table,
-    Warehouse,
-    WarehouseError,
-    duckdb_file,
-    open_warehouse,
-)
-from engagement.warehouse.duckdb import _GATHERED, _DuckDBSession
+from engagement.warehouse import Session, Table, Warehouse, WarehouseError, open_warehouse
+from engagement.warehouse.duckdb import file
+from engagement.warehouse.duckdb.warehouse import _GATHERED, _DuckDBSession
 
 ONE, TWO = Table("marts", "one"), Table("marts", "two")
 DAY = "received_at_utc_date"
@@ -147,7 +141,7 @@ def test_rows_of_several_dates_come_into_one_group(warehouse: Warehouse) -> None
 def test_rows_that_would_fill_more_than_a_group_stay_where_they_are(
     warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(duckdb_file, "ROW_GROUP", 2048)
+    monkeypatch.setattr(file, "ROW_GROUP", 2048)
     days = range(1, 2 * _GATHERED + 2)
     counts = take_in(warehouse, days, *range(2048 // _GATHERED))
     assert counts == list(days)

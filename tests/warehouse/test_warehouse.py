@@ -17,9 +17,10 @@ import pyarrow as pa
 import pytest
 from sqlglot import exp
 
-from engagement.landing.lines import cut_records
+from engagement.records.lines import cut_records
+from engagement.sql.conversions import BIGINT, BOOLEAN, DOUBLE, TIMESTAMP, fitted_to
 from engagement.warehouse import DialectError, Table, Warehouse, WarehouseError
-from engagement.warehouse.base import (
+from engagement.warehouse.protocol import (
     JsonColumn,
     JsonField,
     JsonValues,
@@ -27,7 +28,6 @@ from engagement.warehouse.base import (
     arrow_type,
     with_new_columns,
 )
-from engagement.warehouse.values import BIGINT, BOOLEAN, DOUBLE, TIMESTAMP, fitted_to
 from tests.warehouse.conftest import Land
 from tests.warehouse.fields import fields_of
 

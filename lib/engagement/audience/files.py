@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from engagement import private
+from engagement import owner_only
 from engagement.privacy import masked
 
 
@@ -63,7 +63,7 @@ def write_parts(
     most_bytes
         What no file may exceed.
     """
-    private.folder(folder)
+    owner_only.folder(folder)
     written: list[ExportedFile] = []
     for number, part in enumerate(_parts(header, lines, most_bytes), start=1):
         written.append(_write(folder / f"{stem}-{number:03d}.{suffix}", header, part))
@@ -104,7 +104,7 @@ def replacing(path: Path) -> Iterator[Callable[[bytes], int]]:
     """Write a private file under another name, and give it its own when it is whole."""
     partial = path.with_name(path.name + ".part")
     try:
-        with private.opened(partial, "wb") as stream:
+        with owner_only.opened(partial, "wb") as stream:
             yield stream.write
             stream.flush()
             os.fsync(stream.fileno())
@@ -115,7 +115,7 @@ def replacing(path: Path) -> Iterator[Callable[[bytes], int]]:
 
 def write_rejects(path: Path, rejects: Iterable[Reject]) -> ExportedFile:
     """Write what is not in an export, and why, in a fixed order; the header alone if nothing."""
-    private.folder(path.parent)
+    owner_only.folder(path.parent)
     rows = sorted(rejects)
     lines = [csv_line([masked(cell) for cell in astuple(r)]) for r in rows]
     return _write(path, csv_line(["person_id", "channel", "what", "reason"]), lines)

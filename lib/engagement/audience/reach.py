@@ -17,6 +17,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from engagement.audience.segments import ADDRESSES, Channel, Segment, Selection, select
+from engagement.errors import WrongInputError
 from engagement.warehouse import Warehouse
 
 Unanswered = Literal["allow", "deny"]
@@ -63,7 +64,7 @@ class Contact:
     detail: str = ""
 
 
-class AddressError(ValueError):
+class AddressError(WrongInputError):
     """An address that cannot be used; the message does not repeat it."""
 
 

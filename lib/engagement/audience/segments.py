@@ -22,11 +22,12 @@ from sqlglot.optimizer.annotate_types import annotate_types
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.schema import MappingSchema
 
-from engagement.mistakes import explained, unknown_key
+from engagement.errors import WrongInputError
+from engagement.messages import explained, unknown_key
 from engagement.settings import SettingsError, read_yaml
+from engagement.sql.dialect import DialectError, check
 from engagement.warehouse import Session, Table, Warehouse
-from engagement.warehouse.base import columns_of
-from engagement.warehouse.dialect import DialectError, check
+from engagement.warehouse.protocol import columns_of
 
 Channel = Literal["email", "sms"]
 
@@ -58,7 +59,7 @@ PARAMETERS = {"as_of": "date", "as_of_end": "timestamp(3)"}
 moment in UTC up to which it sees. Windows in hours count back from that moment."""
 
 
-class AudienceError(ValueError):
+class AudienceError(WrongInputError):
     """A segment or an export that cannot be made, with every mistake found.
 
     Attributes

@@ -14,9 +14,10 @@ from typing import IO, Any, Protocol
 
 from isal import isal_zlib
 
-from engagement import private
+from engagement import owner_only
 from engagement.collect.journal import Journal, frames, sync_folder
-from engagement.landing.files import PARTITION
+from engagement.errors import FailedError
+from engagement.records.files import PARTITION
 
 logger = logging.getLogger("engagement")
 
@@ -28,7 +29,7 @@ _GZIP = 31  # window bits that stand for a gzip container
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 
 
-class DeliveryError(RuntimeError):
+class DeliveryError(FailedError):
     """A segment that could not be delivered; it stays where it is and is tried again."""
 
 
@@ -91,8 +92,8 @@ class LandingFolder:
     def __init__(
         self, folder: Path, beside: Path, landed: Callable[[Landed], None] = _silent
     ) -> None:
-        self.folder = private.folder(folder)
-        self._beside = private.folder(beside)
+        self.folder = owner_only.folder(folder)
+        self._beside = owner_only.folder(beside)
         self._landed = landed
         for left in beside.glob(f"*{_UNFINISHED}"):
             left.unlink()
@@ -121,7 +122,7 @@ class LandingFolder:
             day = frame.received_at_utc_date
             if day not in drafts:
                 path = self._beside / f"{segment.stem}-{day}{_UNFINISHED}"
-                drafts[day] = _Draft(path, files.enter_context(private.opened(path, "wb")))
+                drafts[day] = _Draft(path, files.enter_context(owner_only.opened(path, "wb")))
             drafts[day].write(frame.lines, frame.events)
         for draft in drafts.values():
             draft.finish()
@@ -134,7 +135,7 @@ class LandingFolder:
             draft.path.unlink()
             return
         if not folder.is_dir():
-            private.folder(folder)
+            owner_only.folder(folder)
             sync_folder(self.folder)
         size = draft.path.stat().st_size
         draft.path.rename(folder / name)

@@ -26,7 +26,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from engagement import private
+from engagement import owner_only
 
 logger = logging.getLogger("engagement")
 
@@ -100,7 +100,7 @@ class Journal:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder = private.folder(folder)
+        self.folder = owner_only.folder(folder)
         self.syncs = 0
         self.size = 0
         self.opened = 0.0

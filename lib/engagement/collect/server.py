@@ -17,11 +17,12 @@ from typing import Any
 import uvicorn
 from filelock import FileLock, Timeout
 
-from engagement import private
+from engagement import owner_only
 from engagement.collect.app import build
 from engagement.collect.delivery import Deliverer, Landed, LandingFolder, Target, check_apart
 from engagement.collect.firehose import FirehoseStream
 from engagement.collect.journal import Answer, Frame, GroupCommit, Journal
+from engagement.errors import WrongInputError
 from engagement.settings import ROOT, Settings
 
 logger = logging.getLogger("engagement")
@@ -30,7 +31,7 @@ _CLOSING_SECONDS = 5
 _BACKLOG = 1024
 
 
-class CollectError(RuntimeError):
+class CollectError(WrongInputError):
     """The collector cannot start: what is wrong, and what to do about it."""
 
 
@@ -215,7 +216,7 @@ def _listen(host: str, port: int) -> socket.socket:
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Keep other collectors out of a folder; a process that is killed lets go of it."""
-    lock = FileLock(private.folder(folder) / "lock", mode=0o600)
+    lock = FileLock(owner_only.folder(folder) / "lock", mode=0o600)
     try:
         lock.acquire(timeout=0)
     except Timeout:

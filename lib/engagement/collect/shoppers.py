@@ -27,9 +27,10 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from engagement import private
-from engagement.landing.generator import Dirt, GeneratorError, GeneratorSettings
-from engagement.landing.generator.stream import Sent, events
+from engagement import owner_only
+from engagement.errors import FailedError
+from engagement.samples import Dirt, GeneratorError, GeneratorSettings
+from engagement.samples.stream import Sent, events
 
 MOST_IN_A_BATCH = 20
 """Events of one shopper that go in one request."""
@@ -43,7 +44,7 @@ _TRY_AGAIN = (408, 429)
 _LONGEST_WAIT = 1.0
 
 
-class PostingError(RuntimeError):
+class PostingError(FailedError):
     """Events cannot be posted: what is wrong, and what to do about it."""
 
 
@@ -159,7 +160,7 @@ def post(
     place = Progress(position=kept["position"] if kept else 0)
     coming = itertools.islice(events(settings, follow=posting.follow), place.position, None)
     pace = _Pace(posting.rate)
-    private.folder(posting.checkpoint.parent)
+    owner_only.folder(posting.checkpoint.parent)
 
     def waiting() -> None:
         progress(replace(place, is_waiting=True))
@@ -186,7 +187,7 @@ def post(
 
 def _keep(checkpoint: Path, settings: GeneratorSettings, position: int) -> None:
     found = {"shop": settings.model_dump(mode="json"), "position": position}
-    private.replace(checkpoint, json.dumps(found, indent=2) + "\n")
+    owner_only.replace(checkpoint, json.dumps(found, indent=2) + "\n")
 
 
 class _Pace:

@@ -20,14 +20,14 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from engagement import private
+from engagement import owner_only
+from engagement.as_of import AsOf
 from engagement.dashboards import charts, style
 from engagement.models.concepts import EventMapping, mapping
-from engagement.moments import AsOf
 from engagement.privacy import shown
 from engagement.settings import Settings
-from engagement.warehouse.base import Warehouse
-from engagement.warehouse.dialect import Table
+from engagement.sql.dialect import Table
+from engagement.warehouse.protocol import Warehouse
 
 QUERIES = {
     "overview": "select * from marts.daily_overview order by day",
@@ -245,7 +245,7 @@ def write(warehouse: Warehouse, settings: Settings, as_of: AsOf, path: Path) -> 
         settling_days=settings.metrics.settling_days,
         mapped=mapping(warehouse, settings),
     )
-    private.write(path, page)
+    owner_only.write(path, page)
     return path
 
 

@@ -15,7 +15,8 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from engagement import private
+from engagement import owner_only
+from engagement.as_of import resolve_as_of
 from engagement.erasure import files, runs, tables
 from engagement.erasure.people import (
     DEVICE,
@@ -29,29 +30,29 @@ from engagement.erasure.people import (
     needles,
     person,
 )
+from engagement.errors import WrongInputError
 from engagement.flatten import erased, expired, flatten, increments
-from engagement.landing.files import partition_of
-from engagement.landing.lines import UnreadableFileError
 from engagement.landing.tables import PROFILE
-from engagement.mistakes import counted
+from engagement.messages import counted
 from engagement.models.runner import ModelError, build, models
-from engagement.moments import resolve_as_of
+from engagement.records.files import partition_of
+from engagement.records.lines import UnreadableFileError
+from engagement.runs.workbook import new_run_id
 from engagement.settings import Settings
 from engagement.warehouse import Session, Table, Warehouse, open_warehouse
-from engagement.warehouse.landed_objects import (
+from engagement.warehouse.lease import as_holder
+from engagement.warehouse.objects import (
     LandedObjects,
     ObjectUnreadableError,
     SeveralPlaces,
 )
-from engagement.warehouse.lease import as_holder
-from engagement.workbook import new_run_id
 
 _BLOCKED = "user ids that nobody has (blocked in advance)"
 _EVENTS = Table("events", "events")
 _MARTS = "marts"
 
 
-class ErasureError(ValueError):
+class ErasureError(WrongInputError):
     """An erasure that cannot be asked for like this."""
 
 
@@ -188,8 +189,8 @@ def _receipts(settings: Settings) -> Path:
 
 
 def _write(path: Path, receipt: Receipt) -> None:
-    private.folder(path.parent)
-    private.replace(path, json.dumps(asdict(receipt), indent=2) + "\n")
+    owner_only.folder(path.parent)
+    owner_only.replace(path, json.dumps(asdict(receipt), indent=2) + "\n")
 
 
 def _now() -> str:

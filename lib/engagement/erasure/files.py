@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import orjson
 
 from engagement.erasure.people import Judge, Ties, Why
-from engagement.landing.lines import cut_records, read_bytes
+from engagement.records.lines import cut_records, read_bytes
 
 _LINE = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+\Z")
 _SEAM = re.compile(rb"[}][ \t]*[{]")

@@ -13,7 +13,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from engagement import private
+from engagement import owner_only
 from engagement.erasure.people import id_text, is_id_key, is_unmistakable, whole_words
 from engagement.flatten.names import column_name, snake_case
 
@@ -86,7 +86,7 @@ def scrub(folder: Path, of: Traces, *, dry_run: bool) -> Scrubbed:
         if kept is None:
             path.unlink()
         else:
-            private.replace(path, kept)
+            owner_only.replace(path, kept)
         _note(folder / name.split("/")[0], path)
     return found
 
@@ -256,4 +256,4 @@ def _note(run: Path, path: Path) -> None:
     note = "an erasure has changed or removed files of this run"
     if note not in document.setdefault("notes", []):
         document["notes"].append(note)
-    private.replace(record, json.dumps(document, indent=2) + "\n")
+    owner_only.replace(record, json.dumps(document, indent=2) + "\n")

@@ -12,10 +12,10 @@ from sqlglot import exp
 from engagement.erasure.people import Person, Ties, is_id_key
 from engagement.landing.tables import READING_TABLE
 from engagement.settings import Identity
-from engagement.warehouse.base import Session
+from engagement.sql.conversions import VARCHAR
+from engagement.sql.dialect import LOGICAL, Table
 from engagement.warehouse.costs import RUN_STATEMENTS
-from engagement.warehouse.dialect import LOGICAL, Table
-from engagement.warehouse.values import VARCHAR
+from engagement.warehouse.protocol import Session
 
 EVENTS = Table("events", "events")
 USERS = Table("events", "users")

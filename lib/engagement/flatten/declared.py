@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from engagement.flatten.names import FIXED_TABLES, column_name, table_name
 from engagement.settings import Settings
-from engagement.warehouse.values import TIMESTAMP, VARCHAR
+from engagement.sql.conversions import TIMESTAMP, VARCHAR
 
 _NAMED_OTHERWISE = {"string": VARCHAR, "timestamp": TIMESTAMP}
 """Athena's names for the types of a tracking plan that it calls otherwise."""

@@ -19,8 +19,8 @@ import pyarrow as pa
 from sqlglot import exp
 
 from engagement.settings import Settings
-from engagement.warehouse.base import Session
-from engagement.warehouse.dialect import Table, parse
+from engagement.sql.dialect import Table, parse
+from engagement.warehouse.protocol import Session
 
 ERASED = Table("landing", "erased")
 """``id_type`` (``user_id``, ``anonymous_id``, ``message_id``), ``id_hash``, ``erased_at`` (UTC)."""

@@ -11,8 +11,8 @@ from engagement.flatten.masking import mask, outline
 from engagement.flatten.pipeline import REASONS
 from engagement.privacy import FEWEST_PEOPLE, TOO_FEW, shown
 from engagement.settings import Settings
+from engagement.sql.conversions import DOUBLE, TIMESTAMP
 from engagement.warehouse import Session, Table, Warehouse
-from engagement.warehouse.values import DOUBLE, TIMESTAMP
 
 _SHOWN = 30
 

@@ -19,9 +19,9 @@ from engagement.flatten.pipeline import REASON_COLUMNS, REASONS
 from engagement.flatten.schema import PARTITION
 from engagement.flatten.tables import DISCARD_COLUMNS, DISCARDS, EVENTS
 from engagement.settings import Settings
-from engagement.warehouse.base import Session
-from engagement.warehouse.dialect import Table, bind, parse
-from engagement.warehouse.values import TIMESTAMP, VARCHAR
+from engagement.sql.conversions import TIMESTAMP, VARCHAR
+from engagement.sql.dialect import Table, bind, parse
+from engagement.warehouse.protocol import Session
 
 QUARANTINE, DUPLICATES = Table("landing", "quarantine"), Table("landing", "duplicates")
 LEDGER = Table("landing", "ledger")

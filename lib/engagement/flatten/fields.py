@@ -27,9 +27,9 @@ from engagement.flatten.schema import (
     is_flattened,
     is_looked_into,
 )
-from engagement.warehouse.base import FIELD_COUNTS, FIELD_LOOKS, Session
-from engagement.warehouse.dialect import Table
-from engagement.warehouse.values import BIGINT, VARCHAR
+from engagement.sql.conversions import BIGINT, VARCHAR
+from engagement.sql.dialect import Table
+from engagement.warehouse.protocol import FIELD_COUNTS, FIELD_LOOKS, Session
 
 NAMES = Table("landing", "event_names")
 FIELDS = Table("landing", "event_fields")

@@ -23,11 +23,11 @@ import pyarrow as pa
 
 from engagement.flatten.declared import planned_types
 from engagement.flatten.schema import PARTITION
-from engagement.landing.files import LandedFile, unzipped_bytes
+from engagement.records.files import LandedFile, unzipped_bytes
 from engagement.settings import Settings
-from engagement.warehouse.base import Landing, Session
-from engagement.warehouse.dialect import Table
-from engagement.warehouse.values import BIGINT, VARCHAR
+from engagement.sql.conversions import BIGINT, VARCHAR
+from engagement.sql.dialect import Table
+from engagement.warehouse.protocol import Landing, Session
 
 VERSIONS = Table("landing", "versions")
 UNFINISHED = Table("landing", "unfinished")
@@ -49,12 +49,12 @@ _RULES = (
     ("engagement.flatten", "tables.py"),
     ("engagement.flatten", "sql/classified.sql"),
     ("engagement.flatten", "sql/copies.sql"),
-    ("engagement.landing", "json_scan.py"),
-    ("engagement.landing", "lines.py"),
-    ("engagement.landing", "records.py"),
-    ("engagement.landing", "scanned.py"),
-    ("engagement.landing", "strict_json.py"),
-    ("engagement.warehouse", "values.py"),
+    ("engagement.records", "json_scan.py"),
+    ("engagement.records", "lines.py"),
+    ("engagement.records", "records.py"),
+    ("engagement.records", "scanned.py"),
+    ("engagement.records", "strict_json.py"),
+    ("engagement.sql", "conversions.py"),
 )
 """Files that say what becomes of a record: when one is changed, every date is read again."""
 

@@ -28,12 +28,14 @@ from engagement.flatten.names import FIXED_TABLES
 from engagement.flatten.schema import DEFAULT_COLUMNS, PARTITION, Unnamed
 from engagement.flatten.tables import EventTable
 from engagement.flatten.users import IDENTIFIES, USERS, Users
-from engagement.landing.files import LandingError, nothing_landed
-from engagement.landing.lines import cut_records
-from engagement.mistakes import counted
+from engagement.messages import counted
 from engagement.privacy import shown
+from engagement.records.files import LandingError, nothing_landed
+from engagement.records.lines import cut_records
 from engagement.settings import Settings
-from engagement.warehouse.base import (
+from engagement.sql.conversions import BIGINT, BOOLEAN, TIMESTAMP, VARCHAR
+from engagement.sql.dialect import Table, literal, parse
+from engagement.warehouse.protocol import (
     RAW_LINES,
     FileLines,
     JsonColumn,
@@ -41,8 +43,6 @@ from engagement.warehouse.base import (
     Warehouse,
     columns_of,
 )
-from engagement.warehouse.dialect import Table, literal, parse
-from engagement.warehouse.values import BIGINT, BOOLEAN, TIMESTAMP, VARCHAR
 
 MOST_COLUMNS = 200
 """A table with more columns than this is reported: some key may hold what is no name."""

@@ -15,9 +15,9 @@ import pyarrow as pa
 
 from engagement.flatten.fields import FIELD_COLUMNS, Plans, is_decisive
 from engagement.flatten.schema import Path, is_flattened
-from engagement.landing import strict_json
-from engagement.warehouse.base import LARGEST, Session, path_text
-from engagement.warehouse.values import BIGINT, VARCHAR
+from engagement.records import strict_json
+from engagement.sql.conversions import BIGINT, VARCHAR
+from engagement.warehouse.protocol import LARGEST, Session, path_text
 
 Kept = tuple[str, str, str, str]
 """An event: its received date, type, name and text."""

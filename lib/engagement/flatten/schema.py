@@ -12,7 +12,7 @@ from functools import cache, reduce
 from operator import add
 
 from engagement.flatten.names import column_name, snake_case
-from engagement.warehouse.values import BIGINT, BOOLEAN, DOUBLE, TIMESTAMP, VARCHAR
+from engagement.sql.conversions import BIGINT, BOOLEAN, DOUBLE, TIMESTAMP, VARCHAR
 
 Path = tuple[str, ...]
 

@@ -10,7 +10,7 @@ from engagement.flatten import increments
 from engagement.flatten.erased import REASON
 from engagement.flatten.pipeline import REASONS
 from engagement.landing.failures import failures
-from engagement.mistakes import counted
+from engagement.messages import counted
 from engagement.settings import Settings
 from engagement.warehouse import Table, Warehouse
 

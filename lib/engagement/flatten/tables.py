@@ -27,9 +27,7 @@ from engagement.flatten.schema import (
     plan_columns,
     with_lists,
 )
-from engagement.warehouse.base import JsonColumn, Session
-from engagement.warehouse.dialect import Table, literal
-from engagement.warehouse.values import (
+from engagement.sql.conversions import (
     BIGINT,
     BOOLEAN,
     DOUBLE,
@@ -42,6 +40,8 @@ from engagement.warehouse.values import (
     from_json,
     from_text,
 )
+from engagement.sql.dialect import Table, literal
+from engagement.warehouse.protocol import JsonColumn, Session
 
 DISCARDS = Table("events", "discards")
 EVENTS = Table("events", "events")

@@ -15,8 +15,8 @@ from sqlglot import exp
 
 from engagement.flatten.schema import PARTITION
 from engagement.flatten.tables import EventTable, quoted, union
-from engagement.warehouse.base import Session
-from engagement.warehouse.dialect import Table, literal
+from engagement.sql.dialect import Table, literal
+from engagement.warehouse.protocol import Session
 
 IDENTIFIES = Table("events", "identifies")
 USERS = Table("events", "users")

@@ -1,1 +1,1 @@
-"""Raw files as Firehose lands them: reading, inventory, and the sample generator."""
+"""Stage 01: the landing as tables, and what Firehose could not deliver."""

@@ -18,11 +18,11 @@ from typing import Any
 
 import pandas as pd
 
-from engagement.landing.files import is_failure
-from engagement.landing.lines import UnreadableFileError, cut_records, read_bytes, split_lines
+from engagement.records.files import is_failure
+from engagement.records.lines import UnreadableFileError, cut_records, read_bytes, split_lines
 from engagement.settings import Settings
 from engagement.warehouse import Warehouse
-from engagement.warehouse.landed_objects import LandedObjects, ObjectUnreadableError
+from engagement.warehouse.objects import LandedObjects, ObjectUnreadableError
 
 _DATE = re.compile(r"(?<!\d)(\d{4})[-/](\d{2})[-/](\d{2})(?!\d)")
 _TYPE = re.compile(r"(?:^|/|=)([A-Za-z]+(?:-[A-Za-z]+)*-failed)(?=/)")

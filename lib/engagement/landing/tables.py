@@ -14,11 +14,11 @@ from dataclasses import dataclass
 import pandas as pd
 import pyarrow as pa
 
-from engagement.landing.files import PARTITION, nothing_landed, why_stray
 from engagement.privacy import shown
+from engagement.records.files import PARTITION, nothing_landed, why_stray
 from engagement.settings import Settings
+from engagement.sql.conversions import BIGINT, VARCHAR
 from engagement.warehouse import Session, Table, Warehouse, WarehouseError
-from engagement.warehouse.values import BIGINT, VARCHAR
 
 READING_TABLE = Table("landing", "rudderstack_events")
 

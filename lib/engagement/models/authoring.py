@@ -20,15 +20,16 @@ from typing import Any
 from pydantic import ValidationError
 from sqlglot import exp
 
-from engagement.mistakes import counted, nearest
+from engagement.errors import WrongInputError
+from engagement.messages import counted, nearest
 from engagement.models import inputs, runner, seed_files
 from engagement.models.inputs import SEEDS, SOURCES
 from engagement.models.runner import MARTS, Model, ModelDocument, ModelError
 from engagement.settings import ROOT, SettingsError, read_yaml
-from engagement.warehouse import kinds, portable
-from engagement.warehouse.allowed import UNKNOWN
-from engagement.warehouse.base import arrow_type
-from engagement.warehouse.dialect import LOGICAL, WORK, DialectError, Table, parse, tables
+from engagement.sql import portability, types
+from engagement.sql.allowed import UNKNOWN
+from engagement.sql.dialect import LOGICAL, WORK, DialectError, Table, parse, tables
+from engagement.warehouse.protocol import arrow_type
 
 _TYPES = {
     "integer": "bigint",
@@ -42,7 +43,7 @@ _TYPES = {
 """A type to document a column with, by its kind."""
 
 
-class AuthoringError(ModelError):
+class AuthoringError(ModelError, WrongInputError):
     """A model's files cannot be used, with every mistake found.
 
     Attributes
@@ -57,7 +58,7 @@ class AuthoringError(ModelError):
         super().__init__(f"{counted(len(problems), 'mistake')} in the model {name}:\n{lines}")
 
 
-class UnknownModelError(ModelError):
+class UnknownModelError(ModelError, WrongInputError):
     """A model was named that there is not."""
 
 
@@ -189,7 +190,7 @@ def _wrong_documents(
         if isinstance(column, str) and column not in own:
             yield f"{place}: the key names '{column}', which is not documented{_near(column, own)}"
     for column, kind in own.items():
-        if kind != UNKNOWN and kinds.of_type(kind) == UNKNOWN:
+        if kind != UNKNOWN and types.of_type(kind) == UNKNOWN:
             yield (
                 f"{place}: column {column}: there is no type '{kind}'"
                 + (nearest(kind, _TYPES.values()) or f"; write {', '.join(_TYPES.values())}")
@@ -265,10 +266,10 @@ def _query(sql: str, source: str, here: Mapping[str, Mapping[str, str]]) -> _Que
         if problem:
             problems.append(problem)
     problems += _strange_parameters(tree)
-    read = kinds.read(tree, known, inputs.PARAMETERS)
+    read = types.read(tree, known, inputs.PARAMETERS)
     # What follows from a table or column that there is not would only hide the mistake.
     is_sure = not problems and not read.has_unknown_names
-    problems += portable.problems(tree, known, inputs.PARAMETERS, every_type_known=is_sure)
+    problems += portability.problems(tree, known, inputs.PARAMETERS, every_type_known=is_sure)
     takes_all = any(
         isinstance(star.parent, (exp.Select, exp.Column)) for star in tree.find_all(exp.Star)
     )
@@ -378,9 +379,9 @@ def _strange_columns(
         )
     for column, kind in query.columns.items():
         said = own.get(documented.get(column, ""))
-        if said is None or said == UNKNOWN or kinds.of_type(said) == UNKNOWN:
+        if said is None or said == UNKNOWN or types.of_type(said) == UNKNOWN:
             continue
-        if not kinds.fits(kind, frozenset({kinds.of_type(said)})):
+        if not types.fits(kind, frozenset({types.of_type(said)})):
             yield f"{place}: column {column} is {kind} in the query, documented as {said}"
 
 
@@ -414,7 +415,7 @@ def _python(
         if isinstance(one, str) and one and not _is_module(one):
             yield f"{place}: there is no module '{one}'"
     for column, kind in own.items():
-        if kind != UNKNOWN and kinds.of_type(kind) != UNKNOWN and arrow_type(kind) is None:
+        if kind != UNKNOWN and types.of_type(kind) != UNKNOWN and arrow_type(kind) is None:
             yield f"{place}: column {column}: a Python model has no columns of {kind}"
     given = python.get("inputs")
     for input_, text in given.items() if isinstance(given, Mapping) else ():

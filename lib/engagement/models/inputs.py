@@ -22,14 +22,13 @@ from typing import Any
 
 from sqlglot import exp
 
+from engagement.as_of import AsOf, whole_day
+from engagement.errors import WrongInputError
 from engagement.flatten.names import column_name, table_name
 from engagement.models import seed_files
 from engagement.models.seed_files import SeedError
-from engagement.moments import AsOf, whole_day
 from engagement.settings import Concept, Events, Settings, SettingsError, read_yaml
-from engagement.warehouse.base import Session
-from engagement.warehouse.dialect import Table, literal, parse, typed
-from engagement.warehouse.values import (
+from engagement.sql.conversions import (
     BIGINT,
     BOOLEAN,
     DOUBLE,
@@ -38,12 +37,14 @@ from engagement.warehouse.values import (
     VARCHAR,
     from_text,
 )
+from engagement.sql.dialect import Table, literal, parse, typed
+from engagement.warehouse.protocol import Session
 
 SOURCES = "sources"
 SEEDS = "seeds"
 
 
-class InputError(ValueError):
+class InputError(WrongInputError):
     """A model asks for an input that there is not."""
 
 

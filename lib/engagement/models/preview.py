@@ -9,10 +9,10 @@ import pandas as pd
 from sqlglot import exp
 
 from engagement.flatten.masking import mask
-from engagement.formatting import MISSING, cell
 from engagement.models.runner import Model
+from engagement.output.formatting import MISSING, cell
+from engagement.sql.dialect import parse
 from engagement.warehouse import Warehouse
-from engagement.warehouse.dialect import parse
 
 SHOWN_ROWS = 10
 WIDEST = 100

@@ -18,8 +18,8 @@ from sqlglot import exp
 from engagement.models import inputs
 from engagement.models.inputs import SEEDS, SOURCES
 from engagement.settings import Events, Settings
-from engagement.warehouse.base import Session, Warehouse
-from engagement.warehouse.dialect import Table
+from engagement.sql.dialect import Table
+from engagement.warehouse.protocol import Session, Warehouse
 
 MARTS = "marts"
 

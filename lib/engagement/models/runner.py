@@ -32,21 +32,15 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from sqlglot import exp
 
-from engagement.mistakes import counted, explained, nearest, unknown_key
+from engagement.as_of import AsOf
+from engagement.errors import FailedError
+from engagement.messages import counted, explained, nearest, unknown_key
 from engagement.models import inputs, provenance
 from engagement.models.inputs import SEEDS, SOURCES, InputError, expand, parameters
 from engagement.models.provenance import MARTS
-from engagement.moments import AsOf
 from engagement.privacy import masked
 from engagement.settings import Settings, SettingsError, read_yaml
-from engagement.warehouse.base import (
-    LeaseHeldError,
-    Session,
-    Warehouse,
-    WarehouseError,
-    arrow_type,
-)
-from engagement.warehouse.dialect import (
+from engagement.sql.dialect import (
     LOGICAL,
     WORK,
     DialectError,
@@ -56,12 +50,19 @@ from engagement.warehouse.dialect import (
     parse,
     tables,
 )
+from engagement.warehouse.protocol import (
+    LeaseHeldError,
+    Session,
+    Warehouse,
+    WarehouseError,
+    arrow_type,
+)
 
 _MOST_ROUNDS = 64
 _SHOWN_ROWS = 5
 
 
-class ModelError(RuntimeError):
+class ModelError(FailedError):
     """Models that cannot be built as asked, or whose checks found offending rows."""
 
 

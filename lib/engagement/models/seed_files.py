@@ -18,7 +18,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from engagement.warehouse import patterns
+from engagement.errors import WrongInputError
+from engagement.sql import regex
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ SEEDS: dict[str, Seed] = {
 """Every seed that a team may extend or override."""
 
 
-class SeedError(ValueError):
+class SeedError(WrongInputError):
     """Rows of seeds that cannot be used, with every mistake found.
 
     Attributes
@@ -200,7 +201,7 @@ def _pattern_problems(
     """Find regular expressions that the engines would read differently."""
     for place in [n for n, column in enumerate(columns) if column.endswith("pattern")]:
         for row in content:
-            problem = patterns.problem(row[place])
+            problem = regex.problem(row[place])
             if problem:
                 yield f"{file}: '{row[place]}': {problem}"
 
@@ -308,6 +309,6 @@ def _cell_problem(
     if column == "name" and ("/" in value or ":" in value):
         return f"{column} is a host or the name of a source, such as shop.example, not '{value}'"
     if is_pattern:
-        problem = patterns.problem(value)
+        problem = regex.problem(value)
         return f"{column} '{value}': {problem}" if problem else None
     return None

@@ -24,7 +24,8 @@ import pandas as pd
 from fastavro import parse_schema
 from fastavro.validation import validate
 
-from engagement import private
+from engagement import owner_only
+from engagement.errors import WrongInputError
 from engagement.privacy import masked, shown
 from engagement.settings import Personalize
 from engagement.warehouse import Table, Warehouse
@@ -44,7 +45,7 @@ CONCEPTS = (
 """Concepts that are about single products, and so can be interactions."""
 
 
-class PersonalizeError(ValueError):
+class PersonalizeError(WrongInputError):
     """Datasets that cannot be made as asked: what is wrong, and what to do."""
 
 
@@ -397,10 +398,10 @@ def write_rejects(dataset: Dataset, folder: Path) -> DatasetFile:
 
 
 def _write(path: Path, content: bytes, rows: int) -> DatasetFile:
-    private.folder(path.parent)
+    owner_only.folder(path.parent)
     partial = path.with_name(path.name + ".part")
     try:
-        with private.opened(partial, "wb") as stream:
+        with owner_only.opened(partial, "wb") as stream:
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())

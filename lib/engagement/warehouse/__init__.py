@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from engagement.settings import Settings
-from engagement.warehouse.base import LeaseHeldError, Session, Warehouse, WarehouseError
-from engagement.warehouse.dialect import DialectError, Table
+from engagement.sql.dialect import DialectError, Table
+from engagement.warehouse.protocol import LeaseHeldError, Session, Warehouse, WarehouseError
 
 __all__ = [
     "DialectError",
@@ -26,9 +26,9 @@ def open_warehouse(settings: Settings) -> Warehouse:
         When the engine is not available.
     """
     if settings.warehouse.engine == "duckdb":
-        from engagement.warehouse.duckdb import DuckDBWarehouse
+        from engagement.warehouse.duckdb.warehouse import DuckDBWarehouse
 
         return DuckDBWarehouse(settings)
-    from engagement.warehouse.athena import AthenaWarehouse
+    from engagement.warehouse.athena.warehouse import AthenaWarehouse
 
     return AthenaWarehouse(settings)

@@ -14,9 +14,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from engagement.mistakes import counted
-from engagement.warehouse.base import Publication, Statement, StatementLog, Warehouse
-from engagement.warehouse.dialect import Table
+from engagement.messages import counted
+from engagement.sql.dialect import Table
+from engagement.warehouse.protocol import Publication, Statement, StatementLog, Warehouse
 
 RUN_STATEMENTS = Table("landing", "run_statements")
 """``run_id, notebook, nth, label, started_at, seconds, rows, scanned_bytes, usd, query_id, status``

@@ -18,8 +18,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from engagement import private
-from engagement.warehouse.base import LeaseHeldError
+from engagement import owner_only
+from engagement.warehouse.protocol import LeaseHeldError
 
 TOKEN_VARIABLE = "ENGAGEMENT_LEASE"  # noqa: S105 (a variable's name)
 
@@ -40,7 +40,7 @@ def hold(beside: Path, holder: str) -> Iterator[str]:
     if inherited and _note(note_path).get("token") == inherited:
         yield inherited
         return
-    private.folder(lock_path.parent)
+    owner_only.folder(lock_path.parent)
     lock = FileLock(lock_path, mode=0o600)
     try:
         # Who only asks for the holder takes the lock for a moment too.
@@ -54,7 +54,7 @@ def hold(beside: Path, holder: str) -> Iterator[str]:
         ) from None
     token = secrets.token_hex(8)
     try:
-        private.write(
+        owner_only.write(
             note_path,
             json.dumps(
                 {

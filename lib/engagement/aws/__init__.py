@@ -1,0 +1,1 @@
+"""What every AWS service needs: S3, Glue, waiting."""

@@ -1,0 +1,31 @@
+"""The command line: ``engagement run | query | tables | check | status | clean | …``.
+
+One module per topic. A command is listed below, in the order in which ``--help`` shows it; a topic
+with several verbs is a Typer app of its own. Exit codes: 0 done, 1 failed, 2 wrong input.
+"""
+
+from __future__ import annotations
+
+from engagement.cli import build, collect, erase, generate, read, run, state
+from engagement.cli.console import app, guarded
+
+__all__ = ["app", "main"]
+
+for command in (
+    run.run,
+    build.build,
+    read.query,
+    read.tables,
+    state.check,
+    state.status,
+    state.clean,
+    erase.erase,
+    generate.generate,
+    collect.collect,
+):
+    app.command()(guarded(command))
+
+
+def main() -> None:
+    """Entry point of the ``engagement`` command."""
+    app()

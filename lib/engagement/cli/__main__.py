@@ -1,0 +1,5 @@
+"""``python -m engagement.cli``."""
+
+from engagement.cli import main
+
+main()

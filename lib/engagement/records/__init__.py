@@ -1,0 +1,1 @@
+"""Landed files, their lines and the JSON records in them, with no knowledge of an engine."""

@@ -1,0 +1,1 @@
+"""Runs of the workbook: notebooks in batch, checks before them, what is said after them."""

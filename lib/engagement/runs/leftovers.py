@@ -1,0 +1,52 @@
+"""Starting over: everything that runs have made goes, and what erasures have left stays.
+
+Receipts prove what was erased, and the do-not-reload list keeps erased people out: neither can be
+made again, so neither is ever removed here.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+
+from engagement.flatten import erased
+from engagement.runs.workbook import INTERACTIVE
+from engagement.settings import Settings
+from engagement.warehouse import WarehouseError, open_warehouse
+from engagement.warehouse.duckdb.warehouse import DuckDBWarehouse
+from engagement.warehouse.lease import as_holder
+
+KEPT = (erased.ERASED, erased.KEY)
+"""The tables that stay."""
+
+_RUN = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{4}")
+
+
+def start_over(settings: Settings, *, dry_run: bool = False) -> list[str]:
+    """Remove the folders of runs and the tables of the local warehouse; gives what went.
+
+    What else is in the folder of runs is not of a run, and stays.
+
+    Raises
+    ------
+    LeaseHeldError
+        When a run is going on.
+    WarehouseError
+        When the warehouse is not a local file.
+    """
+    warehouse = open_warehouse(settings)
+    if not isinstance(warehouse, DuckDBWarehouse):
+        raise WarehouseError(
+            "only a local warehouse can be emptied: on AWS, 'engagement clean' removes what no "
+            "table needs any more"
+        )
+    gone = []
+    with warehouse.lease("engagement clean") as token, as_holder(token):
+        runs = settings.path(settings.run.directory)
+        for folder in sorted(runs.iterdir()) if runs.is_dir() else ():
+            is_run = bool(_RUN.fullmatch(folder.name)) or folder.name == INTERACTIVE
+            if is_run and folder.is_dir() and not folder.is_symlink():
+                gone.append(str(folder))
+                if not dry_run:
+                    shutil.rmtree(folder)
+        return gone + warehouse.start_over(KEPT, dry_run=dry_run)

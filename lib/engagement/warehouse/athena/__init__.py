@@ -1,0 +1,1 @@
+"""The engine in production: Amazon Athena over Glue and S3."""

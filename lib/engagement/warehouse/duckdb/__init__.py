@@ -1,0 +1,1 @@
+"""The engine on a laptop: DuckDB in one file."""
