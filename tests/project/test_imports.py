@@ -38,9 +38,10 @@ ALLOWED = {
         *("settings", "records", "sql", "warehouse", "landing", "as_of", "flatten", "models"),
         "audience",
     },
+    "demo": {"settings", "records", "samples", "warehouse", "as_of", "models", "collect", "runs"},
     "cli": {
         *("settings", "records", "samples", "sql", "warehouse", "landing", "as_of", "flatten"),
-        *("models", "audience", "erasure", "collect", "runs"),
+        *("models", "audience", "erasure", "collect", "runs", "demo"),
     },
 }
 

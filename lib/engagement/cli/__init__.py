@@ -6,7 +6,7 @@ with several verbs is a Typer app of its own. Exit codes: 0 done, 1 failed, 2 wr
 
 from __future__ import annotations
 
-from engagement.cli import build, collect, erase, generate, read, run, state
+from engagement.cli import build, collect, demo, erase, generate, read, run, state
 from engagement.cli.console import app, guarded
 
 __all__ = ["app", "main"]
@@ -24,6 +24,7 @@ for command in (
     collect.collect,
 ):
     app.command()(guarded(command))
+app.add_typer(demo.app, name="demo")
 
 
 def main() -> None:

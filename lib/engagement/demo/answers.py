@@ -8,8 +8,8 @@
 Nobody is named: the key is a digest of an id that the person's browser knows, its anonymous id or
 its user id. That is a pseudonym, not anonymity: who knows an id finds what belongs to it.
 
-A version is written whole before ``current.json`` names it, and the one before stays, so that a page
-that has just read the old name still finds its files.
+A version is written whole before ``current.json`` names it, and the one before stays, so that a
+page that has just read the old name still finds its files.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from engagement import private
+from engagement import owner_only
 from engagement.warehouse import Session, Table, Warehouse
 
 CURRENT = "current.json"
@@ -79,17 +79,17 @@ def export(warehouse: Warehouse, folder: Path, as_of: datetime) -> Exported:
     for name, text in files.items():
         digest.update(f"{name}\n{text}".encode())
     version = digest.hexdigest()[:16]
-    private.folder(folder)
+    owner_only.folder(folder)
     before = _current(folder)
     if not (folder / version).exists():
         draft = folder / f"{version}.part"
         shutil.rmtree(draft, ignore_errors=True)
-        private.folder(draft / "people")
+        owner_only.folder(draft / "people")
         for name, text in files.items():
-            private.write(draft / name, text)
+            owner_only.write(draft / name, text)
         draft.rename(folder / version)
     moment = as_of.replace(tzinfo=UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    private.replace(folder / CURRENT, _dump({"version": version, "as_of": moment}))
+    owner_only.replace(folder / CURRENT, _dump({"version": version, "as_of": moment}))
     for one in folder.iterdir():
         if one.is_dir() and one.name not in (version, before):
             shutil.rmtree(one)

@@ -6,8 +6,7 @@ import shutil
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from engagement import private
-from engagement.landing import generator
+from engagement import owner_only, samples
 
 
 def land_shoppers(landing: Path, people: int, days: int, today: date | None = None) -> int:
@@ -21,7 +20,7 @@ def land_shoppers(landing: Path, people: int, days: int, today: date | None = No
     if landing.is_dir() and any(landing.iterdir()):
         return 0
     today = today or datetime.now(UTC).date()
-    settings = generator.GeneratorSettings(
+    settings = samples.GeneratorSettings(
         users=people,
         days=days,
         start=today - timedelta(days=days),
@@ -30,9 +29,9 @@ def land_shoppers(landing: Path, people: int, days: int, today: date | None = No
     )
     draft = landing.with_name(landing.name + ".part")
     shutil.rmtree(draft, ignore_errors=True)
-    private.folder(draft.parent)
-    report = generator.generate(settings, draft)
-    private.tighten(draft)
+    owner_only.folder(draft.parent)
+    report = samples.generate(settings, draft)
+    owner_only.tighten(draft)
     if landing.is_dir():
         landing.rmdir()
     draft.rename(landing)

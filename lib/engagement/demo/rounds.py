@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engagement import batch
+from engagement.as_of import resolve_as_of
+from engagement.collect.follow import follow as wait_until_landed
 from engagement.demo import answers
 from engagement.models import runner
 from engagement.models.runner import Model
-from engagement.moments import resolve_as_of
+from engagement.records.files import LandingError
+from engagement.runs import batch
 from engagement.settings import Settings
-from engagement.warehouse import Warehouse, open_warehouse
+from engagement.warehouse import Warehouse, WarehouseError, open_warehouse
 
 NOTEBOOKS = ("02", "03")
-"""What runs after each landing. The others are for people to read, and take longer than a minute."""
+"""What runs after each landing. The others are for people to read, and take their time."""
 
 _WANTED = (
     "product_performance",
@@ -30,6 +32,7 @@ _WANTED = (
 
 _OF_NOTEBOOKS = frozenset({"people", "behaviour", "commerce", "customer"})
 _KEPT_RUNS = 5
+_LOOK_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -43,9 +46,48 @@ class Round:
     exported: answers.Exported
 
 
-def play(
-    settings: Settings, params: Path, overrides: Mapping[str, Any], folder: Path
-) -> Round:
+def follow(
+    settings: Settings,
+    params: Path,
+    overrides: Mapping[str, Any],
+    folder: Path,
+    *,
+    done: Callable[[Round, Round | None], None],
+    failed: Callable[[Exception], None],
+) -> None:
+    """Play a round for what is there, and another one whenever something has landed.
+
+    Parameters
+    ----------
+    folder
+        Where exports go.
+    done
+        Takes each round, and the one before it.
+    failed
+        Takes what stopped a round; the next landing makes another one.
+    """
+    before: list[Round] = []
+
+    def look() -> frozenset[tuple[str, str]]:
+        try:
+            files = open_warehouse(settings).landing_files().files
+        except LandingError:
+            return frozenset()  # its folder is not there yet
+        return frozenset((file.name, file.tag) for file in files)
+
+    def run() -> None:
+        try:
+            this = play(settings, params, overrides, folder)
+        except (WarehouseError, runner.ModelError, batch.NotebookFailedError) as error:
+            failed(error)
+            return
+        done(this, before[-1] if before else None)
+        before[:] = [this]
+
+    wait_until_landed(look, run, wait=settings.demo.wait_seconds, poll=_LOOK_SECONDS)
+
+
+def play(settings: Settings, params: Path, overrides: Mapping[str, Any], folder: Path) -> Round:
     """Run the notebooks, build what else the shop asks for, and export it.
 
     Parameters
@@ -67,8 +109,8 @@ def play(
         raise runner.ModelError(runner.report(built))
     exported = answers.export(warehouse, folder, as_of.end)
     _prune(made.parent)
-    counted = _counts(warehouse)
-    return Round(record.id, time.monotonic() - began, *counted, exported)
+    events, orders = _counts(warehouse)
+    return Round(record.id, time.monotonic() - began, events, orders, exported)
 
 
 def _models() -> list[Model]:
@@ -83,12 +125,12 @@ def _models() -> list[Model]:
     return runner.in_order(found.values())
 
 
-def _counts(warehouse: Warehouse) -> Sequence[int]:
+def _counts(warehouse: Warehouse) -> tuple[int, int]:
     rows = warehouse.query(
         "select (select count(*) from events.events) as events, "
         "(select count(*) from marts.orders) as orders"
     )
-    return [int(one) for one in rows.iloc[0]]
+    return int(rows["events"].iloc[0]), int(rows["orders"].iloc[0])
 
 
 def _prune(runs: Path) -> None:

@@ -8,10 +8,10 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from engagement import private
+from engagement import owner_only
 from engagement.demo import pictures
 from engagement.demo.errors import DemoError
-from engagement.landing.generator import catalogue as shop
+from engagement.samples import catalogue as shop
 
 _PROMOTIONS = {
     "promo-autumn": ("/c/apparel", "Warm things for cold days"),
@@ -38,18 +38,24 @@ def build(source: Path, site: Path) -> None:
     """
     draft = site.with_name(site.name + ".part")
     shutil.rmtree(draft, ignore_errors=True)
-    private.folder(draft / "img")
+    owner_only.folder(draft / "img")
     for page in ("index.html", "mail.html", "shop.css"):
-        private.write(draft / page, (source / "src" / page).read_bytes())
+        owner_only.write(draft / page, (source / "src" / page).read_bytes())
     _bundle(source, draft / "shop.js")
     goods = catalogue()
-    private.write(draft / "catalogue.json", json.dumps(goods, ensure_ascii=False, indent=1) + "\n")
-    private.write(draft / "icon.svg", pictures.icon())
-    drawn = [(one["category"], number, one["image"]) for number, one in enumerate(goods["products"])]
-    drawn += [(one["name"], number * 5, one["image"]) for number, one in enumerate(goods["categories"])]
+    owner_only.write(
+        draft / "catalogue.json", json.dumps(goods, ensure_ascii=False, indent=1) + "\n"
+    )
+    owner_only.write(draft / "icon.svg", pictures.icon())
+    drawn = [
+        (one["category"], number, one["image"]) for number, one in enumerate(goods["products"])
+    ]
+    drawn += [
+        (one["name"], number * 5, one["image"]) for number, one in enumerate(goods["categories"])
+    ]
     for category, number, address in drawn:
-        private.write(draft / address.removeprefix("/"), pictures.drawing(category, number))
-    private.tighten(draft)
+        owner_only.write(draft / address.removeprefix("/"), pictures.drawing(category, number))
+    owner_only.tighten(draft)
     if site.exists():
         shutil.rmtree(site)
     draft.rename(site)
@@ -67,7 +73,9 @@ def _bundle(source: Path, target: Path) -> None:
         *("--target=es2022", "--log-level=warning", f"--outfile={target}"),
     ]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=source)
+        done = subprocess.run(  # noqa: S603 - the project's own bundler
+            command, capture_output=True, text=True, check=False, cwd=source
+        )
     except OSError as error:
         raise DemoError(
             f"the shop's scripts cannot be bundled: {error.strerror}; is Node.js 18 or newer there?"

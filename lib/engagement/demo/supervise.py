@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import IO
 
-from engagement import private
+from engagement import owner_only
 from engagement.demo.errors import DemoError
 
 _LOOK_SECONDS = 0.1
@@ -124,10 +124,10 @@ def _listening() -> Iterator[_Told]:
 
 
 def _start(part: Part, logs: Path, python: Sequence[str]) -> _Running:
-    log = private.folder(logs) / f"{part.name}.log"
+    log = owner_only.folder(logs) / f"{part.name}.log"
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    with private.opened(log, "wb") as stream:
-        process = subprocess.Popen(
+    with owner_only.opened(log, "wb") as stream:
+        process = subprocess.Popen(  # noqa: S603 - this program itself
             [*python, *part.arguments],
             stdin=subprocess.PIPE,
             stdout=None if part.is_heard else stream,

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import socket
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,8 @@ from engagement.settings import ROOT, Settings
 
 SOURCE = ROOT / "demo"
 _ASK_SECONDS = 2.0
+
+Address = tuple[str, int]
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def start(
     *,
     say: Callable[[str], None],
 ) -> None:
-    """Make ready what is missing, run the collector, the shop and the runs; return when told to end.
+    """Make ready what is missing, and run the collector, the shop and the runs until told to end.
 
     Parameters
     ----------
@@ -70,11 +71,10 @@ def start(
     where = places(settings)
     if settings.landing.location.startswith("s3://"):
         raise DemoError("the demo reads a folder: use --params params/demo.yaml")
-    for host, port, name in (
-        (settings.collect.host, settings.collect.port, "collect.port"),
-        (settings.demo.host, settings.demo.port, "demo.port"),
-    ):
-        _check_free(host, port, name)
+    collector = settings.collect.host, settings.collect.port
+    shop = settings.demo.host, settings.demo.port
+    _check_free(collector, "collect.port")
+    _check_free(shop, "demo.port")
     site.build(SOURCE, where.site)
     landed = prepare.land_shoppers(
         settings.path(settings.landing.location), settings.demo.people, settings.demo.days
@@ -88,10 +88,10 @@ def start(
     supervise.run(
         [
             supervise.Part(
-                "collector", ("collect", *arguments), lambda: _answers(f"{where.collector}/health")
+                "collector", ("collect", *arguments), lambda: _answers(collector, "/health")
             ),
             supervise.Part(
-                "shop", ("demo", "shop", *arguments), lambda: _answers(f"{where.shop}/config.json")
+                "shop", ("demo", "shop", *arguments), lambda: _answers(shop, "/config.json")
             ),
             supervise.Part("runs", ("demo", "follow", *arguments), is_heard=True),
         ],
@@ -100,7 +100,8 @@ def start(
     )
 
 
-def _check_free(host: str, port: int, name: str) -> None:
+def _check_free(address: Address, name: str) -> None:
+    host, port = address
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         socket.create_server((host, port), family=family).close()
@@ -112,9 +113,12 @@ def _check_free(host: str, port: int, name: str) -> None:
         ) from None
 
 
-def _answers(address: str) -> bool:
+def _answers(address: Address, path: str) -> bool:
+    connection = http.client.HTTPConnection(*address, timeout=_ASK_SECONDS)
     try:
-        with urllib.request.urlopen(address, timeout=_ASK_SECONDS) as answer:
-            return isinstance(json.load(answer), dict)
-    except (urllib.error.URLError, TimeoutError, ConnectionError, ValueError):
+        connection.request("GET", path)
+        return isinstance(json.load(connection.getresponse()), dict)
+    except (OSError, http.client.HTTPException, ValueError):
         return False
+    finally:
+        connection.close()

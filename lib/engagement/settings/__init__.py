@@ -9,6 +9,7 @@ of the wrong kind; all of them are reported together, each by its key.
 from engagement.settings.behaviour import Identity, Sessions, Traffic
 from engagement.settings.collect import Collect, Firehose
 from engagement.settings.customers import Audience, Consent, Customers, Personalize
+from engagement.settings.demo import Demo
 from engagement.settings.events import Concept, Events
 from engagement.settings.landing import Duplicates, Landing, PlannedProperty
 from engagement.settings.loading import (
@@ -40,6 +41,7 @@ __all__ = [
     "Currency",
     "Customers",
     "Databases",
+    "Demo",
     "DuckDB",
     "Duplicates",
     "Events",

@@ -15,6 +15,7 @@ from pydantic import Field, field_validator, model_validator
 from engagement.settings.behaviour import Identity, Sessions, Traffic
 from engagement.settings.collect import Collect
 from engagement.settings.customers import Audience, Consent, Customers, Personalize
+from engagement.settings.demo import Demo
 from engagement.settings.events import Events
 from engagement.settings.landing import Duplicates, Landing, PlannedProperty
 from engagement.settings.measures import Attribution, Currency, Funnel, Metrics, Models
@@ -61,6 +62,7 @@ class Settings(Section):
     audience: Audience = Audience()
     personalize: Personalize = Personalize()
     collect: Collect = Collect()
+    demo: Demo = Demo()
 
     @field_validator("as_of", mode="before")
     @classmethod
