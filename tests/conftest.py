@@ -32,7 +32,8 @@ mpl.use("Agg")
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
-collect_ignore = ["browser"]  # has an environment of its own: make test-browser
+# They have environments of their own: make test-browser, make test-demo.
+collect_ignore = ["browser", "demo/live"]
 
 _ATHENA = Path(__file__).resolve().parent / "athena"
 _HOST = pytest.StashKey[str]()

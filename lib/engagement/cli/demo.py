@@ -92,6 +92,5 @@ def _done(this: Round, before: Round | None) -> None:
     events = with_more(this.events, old.events, "event")
     orders = with_more(this.orders, old.orders, "order")
     new = "the shop shows what is new" if this.exported.is_new else "nothing new for the shop"
-    console.print(
-        f"{datetime.now().astimezone():%H:%M:%S}  {events}, {orders}; {new}; {this.seconds:.0f} seconds"
-    )
+    now = f"{datetime.now().astimezone():%H:%M:%S}"
+    console.print(f"{now}  {events}, {orders}; {new}; {this.seconds:.0f} seconds")
