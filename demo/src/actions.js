@@ -118,7 +118,7 @@ export const forms = {
   },
 
   review({ order, product, rating }) {
-    track("Product Reviewed", { product_id: product, review_id: `rev-${order.slice(4)}`, review_body: "", rating: Number(rating) });
+    track("Product Reviewed", { product_id: product, review_id: `rev-${order.slice(4)}`, rating: Number(rating) });
     say("Thank you for your review.");
   },
 };

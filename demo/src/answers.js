@@ -34,7 +34,7 @@ async function found(kind, id) {
 export async function refresh() {
   const current = await read("current.json").catch(() => null);
   const who = `${person()?.userId ?? ""} ${anonymousId() ?? ""}`;
-  if (current === null) return false;
+  if (!current?.version) return false; // no run has ended yet
   const isNewer = current.as_of !== asOf;
   if (current.version === version && who === asked) {
     asOf = current.as_of;

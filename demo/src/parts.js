@@ -57,7 +57,7 @@ export function panel(product) {
   return html`
     <h2>${title}</h2>
     <div data-why="${why}">${grid(chosen, "recommended")}</div>
-    ${at && html`<p class="quiet">Made from what happened up to <time datetime="${at}">${new Date(at).toLocaleTimeString()}</time>.</p>`}`;
+    ${at && html`<p class="quiet">Made from what happened up to <time datetime="${at}">${new Date(at).toLocaleString()}</time>.</p>`}`;
 }
 
 export const field = (name, label, { type = "text", value = "", complete = "off", hint = "" } = {}) => html`

@@ -41,18 +41,17 @@ export function forgetMeasuring() {
 
 // --- the cart ------------------------------------------------------------------------------------
 
-const EMPTY = { id: null, lines: [], coupon: null, checkout: null };
+const empty = () => ({ id: null, lines: [], coupon: null, checkout: null });
 
-export const cart = () => read("cart", EMPTY);
+export const cart = () => read("cart", empty());
 export const cartCount = () => cart().lines.reduce((sum, line) => sum + line.quantity, 0);
-export const emptyCart = () => write("cart", EMPTY);
+export const emptyCart = () => write("cart", empty());
 
 export function changeCart(change) {
   const now = cart();
   now.id ??= made("crt-");
   change(now);
   now.lines = now.lines.filter((line) => line.quantity > 0);
-  // Another content is another checkout.
   write("cart", now);
   return now;
 }

@@ -38,7 +38,9 @@ ALLOWED = {
         *("settings", "records", "sql", "warehouse", "landing", "as_of", "flatten", "models"),
         "audience",
     },
-    "demo": {"settings", "records", "samples", "warehouse", "as_of", "models", "collect", "runs"},
+    "demo": {
+        *("settings", "records", "samples", "warehouse", "as_of", "flatten", "models", "collect"),
+    },
     "cli": {
         *("settings", "records", "samples", "sql", "warehouse", "landing", "as_of", "flatten"),
         *("models", "audience", "erasure", "collect", "runs", "demo"),

@@ -64,7 +64,7 @@ export function list({ slug }, query) {
   const [filters, sorts] = [FILTERS[filter][2], SORTS[sort][2]];
   const event =
     filters || sorts
-      ? ["Product List Filtered", { ...common, filters: filters ? [filters] : [], sorts: sorts ? [sorts] : [] }]
+      ? ["Product List Filtered", { ...common, ...(filters && { filters: [filters] }), ...(sorts && { sorts: [sorts] }) }]
       : ["Product List Viewed", common];
   const options = (all, now) =>
     Object.entries(all).map(

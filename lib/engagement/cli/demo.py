@@ -12,7 +12,6 @@ from engagement.cli.console import (
     console,
     errors,
     guarded,
-    params_path,
     plain,
     settings_from,
 )
@@ -68,15 +67,12 @@ def shop(params: Params = None, set_: Sets = None) -> None:
 @app.command()
 @guarded
 def follow(params: Params = None, set_: Sets = None) -> None:
-    """Run the notebooks after each landing, and export what the shop shows."""
+    """Build the tables of 02 and 03 after each landing, and export what the shop shows."""
     from engagement.demo import rounds, whole
 
-    chosen = params or _PARAMS
-    settings, overrides = settings_from(chosen, set_)
+    settings, _ = settings_from(params or _PARAMS, set_)
     rounds.follow(
         settings,
-        params_path(chosen),
-        overrides,
         whole.places(settings).answers,
         done=_done,
         failed=lambda error: errors.print(f"[bold red]error:[/] {plain(masked(str(error)))}"),
@@ -93,4 +89,4 @@ def _done(this: Round, before: Round | None) -> None:
     orders = with_more(this.orders, old.orders, "order")
     new = "the shop shows what is new" if this.exported.is_new else "nothing new for the shop"
     now = f"{datetime.now().astimezone():%H:%M:%S}"
-    console.print(f"{now}  {events}, {orders}; {new}; {this.seconds:.0f} seconds")
+    console.print(f"{now}  {events}, {orders}; {new}; {this.seconds:.1f} seconds")

@@ -60,7 +60,8 @@ def export(warehouse: Warehouse, folder: Path, as_of: datetime) -> Exported:
     """Write what the tables say, and make it count.
 
     Tables that are not there yet are made up for: popularity by what was ordered, put into carts
-    and viewed; products for a person by that in the favourite category.
+    and viewed; products for a person by that in the category they spent most on, else in their
+    favourite one.
 
     Parameters
     ----------
@@ -235,8 +236,10 @@ def _for_you(session: Session, categories: Mapping[str, list[str]]) -> dict[str,
         bought[person].add(product)
     favourites = _rows(
         session,
-        f"""select c.person_id, c.favourite_category from {CUSTOMERS} as c
-        where not c.is_bot and c.favourite_category is not null""",
+        f"""select c.person_id, coalesce(c.top_category_by_spend, c.favourite_category) as category
+        from {CUSTOMERS} as c
+        where not c.is_bot and coalesce(c.top_category_by_spend, c.favourite_category) is not null
+        order by c.person_id""",
         "favourite categories",
     )
     return {

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from engagement.demo.answers import CURRENT
 from engagement.demo.errors import DemoError
 
 _KINDS = {
@@ -56,7 +57,10 @@ def build(site: Path, answers: Path, data_plane: str, write_key: str, host: str)
         return JSONResponse({"dataPlane": data_plane, "writeKey": write_key}, headers=headers)
 
     async def answer(request: Request) -> Response:
-        return _file(answers, request.path_params["path"], headers)
+        path = request.path_params["path"]
+        if path == CURRENT and not (answers / path).exists():
+            return JSONResponse({"version": None, "as_of": None}, headers=headers)
+        return _file(answers, path, headers)
 
     async def page(request: Request) -> Response:
         path = request.path_params["path"]

@@ -14,7 +14,7 @@ EVENTS = [
     {"type": "page", "name": "Server page", "properties": {"path": "/server"}},
     {"type": "track", "event": "Gift Card Bought", "properties": {"value": 12.5}},
     {"type": "group", "groupId": "acct-1", "traits": {"name": "Example Ltd"}},
-    {"type": "alias", "previousId": "before-it"},
+    {"type": "alias", "previousId": "before-{sdk}"},
 ]
 """What each SDK sends; `userId` is its own."""
 
@@ -29,7 +29,8 @@ class Sent:
 
 def _send(demo: Demo, sdk: str, command: list[str]) -> Sent:
     sent = Sent(sdk, f"usr-{sdk}")
-    asked = json.dumps({"address": demo.collector, "userId": sent.user_id, "events": EVENTS})
+    events = json.loads(json.dumps(EVENTS).replace("{sdk}", sdk))
+    asked = json.dumps({"address": demo.collector, "userId": sent.user_id, "events": events})
     done = subprocess.run(
         command, input=asked, capture_output=True, text=True, check=False, cwd=HERE, timeout=60
     )

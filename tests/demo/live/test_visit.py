@@ -14,13 +14,14 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser
 
-from tests.demo.live.conftest import Demo, Device, device
+from tests.demo.live.conftest import PICTURES, Demo, Device, device
 from tests.demo.live.sdks import Sent, send_by_node, send_by_python
 
 # Products of the visit, at the prices of the shop's catalogue.
 HONEY = "prd-0168"
-FIRST = {"firstName": "Ada", "lastName": "Beispiel", "email": "ada.beispiel@shop.example"}
-SECOND = {"firstName": "Bo", "lastName": "Exempel", "email": "bo.exempel@shop.example"}
+BUYER = ":is([data-segment=new], [data-segment=recent_buyers])"
+FIRST = {"firstName": "Adalinde", "lastName": "Beispiel", "email": "ada.beispiel@shop.example"}
+SECOND = {"firstName": "Bonifaz", "lastName": "Exempel", "email": "bo.exempel@shop.example"}
 
 
 @dataclass
@@ -61,8 +62,16 @@ def sign_up(one: Device, who: dict[str, str], *, offers: bool) -> str:
     return str(accounts[who["email"]]["userId"])
 
 
+def look_at(one: Device, product: str) -> None:
+    """Open a product's page, as a link within the shop does."""
+    one.page.evaluate(
+        "path => { history.pushState(null, '', path); dispatchEvent(new PopStateEvent('popstate')) }",
+        f"/p/{product}",
+    )
+
+
 def add(one: Device, product: str, quantity: int = 1) -> None:
-    one.page.evaluate(f"history.pushState(null, '', '/p/{product}'); dispatchEvent(new PopStateEvent('popstate'))")
+    look_at(one, product)
     one.fill(quantity=str(quantity))
     one.press("Add to cart")
 
@@ -93,6 +102,8 @@ def visit(demo: Demo, browser: Browser) -> Iterator[Visit]:
     one.page.click("main [data-click]")
     one.press("Save for later")
     one.press("Copy link")
+    look_at(one, "prd-0169")
+    look_at(one, "prd-0170")
     one.follow("Corner Shop")
     one.page.click("[data-promotion=promo-coffee]")
     one.page.select_option("[name=sort]", "cheap")
@@ -123,7 +134,7 @@ def visit(demo: Demo, browser: Browser) -> Iterator[Visit]:
     demo.wait(f"select 1 as there from marts.orders where order_id = '{made.orders[0]}'")
     made.seconds["order placed to marts.orders"] = time.monotonic() - ordered
     made.seconds["start to marts.orders"] = time.monotonic() - demo.started
-    one.page.wait_for_selector("#banner [data-segment=new], #banner [data-segment=recent_buyers]", timeout=60_000)
+    one.page.wait_for_selector(f"#banner {BUYER}", timeout=60_000)
     made.seconds["order placed to another panel"] = time.monotonic() - ordered
     one.follow("Corner Shop")
     made.panels["after"], made.banners["after"] = panel(one), banner(one)
@@ -144,6 +155,13 @@ def visit(demo: Demo, browser: Browser) -> Iterator[Visit]:
     one.follow("Your orders")
     one.press("Cancel the order")
     one.page.wait_for_selector("text=cancelled")
+    one.press("Sign out")
+
+    # The first one comes back once more.
+    one.follow("Sign in")
+    one.fill(email=FIRST["email"])
+    one.press("Sign in")
+    one.page.wait_for_selector("#who >> text=Sign out")
     one.settle()
 
     # They refuse to be measured from here on.
@@ -167,7 +185,8 @@ def visit(demo: Demo, browser: Browser) -> Iterator[Visit]:
         f"select 1 as there from marts.orders where order_id = '{made.orders[1]}' "
         "and status = 'cancelled'"
     )
-    print("\n", {name: round(value, 1) for name, value in made.seconds.items()})
+    rounded = {name: round(value, 1) for name, value in made.seconds.items()}
+    (PICTURES / "seconds.json").write_text(json.dumps(rounded, indent=1) + "\n", encoding="utf-8")
     yield made
     one.page.context.close()
     refusing.page.context.close()
@@ -199,14 +218,14 @@ def test_who_refuses_sends_nothing_and_keeps_nothing(visit: Visit, demo: Demo) -
 def test_the_events_of_the_visit_are_those_of_the_script(visit: Visit) -> None:
     counted = Counter(one.get("event", one["type"]) for one in visit.one.sent)
     expected = {
-        "identify": 2,
+        "identify": 3,
         "Product List Viewed": 2,
         "Product List Filtered": 1,
         "Products Searched": 1,
-        "Promotion Viewed": 3 * 5,
+        "Promotion Viewed": 3 * 8,
         "Promotion Clicked": 1,
         "Product Clicked": 1,
-        "Product Viewed": 5,
+        "Product Viewed": 7,
         "Product Added": 4,
         "Product Removed": 1,
         "Product Added to Wishlist": 1,
@@ -223,6 +242,7 @@ def test_the_events_of_the_visit_are_those_of_the_script(visit: Visit) -> None:
         "Order Refunded": 1,
         "Order Cancelled": 1,
         "Signed Up": 2,
+        "Logged In": 1,
     }
     assert {name: counted[name] for name in expected} == expected
     assert set(counted) - set(expected) == {"page"}
@@ -308,7 +328,11 @@ def test_tracks_hold_every_event_that_was_tracked(visit: Visit, demo: Demo) -> N
 
 
 def test_identifies_and_users_have_the_traits(visit: Visit, demo: Demo) -> None:
-    found = {row["user_id"]: row for row in rows_of(demo, visit, "identifies").values()}
+    rows = sorted(
+        rows_of(demo, visit, "identifies").values(), key=lambda row: str(row["timestamp"])
+    )
+    assert [row["user_id"] for row in rows] == [*visit.users, visit.users[0]]
+    found = {row["user_id"]: row for row in rows}
     assert found.keys() == set(visit.users)
     ids = ", ".join(f"'{one}'" for one in visit.users)
     users = {row["id"]: row for row in demo.ask(f"select * from events.users where id in ({ids})")}
@@ -338,7 +362,8 @@ def test_reconciliation_balances(visit: Visit, demo: Demo) -> None:
         "count_if(records <> events + duplicates + quarantined) as unbalanced from landing.ledger"
     )
     assert total["unbalanced"] == 0
-    assert total["records"] == total["events"] + total["duplicates"] + total["quarantined"]
+    parts = [int(total[name]) for name in ("events", "duplicates", "quarantined")]
+    assert int(total["records"]) == sum(parts)
     [live] = demo.ask(
         "select count(*) as events from events.events "
         f"where anonymous_id = '{visit.one.sent[0]['anonymousId']}'"
@@ -412,7 +437,8 @@ def test_two_people_share_the_device_and_stay_two(visit: Visit, demo: Demo) -> N
     people = {
         row["user_id"]: row
         for row in demo.ask(
-            f"select * from marts.customer_360 where user_id in ('{visit.users[0]}', '{visit.users[1]}')"
+            "select * from marts.customer_360 "
+            f"where user_id in ('{visit.users[0]}', '{visit.users[1]}')"
         )
     }
     first, second = (people[user] for user in visit.users)
@@ -427,13 +453,12 @@ def test_sessions_are_the_browser_s_own(visit: Visit, demo: Demo) -> None:
     """The SDK begins another session where somebody signs out."""
     device_id = visit.one.sent[0]["anonymousId"]
     sessions = demo.ask(
-        "select * from marts.sessions "
-        f"where anonymous_id = '{device_id}' order by started_at"
+        f"select * from marts.sessions where anonymous_id = '{device_id}' order by started_at"
     )
     sent = Counter(one["context"]["sessionId"] for one in visit.one.sent)
-    assert len(sent) == 2
+    assert len(sent) == 3
     assert [one["events"] for one in sessions] == list(sent.values())
-    first, second = sessions
+    first, second, _ = sessions
     assert (first["channel"], first["campaign"]) == ("Email", "coffee_week")
     assert (first["orders"], second["cancelled_orders"]) == (1, 1)
     assert first["entry_page"] == "/c/pantry"
@@ -462,8 +487,38 @@ def test_an_order_changes_segment_and_panel_within_a_minute(visit: Visit) -> Non
 
 def test_answers_name_nobody(visit: Visit, demo: Demo) -> None:
     text = "".join(
-        path.read_text(encoding="utf-8")
-        for path in (demo.folder / "demo/answers").rglob("*.json")
+        path.read_text(encoding="utf-8") for path in (demo.folder / "demo/answers").rglob("*.json")
     )
-    for secret in (*visit.users, *FIRST.values(), *SECOND.values(), visit.one.sent[0]["anonymousId"]):
+    for secret in (
+        *visit.users,
+        *FIRST.values(),
+        *SECOND.values(),
+        visit.one.sent[0]["anonymousId"],
+    ):
         assert secret not in text
+
+
+# --- RudderStack's own SDKs -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("place", [0, 1], ids=["node", "python"])
+def test_what_a_server_s_sdk_sends_is_in_the_tables(visit: Visit, demo: Demo, place: int) -> None:
+    user = visit.sdks[place].user_id
+    found = {
+        table: demo.ask(f"select * from events.{table} where user_id = '{user}'")
+        for table in ("identifies", "pages", "gift_card_bought", "groups", "aliases")
+    }
+    assert [len(rows) for rows in found.values()] == [1] * 5
+    [identify], [page], [track], [group], [alias] = found.values()
+    assert identify["email"] == "sdk@shop.example"
+    assert str(identify["consent_email"]).lower() == "true"
+    assert (page["name"], page["path"]) == ("Server page", "/server")
+    assert Decimal(str(track["value"])) == Decimal("12.5")
+    assert (group["group_id"], group["name"]) == ("acct-1", "Example Ltd")
+    assert alias["previous_id"] == f"before-{visit.sdks[place].sdk}"
+    for row in (identify, page, track, group, alias):
+        assert row["channel"] == "server"
+        assert row["context_library_name"]
+        assert row["timestamp"] <= row["received_at"]
+    [person] = demo.ask(f"select * from marts.customer_360 where user_id = '{user}'")
+    assert (person["consent_email"], person["is_identified"]) == (True, True)
