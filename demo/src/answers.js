@@ -8,7 +8,7 @@ const NOBODY = { segments: [], for_you: [] };
 
 let version = null;
 let asOf = null;
-let shop = { popular: [], trending: [], categories: {}, similar: {} };
+let shop = { popular: [], trending: [], categories: {}, similar: {}, shards: [] };
 let me = NOBODY;
 let asked = null;
 
@@ -27,7 +27,9 @@ async function key(kind, id) {
 async function found(kind, id) {
   if (!id || version === null) return null;
   const name = await key(kind, id);
-  return (await read(`${version}/people/${name.slice(0, 2)}.json`))?.[name] ?? null;
+  const shard = name.slice(0, 2);
+  if (!shop.shards.includes(shard)) return null;
+  return (await read(`${version}/people/${shard}.json`))?.[name] ?? null;
 }
 
 // Read what is new; says whether anything is.

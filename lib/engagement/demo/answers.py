@@ -2,8 +2,8 @@
 
 ``current.json`` names the version that counts, a folder beside it::
 
-    shop.json          products that are popular, by category too, and what goes with each
-    people/<2>.json    per person: segments, and products for them
+    shop.json          products that are popular, by category too, what goes with each, and shards
+    people/<2>.json    per person: segments, and products for them; a shard of the people
 
 Nobody is named: the key is a digest of an id that the person's browser knows, its anonymous id or
 its user id. That is a pseudonym, not anonymity: who knows an id finds what belongs to it.
@@ -73,8 +73,9 @@ def export(warehouse: Warehouse, folder: Path, as_of: datetime) -> Exported:
     with warehouse.session() as session:
         shop = _shop(session)
         people = _people(session, shop)
-    files = {"shop.json": _dump(shop)}
-    for shard, found in sorted(_sharded(people).items()):
+    shards = _sharded(people)
+    files = {"shop.json": _dump({**shop, "shards": sorted(shards)})}
+    for shard, found in sorted(shards.items()):
         files[f"people/{shard}.json"] = _dump(found)
     digest = hashlib.sha256()
     for name, text in files.items():
