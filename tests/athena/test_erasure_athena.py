@@ -18,7 +18,8 @@ import pytest
 
 from engagement.as_of import resolve_as_of
 from engagement.erasure.erase import Findings, erase
-from engagement.flatten import erased, flatten
+from engagement.flatten import flatten
+from engagement.landing import do_not_reload
 from engagement.landing.tables import READ_LOSSILY
 from engagement.models.runner import build
 from engagement.settings import Settings, load_settings
@@ -54,7 +55,7 @@ LANDED = {
     for name, lines in FILES.items()
 }
 SECRETS = (PERSON, FORMER, OWN, THEIRS_TOO, MARKER)
-WITHOUT = ABOUT_RUNS | READ_LOSSILY | {erased.ERASED, erased.KEY}
+WITHOUT = ABOUT_RUNS | READ_LOSSILY | {do_not_reload.ERASED, do_not_reload.KEY}
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from engagement.audience.segments import Segment, Selection, select
-from engagement.flatten.pipeline import values_query
 from engagement.settings import Settings
 from engagement.warehouse import Table, Warehouse, open_warehouse
+from tests.values import values_query
 
 AS_OF = date(2026, 1, 31)
 

@@ -87,13 +87,15 @@ def tick_names(axes: Axes) -> list[str]:
 
 
 def test_enough_rows_make_a_chart() -> None:
-    drawn = charts.or_words(funnel_steps(9, 5, 2, 1), charts.funnel, 4, "too few")
+    drawn = charts.chart_or_message(funnel_steps(9, 5, 2, 1), charts.funnel, 4, "too few")
     assert isinstance(drawn, Figure)
 
 
 @pytest.mark.parametrize("rows", [0, 3])
 def test_fewer_rows_make_words(rows: int) -> None:
-    drawn = charts.or_words(funnel_steps(9, 5, 2, 1).head(rows), charts.funnel, 4, "too few")
+    drawn = charts.chart_or_message(
+        funnel_steps(9, 5, 2, 1).head(rows), charts.funnel, 4, "too few"
+    )
     assert isinstance(drawn, Markdown)
     assert drawn.data == "too few"
 
@@ -104,19 +106,23 @@ def test_fewer_rows_make_words(rows: int) -> None:
 def test_rows_of_nothing_do_not_count_where_a_column_says_so(
     persons: tuple[int, ...], drawn: bool
 ) -> None:
-    result = charts.or_words(funnel_steps(*persons), charts.funnel, 1, "nobody", counting="persons")
+    result = charts.chart_or_message(
+        funnel_steps(*persons), charts.funnel, 1, "nobody", counting="persons"
+    )
     assert isinstance(result, Figure) is drawn
 
 
 def test_missing_money_is_nothing() -> None:
     frame = pd.DataFrame({"revenue": [None, Decimal("0.00")]})
-    result = charts.or_words(frame, charts.funnel, 1, "no revenue", counting="revenue")
+    result = charts.chart_or_message(frame, charts.funnel, 1, "no revenue", counting="revenue")
     assert isinstance(result, Markdown)
 
 
 def test_what_else_the_chart_takes_is_handed_on() -> None:
     frame = overview(7, sessions=[1])
-    drawn = charts.or_words(frame, charts.trend, 7, "too few", measure="sessions", name="Visits")
+    drawn = charts.chart_or_message(
+        frame, charts.trend, 7, "too few", measure="sessions", name="Visits"
+    )
     assert isinstance(drawn, Figure)
     assert drawn.get_suptitle() == "Visits: 7 in the last 7 days"
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from engagement.dashboards import images
-from engagement.flatten.pipeline import values_query
 from engagement.models.runner import models
 from engagement.settings import Settings
 from engagement.sql.dialect import Table
 from engagement.warehouse import Warehouse, WarehouseError, open_warehouse
+from tests.values import values_query
 
 TABLES = (
     "daily_overview",

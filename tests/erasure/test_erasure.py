@@ -19,8 +19,9 @@ import pytest
 
 from engagement.as_of import resolve_as_of
 from engagement.erasure.erase import ErasureError, Findings, NobodyError, erase
-from engagement.flatten import erased, flatten
+from engagement.flatten import flatten
 from engagement.flatten.status import status
+from engagement.landing import do_not_reload
 from engagement.models.runner import build, models
 from engagement.runs.leftovers import start_over
 from engagement.settings import Settings
@@ -173,7 +174,7 @@ def marts(shop: Shop) -> dict[str, list[Any]]:
     return {name: sorted(shop.rows(f'select * from marts."{name}"'), key=repr) for name in names}
 
 
-LISTS = {str(erased.ERASED), str(erased.KEY)}
+LISTS = {str(do_not_reload.ERASED), str(do_not_reload.KEY)}
 
 
 def equal(left: Shop, right: Shop, *, but: set[str] = LISTS) -> None:

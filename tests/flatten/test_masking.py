@@ -10,7 +10,7 @@ from engagement.flatten import tracking_plan
 from engagement.flatten.examples import (
     conflicts,
     discarded,
-    fate,
+    outcomes,
     set_aside,
     with_examples,
 )
@@ -173,7 +173,7 @@ def test_conflicts_and_what_became_of_records(make_shop: Callable[..., Shop]) ->
     assert list(found.itertuples(index=False, name=None)) == [
         ("events.seen", "x", "varchar", "boolean, number, string", 3)
     ]
-    assert list(fate(shop.warehouse).itertuples(index=False, name=None)) == [
+    assert list(outcomes(shop.warehouse).itertuples(index=False, name=None)) == [
         ("arrived", 6, 1.0),
         ("kept as events", 3, 0.5),
         ("duplicates of an earlier delivery", 1, 0.1667),

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from engagement.flatten import duplicates_sql, pipeline
+from engagement.flatten import duplicates_sql, ingest
 from engagement.records.files import LandingError
 from tests.flatten.conftest import Raw, Shop, event, folder, text
 from tests.records.test_lines import CUTS
@@ -967,7 +967,7 @@ def test_a_run_that_is_killed_leaves_nothing_that_a_rerun_does_not_put_right(
     script = f"""
 import os, signal
 from pathlib import Path
-from engagement.warehouse.duckdb import _DuckDBSession
+from engagement.warehouse.duckdb.warehouse import _DuckDBSession
 from tests.flatten.conftest import Shop
 
 replace = _DuckDBSession._replace
@@ -996,13 +996,13 @@ def test_records_that_do_not_add_up_stop_the_run_before_it_publishes(
     shop.land(event())
     shop.flatten()
     shop.land(event(), event(messageId="m2"))
-    sql = pipeline._sql
+    sql = ingest._sql
 
     def losing(name: str) -> Any:
         query = sql(name)
         return query.where("id <> 'm2'") if name == "kept" else query
 
-    monkeypatch.setattr(pipeline, "_sql", losing)
+    monkeypatch.setattr(ingest, "_sql", losing)
     with pytest.raises(LandingError, match="2026-01-05: 2 records, but 1 events"):
         shop.flatten()
     assert shop.rows("select id from events.events") == [("m1",)]

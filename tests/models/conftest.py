@@ -26,7 +26,7 @@ from sqlglot import exp
 
 from engagement.as_of import AsOf, at_newest
 from engagement.flatten.names import table_name
-from engagement.models import runner
+from engagement.models import definition
 from engagement.models.inputs import contracts
 from engagement.models.runner import Built, build, models
 from engagement.settings import Events, Settings, load_settings
@@ -220,8 +220,8 @@ Write = Callable[..., None]
 
 def forget() -> None:
     """Let go of what was read of the models' files."""
-    runner._layer.cache_clear()
-    runner._document.cache_clear()
+    definition._layer.cache_clear()
+    definition._document.cache_clear()
 
 
 @pytest.fixture
@@ -229,7 +229,7 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
     """Write a model: its SQL, and its YAML with what a test does not say filled in."""
     root = tmp_path / "sql"
     root.mkdir()
-    monkeypatch.setattr(runner, "_root", lambda: root)
+    monkeypatch.setattr(definition, "_root", lambda: root)
     forget()
 
     def write(

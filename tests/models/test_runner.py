@@ -16,13 +16,13 @@ from typing import Any
 
 import pytest
 
-from engagement.flatten.pipeline import values_query
 from engagement.models import inputs, runner
 from engagement.models.inputs import InputError, contracts
 from engagement.models.runner import Built, ModelError, frame, in_order, models
 from engagement.settings import Settings
 from engagement.warehouse import DialectError, Table, open_warehouse
 from tests.models.conftest import Bench, Write, forget
+from tests.values import values_query
 
 
 def run(bench: Bench, *layers: str, only: list[str] | None = None) -> list[Built]:

@@ -29,7 +29,7 @@ class Terminal(io.StringIO):
 def test_a_terminal_is_told_and_a_file_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     for stream, expected in ((Terminal(), "waiting\n"), (io.StringIO(), "")):
         monkeypatch.setattr("sys.stderr", stream)
-        notices.say("waiting")
+        notices.post("waiting")
         notices.done()
         assert stream.getvalue() == expected
 
@@ -41,11 +41,11 @@ def test_a_run_is_told_for_as_long_as_it_lasts(
     path = tmp_path / "notice.txt"
     with notices.kept_in(path):
         assert notices.current(path) == ""
-        notices.say("waiting")
+        notices.post("waiting")
         assert notices.current(path) == "waiting"
         notices.done()
         assert notices.current(path) == ""
-        notices.say("again")
+        notices.post("again")
     assert not path.exists()
     assert notices.VARIABLE not in os.environ
     assert stream.getvalue() == ""
@@ -72,7 +72,7 @@ def test_compiling_is_told_once_and_what_is_compiled_is_not(tmp_path: Path) -> N
         "from engagement.output import notices\n"
         "from engagement.records import compiling\n"
         "compiling.tell()\n"
-        "notices.say = print\n"
+        "notices.post = print\n"
         "@numba.njit(cache=True)\n"
         "def add(a):\n"
         "    return a + 1\n"

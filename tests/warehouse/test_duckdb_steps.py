@@ -108,7 +108,7 @@ def on_day(day: int, *numbers: int) -> tuple[str, str]:
     return date, rows
 
 
-def take_in(warehouse: Warehouse, days: range, *numbers: int) -> list[int]:
+def ingest(warehouse: Warehouse, days: range, *numbers: int) -> list[int]:
     """Publish a date after the other; gives how many groups of rows there are after each."""
     counts = []
     for day in days:
@@ -125,7 +125,7 @@ def take_in(warehouse: Warehouse, days: range, *numbers: int) -> list[int]:
 
 def test_rows_of_several_dates_come_into_one_group(warehouse: Warehouse) -> None:
     days = range(1, 2 * _GATHERED + 2)
-    counts = take_in(warehouse, days, 0)
+    counts = ingest(warehouse, days, 0)
     after = zip(days[1:], counts, counts[1:], strict=False)
     gathered = [day for day, before, now in after if now < before]
     assert len(gathered) == 1
@@ -143,7 +143,7 @@ def test_rows_that_would_fill_more_than_a_group_stay_where_they_are(
 ) -> None:
     monkeypatch.setattr(file, "ROW_GROUP", 2048)
     days = range(1, 2 * _GATHERED + 2)
-    counts = take_in(warehouse, days, *range(2048 // _GATHERED))
+    counts = ingest(warehouse, days, *range(2048 // _GATHERED))
     assert counts == list(days)
 
 

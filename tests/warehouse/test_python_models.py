@@ -10,7 +10,8 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
-from engagement.models.runner import ColumnDocument, build, models
+from engagement.models.definition import ColumnDocument
+from engagement.models.runner import build, models
 from engagement.settings import Settings
 from engagement.warehouse import Table, Warehouse
 

@@ -1,7 +1,7 @@
 """Charts: each takes a frame and gives a matplotlib figure.
 
-A frame with nothing in it makes no chart. :func:`or_words` is the one place that decides so: it
-draws, or says in words that there is too little. Titles say what is seen, from the frame itself.
+A frame with nothing in it makes no chart. :func:`chart_or_message` is the one place that decides:
+it draws, or says that there is too little. Titles state what the chart shows, from the frame.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _HATCHED: dict[str, Any] = {
 """How the first days of a landing look, in which people seem new who are not."""
 
 
-def or_words(
+def chart_or_message(
     frame: pd.DataFrame,
     chart: Callable[..., Figure],
     minimum_rows: int,

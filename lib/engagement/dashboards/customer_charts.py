@@ -1,7 +1,7 @@
 """Charts of customers: buyers by recency and frequency, and how spend is spread over them.
 
-Each takes a frame and gives a figure; :func:`engagement.dashboards.charts.or_words` decides whether
-there is enough to draw.
+Each takes a frame and gives a figure; :func:`engagement.dashboards.charts.chart_or_message` decides
+whether there is enough to draw.
 """
 
 from __future__ import annotations

@@ -30,11 +30,11 @@ def draw(warehouse: Warehouse, currency: str) -> dict[str, Figure]:
     overview, channels = data["overview"], data["channels"]
     later = data["retention"].query("week_number > 0")
     drawn = {
-        "revenue": charts.or_words(
+        "revenue": charts.chart_or_message(
             overview, charts.trend, 7, "", measure="revenue", name="Revenue", unit=currency
         ),
-        "retention": charts.or_words(later, charts.retention, 1, "", counting="is_mature"),
-        "attribution": charts.or_words(
+        "retention": charts.chart_or_message(later, charts.retention, 1, "", counting="is_mature"),
+        "attribution": charts.chart_or_message(
             channels, charts.attribution, 1, "", counting="revenue", unit=currency
         ),
     }

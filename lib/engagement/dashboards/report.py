@@ -620,9 +620,9 @@ def _drawn(
     frame: pd.DataFrame, chart: Callable[..., Figure], rows: int, words: str, **options: Any
 ) -> _Drawn | str:
     """A chart, or the words where there is too little data for it."""
-    wide = charts.or_words(frame, chart, rows, words, **options)
+    wide = charts.chart_or_message(frame, chart, rows, words, **options)
     with style.narrow():
-        narrow = charts.or_words(frame, chart, rows, words, **options)
+        narrow = charts.chart_or_message(frame, chart, rows, words, **options)
     if isinstance(wide, Figure) and isinstance(narrow, Figure):
         return _Drawn(wide, narrow)
     return words

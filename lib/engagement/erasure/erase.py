@@ -17,7 +17,7 @@ from pathlib import Path
 
 from engagement import owner_only
 from engagement.as_of import resolve_as_of
-from engagement.erasure import files, runs, tables
+from engagement.erasure import expired, files, runs, tables
 from engagement.erasure.people import (
     DEVICE,
     MESSAGE,
@@ -31,7 +31,8 @@ from engagement.erasure.people import (
     person,
 )
 from engagement.errors import WrongInputError
-from engagement.flatten import erased, expired, flatten, increments
+from engagement.flatten import flatten, increments
+from engagement.landing import do_not_reload
 from engagement.landing.tables import PROFILE
 from engagement.messages import counted
 from engagement.models.runner import ModelError, build, models
@@ -230,7 +231,7 @@ class _Erasure:
         names = list(self._objects.names())
         with self._warehouse.session() as session:
             known = tables.ties(session, self._settings.identity)
-            secret, listed = erased.secret(session), erased.listed(session)
+            secret, listed = do_not_reload.secret(session), do_not_reload.listed(session)
         judge = self._judge(Person(), Erased())
         for name, raw in self._contents(names):
             self._tie(name, raw, judge, known)
@@ -394,8 +395,8 @@ class _Erasure:
 
     def _list_ids(self) -> None:
         with self._warehouse.session(write=True) as session:
-            secret = erased.secret(session, make=True)
-            made = Erased(secret, erased.listed(session))
+            secret = do_not_reload.secret(session, make=True)
+            made = Erased(secret, do_not_reload.listed(session))
             self.receipt.people = sorted(made.digest(USER, value) for value in self._named)
             hashes = {
                 kind: [made.digest(kind, value) for value in values]
@@ -405,8 +406,8 @@ class _Erasure:
                     (MESSAGE, self._messages),
                 )
             }
-            erased.put(session, hashes, datetime.now(UTC))
-            self._list = Erased(secret, erased.listed(session))
+            do_not_reload.put(session, hashes, datetime.now(UTC))
+            self._list = Erased(secret, do_not_reload.listed(session))
         self._why = self._judge(self.who, self._list)
 
     def _is_affected(self, name: str, data: bytes) -> bool:

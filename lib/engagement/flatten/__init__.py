@@ -2,12 +2,12 @@
 
 from engagement.flatten.deviations import plan_deviations
 from engagement.flatten.pipeline import (
-    FlattenReport,
     duplicates_sql,
     flatten,
     plan_run,
     tracking_plan,
 )
+from engagement.flatten.report import FlattenReport
 
 __all__ = [
     "FlattenReport",

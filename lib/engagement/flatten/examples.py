@@ -7,8 +7,8 @@ from sqlglot import exp
 
 from engagement.flatten import fields, tables
 from engagement.flatten.declared import declared_types
+from engagement.flatten.ingest import REASONS
 from engagement.flatten.masking import mask, outline
-from engagement.flatten.pipeline import REASONS
 from engagement.privacy import FEWEST_PEOPLE, TOO_FEW, shown
 from engagement.settings import Settings
 from engagement.sql.conversions import DOUBLE, TIMESTAMP
@@ -89,7 +89,7 @@ def conflicts(warehouse: Warehouse, settings: Settings) -> pd.DataFrame:
     return shown(frame.sort_values(order, ascending=[False, True, True], ignore_index=True))
 
 
-def fate(warehouse: Warehouse) -> pd.DataFrame:
+def outcomes(warehouse: Warehouse) -> pd.DataFrame:
     """What became of every record: kept, a duplicate, or set aside, by reason.
 
     Returns

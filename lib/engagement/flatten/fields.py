@@ -191,7 +191,7 @@ def _source(path: Path, numbers: Mapping[str, int]) -> Source:
     return Source(path, frozenset(kinds), values)
 
 
-def together(known: Iterable[Registered]) -> dict[Path, Source]:
+def merged_sources(known: Iterable[Registered]) -> dict[Path, Source]:
     """Sources of several events as those of one table, by path, those that hold a value.
 
     A path that holds a value in one record and leads on to others in another says so.

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from engagement.flatten import increments
-from engagement.flatten.erased import REASON
-from engagement.flatten.pipeline import REASONS
+from engagement.flatten.ingest import REASONS
+from engagement.landing.do_not_reload import REASON
 from engagement.landing.failures import failures
 from engagement.messages import counted
 from engagement.settings import Settings

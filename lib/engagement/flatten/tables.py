@@ -15,7 +15,7 @@ from itertools import groupby
 import pyarrow as pa
 from sqlglot import exp
 
-from engagement.flatten.fields import TYPE_TABLES, Plans, Registered, table_of, together
+from engagement.flatten.fields import TYPE_TABLES, Plans, Registered, merged_sources, table_of
 from engagement.flatten.names import FIXED_TABLES, event_name
 from engagement.flatten.schema import (
     DEFAULT_COLUMNS,
@@ -110,7 +110,7 @@ def event_tables(known: Sequence[Registered], plans: Plans) -> list[EventTable]:
 def _event_table(
     name: str, kind: str, known: Sequence[Registered], declared: Mapping[str, str]
 ) -> EventTable:
-    sources = with_lists(kind, together(known), declared)
+    sources = with_lists(kind, merged_sources(known), declared)
     columns, unnamed = plan_columns(
         name, kind, ((path, source.kinds) for path, source in sources.items()), declared
     )

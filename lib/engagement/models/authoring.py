@@ -1,9 +1,9 @@
 """What a model's author wants to know: every mistake of one model at once, and what it needs.
 
-:mod:`.runner` refuses a model at its first mistake, which is enough for a run. Who writes a model
-would have to run it once per mistake. Here its files are looked at as far as they can be read, and
-all that is wrong is listed, each with its place and what to write instead. Types are known without
-running anything.
+:mod:`.definition` refuses a model at its first mistake, which is enough for a run. Who writes a
+model would have to run it once per mistake. Here its files are looked at as far as they can be
+read, and all that is wrong is listed, each with its place and what to write instead. Types are
+known without running anything.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ from sqlglot import exp
 
 from engagement.errors import WrongInputError
 from engagement.messages import counted, nearest
-from engagement.models import inputs, runner, seed_files
+from engagement.models import definition, inputs, seed_files
+from engagement.models.definition import Model, ModelDocument, ModelError
 from engagement.models.inputs import SEEDS, SOURCES
-from engagement.models.runner import MARTS, Model, ModelDocument, ModelError
+from engagement.models.provenance import MARTS
 from engagement.settings import ROOT, SettingsError, read_yaml
 from engagement.sql import portability, types
 from engagement.sql.allowed import UNKNOWN
@@ -79,10 +80,10 @@ def with_needs(name: str) -> list[Model]:
     found: dict[str, Model] = {}
     waiting = [name]
     while waiting:
-        one = runner.model(waiting.pop())
+        one = definition.model(waiting.pop())
         found[one.name] = one
         waiting += sorted(one.needs - found.keys() - set(waiting))
-    return runner.in_order(found.values())
+    return definition.in_order(found.values())
 
 
 def mistakes(name: str) -> list[str]:
@@ -93,7 +94,7 @@ def mistakes(name: str) -> list[str]:
     UnknownModelError
         When there is no file of this name: the nearest.
     """
-    layers = runner.layers()
+    layers = definition.layers()
     found = [
         layer
         for layer in layers
@@ -166,7 +167,7 @@ def _document(layer: Traversable, name: str) -> tuple[dict[str, Any] | None, lis
     try:
         ModelDocument.model_validate(document)
     except ValidationError as error:
-        return document, [f"{place}: {one}" for one in runner.document_problems(error)]
+        return document, [f"{place}: {one}" for one in definition.document_problems(error)]
     return document, []
 
 
@@ -326,7 +327,7 @@ def _input(table: Table, here: Collection[str]) -> tuple[Mapping[str, str] | Non
     if table.database != MARTS:
         return inputs.columns(table), None
     try:
-        return runner.documented(table.name), None
+        return definition.documented(table.name), None
     except ModelError as error:
         return None, str(error)
 
@@ -334,7 +335,7 @@ def _input(table: Table, here: Collection[str]) -> tuple[Mapping[str, str] | Non
 def _models() -> set[str]:
     return {
         item.name.removesuffix(".yml")
-        for layer in runner.layers()
+        for layer in definition.layers()
         for item in layer.iterdir()
         if item.name.endswith(".yml")
     }

@@ -1,53 +1,43 @@
 """The small runner of models: what depends on what is read from the SQL itself.
 
-A model is one query in one file, ``sql/<layer>/<name>.sql``, with a YAML of the same name beside it
-that documents every column and lists its checks. Where SQL cannot do it, the YAML names a Python
-function instead (``python``), the queries whose rows it gets, and how many rows these may have
-(docs/decisions/0018): what the function returns takes the place of the query's result, and nothing
-else is different. The runner builds models in order of dependency.
-Each is first made as a working table and checked there: column names and types as documented, the
-key unique and never NULL, and every check of the YAML, a query that returns offending rows. Only
-then is it published. A failed check leaves the published table as it was and stops what depends on
-it; everything else still runs.
+Models are built in order of dependency. Each is first made as a working table and checked there:
+column names and types as documented, the key unique and never NULL, and every check of the YAML, a
+query that returns offending rows. Only then is it published. A failed check leaves the published
+table as it was and stops what depends on it; everything else still runs.
 """
 
 from __future__ import annotations
 
 import hashlib
-import importlib
-import importlib.util
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import cache, cached_property
-from graphlib import CycleError, TopologicalSorter
-from importlib import metadata, resources
-from importlib.resources.abc import Traversable
-from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
-import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from sqlglot import exp
 
 from engagement.as_of import AsOf
-from engagement.errors import FailedError
-from engagement.messages import counted, explained, nearest, unknown_key
-from engagement.models import inputs, provenance
-from engagement.models.inputs import SEEDS, SOURCES, InputError, expand, parameters
+from engagement.messages import counted, nearest
+from engagement.models import inputs, provenance, python_functions
+from engagement.models.definition import (
+    Model,
+    ModelError,
+    external_inputs,
+    in_order,
+    model,
+    models,
+)
+from engagement.models.inputs import InputError, expand, parameters
 from engagement.models.provenance import MARTS
+from engagement.models.python_functions import strange_columns
 from engagement.privacy import masked
-from engagement.settings import Settings, SettingsError, read_yaml
+from engagement.settings import Settings
 from engagement.sql.dialect import (
     LOGICAL,
-    WORK,
     DialectError,
     Table,
-    check,
-    columns,
-    parse,
     tables,
 )
 from engagement.warehouse.protocol import (
@@ -55,119 +45,10 @@ from engagement.warehouse.protocol import (
     Session,
     Warehouse,
     WarehouseError,
-    arrow_type,
 )
 
 _MOST_ROUNDS = 64
 _SHOWN_ROWS = 5
-
-
-class ModelError(FailedError):
-    """Models that cannot be built as asked, or whose checks found offending rows."""
-
-
-class _Document(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ColumnDocument(_Document):
-    """What a column holds. ``unit`` where it is a measure."""
-
-    type: str
-    description: str
-    unit: str | None = None
-
-
-class Loop(_Document):
-    """A working table that is made again and again until nothing in it changes.
-
-    ``work.<table>`` starts as ``seed``, becomes ``step`` (which reads it), and is done when
-    ``changed``, which reads it and ``work.<table>_next``, returns no row. Files beside the model.
-    """
-
-    table: str
-    seed: str
-    step: str
-    changed: str
-
-
-class PythonFunction(_Document):
-    """A function that makes a model's rows, and what it is given.
-
-    It is called with one frame per query of ``inputs``, by name, and the ``parameters`` of models
-    that are named here, and returns a frame with the documented columns. An input is a query, or
-    the name of a file beside the YAML; its rows come in no order, and are at most ``most_rows``.
-    The model is built anew when the text of the function's module changes, that of one of
-    ``modules``, or the version of one of ``packages``.
-    """
-
-    function: str = Field(pattern=r"^[a-z_0-9.]+:[a-z_0-9]+$")
-    inputs: dict[str, str] = Field(min_length=1)
-    most_rows: int = Field(gt=0)
-    parameters: list[str] = []
-    modules: list[str] = []
-    packages: list[str] = []
-
-    @field_validator("parameters")
-    @classmethod
-    def _known(cls, names: list[str]) -> list[str]:
-        for name in names:
-            if name not in inputs.PARAMETERS:
-                raise ValueError(
-                    f"there is no parameter '{name}'{nearest(name, inputs.PARAMETERS)}"
-                )
-        return names
-
-
-Rows = Callable[[Mapping[str, pd.DataFrame], Mapping[str, Any]], pd.DataFrame]
-"""What the function of a Python model is."""
-
-
-class ModelDocument(_Document):
-    """A model's YAML."""
-
-    description: str
-    grain: str
-    key: list[str] = Field(min_length=1)
-    columns: dict[str, ColumnDocument]
-    checks: dict[str, str] = {}
-    loop: Loop | None = None
-    python: PythonFunction | None = None
-
-
-@dataclass(frozen=True)
-class Model:
-    """A model as it stands in its files.
-
-    ``inputs`` are the queries that its Python function is given the rows of: ``query``, and ``sql``
-    as its text, are the first of them. A model of SQL alone has none.
-    """
-
-    name: str
-    layer: str
-    sql: str
-    query: exp.Query
-    document: ModelDocument
-    loop: dict[str, exp.Query]
-    checks: dict[str, exp.Query]
-    inputs: dict[str, exp.Query]
-
-    @property
-    def queries(self) -> list[exp.Query]:
-        """Every query that its rows come from."""
-        return [*(self.inputs.values() or [self.query]), *self.loop.values()]
-
-    @property
-    def table(self) -> Table:
-        """The table it publishes."""
-        return Table(MARTS, self.name)
-
-    @cached_property
-    def needs(self) -> frozenset[str]:
-        """Names of the models that it or one of its checks reads: they are built before it."""
-        queries = [*self.queries, *self.checks.values()]
-        read = {t.name for query in queries for t in tables(query) if t.database == MARTS}
-        return frozenset(read - {self.name})
 
 
 @dataclass(frozen=True)
@@ -184,208 +65,6 @@ class Built:
     status: str
     rows: int = 0
     problems: tuple[str, ...] = ()
-
-
-def models(layers: Sequence[str] | None = None) -> dict[str, Model]:
-    """The models of some layers, or of all, by name.
-
-    Raises
-    ------
-    ModelError
-        When a file cannot be used: which one, and why.
-    """
-    names = sorted(item.name for item in _root().iterdir() if item.is_dir())
-    found: dict[str, Model] = {}
-    for layer in names:
-        if layers is not None and layer not in layers:
-            continue
-        for model in _layer(layer):
-            if model.name in found:
-                raise ModelError(f"{model.name} is in two layers")
-            found[model.name] = model
-    return found
-
-
-def model(name: str) -> Model:
-    """One model, without reading the others.
-
-    Raises
-    ------
-    ModelError
-        When there is none of this name.
-    """
-    known = [(layer, item.name) for layer in layers() for item in layer.iterdir()]
-    for layer, file in known:
-        if file == f"{name}.yml":
-            return _read(layer, name)
-    names = {file.removesuffix(".yml") for _, file in known if file.endswith(".yml")}
-    raise ModelError(f"there is no model '{name}'{nearest(name, names)}")
-
-
-def layers() -> list[Traversable]:
-    """The folders that models are in, by name."""
-    return sorted((item for item in _root().iterdir() if item.is_dir()), key=lambda one: one.name)
-
-
-def _root() -> Traversable:
-    return resources.files("engagement.models") / "sql"
-
-
-@cache
-def _layer(name_of_layer: str) -> tuple[Model, ...]:
-    folder = _root() / name_of_layer
-    files = sorted(item.name for item in folder.iterdir())
-    names = [file.removesuffix(".yml") for file in files if file.endswith(".yml")]
-    used = {f"{name}.sql" for name in names}
-    for document in (_document(name_of_layer, name) for name in names):
-        loop, python = document.loop, document.python
-        used |= {loop.seed, loop.step, loop.changed} if loop else set()
-        used |= set(python.inputs.values()) if python else set()
-    for file in files:
-        if file.endswith(".sql") and file not in used:
-            stem = file.removesuffix(".sql")
-            raise ModelError(
-                f"{name_of_layer}/{file}: its YAML is missing; 'engagement build {stem}' shows "
-                "what to write"
-            )
-    return tuple(_read(folder, name) for name in names)
-
-
-def _read(layer: Traversable, name: str) -> Model:
-    source = f"{layer.name}/{name}.yml"
-    document = _document(layer.name, name)
-    strange = [column for column in document.key if column not in document.columns]
-    if strange:
-        raise ModelError(
-            f"{source}: the key names {strange[0]}, which is no documented column"
-            f"{nearest(strange[0], document.columns)}"
-        )
-    checks = {
-        check_name: _query(check_sql, f"{source}, check '{check_name}'")
-        for check_name, check_sql in {**_key_checks(name, document.key), **document.checks}.items()
-    }
-    loop: dict[str, exp.Query] = {}
-    work: dict[str, dict[str, str]] = {}
-    if document.loop:
-        for part in ("seed", "step", "changed"):
-            file = getattr(document.loop, part)
-            loop[part] = _query(_read_sql(layer, file), f"{layer.name}/{file}", work)
-            if part == "seed":
-                made = columns(loop[part], _columns(loop[part], work), inputs.PARAMETERS)
-                for table in (document.loop.table, f"{document.loop.table}_next"):
-                    work[str(Table(WORK, table))] = made
-    if not document.python:
-        sql = _read_sql(layer, f"{name}.sql")
-        query = _query(sql, f"{layer.name}/{name}.sql", work)
-        return Model(name, layer.name, sql, query, document, loop, checks, {})
-    if document.loop:
-        raise ModelError(f"{source}: a Python model has no loop")
-    for column, item in document.columns.items():
-        if arrow_type(item.type) is None:
-            raise ModelError(f"{source}: {column}: a Python model has no columns of {item.type}")
-    sqls, queries = {}, {}
-    for input_, text in document.python.inputs.items():
-        is_file = text.endswith(".sql")
-        sqls[input_] = _read_sql(layer, text) if is_file else text
-        where = f"{layer.name}/{text}" if is_file else f"{source}, input '{input_}'"
-        queries[input_] = _query(sqls[input_], where)
-    first = next(iter(queries))
-    return Model(name, layer.name, sqls[first], queries[first], document, loop, checks, queries)
-
-
-@cache
-def _document(layer: str, name: str) -> ModelDocument:
-    source = f"{layer}/{name}.yml"
-    with resources.as_file(_root() / layer / f"{name}.yml") as path:
-        try:
-            return ModelDocument.model_validate(read_yaml(Path(path)))
-        except ValidationError as error:
-            raise ModelError(_listed(source, document_problems(error))) from None
-        except SettingsError as error:
-            raise ModelError(f"{source}: {error.problems[0]}") from None
-
-
-def _listed(source: str, problems: Sequence[str]) -> str:
-    if len(problems) == 1:
-        return f"{source}: {problems[0]}"
-    return f"{source}:\n" + "\n".join(f"  - {problem}" for problem in problems)
-
-
-def document_problems(error: ValidationError) -> list[str]:
-    """What is wrong with a model's YAML, a sentence per mistake."""
-    return list(explained(error, _unknown_key, {"python.function": "package.module:function"}))
-
-
-_SECTIONS: dict[str, type[_Document]] = {
-    "columns": ColumnDocument,
-    "loop": Loop,
-    "python": PythonFunction,
-}
-
-
-def _unknown_key(key: str) -> str:
-    section: type[_Document] | None = None
-    if "." in key:
-        section = _SECTIONS.get(key.partition(".")[0])
-    before, dot, last = key.rpartition(".")
-    said = unknown_key(last, (section or ModelDocument).model_fields)
-    return f"{before}{dot}{said}"
-
-
-def _read_sql(layer: Traversable, name: str) -> str:
-    try:
-        return (layer / name).read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ModelError(f"{layer.name}/{name}: there is no such file") from None
-
-
-def _query(sql: str, source: str, work: Mapping[str, Mapping[str, str]] | None = None) -> exp.Query:
-    query = parse(sql, source=source)
-    check(query, source=source, tables=_columns(query, work or {}), parameters=inputs.PARAMETERS)
-    return query
-
-
-def _columns(
-    query: exp.Query, work: Mapping[str, Mapping[str, str]]
-) -> dict[str, Mapping[str, str]]:
-    """Types of the columns of what a query reads; without what there is no word of."""
-    found = dict(work)
-    for table in tables(query):
-        known = (
-            inputs.columns(table)
-            if table.database in (SOURCES, SEEDS)
-            else documented(table.name)
-            if table.database == MARTS
-            else None
-        )
-        if known is not None:
-            found[str(table)] = known
-    return found
-
-
-def documented(name: str) -> dict[str, str] | None:
-    """Types of a model's columns, in whichever layer it is."""
-    for layer in _root().iterdir():
-        if layer.is_dir() and (layer / f"{name}.yml").is_file():
-            document = _document(layer.name, name)
-            return {column: item.type for column, item in document.columns.items()}
-    return None
-
-
-def in_order(chosen: Iterable[Model]) -> list[Model]:
-    """Sort models so that each comes after what it reads.
-
-    Raises
-    ------
-    ModelError
-        When models depend on each other in a circle.
-    """
-    by_name = {model.name: model for model in chosen}
-    graph = {name: sorted(m.needs & by_name.keys()) for name, m in sorted(by_name.items())}
-    try:
-        return [by_name[name] for name in TopologicalSorter(graph).static_order()]
-    except CycleError as error:
-        raise ModelError(f"models depend on each other: {' -> '.join(error.args[1])}") from None
 
 
 def _in_steps(chosen: Sequence[Model]) -> Iterator[list[Model]]:
@@ -588,7 +267,7 @@ def _build(session: Session, settings: Settings, model: Model, values: dict[str,
         _run_loop(session, settings, model, values)
     work = f"candidate_{model.name}"
     if model.document.python:
-        rows = _python_rows(session, settings, model, values)
+        rows = python_functions.rows_of(session, settings, model, values)
         kinds = {name: column.type for name, column in model.document.columns.items()}
         candidate = session.rows(work, rows, kinds)
     else:
@@ -635,91 +314,10 @@ def _version(
         json.dumps({key: now[key] for key in sorted(own)}),
         json.dumps(versions),
         *(query.sql(dialect="athena", copy=False) for query in expanded),
-        *(_python_text(model.document.python, model.table) if model.document.python else ()),
+        *python_functions.decisive_texts(model),
     ]
     digest = hashlib.sha256("\0".join(decisive).encode()).hexdigest()[:32]
     return provenance.version(digest, built_with)
-
-
-def _python_text(python: PythonFunction, table: Table) -> Iterator[str]:
-    """What decides what a function returns, besides what it is given."""
-    for module in (python.function.partition(":")[0], *python.modules):
-        try:
-            found = importlib.util.find_spec(module)
-        except ModuleNotFoundError:
-            found = None
-        if found is None or not found.origin:
-            raise ModelError(f"{table}: there is no module {module}")
-        yield Path(found.origin).read_text(encoding="utf-8")
-    for package in python.packages:
-        try:
-            yield f"{package}=={metadata.version(package)}"
-        except metadata.PackageNotFoundError:
-            raise ModelError(
-                f"{table}: the package {package} is missing: install the environment of "
-                "requirements.lock"
-            ) from None
-
-
-def _python_rows(
-    session: Session, settings: Settings, model: Model, values: dict[str, Any]
-) -> pa.Table:
-    """What a model's function makes of its inputs, with the documented columns and types."""
-    python = model.document.python
-    assert python is not None  # noqa: S101
-    frames = {}
-    for name, query in model.inputs.items():
-        bounded = (
-            exp.select("*")
-            .from_(expand(query, session, settings).subquery("given", copy=False), copy=False)
-            .limit(python.most_rows + 1, copy=False)
-        )
-        frames[name] = session.query(bounded, values, label=f"{model.name}: {name}")
-        if len(frames[name]) > python.most_rows:
-            raise ModelError(
-                f"{model.table}: its input '{name}' has more than {python.most_rows:,} rows, which "
-                f"{python.function} is not made for (most_rows in {model.layer}/{model.name}.yml)"
-            )
-    module, _, function = python.function.partition(":")
-    rows: Rows | None = getattr(importlib.import_module(module), function, None)
-    if rows is None:
-        raise ModelError(f"{model.table}: {module} has no function {function}")
-    try:
-        made = rows(frames, {name: values[name] for name in python.parameters})
-    except Exception as error:
-        # Whatever a function raises stops this model and what reads it, as an engine's error does.
-        what = f"{type(error).__name__}: {error}"
-        raise ModelError(f"{model.table}: {python.function} failed: {what}") from error
-    return _typed_rows(model, made)
-
-
-def _typed_rows(model: Model, made: pd.DataFrame) -> pa.Table:
-    wanted = {name: column.type for name, column in model.document.columns.items()}
-    problems = _strange_columns(wanted, [str(column) for column in made.columns])
-    if problems:
-        raise ModelError(f"{model.table}: {'; '.join(problems)}")
-    made_of = {}
-    for name, kind in wanted.items():
-        try:
-            made_of[name] = _cells(made[name], arrow_type(kind))
-        except (pa.ArrowException, UnicodeError, OverflowError) as error:
-            raise ModelError(
-                f"{model.table}: the column {name} is documented as {kind}, and holds something "
-                f"else: {error}"
-            ) from None
-    return pa.table(made_of)
-
-
-def _cells(column: pd.Series, kind: pa.DataType) -> pa.Array:
-    """A column as Arrow's type: nothing is cut off, rounded or written as a text."""
-    if column.empty:
-        return pa.array([], kind)
-    if pa.types.is_integer(kind):
-        # Asked for whole numbers at once, Arrow cuts off what Python's floats have beside them.
-        return pa.array(column, from_pandas=True).cast(kind)
-    if pa.types.is_decimal(kind):
-        column = column.astype(object)  # with a message of its own for floats
-    return pa.array(column, kind, from_pandas=True)
 
 
 def _run_loop(session: Session, settings: Settings, model: Model, values: dict[str, Any]) -> None:
@@ -739,22 +337,13 @@ def _run_loop(session: Session, settings: Settings, model: Model, values: dict[s
 
 def _wrong_columns(model: Model, found: dict[str, str]) -> list[str]:
     wanted = {name: column.type for name, column in model.document.columns.items()}
-    problems = _strange_columns(wanted, found)
+    problems = strange_columns(wanted, found)
     problems += [
         f"the column {name} is {_plain(found[name])}, documented as {kind}"
         for name, kind in wanted.items()
         if name in found and _plain(found[name]) != _plain(kind)
     ]
     return sorted(problems)
-
-
-def _strange_columns(wanted: Collection[str], found: Collection[str]) -> list[str]:
-    return sorted(
-        [
-            *(f"column {name} is documented but missing" for name in set(wanted) - set(found)),
-            *(f"column {name} is missing from the YAML" for name in set(found) - set(wanted)),
-        ]
-    )
 
 
 def _plain(kind: str) -> str:
@@ -810,23 +399,6 @@ def _which_find_rows(checks: Mapping[str, exp.Query]) -> exp.Query:
 
 def _first(frame: pd.DataFrame) -> str:
     return masked(", ".join(f"{name}={value}" for name, value in frame.iloc[0].items()))
-
-
-def _key_checks(name: str, key: Sequence[str]) -> dict[str, str]:
-    names = ", ".join(f'"{column}"' for column in key)
-    null = " or ".join(f'"{column}" is null' for column in key)
-    table = Table(MARTS, name)
-    return {
-        "the key is unique": f"select {names}, count(*) as copies from {table} "
-        f"group by {names} having count(*) > 1",
-        "the key is never null": f"select {names} from {table} where {null}",
-    }
-
-
-def external_inputs(model: Model) -> set[Table]:
-    """What a model reads besides models: sources, seeds and tables of the landing."""
-    read = {table for query in model.queries for table in tables(query)}
-    return {t for t in read if t.database in (SOURCES, SEEDS, "landing", "events")}
 
 
 def frame(results: Sequence[Built]) -> pd.DataFrame:

@@ -17,7 +17,7 @@ from engagement import owner_only
 VARIABLE = "ENGAGEMENT_NOTICES"
 
 
-def say(text: str) -> None:
+def post(text: str) -> None:
     """Say what is being waited for; on a terminal once, in a run until :func:`done`."""
     path = os.environ.get(VARIABLE)
     if path:
@@ -31,7 +31,7 @@ def say(text: str) -> None:
 def say_in_run(text: str) -> None:
     """Say what is being waited for where a run shows it; elsewhere somebody else has said it."""
     if os.environ.get(VARIABLE):
-        say(text)
+        post(text)
 
 
 def done() -> None:

@@ -24,7 +24,7 @@ class _Teller(event.Listener):
         del event
         self._depth += 1
         if self._depth == 1:
-            notices.say(COMPILING)
+            notices.post(COMPILING)
 
     def on_end(self, event: Any) -> None:
         del event

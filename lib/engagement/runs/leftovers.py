@@ -9,14 +9,14 @@ from __future__ import annotations
 import re
 import shutil
 
-from engagement.flatten import erased
+from engagement.landing import do_not_reload
 from engagement.runs.workbook import INTERACTIVE
 from engagement.settings import Settings
 from engagement.warehouse import WarehouseError, open_warehouse
 from engagement.warehouse.duckdb.warehouse import DuckDBWarehouse
 from engagement.warehouse.lease import as_holder
 
-KEPT = (erased.ERASED, erased.KEY)
+KEPT = (do_not_reload.ERASED, do_not_reload.KEY)
 """The tables that stay."""
 
 _RUN = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{4}")

@@ -124,7 +124,7 @@ class Workbook:
         """Show a query as the engine in use runs it."""
         return _markdown(f"```sql\n{self.warehouse.render(select, parameters)}\n```")
 
-    def say(self, text: str) -> Markdown:
+    def markdown(self, text: str) -> Markdown:
         """Show a sentence with the numbers that a cell has just found, as Markdown."""
         return _markdown(text)
 

@@ -101,7 +101,7 @@ def _write(
                 used[played.device[human]] = True
             if not held:
                 continue
-            everything = Records.together(held)
+            everything = Records.concat(held)
             now = everything.landed < until
             writer.write(everything.where(now), liner)
             held = [everything.where(~now)]

@@ -44,7 +44,7 @@ class Records:
     code: Array
 
     @classmethod
-    def together(cls, parts: "list[Records]") -> "Records":
+    def concat(cls, parts: "list[Records]") -> "Records":
         """Return all records, in order of landing."""
         landed = np.concatenate([part.landed for part in parts])
         order = np.argsort(landed, kind="stable")

@@ -70,7 +70,7 @@ def events(settings: GeneratorSettings, *, follow: bool = False) -> Iterator[Sen
                     played = wander(people, memory, visits, part, draws, settings.items_per_order)
                     held.append(render(played, people, visits.initial, own, draws, spoiler, day))
                 if held:
-                    everything = Records.together(held)
+                    everything = Records.concat(held)
                     now = everything.landed < until
                     yield from _sendable(everything.where(now))
                     held = [everything.where(~now)]

@@ -121,5 +121,5 @@ def parameters(settings: Settings) -> dict[str, Any]:
 @cache
 def refused_sql() -> exp.Query:
     """The query for the records in ``work.classified`` of people on the list."""
-    file = resources.files("engagement.flatten") / "sql" / "erased.sql"
-    return parse(file.read_text(encoding="utf-8"), source="flatten/sql/erased.sql")
+    file = resources.files("engagement.landing") / "sql" / "erased.sql"
+    return parse(file.read_text(encoding="utf-8"), source="landing/sql/erased.sql")

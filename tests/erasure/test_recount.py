@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engagement.flatten import recount
+from engagement.erasure import recount
 from engagement.flatten.declared import declared_types
 from engagement.flatten.fields import FIELDS
 from engagement.settings import ROOT

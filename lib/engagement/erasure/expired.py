@@ -13,11 +13,13 @@ from collections.abc import Callable, Iterator, Sequence
 import pandas as pd
 import pyarrow as pa
 
-from engagement.flatten import erased, fields, increments, recount
+from engagement.erasure import recount
+from engagement.flatten import fields, increments
 from engagement.flatten.declared import declared_types
-from engagement.flatten.pipeline import REASON_COLUMNS, REASONS
+from engagement.flatten.ingest import REASON_COLUMNS, REASONS
 from engagement.flatten.schema import PARTITION
 from engagement.flatten.tables import DISCARD_COLUMNS, DISCARDS, EVENTS
+from engagement.landing import do_not_reload
 from engagement.settings import Settings
 from engagement.sql.conversions import TIMESTAMP, VARCHAR
 from engagement.sql.dialect import Table, bind, parse
@@ -112,13 +114,13 @@ def find(
         return []
     values = {"days": tuple(days)}
     chosen: set[tuple[str, str]] = set()
-    if session.columns(erased.ERASED):
+    if session.columns(do_not_reload.ERASED):
         events = parse(
             f"select {PARTITION} || ' ' || id as record_number, id, user_id, anonymous_id, "
             f'"timestamp", write_key from {EVENTS} where {PARTITION} in (:days)'
         )
         session.view("classified", bind(events, values), _JUDGED)
-        session.work("refused", erased.refused_sql(), erased.parameters(settings))
+        session.work("refused", do_not_reload.refused_sql(), do_not_reload.parameters(settings))
         found = session.query("select record_number from work.refused", label="events to be erased")
         chosen |= {tuple(key.split(" ", 1)) for key in found["record_number"]}
     if needles:
