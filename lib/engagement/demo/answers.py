@@ -200,8 +200,9 @@ def _segments(session: Session) -> dict[str, list[str]]:
             session,
             f"""select m.person_id, m.segment from {MEMBERS} as m
             inner join (
-                select segment, max(date) as newest from {MEMBERS} group by segment
-            ) as n on m.segment = n.segment and m.date = n.newest
+                select segment, max(as_of) as newest from {MEMBERS} group by segment
+            ) as n on m.segment = n.segment and m.as_of = n.newest
+            where m.status <> 'left' and not m.is_holdout
             order by m.segment, m.person_id""",
             "segments of people",
         ):
