@@ -68,6 +68,7 @@ function draw() {
   const [made, values] = found(location.pathname);
   view = made(values, new URLSearchParams(location.search));
   document.title = view.title;
+  document.getElementById("q").value = new URLSearchParams(location.search).get("q") ?? "";
   main.innerHTML = String(view.body);
   showAround();
 }

@@ -7,7 +7,7 @@ import { CURRENCY, FREE_SHIPPING, priced, sent, SHIPPING, shown } from "../money
 import { choice, sums } from "../parts.js";
 import * as state from "../state.js";
 
-const METHODS = [["standard", `Standard, ${shown(SHIPPING.standard)}, free from ${shown(FREE_SHIPPING)} on`], ["express", `Express, ${shown(SHIPPING.express)}`]];
+const METHODS = [["standard", `Standard, ${shown(SHIPPING.standard)}, free for ${shown(FREE_SHIPPING)} or more`], ["express", `Express, ${shown(SHIPPING.express)}`]];
 const PAYMENTS = [["card", "Card"], ["paypal", "PayPal"], ["gift_card", "Gift card"]];
 
 export const off = (cart) => (cart.coupon ? goods.coupon(cart.coupon) ?? 0 : 0);

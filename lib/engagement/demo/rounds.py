@@ -24,13 +24,14 @@ from engagement.warehouse import LeaseHeldError, Warehouse, WarehouseError, open
 _LAYERS = ("people", "behaviour", "commerce", "customer")
 """What 03 builds."""
 
-_WANTED = (
-    "product_performance",
+_RECOMMENDED = (
     "recommendations_popular",
     "recommendations_similar_items",
     "recommendations_for_you",
 )
-"""Models that the export reads beyond those; the ones that there are, are built."""
+"""Models that the export reads beyond those; where there are none, the next one makes up for it."""
+
+_INSTEAD = "product_performance"
 
 _LOOK_SECONDS = 0.5
 _LEASE_SECONDS = 1.0
@@ -121,7 +122,7 @@ def _models() -> list[Model]:
     """What 03 builds, and what the export reads with all that it needs."""
     known = runner.models()
     found = {name: model for name, model in known.items() if model.layer in _LAYERS}
-    waiting = [name for name in _WANTED if name in known]
+    waiting = [name for name in _RECOMMENDED if name in known] or [_INSTEAD]
     while waiting:
         one = known[waiting.pop()]
         if one.name not in found:
