@@ -32,8 +32,8 @@ mpl.use("Agg")
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
-# They have environments of their own: make test-browser, make test-demo.
-collect_ignore = ["browser", "demo/live"]
+# They have environments of their own: make test-browser, …-demo, …-deploy.
+collect_ignore = ["browser", "demo/live", "deploy"]
 
 _ATHENA = Path(__file__).resolve().parent / "athena"
 _HOST = pytest.StashKey[str]()
