@@ -22,6 +22,7 @@ import matplotlib as mpl
 import pytest
 
 from engagement.settings import Settings, load_settings
+from tests.fakes.fixtures import fakes, use_fakes  # noqa: F401 - fixtures
 
 if TYPE_CHECKING:
     from tests.athena.stand import Stand

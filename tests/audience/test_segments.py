@@ -245,7 +245,7 @@ def test_refused_addresses_are_those_of_everybody(make_shop: MakeShop) -> None:
         ]
     )
     found = segments.select(shop, segment("person_id = 'ben'"), AS_OF)
-    assert found.refused == {"email": ["a@x.example"]}
+    assert found.refused == {"email": [("a@x.example", None)]}
 
 
 def test_without_a_customer_table_it_says_what_to_run(
@@ -285,7 +285,11 @@ def test_the_projects_segments_can_be_read_and_fit_the_customer_table() -> None:
     document = models()["customer_360"].document
     columns = {name: column.type for name, column in document.columns.items()}
     found = segments.load_all(ROOT / "params/segments")
-    assert [s.name for s in found] == ["abandoned_carts", "lapsing_customers", "recent_buyers"]
+    assert {s.name for s in found} >= {
+        "abandoned_cart_24h", "birthday_month", "browsed_not_bought", "category_lovers",
+        "coupon_seekers", "first_time_buyers", "lapsing_customers", "new_subscribers",
+        "price_drop", "second_order_nudge", "vip", "win_back",
+    }  # fmt: skip
     for one in found:
         segments.checked(one, columns)
     assert set(segments.PERSON_COLUMNS) <= columns.keys()

@@ -27,8 +27,9 @@ ALLOWED = {
     "flatten": {"settings", "records", "sql", "warehouse", "landing"},
     "models": {"settings", "sql", "warehouse", "flatten", "as_of"},  # names of tables, of events
     "dashboards": {"settings", "sql", "warehouse", "as_of", "models", "runs"},
-    "audience": {"settings", "sql", "warehouse"},
-    "personalize": {"settings", "sql", "warehouse"},
+    # The concepts as models read them, names of tables, the feature dictionary.
+    "audience": {"settings", "sql", "warehouse", "flatten", "models", "as_of", "aws"},
+    "personalize": {"settings", "sql", "warehouse", "aws"},
     "erasure": {
         *("settings", "records", "sql", "warehouse", "landing", "as_of", "flatten", "models"),
         "runs",
@@ -43,7 +44,7 @@ ALLOWED = {
     },
     "cli": {
         *("settings", "records", "samples", "sql", "warehouse", "landing", "as_of", "flatten"),
-        *("models", "audience", "erasure", "collect", "runs", "demo"),
+        *("models", "audience", "erasure", "collect", "runs", "demo", "aws"),
     },
 }
 

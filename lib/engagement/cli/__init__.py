@@ -6,7 +6,18 @@ with several verbs is a Typer app of its own. Exit codes: 0 done, 1 failed, 2 wr
 
 from __future__ import annotations
 
-from engagement.cli import build, collect, demo, erase, generate, read, run, state
+from engagement.cli import (
+    audience,
+    build,
+    collect,
+    demo,
+    erase,
+    generate,
+    read,
+    run,
+    segments,
+    state,
+)
 from engagement.cli.console import app, guarded
 
 __all__ = ["app", "main"]
@@ -25,6 +36,9 @@ for command in (
 ):
     app.command()(guarded(command))
 app.add_typer(demo.app, name="demo")
+
+app.add_typer(segments.segments, name="segments")
+app.add_typer(audience.audience, name="audience")
 
 
 def main() -> None:

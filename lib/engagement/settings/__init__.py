@@ -6,9 +6,11 @@ tables, the reporting time zone, how business concepts map to event names. Dotte
 of the wrong kind; all of them are reported together, each by its key.
 """
 
+from engagement.settings.activation import Activation, Campaign, CustomerProfiles
+from engagement.settings.audience import Audience
 from engagement.settings.behaviour import Identity, Sessions, Traffic
 from engagement.settings.collect import Collect, Firehose
-from engagement.settings.customers import Audience, Consent, Customers, Personalize
+from engagement.settings.customers import Consent, Customers, Personalize
 from engagement.settings.demo import Demo
 from engagement.settings.events import Concept, Events
 from engagement.settings.landing import Duplicates, Landing, PlannedProperty
@@ -32,13 +34,16 @@ __all__ = [
     "LATEST",
     "PARAMS_VARIABLE",
     "ROOT",
+    "Activation",
     "Athena",
     "Attribution",
     "Audience",
+    "Campaign",
     "Collect",
     "Concept",
     "Consent",
     "Currency",
+    "CustomerProfiles",
     "Customers",
     "Databases",
     "Demo",

@@ -65,12 +65,6 @@ class Customers(Section):
         return values
 
 
-class Audience(Section):
-    """The segment that 05 exports: a YAML file under ``params/segments``."""
-
-    segment: str = "params/segments/recent_buyers.yaml"
-
-
 class Personalize(Section):
     """Interactions that 06 exports: each concept, and the EVENT_TYPE it becomes."""
 

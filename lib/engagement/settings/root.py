@@ -12,9 +12,11 @@ from zoneinfo import available_timezones
 
 from pydantic import Field, field_validator, model_validator
 
+from engagement.settings.activation import Activation
+from engagement.settings.audience import Audience
 from engagement.settings.behaviour import Identity, Sessions, Traffic
 from engagement.settings.collect import Collect
-from engagement.settings.customers import Audience, Consent, Customers, Personalize
+from engagement.settings.customers import Consent, Customers, Personalize
 from engagement.settings.demo import Demo
 from engagement.settings.events import Events
 from engagement.settings.landing import Duplicates, Landing, PlannedProperty
@@ -60,6 +62,7 @@ class Settings(Section):
     consent: Consent = Consent()
     customers: Customers = Customers()
     audience: Audience = Audience()
+    activation: Activation = Activation()
     personalize: Personalize = Personalize()
     collect: Collect = Collect()
     demo: Demo = Demo()

@@ -23,11 +23,20 @@ RUN_STATEMENTS = Table("landing", "run_statements")
 by statement; its key is ``run_id, notebook, nth``. Times are UTC; what DuckDB cannot know is NULL.
 """
 
+EXPORT_HISTORY = Table("marts", "segment_exports")
+"""Who was exported when: see :mod:`engagement.audience.history`."""
+
 ABOUT_RUNS = frozenset(
-    {RUN_STATEMENTS, Table("landing", "versions"), Table("landing", "unfinished")}
+    {
+        RUN_STATEMENTS,
+        Table("landing", "versions"),
+        Table("landing", "unfinished"),
+        EXPORT_HISTORY,
+    }
 )
 """Tables about runs, not about what landed: what they cost, which versions of files they read, what
-they are at work on. A rerun over the same input changes them: the one list of what is exempt.
+they are at work on, whom they exported. A rerun over the same input may change them, and no full
+refresh can make them again: the one list of what is exempt.
 """
 
 _SCHEMA = pa.schema(
