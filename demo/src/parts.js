@@ -10,14 +10,21 @@ const PICKS = 4;
 
 // What the banner says to whom; the first segment that fits counts.
 const BANNERS = [
+  ["abandoned_cart_24h", "Your cart is waiting.", "See what you left", "/cart"],
   ["abandoned_carts", "Your cart is waiting.", "See what you left", "/cart"],
-  ["lapsing_customers", "It has been a while: SALE20 takes 20 % off.", "See what is new", "/c/home"],
-  ["recent_buyers", "Thank you for your order: THANKYOU15 takes 15 % off the next one.", "Go on", "/"],
+  ["checkout_dropouts", "You were almost there.", "To your cart", "/cart"],
+  ["vip", "For our best customers: SALE20 takes 20 % off.", "See what is new", "/c/home"],
+  ["first_time_buyers", "Thank you for your first order: THANKYOU15 takes 15 % off the next one.", "Go on", "/"],
   ["new", "Thank you for your first order: THANKYOU15 takes 15 % off the next one.", "Go on", "/"],
-  ["active", "Good to see you again: SAVE5 takes 5 % off.", "Go on", "/"],
+  ["recent_buyers", "Thank you for your order: THANKYOU15 takes 15 % off the next one.", "Go on", "/"],
+  ["lapsing_customers", "It has been a while: SALE20 takes 20 % off.", "See what is new", "/c/home"],
+  ["win_back", "We missed you: SALE20 takes 20 % off.", "See what is new", "/c/home"],
   ["at risk", "We missed you: SALE20 takes 20 % off.", "See what is new", "/c/home"],
   ["lapsed", "We missed you: SALE20 takes 20 % off.", "See what is new", "/c/home"],
+  ["active", "Good to see you again: SAVE5 takes 5 % off.", "Go on", "/"],
+  ["new_subscribers", "Thank you for reading our mails: WELCOME10 takes 10 % off your first order.", "Find something", "/c/kitchen"],
   ["lead", "Your first order is 10 % off with WELCOME10.", "Find something", "/c/kitchen"],
+  ["browsed_not_bought", "Not sure yet? With an account, your first order is 10 % off.", "Create one", "/register"],
   ["visitor", "New here? An account takes a minute.", "Create one", "/register"],
 ];
 

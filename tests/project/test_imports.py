@@ -40,7 +40,8 @@ ALLOWED = {
         "audience",
     },
     "demo": {
-        *("settings", "records", "samples", "warehouse", "as_of", "flatten", "models", "collect"),
+        *("settings", "records", "samples", "warehouse", "as_of", "flatten", "models", "audience"),
+        "collect",
     },
     "cli": {
         *("settings", "records", "samples", "sql", "warehouse", "landing", "as_of", "flatten"),

@@ -1,4 +1,4 @@
-"""One round of the loop: what 02 and 03 build, what else the shop asks for, the export.
+"""One round of the loop: what 02 and 03 build, segments, recommendations, the export.
 
 The notebooks' own functions are called, in one process that stays: a notebook would start a kernel,
 draw charts and write a page each time, which takes ten times as long.
@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engagement.as_of import resolve_as_of
+from engagement.audience import segments, snapshots
+from engagement.audience.errors import AudienceError
 from engagement.collect.follow import follow as wait_until_landed
 from engagement.demo import answers
 from engagement.flatten import flatten
@@ -83,7 +85,7 @@ def follow(
             except LeaseHeldError:
                 time.sleep(_LEASE_SECONDS)
                 continue
-            except (WarehouseError, LandingError, runner.ModelError) as error:
+            except (WarehouseError, LandingError, runner.ModelError, AudienceError) as error:
                 failed(error)
             else:
                 done(this, before[-1] if before else None)
@@ -94,7 +96,7 @@ def follow(
 
 
 def play(settings: Settings, folder: Path) -> Round:
-    """Take in what has landed, build the tables, and export what the shop shows.
+    """Take in what has landed, build the tables and segments, and export what the shop shows.
 
     Parameters
     ----------
@@ -103,7 +105,7 @@ def play(settings: Settings, folder: Path) -> Round:
 
     Raises
     ------
-    LandingError, ModelError, WarehouseError
+    AudienceError, LandingError, ModelError, WarehouseError
         When a part failed; the shop goes on with the last export.
     """
     began = time.monotonic()
@@ -113,6 +115,8 @@ def play(settings: Settings, folder: Path) -> Round:
     built = runner.build_all(warehouse, settings, as_of, _models(), stale="ignore")
     if any(one.status == "failed" for one in built):
         raise runner.ModelError(runner.report(built))
+    everyone = segments.load_all(settings.path(settings.audience.segment).parent)
+    snapshots.publish(warehouse, settings, everyone, as_of)
     exported = answers.export(warehouse, folder, as_of.end)
     events, orders = _counts(warehouse)
     return Round(time.monotonic() - began, events, orders, exported)

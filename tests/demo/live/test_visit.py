@@ -19,7 +19,9 @@ from tests.demo.live.sdks import Sent, send_by_node, send_by_python
 
 # Products of the visit, at the prices of the shop's catalogue.
 HONEY = "prd-0168"
-BUYER = ":is([data-segment=new], [data-segment=recent_buyers])"
+LEAD, BUYER = "new_subscribers", "first_time_buyers"
+"""Segments that the banner speaks to, before an order and after it."""
+
 FIRST = {"firstName": "Adalinde", "lastName": "Beispiel", "email": "ada.beispiel@shop.example"}
 SECOND = {"firstName": "Bonifaz", "lastName": "Exempel", "email": "bo.exempel@shop.example"}
 
@@ -115,7 +117,7 @@ def visit(demo: Demo, browser: Browser) -> Iterator[Visit]:
     one.settle()
     demo.wait(f"select 1 as there from events.signed_up where user_id = '{made.users[0]}'")
     one.follow("Corner Shop")
-    one.page.wait_for_selector("#banner [data-segment=lead]", timeout=90_000)
+    one.page.wait_for_selector(f"#banner [data-segment={LEAD}]", timeout=90_000)
     made.panels["before"], made.banners["before"] = panel(one), banner(one)
     one.picture("panel-before")
 
@@ -134,7 +136,7 @@ def visit(demo: Demo, browser: Browser) -> Iterator[Visit]:
     demo.wait(f"select 1 as there from marts.orders where order_id = '{made.orders[0]}'")
     made.seconds["order placed to marts.orders"] = time.monotonic() - ordered
     made.seconds["start to marts.orders"] = time.monotonic() - demo.started
-    one.page.wait_for_selector(f"#banner {BUYER}", timeout=60_000)
+    one.page.wait_for_selector(f"#banner [data-segment={BUYER}]", timeout=60_000)
     made.seconds["order placed to another panel"] = time.monotonic() - ordered
     one.follow("Corner Shop")
     made.panels["after"], made.banners["after"] = panel(one), banner(one)
@@ -477,12 +479,22 @@ def test_nothing_deviates_from_the_tracking_plan(visit: Visit, demo: Demo) -> No
 
 
 def test_an_order_changes_segment_and_panel(visit: Visit) -> None:
-    assert visit.banners["before"] == "lead"
-    assert visit.banners["after"] in ("new", "recent_buyers")
+    assert (visit.banners["before"], visit.banners["after"]) == (LEAD, BUYER)
     assert visit.panels["before"]
     assert visit.panels["after"]
     assert visit.panels["before"] != visit.panels["after"]
     assert not {HONEY, "prd-0001"} & set(visit.panels["after"])
+
+
+def test_the_buyer_is_in_the_segments_of_buyers(visit: Visit, demo: Demo) -> None:
+    found = demo.ask(
+        "select m.segment, m.status from marts.segment_members as m "
+        "inner join marts.identity_map as i on m.person_id = i.person_id "
+        f"where i.id = '{visit.users[0]}' and m.status <> 'left'"
+    )
+    segments = {row["segment"] for row in found}
+    assert {"first_time_buyers", "recent_buyers"} <= segments
+    assert "new_subscribers" not in segments
 
 
 def test_answers_name_nobody(visit: Visit, demo: Demo) -> None:
