@@ -55,10 +55,14 @@ ALLOWED = {
         *("settings", "records", "sql", "warehouse", "landing", "as_of", "flatten", "models"),
         *("audience", "alerts"),
     },
+    "demo": {
+        *("settings", "records", "samples", "warehouse", "as_of", "flatten", "models", "audience"),
+        "collect",
+    },
     "cli": {
         *("settings", "records", "samples", "sql", "warehouse", "landing", "as_of", "flatten"),
         *("models", "audience", "personalize", "erasure", "collect", "runs", "aws"),
-        *("alerts", "dashboards", "quicksight"),
+        *("alerts", "dashboards", "quicksight", "demo"),
     },
 }
 

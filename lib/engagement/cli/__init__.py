@@ -10,6 +10,7 @@ from engagement.cli import (
     audience,
     build,
     collect,
+    demo,
     erase,
     generate,
     personalize,
@@ -43,6 +44,7 @@ app.add_typer(segments.segments, name="segments")
 app.add_typer(audience.audience, name="audience")
 app.add_typer(personalize.app, name="personalize")
 app.add_typer(quicksight.topic, name="quicksight")
+app.add_typer(demo.app, name="demo")
 
 
 def main() -> None:

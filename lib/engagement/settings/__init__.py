@@ -12,6 +12,7 @@ from engagement.settings.audience import Audience
 from engagement.settings.behaviour import Identity, Sessions, Traffic
 from engagement.settings.collect import Collect, Firehose
 from engagement.settings.customers import Consent, Customers, Personalize
+from engagement.settings.demo import Demo
 from engagement.settings.events import Concept, Events
 from engagement.settings.landing import Duplicates, Landing, PlannedProperty
 from engagement.settings.loading import (
@@ -48,6 +49,7 @@ __all__ = [
     "CustomerProfiles",
     "Customers",
     "Databases",
+    "Demo",
     "DuckDB",
     "Duplicates",
     "Events",

@@ -18,6 +18,7 @@ from engagement.settings.audience import Audience
 from engagement.settings.behaviour import Identity, Sessions, Traffic
 from engagement.settings.collect import Collect
 from engagement.settings.customers import Consent, Customers, Personalize
+from engagement.settings.demo import Demo
 from engagement.settings.events import Events
 from engagement.settings.landing import Duplicates, Landing, PlannedProperty
 from engagement.settings.measures import Attribution, Currency, Funnel, Metrics, Models
@@ -70,6 +71,7 @@ class Settings(Section):
     recommendations: Recommendations = Recommendations()
     collect: Collect = Collect()
     quicksight: QuickSight = QuickSight()
+    demo: Demo = Demo()
 
     @field_validator("as_of", mode="before")
     @classmethod
