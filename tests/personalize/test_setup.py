@@ -708,6 +708,22 @@ def test_a_plan_for_an_account_has_what_is_missing_there(
     ]
 
 
+def test_names_are_never_too_long(data: list[Exported], tmp_path: Path) -> None:
+    long = "n" * 30
+    more = {
+        **CUSTOM,
+        "project": "p" * 31,
+        "personalize.solutions": {
+            long: {"batch": {long: {"input": f"s3://{BUCKET}/personalize/users.jsonl"}}}
+        },
+        "personalize.filters": {long: 'EXCLUDE ItemID WHERE Items.BRAND IN ("x")'},
+    }
+    longest = Exported("action_interactions", data[0].schema, data[0].parts)
+    planner = PlanCaller()
+    setup.up(Setup(planner, "p" * 31), settings(**more), [*data, longest])
+    requests.check(planner.calls)
+
+
 # --- exports and parameters ---------------------------------------------------------------------
 
 
