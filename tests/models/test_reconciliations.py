@@ -12,8 +12,10 @@ import random
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from engagement import samples
@@ -22,6 +24,7 @@ from engagement.flatten import flatten
 from engagement.models.runner import build, models
 from engagement.settings import ROOT, Settings, load_settings
 from engagement.warehouse import Warehouse, open_warehouse
+from tests.models import identities
 from tests.models.identities import broken
 
 SEEDS = range(4)
@@ -184,6 +187,16 @@ def reconcile(books: Books) -> None:
             refunds,
             net_revenue,
         )
+
+
+def test_an_identity_that_does_not_hold_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    sides = (("count(*)", "orders"), ("count(*)", "sessions"))
+    monkeypatch.setattr(identities, "IDENTITIES", {"the same": sides, "others": sides})
+    found = [(0, "a", 1), (0, "b", 1), (1, "a", 1), (1, "b", 2)]
+    frame = pd.DataFrame(found, columns=["n", "side", "v"])
+    warehouse = SimpleNamespace(query=lambda _: frame)
+    books = SimpleNamespace(counted="true", warehouse=warehouse)
+    assert broken(books) == ["others: {'a': 1, 'b': 2}"]
 
 
 # --- landings -------------------------------------------------------------------------------------
