@@ -19,7 +19,7 @@ from engagement.erasure.erase import erase
 from engagement.runs import workbook
 from engagement.settings import Settings
 from engagement.warehouse import Table, open_warehouse
-from engagement.warehouse.protocol import Statement
+from engagement.warehouse.statements import Statement
 from tests.flatten.conftest import Shop, event, make_shop, shop  # noqa: F401 (fixtures)
 
 
@@ -128,7 +128,7 @@ def test_the_warehouse_its_log_and_what_it_spills(
     place.chmod(0o644)
     with warehouse.session(write=True):
         assert _mode(place) == 0o600
-    warehouse.forget(lambda name, data: False)
+    warehouse.purge(lambda name, data: False)
     assert _mode(place) == 0o600
     assert warehouse.query("select name from marts.people")["name"].tolist() == ["somebody"]
 

@@ -269,6 +269,8 @@ class Fakes:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # an answer in one packet: in two, the second waits 40 ms for the first's receipt
+    disable_nagle_algorithm = True
     server: _Server
 
     def handle_one_request(self) -> None:

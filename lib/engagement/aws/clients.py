@@ -10,11 +10,15 @@ import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import boto3
+import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.loaders import Loader
 
 from engagement.aws import service_model
 from engagement.errors import FailedError
@@ -70,7 +74,9 @@ class Service:
         )
         self._on_call = on_call
         try:
-            session: Any = boto3.session.Session(region_name=region)
+            own = botocore.session.get_session()
+            own.register_component("data_loader", _loader())
+            session: Any = boto3.session.Session(region_name=region, botocore_session=own)
             self._client = session.client(name, config=config)
         except BotoCoreError as error:
             raise ServiceError(name, "client", "", _safe(str(error))) from None
@@ -123,6 +129,12 @@ class Service:
             following = found.get(token)
             if not following:
                 return
+
+
+@lru_cache(maxsize=1)
+def _loader() -> Loader:
+    """Descriptions of services, read once: each takes some tenths of a second to parse."""
+    return Loader(extra_search_paths=[str(Path(boto3.__file__).parent / "data")])
 
 
 _NOT_THERE = frozenset({"ResourceNotFoundException", "NotFoundException"})

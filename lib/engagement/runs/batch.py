@@ -35,7 +35,8 @@ from engagement.settings import ROOT, Settings
 from engagement.sql.dialect import LOGICAL
 from engagement.warehouse import Table, Warehouse, WarehouseError, costs, open_warehouse
 from engagement.warehouse.lease import TOKEN_VARIABLE
-from engagement.warehouse.protocol import Statement
+from engagement.warehouse.reading import landing_warehouse
+from engagement.warehouse.statements import Statement
 
 logger = logging.getLogger("engagement")
 
@@ -173,7 +174,7 @@ def run(
     for name in names:
         _check_declared(name)
     warehouse = open_warehouse(settings)
-    landing, span = warehouse.landing_files(), settings.landing
+    landing, span = landing_warehouse(warehouse).landing_files(), settings.landing
     if not landing.files:
         raise nothing_landed(landing.location, landing.strays, span.from_, span.to)
     started = datetime.now(UTC)

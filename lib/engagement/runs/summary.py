@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
+from engagement.as_of import AsOf, end_of_day
 from engagement.audience import segments
 from engagement.audience.segments import AudienceError
 from engagement.messages import counted
@@ -141,9 +142,11 @@ def _segment(warehouse: Warehouse, settings: Settings, record: RunRecord) -> tup
     if record.as_of is None or record.as_of_end is None:
         return None
     day, end = date.fromisoformat(record.as_of), datetime.fromisoformat(record.as_of_end)
+    as_of = AsOf(day, end, is_latest=end != end_of_day(day, settings.timezone))
     try:
         segment = segments.load(settings.path(settings.audience.segment))
-        return segment.name, len(segments.select(warehouse, segment, day, end).people)
+        found = segments.select(warehouse, segment, as_of, settings=settings)
+        return segment.name, len(found.people)
     except AudienceError:
         return None  # 05 has said why
 

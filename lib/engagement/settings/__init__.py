@@ -6,10 +6,13 @@ tables, the reporting time zone, how business concepts map to event names. Dotte
 of the wrong kind; all of them are reported together, each by its key.
 """
 
+from engagement.settings.activation import Activation, Campaign, CustomerProfiles
 from engagement.settings.alerts import Alerts
+from engagement.settings.audience import Audience
 from engagement.settings.behaviour import Identity, Sessions, Traffic
 from engagement.settings.collect import Collect, Firehose
-from engagement.settings.customers import Audience, Consent, Customers, Personalize
+from engagement.settings.customers import Consent, Customers, Personalize
+from engagement.settings.demo import Demo
 from engagement.settings.events import Concept, Events
 from engagement.settings.landing import Duplicates, Landing, PlannedProperty
 from engagement.settings.loading import (
@@ -33,16 +36,20 @@ __all__ = [
     "LATEST",
     "PARAMS_VARIABLE",
     "ROOT",
+    "Activation",
     "Alerts",
     "Athena",
     "Attribution",
     "Audience",
+    "Campaign",
     "Collect",
     "Concept",
     "Consent",
     "Currency",
+    "CustomerProfiles",
     "Customers",
     "Databases",
+    "Demo",
     "DuckDB",
     "Duplicates",
     "Events",
