@@ -270,7 +270,7 @@ def _unusual_days(overview: pd.DataFrame, currency: str, weeks: int, threshold: 
     measures = {measure.name: measure for measure in known}
     rows = [
         (
-            f"{written.weekday(row.day)} {row.day}",
+            f"{written.weekday(row.day)[:3]} {row.day}",
             str(row.measure),
             written.figure(float(row.value), measures[str(row.measure)], currency),
             written.figure(float(row.expected), measures[str(row.measure)], currency),
