@@ -32,7 +32,7 @@ ALLOWED = {
     "personalize": {"settings", "sql", "warehouse", "aws"},
     "erasure": {
         *("settings", "records", "sql", "warehouse", "landing", "as_of", "flatten", "models"),
-        "runs",
+        *("runs", "audience"),  # people go from where audiences were sent to
     },
     "collect": {"settings", "records", "samples"},
     "runs": {

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from engagement import owner_only
 from engagement.as_of import resolve_as_of
+from engagement.audience import forgetting
 from engagement.erasure import expired, files, runs, tables
 from engagement.erasure.people import (
     DEVICE,
@@ -85,7 +86,8 @@ class Receipt:
 
     ``people`` are keyed hashes of the user ids that were named. ``ids`` counts those found;
     ``landing`` gives the records taken out, by file, and ``why`` they went; ``tables`` the rows
-    that held the person before and after; ``runs`` what became of files of earlier runs;
+    that held the person before and after; ``audiences`` what went of where people
+    were sent to; ``runs`` what became of files of earlier runs;
     ``forgotten`` what was removed of what tables no longer held. ``left`` names what is not gone,
     and why.
     """
@@ -100,6 +102,7 @@ class Receipt:
     why: dict[str, int] = field(default_factory=dict)
     dates: list[str] = field(default_factory=list)
     tables: dict[str, dict[str, int]] = field(default_factory=dict)
+    audiences: dict[str, int] = field(default_factory=dict)
     runs: dict[str, str] = field(default_factory=dict)
     models: dict[str, int] = field(default_factory=dict)
     forgotten: dict[str, int] = field(default_factory=dict)
@@ -343,6 +346,7 @@ class _Erasure:
                     "nothing but the models' own rules ties them, and their events stay"
                 )
             more = set() if of_others else tables.addresses(session, joined["person_id"])
+            self._people = set(joined["person_id"])
             self._more = {*joined["person_id"], *more}
             self._before = tables.held(session, self._values)
         self.receipt.tables = {name: {"before": rows} for name, rows in self._before.items()}
@@ -380,6 +384,7 @@ class _Erasure:
     def do(self) -> None:
         """Remove it all."""
         self._list_ids()
+        self._forget_audiences()
         self._note_runs(runs.scrub(self._runs, self._traces, dry_run=False))
         self._remove_events()
         self._make_models()
@@ -391,6 +396,16 @@ class _Erasure:
         forgotten = self._warehouse.forget(self._is_affected)
         self.receipt.forgotten = dict(forgotten.removed)
         for sentence in forgotten.left:
+            self._leave(sentence)
+
+    def _forget_audiences(self) -> None:
+        """Take the people out of what audiences were sent to, as long as their ids are known."""
+        found = forgetting.forget(self._settings, self._people)
+        if found.profiles:
+            self.receipt.audiences["profiles deleted in Customer Profiles"] = found.profiles
+        if found.rows:
+            self.receipt.audiences["rows of what was sent"] = found.rows
+        for sentence in found.left:
             self._leave(sentence)
 
     def _list_ids(self) -> None:
