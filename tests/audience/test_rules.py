@@ -172,6 +172,18 @@ def test_segments_may_refer_to_each_other_but_not_in_a_circle(tmp_path: Path) ->
     ]
 
 
+def test_segments_that_refer_to_each_other_again_and_again_are_refused(tmp_path: Path) -> None:
+    """Thirty files of two references each would be a rule of a billion parts."""
+    write(tmp_path, "s0", "  {feature: plan, is: a}")
+    for n in range(1, 31):
+        write(tmp_path, f"s{n}", f"  any: [{{segment: s{n - 1}}}, {{not: {{segment: s{n - 1}}}}}]")
+    assert segments.load(tmp_path / "s5.yaml").name == "s5"
+    with pytest.raises(AudienceError, match="with the segments that it refers to"):
+        segments.load(tmp_path / "s30.yaml")
+    with pytest.raises(AudienceError, match="with the segments that it refers to"):
+        segments.load_all(tmp_path)
+
+
 def test_nobody_fills_in_other_segments_from_a_file(tmp_path: Path) -> None:
     found = problems(tmp_path, "  {feature: plan, missing: true}", "others: {a: b}\n")
     assert found[0].startswith("others: there is no such key")
