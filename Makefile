@@ -9,7 +9,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 SCALE ?= 1000000
 
-.PHONY: run bench bench-large test test-athena test-browser test-clone notebooks samples lint format lock lab clean help
+.PHONY: run bench bench-large test test-athena test-browser test-deploy test-clone notebooks samples lint format lock lab clean help
 
 help:           ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 16
@@ -41,6 +41,15 @@ $(BROWSER)/.ready: tests/browser/requirements.lock
 test-browser: $(READY) $(BROWSER)/.ready ## the report, the pages and JupyterLab in a real browser (Debian's chromium)
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || { echo "This needs a browser: apt-get install chromium"; exit 1; }
 	@$(BROWSER)/bin/python -m pytest --confcutdir=tests/browser -p no:cacheprovider tests/browser
+
+DEPLOY := .venv-deploy
+$(DEPLOY)/.ready: tests/deploy/requirements.lock
+	@$(PYTHON) -m venv --clear $(DEPLOY)
+	@$(DEPLOY)/bin/python -m pip install --quiet --no-deps --requirement tests/deploy/requirements.lock
+	@touch $@
+
+test-deploy: $(DEPLOY)/.ready ## the templates and values under deploy/, linted and checked
+	@$(DEPLOY)/bin/python -m pytest --confcutdir=tests/deploy -p no:cacheprovider tests/deploy
 
 test-clone: $(READY) ## the README's `make run`, twice, in a fresh clone
 	@$(BIN)/python tests/project/clone.py

@@ -33,7 +33,7 @@ mpl.use("Agg")
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
-collect_ignore = ["browser"]  # has an environment of its own: make test-browser
+collect_ignore = ["browser", "deploy"]  # environments of their own: make test-browser, …-deploy
 
 _ATHENA = Path(__file__).resolve().parent / "athena"
 _HOST = pytest.StashKey[str]()

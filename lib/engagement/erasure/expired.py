@@ -16,9 +16,10 @@ import pyarrow as pa
 from engagement.erasure import recount
 from engagement.flatten import fields, increments
 from engagement.flatten.declared import declared_types
+from engagement.flatten.discards import DISCARD_COLUMNS, DISCARDS
 from engagement.flatten.ingest import REASON_COLUMNS, REASONS
 from engagement.flatten.schema import PARTITION
-from engagement.flatten.tables import DISCARD_COLUMNS, DISCARDS, EVENTS
+from engagement.flatten.tables import EVENTS
 from engagement.landing import do_not_reload
 from engagement.settings import Settings
 from engagement.sql.conversions import TIMESTAMP, VARCHAR

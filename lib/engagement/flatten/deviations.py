@@ -9,9 +9,10 @@ from sqlglot import exp
 
 from engagement.flatten import fields, tables
 from engagement.flatten.declared import declared_types, table_of_planned
+from engagement.flatten.discards import DISCARDS
 from engagement.flatten.fields import TYPE_TABLES, Registered
 from engagement.flatten.names import column_name
-from engagement.flatten.tables import DISCARDS, EventTable
+from engagement.flatten.tables import EventTable
 from engagement.privacy import shown
 from engagement.settings import PlannedProperty, Settings
 from engagement.warehouse import Session, Warehouse

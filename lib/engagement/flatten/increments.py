@@ -47,6 +47,7 @@ _RULES = (
     ("engagement.flatten", "names.py"),
     ("engagement.flatten", "schema.py"),
     ("engagement.flatten", "tables.py"),
+    ("engagement.flatten", "discards.py"),
     ("engagement.flatten", "sql/classified.sql"),
     ("engagement.flatten", "sql/copies.sql"),
     ("engagement.records", "json_scan.py"),

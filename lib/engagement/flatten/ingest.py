@@ -9,7 +9,7 @@ from importlib import resources
 import pyarrow as pa
 from sqlglot import exp
 
-from engagement.flatten import fields, increments, tables
+from engagement.flatten import discards, fields, increments, tables
 from engagement.flatten.increments import Plan
 from engagement.flatten.registry import Registry
 from engagement.flatten.report import FILES
@@ -212,10 +212,10 @@ class Reader:
             columns=_DUPLICATE_COLUMNS,
         )
         session.publish(
-            tables.DISCARDS,
-            tables.time_discards(),
+            discards.DISCARDS,
+            discards.time_discards(),
             partitions=days,
-            columns=tables.DISCARD_COLUMNS,
+            columns=discards.DISCARD_COLUMNS,
         )
         set_aside = session.work("set_aside", _sql("set_aside"))
         session.locate("located", set_aside, cut_records)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from engagement.flatten import tables
+from engagement.flatten import discards
 from engagement.flatten.names import FIXED_TABLES
 from engagement.flatten.schema import Unnamed
 from engagement.flatten.tables import EventTable
@@ -110,7 +110,7 @@ def report(
     """Count what the tables of events hold now."""
     counts = session.query(
         f"select (select count(*) from {USERS}) as users, "
-        f"(select count(*) from {tables.DISCARDS}) as discards",
+        f"(select count(*) from {discards.DISCARDS}) as discards",
         label="users and discards",
     ).iloc[0]
     files = session.fetch(FILES, ["file", "error"], label="unreadable files")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence, Set
 
 from sqlglot import exp
 
-from engagement.flatten import fields, increments, tables
+from engagement.flatten import discards, fields, increments, tables
 from engagement.flatten.ingest import KEPT
 from engagement.flatten.registry import Registry
 from engagement.flatten.tables import EventTable
@@ -66,7 +66,7 @@ class TableMaker:
             rows = tables.rows_just_read(session, table, mapping)
             misfits = []
             if table.name in suspect:
-                misfits = tables.misfits(session, suspect[table.name], rows)
+                misfits = discards.misfits(session, suspect[table.name], rows)
             if self._can_grow(table):
                 held_by, others = self._held(table, days)
                 if others:
@@ -122,7 +122,7 @@ class TableMaker:
 
         They are those that the fields of these dates ask for.
         """
-        maybe = [table for table in chosen if tables.suspects(table)]
+        maybe = [table for table in chosen if discards.suspects(table)]
         if not maybe:
             return {}
         if {day for one in self._registry.registered() for day in one.days} <= set(days):
@@ -131,12 +131,12 @@ class TableMaker:
             known = fields.registered_on(self._session, days)
             of_them = [one for one in known if any(table.takes(one) for table in maybe)]
             found = tables.event_tables(of_them, self._registry.plans)
-        return {table.name: table for table in found if tables.suspects(table)}
+        return {table.name: table for table in found if discards.suspects(table)}
 
     def _publish_discards(self, misfits: Sequence[exp.Query], days: Sequence[str]) -> None:
         # Of dates just read only times have been published, and nothing of an earlier run is left.
         if misfits or not self._just_read.issuperset(days):
-            tables.publish_discards(self._session, misfits, days)
+            discards.publish_discards(self._session, misfits, days)
 
     def make_all(self, dates: Set[str]) -> tuple[str, ...]:
         """Make the tables that dates touch; gives those that were dropped."""
@@ -158,7 +158,7 @@ class TableMaker:
             if not days or table.name not in suspect:
                 return []
             rows = tables.rows_kept(session, table, days, mapping)
-            return tables.misfits(session, suspect[table.name], rows)
+            return discards.misfits(session, suspect[table.name], rows)
 
         chosen = [
             table

@@ -95,16 +95,20 @@ def _landing(settings: Settings) -> Check:
     try:
         landing = open_warehouse(settings).landing_files()
     except LandingError as error:
-        return Check("landing", False, settings.landing.location, str(error), is_input=True)
+        hint = f"{error}{_how_to_land(settings)}"
+        return Check("landing", False, settings.landing.location, hint, is_input=True)
     except WarehouseError as error:
-        return Check("landing", False, settings.landing.location, str(error))
+        return Check(
+            "landing", False, settings.landing.location, f"{error}{_how_to_land(settings)}"
+        )
     days = sorted({file.received_at_utc_date for file in landing.files})
     if not days:
         return Check(
             "landing",
             False,
             f"{settings.landing.location}: no files",
-            "it holds no file in a folder named received_at_utc_date=YYYY-MM-DD",
+            "it holds no file in a folder named received_at_utc_date=YYYY-MM-DD"
+            + _how_to_land(settings),
             is_input=True,
         )
     strays = "".join(f", {words}" for words in strays_by_reason(landing.strays))
@@ -113,6 +117,16 @@ def _landing(settings: Settings) -> Check:
         True,
         f"{settings.landing.location}: {counted(len(landing.files), 'file')}, "
         f"{days[0]} to {days[-1]}{strays}",
+    )
+
+
+def _how_to_land(settings: Settings) -> str:
+    """Where the landing's keys come from, for a landing in S3."""
+    if not settings.landing.location.startswith("s3://"):
+        return ""
+    return (
+        "; a new landing is made by deploy/firehose/template.yaml, whose outputs are the values of "
+        "landing.location, landing.errors_location and the region (deploy/firehose/README.md)"
     )
 
 

@@ -1,0 +1,177 @@
+"""deploy/firehose: its stack is deployed, events are put to its stream, and 01 and 02 read them."""
+
+from __future__ import annotations
+
+import gzip
+import itertools
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engagement.collect.firehose import FirehoseStream
+from engagement.collect.journal import Frame, Journal
+from engagement.flatten import flatten
+from engagement.landing import tables
+from engagement.landing.failures import failures
+from engagement.settings import ROOT, Settings, load_settings
+from engagement.warehouse import open_warehouse
+from tests.athena.stand import Stand
+from tests.athena.stand.firehose import delivering
+
+# Bucket policies and metric filters are skipped by moto; cfn-lint has looked at them.
+pytestmark = pytest.mark.filterwarnings("ignore:Tried to parse")
+
+TEMPLATE = ROOT / "deploy/firehose/template.yaml"
+_NAMES = (f"shop{number}" for number in itertools.count())
+
+
+@pytest.fixture
+def outputs(aws_environment: Stand) -> Iterator[dict[str, str]]:
+    client, name = aws_environment.client("cloudformation"), next(_NAMES)
+    with delivering():
+        client.create_stack(
+            StackName=name,
+            TemplateBody=TEMPLATE.read_text(encoding="utf-8"),
+            Capabilities=["CAPABILITY_IAM"],
+            Parameters=[
+                {"ParameterKey": key, "ParameterValue": value}
+                for key, value in {
+                    "Project": name,
+                    "BucketName": f"{name}-landing",
+                    "GlueDatabaseName": f"{name}_landing",
+                    "RudderStackPrincipalArn": "arn:aws:iam::123456789012:role/data-plane",
+                    "RudderStackExternalId": "workspace",
+                }.items()
+            ],
+        )
+        (stack,) = client.describe_stacks(StackName=name)["Stacks"]
+        assert stack["StackStatus"] == "CREATE_COMPLETE"
+        yield {"name": name} | {one["OutputKey"]: one["OutputValue"] for one in stack["Outputs"]}
+
+
+def settings(outputs: dict[str, str]) -> Settings:
+    """What params/athena.yaml holds when the outputs are filled in where they say."""
+    return load_settings(
+        "params/athena.yaml",
+        {
+            "project": outputs["name"],
+            "landing.location": outputs["LandingLocation"],
+            "landing.errors_location": outputs["ErrorsLocation"],
+            "warehouse.athena.region": outputs["Region"],
+            "warehouse.athena.data_location": outputs["LandingLocation"].replace(
+                "rudderstack/", "lake/"
+            ),
+            "warehouse.athena.output_location": outputs["LandingLocation"].replace(
+                "rudderstack/", "results/"
+            ),
+            "warehouse.athena.workgroup": outputs["name"],
+            "warehouse.athena.storage_database": f"{outputs['name']}_storage",
+            "warehouse.athena.poll_seconds": 0.05,
+            "warehouse.athena.compression": "SNAPPY",
+            "warehouse.databases": {
+                "landing": outputs["LandingDatabase"],
+                "events": f"{outputs['name']}_events",
+                "marts": f"{outputs['name']}_marts",
+            },
+        },
+    )
+
+
+def event(number: int, **other: Any) -> bytes:
+    day = 1 + number % 3
+    return json.dumps(
+        {
+            "type": "track",
+            "event": "Product Viewed",
+            "messageId": f"m{number}",
+            "anonymousId": f"a{number % 5}",
+            "receivedAt": f"2026-09-{day:02}T10:00:00.000Z",
+            "originalTimestamp": f"2026-09-{day:02}T09:59:00.000Z",
+            "sentAt": f"2026-09-{day:02}T09:59:01.000Z",
+            "timestamp": f"2026-09-{day:02}T09:59:59.000Z",
+            "properties": {"product_id": f"p{number % 7}", "price": 9.5},
+            **other,
+        }
+    ).encode()
+
+
+def test_events_land_where_the_workbook_reads_them(
+    outputs: dict[str, str], aws_environment: Stand, tmp_path: Path
+) -> None:
+    events = [event(n) for n in range(600)]  # more than one batch
+    odd = [json.dumps({"type": "track", "messageId": "odd"}).encode(), b"no json"]
+    firehose = aws_environment.client("firehose")
+    for start in range(0, len(events), 500):
+        firehose.put_record_batch(
+            DeliveryStreamName=outputs["DeliveryStreamName"],
+            Records=[{"Data": one} for one in events[start : start + 500]],
+        )
+    firehose.put_record_batch(
+        DeliveryStreamName=outputs["DeliveryStreamName"], Records=[{"Data": one} for one in odd]
+    )
+    s3 = aws_environment.client("s3")
+    keys = [
+        one["Key"] for one in s3.list_objects_v2(Bucket=f"{outputs['name']}-landing")["Contents"]
+    ]
+    landed = [key for key in keys if key.startswith("rudderstack/")]
+    assert {key.split("/")[1] for key in landed} == {
+        f"received_at_utc_date=2026-09-0{day}" for day in (1, 2, 3)
+    }
+    content = s3.get_object(Bucket=f"{outputs['name']}-landing", Key=landed[0])["Body"].read()
+    assert gzip.decompress(content).count(b"\n") == len(gzip.decompress(content).splitlines())
+
+    parameters = settings(outputs)
+    warehouse = open_warehouse(parameters)
+    tables.create_tables(warehouse, parameters)
+    assert sum(tables.inventory(warehouse).days["files"]) == len(landed)
+    report = flatten(warehouse, parameters)
+    assert {str(one.table): one.rows for one in report.tables}["events.product_viewed"] == 600
+    with warehouse.session() as session:
+        ledger = session.query(
+            "select sum(events) as events, sum(quarantined) as q from landing.ledger"
+        )
+    assert list(ledger.iloc[0]) == [600, 0]
+    # What had no date is summed up, and never read as an event.
+    failed = failures(warehouse, parameters)
+    assert int(failed["records"].sum()) == 2
+
+
+def test_the_collector_puts_to_the_stream(
+    outputs: dict[str, str], aws_environment: Stand, tmp_path: Path
+) -> None:
+    journal = Journal(tmp_path)
+    journal.append(
+        [Frame("2026-09-02", 1, event(1) + b"\n"), Frame("2026-09-03", 1, event(2) + b"\n")]
+    )
+    journal.seal()
+    stream = FirehoseStream(outputs["DeliveryStreamName"], aws_environment.client("firehose"))
+    for segment in journal.sealed():
+        stream.deliver(segment)
+    s3 = aws_environment.client("s3")
+    keys = [
+        one["Key"] for one in s3.list_objects_v2(Bucket=f"{outputs['name']}-landing")["Contents"]
+    ]
+    assert sum(key.startswith("rudderstack/received_at_utc_date=") for key in keys) == 2
+
+
+def test_what_the_stack_allows(outputs: dict[str, str], aws_environment: Stand) -> None:
+    """The bucket is encrypted; RudderStack may put events, and nothing else."""
+    s3, iam = aws_environment.client("s3"), aws_environment.client("iam")
+    rules = s3.get_bucket_encryption(Bucket=f"{outputs['name']}-landing")[
+        "ServerSideEncryptionConfiguration"
+    ]
+    (rule,) = rules["Rules"]
+    assert rule["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"] == "AES256"
+    policy = iam.get_policy(PolicyArn=outputs["RudderStackPolicyArn"])["Policy"]
+    document = iam.get_policy_version(
+        PolicyArn=policy["Arn"], VersionId=policy["DefaultVersionId"]
+    )["PolicyVersion"]["Document"]
+    (statement,) = document["Statement"]
+    assert statement["Action"] == ["firehose:PutRecord", "firehose:PutRecordBatch"]
+    assert statement["Resource"].endswith(f"deliverystream/{outputs['name']}-events")
+    name = outputs["RudderStackRoleArn"].rpartition("/")[2]
+    trust = iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"]
+    assert trust["Statement"][0]["Condition"] == {"StringEquals": {"sts:ExternalId": "workspace"}}
