@@ -21,8 +21,8 @@ def test_nothing_is_sent_unless_asked_for() -> None:
     ("overrides", "problem"),
     [
         ({"activation.customer_profiles.domain": "a b"},
-         ("activation.customer_profiles.domain: write a name of letters, digits, '-' and '_', 64 at "
-         "most (given: 'a b')")),
+         ("activation.customer_profiles.domain: write a name of letters, digits, '-' and '_', "
+         "64 at most (given: 'a b')")),
         ({"activation.customer_profiles.expiry_days": 1099},
          "activation.customer_profiles.expiry_days: write 1098 or less (given: 1099)"),
         ({"activation.customer_profiles.part_bytes": 10**9},
