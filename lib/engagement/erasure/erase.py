@@ -41,13 +41,14 @@ from engagement.records.files import partition_of
 from engagement.records.lines import UnreadableFileError
 from engagement.runs.workbook import new_run_id
 from engagement.settings import Settings
-from engagement.warehouse import Session, Table, Warehouse, open_warehouse
+from engagement.warehouse import Table, Warehouse, open_warehouse
 from engagement.warehouse.lease import as_holder
 from engagement.warehouse.objects import (
     LandedObjects,
     ObjectUnreadableError,
     SeveralPlaces,
 )
+from engagement.warehouse.reading import LandingSession, LandingWarehouse, landing_warehouse
 
 _BLOCKED = "user ids that nobody has (blocked in advance)"
 _EVENTS = Table("events", "events")
@@ -162,7 +163,7 @@ def erase(
     # The whole landing, whatever dates the parameters would read.
     whole = settings.landing.model_copy(update={"from_": None, "to": None, "reprocess": ()})
     settings = settings.model_copy(update={"landing": whole})
-    warehouse = open_warehouse(settings)
+    warehouse = landing_warehouse(open_warehouse(settings))
     if not warehouse.exists():
         raise ErasureError("there is no warehouse yet: nothing was taken in, so nothing is known")
     with warehouse.lease("engagement erase") as token, as_holder(token):
@@ -205,7 +206,11 @@ class _Erasure:
     """One erasure, under way."""
 
     def __init__(
-        self, warehouse: Warehouse, settings: Settings, user_ids: Sequence[str], keep_named: bool
+        self,
+        warehouse: LandingWarehouse,
+        settings: Settings,
+        user_ids: Sequence[str],
+        keep_named: bool,
     ) -> None:
         self._warehouse = warehouse
         self._settings = settings
@@ -393,7 +398,7 @@ class _Erasure:
         for name, rows in after.items():
             self._leave(f"{name}: {counted(rows, 'row holds', 'rows hold')} one of the ids still")
         self.receipt.tables = _without_names_of_events(self._before, after, self._warehouse)
-        forgotten = self._warehouse.forget(self._is_affected)
+        forgotten = self._warehouse.purge(self._is_affected)
         self.receipt.forgotten = dict(forgotten.removed)
         for sentence in forgotten.left:
             self._leave(sentence)
@@ -464,7 +469,7 @@ class _Erasure:
                 if report.dropped:
                     tables.forget_names(session, report.dropped)
 
-    def _dates(self, session: Session, wanted: Sequence[str]) -> set[str]:
+    def _dates(self, session: LandingSession, wanted: Sequence[str]) -> set[str]:
         """Received dates on which the tables, or files that they hold, have something of theirs.
 
         Dates that were not taken in yet are not taken in here: their files are, afterwards.
@@ -510,7 +515,7 @@ class _Erasure:
         )
 
 
-def _objects(warehouse: Warehouse, settings: Settings) -> LandedObjects:
+def _objects(warehouse: LandingWarehouse, settings: Settings) -> LandedObjects:
     """The landed files, and what Firehose could not deliver where that lies elsewhere."""
     places: dict[str, LandedObjects] = {"": warehouse.landed_objects()}
     apart = settings.landing.errors_location
