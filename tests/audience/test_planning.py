@@ -214,7 +214,7 @@ def test_the_policy_has_every_operation_that_is_called() -> None:
             known = set(service_model.model(service).operation_names)
             prefix = {"customer-profiles": "profile", "connectcampaignsv2": "connect-campaigns"}
             found |= {f"{prefix[service]}:{name}" for name in names if name in known}
-    policy = json.loads((ROOT / "docs/aws/audience-policy.json").read_text(encoding="utf-8"))
+    policy = json.loads((ROOT / "docs/aws/audience-additions.json").read_text(encoding="utf-8"))
     allowed = {action for statement in policy["Statement"] for action in statement["Action"]}
     tags = {"profile:TagResource", "connect-campaigns:TagResource"}  # to make with tags
     assert found | tags == allowed
