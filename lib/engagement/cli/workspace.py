@@ -16,7 +16,9 @@ WRITTEN = "deploy/dataplane/workspaceConfig.json"
 
 Fill = Annotated[
     list[str] | None,
-    typer.Option("--fill", help="A placeholder's value, no secret. Repeatable.", metavar="X=VALUE"),
+    typer.Option(
+        "--fill", help="A placeholder's value, no secret. Repeatable.", metavar="NAME=VALUE"
+    ),
 ]
 Without = Annotated[
     list[str] | None,
