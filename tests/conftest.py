@@ -22,6 +22,7 @@ import matplotlib as mpl
 import pytest
 
 from engagement.settings import Settings, load_settings
+from tests.fakes.fixtures import fakes, use_fakes  # noqa: F401 - fixtures
 
 if TYPE_CHECKING:
     from tests.athena.stand import Stand
@@ -32,7 +33,8 @@ mpl.use("Agg")
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
-collect_ignore = ["browser", "deploy"]  # environments of their own: make test-browser, …-deploy
+# They have environments of their own: make test-browser, …-demo, …-deploy.
+collect_ignore = ["browser", "demo/live", "deploy"]
 
 _ATHENA = Path(__file__).resolve().parent / "athena"
 _HOST = pytest.StashKey[str]()

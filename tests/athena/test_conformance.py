@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from engagement.as_of import resolve_as_of
+from engagement.audience import snapshots
+from engagement.audience.segments import load_all
 from engagement.flatten.pipeline import flatten
 from engagement.landing import tables
 from engagement.models.runner import build, models
@@ -96,7 +98,9 @@ def both(
 def _all_the_way(warehouse: Warehouse, settings: Settings) -> None:
     flatten(warehouse, settings)
     layers = sorted({model.layer for model in models().values()})
-    build(warehouse, settings, resolve_as_of(warehouse, settings), layers)
+    as_of = resolve_as_of(warehouse, settings)
+    build(warehouse, settings, as_of, layers)
+    snapshots.publish(warehouse, settings, load_all(ROOT / "params/segments"), as_of)
 
 
 @pytest.mark.parametrize("database", ["landing", "events", "marts"])

@@ -150,7 +150,10 @@ def test_text_messages_go_to_numbers_in_e164(make_selection: MakeSelection, tmp_
     assert [row[:5] for row in table(done)[1]] == [
         ["ann-sms", "SMS", "+15550100199", "NONE", "ann"]
     ]
-    reason = "the address cannot be used: the number does not start with + and a country code"
+    reason = (
+        "the address cannot be used: the number has no country code, and the person's country is "
+        "not known"
+    )
     assert rejects(done) == [("ben", "sms", "endpoint", reason)]
 
 

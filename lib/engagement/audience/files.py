@@ -7,10 +7,12 @@ import hashlib
 import io
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import astuple, dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -20,12 +22,18 @@ from engagement.privacy import masked
 
 @dataclass(frozen=True)
 class ExportedFile:
-    """A file that was written. ``rows`` leaves the header out."""
+    """A file that was written. ``rows`` leaves the header out.
+
+    ``defused`` counts cells that got an apostrophe (:mod:`engagement.audience.stream`), and
+    ``content_sha256`` is that of what a packed file holds.
+    """
 
     path: Path
     rows: int
     bytes: int
     sha256: str
+    defused: int = 0
+    content_sha256: str = ""
 
 
 @dataclass(frozen=True, order=True)
@@ -45,8 +53,9 @@ class Reject:
 def csv_line(cells: Sequence[str]) -> bytes:
     """One line of CSV as RFC 4180 has it, but ended by a line feed alone, in UTF-8."""
     buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\n").writerow(cells)
-    return buffer.getvalue().encode("utf-8")
+    # With both signs as the line's end, the writer quotes cells that hold either.
+    csv.writer(buffer, lineterminator="\r\n").writerow(cells)
+    return buffer.getvalue().encode("utf-8")[:-2] + b"\n"
 
 
 def write_parts(
@@ -113,12 +122,56 @@ def replacing(path: Path) -> Iterator[Callable[[bytes], int]]:
         partial.unlink(missing_ok=True)
 
 
+class RejectsFile:
+    """Writes what is not in an export, and why, one by one; used as a context.
+
+    Attributes
+    ----------
+    counts
+        How many there are, by channel, what and reason.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.counts: Counter[tuple[str, str, str]] = Counter()
+        self._path = path
+        self._held = ExitStack()
+        self._digest = hashlib.sha256()
+        self._bytes = 0
+
+    def __enter__(self) -> RejectsFile:
+        owner_only.folder(self._path.parent)
+        self._write = self._held.enter_context(replacing(self._path))
+        self._put(csv_line(_REJECT))
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._held.__exit__(*error)
+
+    def add(self, reject: Reject) -> None:
+        """Write one."""
+        self._put(csv_line([masked(cell) for cell in astuple(reject)]))
+        self.counts[reject.channel, reject.what, reject.reason] += 1
+
+    def _put(self, line: bytes) -> None:
+        self._write(line)
+        self._digest.update(line)
+        self._bytes += len(line)
+
+    def file(self) -> ExportedFile:
+        """The file, once it is whole."""
+        rows = self.counts.total()
+        return ExportedFile(self._path, rows, self._bytes, self._digest.hexdigest())
+
+
+_REJECT = ["person_id", "channel", "what", "reason"]
+
+
 def write_rejects(path: Path, rejects: Iterable[Reject]) -> ExportedFile:
     """Write what is not in an export, and why, in a fixed order; the header alone if nothing."""
     owner_only.folder(path.parent)
     rows = sorted(rejects)
     lines = [csv_line([masked(cell) for cell in astuple(r)]) for r in rows]
-    return _write(path, csv_line(["person_id", "channel", "what", "reason"]), lines)
+    return _write(path, csv_line(_REJECT), lines)
 
 
 def rejects_frame(rejects: Iterable[Reject]) -> pd.DataFrame:

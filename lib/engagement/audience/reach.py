@@ -1,23 +1,34 @@
 """Who of a segment may be contacted, by which address: every person has one outcome per channel.
 
 Nobody is dropped silently. A person is reachable by a channel with a usable address and consent; an
-address that anybody refused is not used for anybody else, and no address is used twice. Everyone
-else has the outcome that says why not.
+address that anybody refused is not used for anybody else, and no address is used twice. Then come
+the parameters' own rules: a list of addresses and people not to contact, one message for a person
+in several segments, and a cap on messages. Everyone else has the outcome that says why not.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, Literal
 
 import pandas as pd
 
+from engagement.audience.addresses import (
+    AddressError,
+    Phones,
+    address,
+    address_key,
+    email_address,
+    masked,
+    phone_number,
+    usable,
+)
+from engagement.audience.seen import Seen
 from engagement.audience.segments import ADDRESSES, Channel, Segment, Selection, select
-from engagement.errors import WrongInputError
+from engagement.settings import Settings
 from engagement.warehouse import Warehouse
 
 Unanswered = Literal["allow", "deny"]
@@ -29,9 +40,15 @@ class Outcome(StrEnum):
     NO_ADDRESS = "no_address"
     REFUSED = "refused"
     UNANSWERED = "unanswered"
+    TOPIC_REFUSED = "topic_refused"
+    TOPIC_UNANSWERED = "topic_unanswered"
     BAD_ADDRESS = "bad_address"
+    SUPPRESSED = "suppressed"
     REFUSED_ELSEWHERE = "refused_elsewhere"
     SAME_ADDRESS = "same_address"
+    OTHER_SEGMENT = "other_segment"
+    CAPPED = "capped"
+    HELD_BACK = "held_back"
     REACHABLE = "reachable"
 
 
@@ -39,13 +56,22 @@ MEANING = {
     Outcome.NO_ADDRESS: "no address is known",
     Outcome.REFUSED: "the latest answer was not yes",
     Outcome.UNANSWERED: "the person never answered, and consent.unanswered is deny",
+    Outcome.TOPIC_REFUSED: "the latest answer on the topic was not yes",
+    Outcome.TOPIC_UNANSWERED: "the person never answered on the topic, and consent.unanswered is "
+    "deny",
     Outcome.BAD_ADDRESS: "the address cannot be used",
+    Outcome.SUPPRESSED: "the address or the person is on the suppression list",
     Outcome.REFUSED_ELSEWHERE: "another person with this address said no",
     Outcome.SAME_ADDRESS: "another person of the segment has this address",
+    Outcome.OTHER_SEGMENT: "a segment of higher priority has a message for the person",
+    Outcome.CAPPED: "the person had as many messages lately as audience.cap allows",
+    Outcome.HELD_BACK: "the person is held back, to compare with those who are contacted",
     Outcome.REACHABLE: "can be contacted",
 }
 
-SUPPRESSED = frozenset({Outcome.REFUSED, Outcome.UNANSWERED, Outcome.REFUSED_ELSEWHERE})
+SUPPRESSED = frozenset(
+    {Outcome.REFUSED, Outcome.UNANSWERED, Outcome.SUPPRESSED, Outcome.REFUSED_ELSEWHERE}
+)
 """People who have an address and must not be contacted by it."""
 
 
@@ -60,72 +86,126 @@ class Contact:
     person_id: str
     channel: Channel
     outcome: Outcome
-    address: str | None = None
+    address: str | None = field(default=None, repr=False)
     detail: str = ""
 
 
-class AddressError(WrongInputError):
-    """An address that cannot be used; the message does not repeat it."""
+@dataclass(frozen=True)
+class Listed:
+    """What a suppression list holds: addresses by their key, and ids of people and users."""
+
+    addresses: frozenset[str] = field(default=frozenset(), repr=False)
+    people: frozenset[str] = field(default=frozenset(), repr=False)
 
 
-_SEPARATORS = re.compile(r"[ \u00a0\u202f().\-/\u2010-\u2015]+")
-_E164 = re.compile(r"\+[1-9][0-9]{6,14}")
-_EMAIL = re.compile(
-    r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
-    r"@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+"
-    r"(?:[A-Za-z]{2,63}|[xX][nN]--[A-Za-z0-9-]{1,59})"
-)
+@dataclass(frozen=True)
+class Policy:
+    """What decides who may be contacted, besides the person.
 
-
-def phone_number(text: str) -> str:
-    """Bring an international telephone number into the form of ITU-T E.164: ``+`` and digits.
-
-    Spaces, hyphens, dots, slashes and brackets are taken out, and the ``(0)`` that some countries
-    write between country code and number. Nothing is guessed: a number without its ``+`` and
-    country code is refused.
-
-    Raises
-    ------
-    AddressError
-        When it is no such number: why.
+    Attributes
+    ----------
+    unanswered
+        ``consent.unanswered`` of the parameters: what an answer that was never given means.
+    has_topic
+        Whether consent to the segment's topic counts: the column ``consent_topic`` of its people.
+    phones
+        How strictly telephone numbers are checked.
+    listed
+        The suppression list.
+    taken
+        People for whom a segment of higher priority has a message.
+    most_messages
+        Messages that nobody is sent beyond: compared with the column ``recent_messages``.
     """
-    bare = text.strip()
-    if not bare.startswith("+"):
-        raise AddressError("the number does not start with + and a country code")
-    digits = "+" + _SEPARATORS.sub("", bare[1:].replace("(0)", ""))
-    if not re.fullmatch(r"\+[0-9]*", digits):
-        raise AddressError("the number holds something other than digits and separators")
-    if not _E164.fullmatch(digits):
-        raise AddressError("the number is not of 7 to 15 digits that start with a country code")
-    return digits
+
+    unanswered: Unanswered = "deny"
+    has_topic: bool = False
+    phones: Phones = "possible"
+    listed: Listed = field(default=Listed(), repr=False)
+    taken: Container[str] = field(default=frozenset(), repr=False)
+    most_messages: int | None = None
 
 
-def email_address(text: str) -> str:
-    """Check a mail address; what stands around it is taken off, its case is kept.
+class Decider:
+    """Decides person by person, in the order in which people are given.
 
-    Quoted local parts, addresses at IP numbers and non-ASCII ones are refused, though RFC 5321
-    knows them: services that send mail do not take them.
+    Of several people with one address, the first one has it.
 
-    Raises
-    ------
-    AddressError
-        When it is no such address: why.
+    Parameters
+    ----------
+    refused
+        Per channel, the keys of addresses that anybody refused: see :func:`refused_keys`.
     """
-    address = text.strip(" ")
-    if len(address) > 254 or len(address.partition("@")[0]) > 64:
-        raise AddressError("the address is longer than 254 characters, or 64 before its @")
-    if not _EMAIL.fullmatch(address):
-        raise AddressError("the address is not of the form name@domain.tld")
-    return address
+
+    def __init__(
+        self,
+        channels: Sequence[Channel],
+        policy: Policy,
+        refused: Mapping[Channel, Container[str]],
+    ) -> None:
+        self.channels, self.policy, self._refused = tuple(channels), policy, refused
+        self._used = {channel: Seen() for channel in channels}
+
+    def decide(self, row: Mapping[str, Any]) -> list[Contact]:
+        """One contact per channel for a person, given as a row of the segment's people."""
+        return [self._contact(row, channel) for channel in self.channels]
+
+    def _contact(self, row: Mapping[str, Any], channel: Channel) -> Contact:
+        person_id, text = str(row["person_id"]), row[ADDRESSES[channel]]
+        if text is None or not str(text).strip():
+            return Contact(person_id, channel, Outcome.NO_ADDRESS)
+        detail, found = "", None
+        try:
+            found = address(str(text), channel, row["country"], self.policy.phones)
+        except AddressError as error:
+            detail = str(error)
+        outcome = self._consent(row, channel)
+        if outcome is None and found is None:
+            return Contact(person_id, channel, Outcome.BAD_ADDRESS, detail=detail)
+        if outcome is None and found is not None:
+            outcome = self._allowed(row, channel, address_key(found))
+        return Contact(person_id, channel, outcome or Outcome.REACHABLE, found)
+
+    def _consent(self, row: Mapping[str, Any], channel: Channel) -> Outcome | None:
+        is_silence_no = self.policy.unanswered == "deny"
+        answer = row[f"consent_{channel}"]
+        if answer is False:
+            return Outcome.REFUSED
+        if answer is None and is_silence_no:
+            return Outcome.UNANSWERED
+        if not self.policy.has_topic:
+            return None
+        on_topic = row["consent_topic"]
+        if on_topic is False:
+            return Outcome.TOPIC_REFUSED
+        return Outcome.TOPIC_UNANSWERED if on_topic is None and is_silence_no else None
+
+    def _allowed(self, row: Mapping[str, Any], channel: Channel, key: str) -> Outcome | None:
+        policy, person_id = self.policy, row["person_id"]
+        ids = {person_id, row.get("user_id")}
+        if key in policy.listed.addresses or ids & policy.listed.people:
+            return Outcome.SUPPRESSED
+        if key in self._refused[channel]:
+            return Outcome.REFUSED_ELSEWHERE
+        if key in self._used[channel]:
+            return Outcome.SAME_ADDRESS
+        # From here on the address is this person's, whatever comes of it: nobody else gets it.
+        self._used[channel].add(key)
+        if person_id in policy.taken:
+            return Outcome.OTHER_SEGMENT
+        most = policy.most_messages
+        if most is not None and (row.get("recent_messages") or 0) >= most:
+            return Outcome.CAPPED
+        return Outcome.HELD_BACK if row.get("is_holdout") else None
 
 
-def contacts(selection: Selection, unanswered: Unanswered) -> list[Contact]:
+def contacts(selection: Selection, policy: Policy | Unanswered) -> list[Contact]:
     """Decide for each person of a segment and each of its channels.
 
     Parameters
     ----------
-    unanswered
-        ``consent.unanswered`` of the parameters: what an answer that was never given means.
+    policy
+        What decides besides the person; or only what an answer that was never given means.
 
     Returns
     -------
@@ -133,81 +213,50 @@ def contacts(selection: Selection, unanswered: Unanswered) -> list[Contact]:
         People times channels, in the order of ``person_id`` and of the segment's channels. Of
         several people with one address, the first by ``person_id`` has it.
     """
-    rows = selection.rows()
-    found: list[Contact] = []
-    for channel in selection.segment.channels:
-        refused = {
-            address_key(a) for text in selection.refused[channel] if (a := _usable(text, channel))
-        }
-        taken: set[str] = set()
-        for row in rows:
-            contact = _contact(row, channel, unanswered, refused, taken)
-            if contact.outcome is Outcome.REACHABLE and contact.address:
-                taken.add(address_key(contact.address))
-            found.append(contact)
-    places = {channel: place for place, channel in enumerate(selection.segment.channels)}
-    return sorted(found, key=lambda contact: (contact.person_id, places[contact.channel]))
+    policy = policy if isinstance(policy, Policy) else Policy(policy)
+    channels = selection.segment.channels
+    refused = {
+        channel: Seen(refused_keys(selection.refused[channel], channel, policy.phones))
+        for channel in channels
+    }
+    decider = Decider(channels, policy, refused)
+    rows = sorted(selection.rows(), key=lambda row: str(row["person_id"]))
+    return [contact for row in rows for contact in decider.decide(row)]
 
 
-def _contact(
-    row: dict[str, Any],
-    channel: Channel,
-    unanswered: Unanswered,
-    refused: set[str],
-    taken: set[str],
-) -> Contact:
-    person_id, text = row["person_id"], row[ADDRESSES[channel]]
-    answer: bool | None = row[f"consent_{channel}"]
-    if text is None or not text.strip():
-        return Contact(person_id, channel, Outcome.NO_ADDRESS)
-    address = _usable(text, channel)
-    if answer is False:
-        return Contact(person_id, channel, Outcome.REFUSED, address)
-    if answer is None and unanswered == "deny":
-        return Contact(person_id, channel, Outcome.UNANSWERED, address)
-    if address is None:
-        return Contact(person_id, channel, Outcome.BAD_ADDRESS, detail=_why(text, channel))
-    if address_key(address) in refused:
-        return Contact(person_id, channel, Outcome.REFUSED_ELSEWHERE, address)
-    if address_key(address) in taken:
-        return Contact(person_id, channel, Outcome.SAME_ADDRESS, address)
-    return Contact(person_id, channel, Outcome.REACHABLE, address)
+def refused_keys(
+    addresses: Iterable[tuple[str, str | None]], channel: Channel, phones: Phones = "possible"
+) -> Iterator[str]:
+    """What makes refused addresses the same as others: of those that can be used.
 
-
-def _read(text: str, channel: Channel) -> str:
-    return email_address(text) if channel == "email" else phone_number(text)
-
-
-def _usable(text: str, channel: Channel) -> str | None:
-    try:
-        return _read(text, channel)
-    except AddressError:
-        return None
-
-
-def _why(text: str, channel: Channel) -> str:
-    try:
-        _read(text, channel)
-    except AddressError as error:
-        return str(error)
-    return ""
-
-
-def address_key(address: str) -> str:
-    """What makes two addresses the same: mail providers do not tell upper from lower case."""
-    return address.casefold()
+    Parameters
+    ----------
+    addresses
+        As stored, each with the person's country.
+    """
+    for text, country in addresses:
+        found = usable(text, channel, country, phones)
+        if found:
+            yield address_key(found)
 
 
 def summary(selection: Selection, found: Iterable[Contact]) -> pd.DataFrame:
     """People per channel and outcome: their sum is the segment, for each channel."""
+    return counted(selection.segment.channels, ((c.channel, c.outcome) for c in found))
+
+
+def counted(
+    channels: Iterable[Channel], outcomes: Iterable[tuple[Channel, Outcome]]
+) -> pd.DataFrame:
+    """People per channel and outcome, what can be contacted first: ``channel, outcome, people,
+    meaning``.
+    """
     counts: dict[tuple[Channel, Outcome], int] = {}
-    for contact in found:
-        counts[contact.channel, contact.outcome] = (
-            counts.get((contact.channel, contact.outcome), 0) + 1
-        )
+    for one in outcomes:
+        counts[one] = counts.get(one, 0) + 1
     rows = [
         (channel, str(outcome), counts.get((channel, outcome), 0), MEANING[outcome])
-        for channel in selection.segment.channels
+        for channel in channels
         for outcome in reversed(Outcome)
     ]
     return pd.DataFrame(rows, columns=["channel", "outcome", "people", "meaning"])
@@ -219,11 +268,12 @@ def overview(
     as_of: date,
     unanswered: Unanswered,
     as_of_end: datetime | None = None,
+    settings: Settings | None = None,
 ) -> pd.DataFrame:
     """Several segments beside each other: people, and how many of them each channel reaches."""
     rows = []
     for segment in chosen:
-        selection = select(warehouse, segment, as_of, as_of_end)
+        selection = select(warehouse, segment, as_of, as_of_end, settings)
         found = contacts(selection, unanswered)
         for channel in segment.channels:
             outcomes = [contact.outcome for contact in found if contact.channel == channel]
@@ -234,10 +284,23 @@ def overview(
     return pd.DataFrame(rows, columns=columns)
 
 
-def masked(address: str) -> str:
-    """An address as it may be shown: ``t…@e….example``, ``+…00``."""
-    name, at, domain = address.partition("@")
-    if at:
-        host, _, top = domain.rpartition(".")
-        return f"{name[:1]}…@{host[:1]}….{top}"
-    return f"+…{address[-2:]}"
+__all__ = [
+    "MEANING",
+    "SUPPRESSED",
+    "AddressError",
+    "Contact",
+    "Decider",
+    "Listed",
+    "Outcome",
+    "Policy",
+    "Unanswered",
+    "address_key",
+    "contacts",
+    "counted",
+    "email_address",
+    "masked",
+    "overview",
+    "phone_number",
+    "refused_keys",
+    "summary",
+]

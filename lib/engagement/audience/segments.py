@@ -1,109 +1,92 @@
-"""Segments: who is meant, by a condition over ``marts.customer_360``, in a YAML file.
+"""Segments: who is meant, by a rule over what is known of people, in a YAML file.
 
-A segment's condition is what may stand after ``where``, in Athena's dialect. It is parsed as one
-condition and nothing else, checked against the warehouse's allow-list, and put into the query as a
-tree; its columns and the types of what it compares are checked against the table before it runs.
+A rule is a condition after ``where``, in Athena's dialect, a structured rule after ``who``
+(:mod:`engagement.audience.rules`), or both. Either becomes a tree of nodes, never a text that is
+pasted into another.
 """
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Annotated, Any, Literal, Self
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
-from sqlglot import exp, parse_one
-from sqlglot.errors import ParseError, SqlglotError
-from sqlglot.optimizer.annotate_types import annotate_types
-from sqlglot.optimizer.qualify import qualify
-from sqlglot.schema import MappingSchema
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from sqlglot import exp
 
-from engagement.errors import WrongInputError
-from engagement.messages import explained, unknown_key
-from engagement.settings import SettingsError, read_yaml
-from engagement.sql.dialect import DialectError, check
-from engagement.warehouse import Session, Table, Warehouse
-from engagement.warehouse.protocol import columns_of
-
-Channel = Literal["email", "sms"]
-
-CUSTOMERS = Table("marts", "customer_360")
-
-ADDRESSES: dict[Channel, str] = {"email": "email", "sms": "phone"}
-"""The column of ``marts.customer_360`` that a channel reaches a person by."""
-
-PERSON_COLUMNS = (
-    "person_id",
-    "user_id",
-    "email",
-    "phone",
-    "first_name",
-    "last_name",
-    "city",
-    "state",
-    "country",
-    "postal_code",
-    "consent_email",
-    "consent_sms",
+from engagement.audience import rules
+from engagement.audience.conditions import CUSTOMERS, PARAMETERS, condition
+from engagement.audience.errors import AudienceError
+from engagement.audience.happenings import Known
+from engagement.audience.rendering import Renderer
+from engagement.audience.rules import Rule
+from engagement.audience.selection import (
+    ADDRESSES,
+    PERSON_COLUMNS,
+    Channel,
+    Selection,
+    columns,
+    plain_values,
+    select,
 )
-"""What exports need of every person, besides what the segment asks for."""
-
-_NUM, _TEXT, _TIME, _BOOL = "a number", "text", "a date or time", "true or false"
-
-PARAMETERS = {"as_of": "date", "as_of_end": "timestamp(3)"}
-"""What a condition may use as ``:name``, and its type: the day that the table stands for, and the
-moment in UTC up to which it sees. Windows in hours count back from that moment."""
-
-
-class AudienceError(WrongInputError):
-    """A segment or an export that cannot be made, with every mistake found.
-
-    Attributes
-    ----------
-    problems
-        One sentence per mistake.
-    """
-
-    def __init__(self, source: str, problems: Sequence[str]) -> None:
-        self.source = source
-        self.problems = list(problems)
-        count = "1 mistake" if len(self.problems) == 1 else f"{len(self.problems)} mistakes"
-        lines = "\n".join(f"  - {problem}" for problem in self.problems)
-        super().__init__(f"{count} in {source}:\n{lines}")
+from engagement.audience.validation import checked
+from engagement.messages import explained, nearest, unknown_key
+from engagement.settings import SettingsError, read_yaml
 
 
 class Segment(BaseModel):
     """Who is meant, and how they may be reached.
 
-    ``where`` is the condition over ``marts.customer_360``. ``channels`` are those that a message
-    would go by: people are exported for a channel only with an address for it and with consent.
-    ``attributes``, ``lists`` and ``metrics`` name further columns to send along: as one text, as
-    several (a column whose text separates them by ``|``), and as numbers.
+    ``where`` is a condition over ``marts.customer_360`` and ``who`` a structured rule; with both,
+    both have to hold. ``sample`` keeps a share of the people, the same ones every day, and
+    ``holdout`` holds a share of the members back, to compare with those who are contacted; both
+    are decided by a hash of ``salt`` (left out: the segment's name) and the person.
+
+    ``channels`` are those that a message would go by: people are exported for a channel only with
+    an address for it and with consent; with a ``topic`` (``audience.topics``), with consent to that
+    as well. ``attributes``, ``lists`` and ``metrics`` name further columns to send along: as one
+    text, as several (a column whose text separates them by ``|``), and as numbers.
     ``suppressed`` says what becomes of people who must not be contacted: ``leave_out`` (the
     default) keeps them out of every file; ``opt_out`` puts them into the Pinpoint file marked
     ``OptOut=ALL``, so that a tool that knew them as opted in learns of it.
+
+    ``others`` are the segments that the rule refers to; reading a file fills them in.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,49}$")
     description: str = Field(min_length=1)
-    where: str
+    where: str | None = None
+    who: Rule | None = None
+    sample: float | None = Field(default=None, gt=0, le=1)
+    holdout: float = Field(default=0.0, ge=0, lt=1)
+    salt: str | None = Field(default=None, min_length=1, max_length=100)
     channels: tuple[Channel, ...] = Field(min_length=1)
+    topic: Annotated[str, Field(min_length=1)] | None = None
     attributes: tuple[str, ...] = ()
     lists: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()
     suppressed: Literal["leave_out", "opt_out"] = "leave_out"
+    others: Mapping[str, Segment] = Field(default_factory=dict, exclude=True, repr=False)
 
     @field_validator("where")
     @classmethod
-    def _portable(cls, where: str) -> str:
-        condition(where)
+    def _portable(cls, where: str | None) -> str | None:
+        if where is not None:
+            condition(where)
         return where
+
+    @field_validator("who")
+    @classmethod
+    def _not_too_much(cls, who: Rule | None) -> Rule | None:
+        parts = sum(1 for _ in who.walk("who")) if who else 0
+        if parts > rules.MOST_PARTS:
+            raise ValueError(f"has {parts:,} parts; a rule has at most {rules.MOST_PARTS}")
+        return who
 
     @field_validator("attributes", "lists", "metrics")
     @classmethod
@@ -123,18 +106,53 @@ class Segment(BaseModel):
             raise ValueError(f"{', '.join(twice)}: named twice")
         return names
 
+    @model_validator(mode="after")
+    def _a_rule(self) -> Self:
+        if self.where is None and self.who is None:
+            raise ValueError("where: is missing, and so is who: write one of them, or both")
+        return self
+
+    def references(self) -> Iterator[tuple[str, str]]:
+        """Keys of its rule that refer to other segments, and the names of these."""
+        for path, part in self.who.walk("who") if self.who else ():
+            if part.segment is not None:
+                yield f"{path}.segment", part.segment
+
+    @property
+    def events(self) -> frozenset[str]:
+        """Names of events in its rule, and in those of the segments that it refers to."""
+        own = {
+            happening.event
+            for path, part in (self.who.walk("who") if self.who else ())
+            for _, happening in part.happenings(path)
+            if happening.event is not None
+        }
+        return frozenset(own).union(*(other.events for other in self.others.values()))
+
+    @property
+    def definition(self) -> str:
+        """Twelve digits that change when the rule does: people then join and leave for that."""
+        text = self.model_dump_json(include={"where", "who", "sample", "salt"})
+        others = {name: other.definition for name, other in sorted(self.others.items())}
+        whole = json.dumps([self.name, text, others])
+        return hashlib.sha256(whole.encode()).hexdigest()[:12]
+
 
 # --- reading ------------------------------------------------------------------------------------
 
 
 def load(path: Path) -> Segment:
-    """Read and validate a segment's YAML file.
+    """Read and validate a segment's YAML file, and those of the segments that it refers to.
 
     Raises
     ------
     AudienceError
-        With every mistake of the file.
+        With every mistake of the file; or when segments refer to each other in a circle.
     """
+    return _load(path, ())
+
+
+def _load(path: Path, above: tuple[str, ...]) -> Segment:
     source = f"the segment {path.name}"
     try:
         document = read_yaml(path)
@@ -142,10 +160,13 @@ def load(path: Path) -> Segment:
         raise AudienceError(source, error.problems) from None
     if not isinstance(document, dict):
         raise AudienceError(
-            source, ["the file holds no keys: it needs name, description, where and channels"]
+            source, ["the file holds no keys: it needs name, description, where or who, channels"]
         )
     problems: list[str] = []
     segment = None
+    if "others" in document:
+        problems.append(_unknown("others"))
+        document = {key: value for key, value in document.items() if key != "others"}
     try:
         segment = Segment.model_validate(document)
     except ValidationError as error:
@@ -153,9 +174,26 @@ def load(path: Path) -> Segment:
     name = document.get("name")
     if isinstance(name, str) and name != path.stem:
         problems.append(f"name: '{name}' is not the file's name, '{path.stem}'")
+    if segment is not None:
+        problems += _missing(segment, path)
     if problems or segment is None:
         raise AudienceError(source, problems)
-    return segment
+    chain = (*above, segment.name)
+    others = {}
+    for key, other in segment.references():
+        if other in chain:
+            circle = " -> ".join((*chain[chain.index(other) :], other))
+            raise AudienceError(source, [f"{key}: segments refer to each other: {circle}"])
+        if other not in others:
+            others[other] = _load(path.with_name(f"{other}.yaml"), chain)
+    return segment.model_copy(update={"others": others}) if others else segment
+
+
+def _missing(segment: Segment, path: Path) -> Iterator[str]:
+    there = {one.stem for one in path.parent.glob("*.yaml")}
+    for key, other in segment.references():
+        if other not in there:
+            yield f"{key}: there is no segment '{other}'{nearest(other, there)}"
 
 
 def load_all(folder: Path) -> list[Segment]:
@@ -174,14 +212,35 @@ def frame(segment: Segment) -> pd.DataFrame:
     rows = [
         ("name", segment.name),
         ("description", " ".join(segment.description.split())),
-        ("where", " ".join(segment.where.split())),
-        *(
-            (key, ", ".join(getattr(segment, key)))
-            for key in ("channels", "attributes", "lists", "metrics")
-        ),
+        ("where", " ".join((segment.where or "").split())),
+        ("who", "" if segment.who is None else _plain_rule(segment.who)),
+        ("sample", "" if segment.sample is None else f"{segment.sample:g}"),
+        ("holdout", f"{segment.holdout:g}" if segment.holdout else ""),
+        ("channels", ", ".join(segment.channels)),
+        ("topic", segment.topic or ""),
+        *((key, ", ".join(getattr(segment, key))) for key in ("attributes", "lists", "metrics")),
         ("suppressed", segment.suppressed),
     ]
-    return pd.DataFrame(rows, columns=["key", "value"])
+    kept = [(key, value) for key, value in rows if value or key in ("attributes",)]
+    return pd.DataFrame(kept, columns=["key", "value"])
+
+
+def _plain_rule(rule: Rule) -> str:
+    """A rule on one line, as a file writes it."""
+    document = _short(rule.model_dump(mode="json", by_alias=True, exclude_defaults=True))
+    return json.dumps(document, ensure_ascii=False).replace('"', "")
+
+
+def _short(part: Any) -> Any:
+    """A part of a rule with ``feature: name`` and its comparison beside it."""
+    if isinstance(part, list):
+        return [_short(one) for one in part]
+    if not isinstance(part, dict):
+        return part
+    feature = part.get("feature")
+    if isinstance(feature, dict):
+        return {"feature": feature["name"], **{k: v for k, v in feature.items() if k != "name"}}
+    return {key: _short(one) for key, one in part.items()}
 
 
 def _explain(error: ValidationError) -> Iterator[str]:
@@ -196,294 +255,51 @@ def _explain(error: ValidationError) -> Iterator[str]:
 
 
 def _unknown(key: str) -> str:
-    return unknown_key(key, Segment.model_fields)
+    *before, _ = key.split(".")
+    names = [part for part in before if not part.isdigit()]
+    if not names or names[0] != "who":
+        return unknown_key(key, [name for name in Segment.model_fields if name != "others"])
+    part = rules.PARTS.get(names[-1], Rule)
+    known = [field.alias or name for name, field in part.model_fields.items()]
+    last = key.rpartition(".")[2]
+    return f"{key}: there is no such key" + (
+        nearest(last, known) or f"; the keys are {', '.join(known)}"
+    )
 
 
 _WRITE = {"name": "a name of small letters, digits and '_', 50 at most"}
 
 
-# --- the condition ------------------------------------------------------------------------------
+# --- the query ----------------------------------------------------------------------------------
 
 
-def condition(where: str) -> exp.Expr:
-    """Parse a condition: one expression that both engines read alike, without subqueries.
-
-    Raises
-    ------
-    ValueError
-        When it is no such expression: where, and what to write instead.
-    """
-    if not where.strip():
-        raise ValueError("is empty; 'true' means everybody")
-    try:
-        tree = cast(exp.Expr, parse_one(where, read="athena", into=exp.Condition))
-    except ParseError as error:
-        raise ValueError(_syntax(error)) from None
-    except SqlglotError as error:
-        raise ValueError(str(error).splitlines()[0]) from None
-    problems = sorted(set(_unwanted(tree)))
-    try:
-        check(tree, source="the condition", parameters=PARAMETERS)
-    except DialectError as error:
-        problems += [line.removeprefix("  - ") for line in str(error).splitlines()[1:]]
-    if problems:
-        raise ValueError("; ".join(problems))
-    return tree
-
-
-def _syntax(error: ParseError) -> str:
-    if not error.errors:
-        return "is no condition such as orders_30 > 0"
-    first = error.errors[0]
-    return (
-        f"line {first.get('line')}, column {first.get('col')} near '{first.get('highlight')}': "
-        "write one condition, such as orders_30 > 0 and country = 'US'"
-    )
-
-
-def _unwanted(tree: exp.Expr) -> Iterator[str]:
-    for node in tree.walk():
-        if isinstance(node, (exp.Query, exp.Table)):
-            yield f"a subquery: only columns of {CUSTOMERS} may stand here"
-        elif isinstance(node, (exp.Window, exp.AggFunc)) and not isinstance(
-            node.parent, exp.Window
-        ):
-            yield f"{node.sql('athena')}: a condition is about one person, not about several rows"
-        elif isinstance(node, exp.Column) and node.table:
-            yield f"{node.sql('athena')}: write the column without a table, {node.name}"
-        elif isinstance(node, exp.Placeholder) and str(node.this or "?") not in PARAMETERS:
-            wanted = ", ".join(f":{name}" for name in PARAMETERS)
-            yield f"the parameter '{node.sql('athena')}': there is only {wanted}"
-
-
-def query(segment: Segment) -> exp.Select:
-    """The query for a segment's people, one row each, in the order of ``person_id``."""
-    return (
-        columns_of(CUSTOMERS, columns(segment))
-        .where(condition(segment.where), copy=False)
-        .order_by(exp.column("person_id", quoted=True))
-    )
-
-
-def columns(segment: Segment) -> list[str]:
-    """Columns of ``marts.customer_360`` that an export of a segment reads, each once."""
-    asked = [*segment.attributes, *segment.lists, *segment.metrics]
-    return list(dict.fromkeys([*PERSON_COLUMNS, *asked]))
-
-
-def checked(segment: Segment, columns: Mapping[str, str]) -> None:
-    """Check a segment against the table: its columns are there, and compared with their like.
-
-    Raises
-    ------
-    AudienceError
-        With every mistake.
-    """
-    tree = condition(segment.where)
-    used = {node.name.lower() for node in tree.find_all(exp.Column)}
-    problems = [
-        f"where: {_no_column(name, columns)}"
-        for name in sorted(used - {c.lower() for c in columns})
-    ]
-    for key in ("attributes", "lists", "metrics"):
-        named = getattr(segment, key)
-        problems += [f"{key}: {_no_column(n, columns)}" for n in named if n not in columns]
-    for key, wanted in (("lists", _TEXT), ("metrics", _NUM)):
-        problems += [
-            f"{key}: {name} is {columns[name]}, not {wanted}"
-            for name in getattr(segment, key)
-            if name in columns and _family(_type(columns[name])) != wanted
-        ]
-    if not problems:
-        problems += [f"where: {problem}" for problem in _mistyped(segment, columns)]
-    if not problems:
-        problems += [f"where: {problem}" for problem in _not_portable(tree, columns)]
-    if problems:
-        raise AudienceError(f"the segment {segment.name}", problems)
-
-
-def _not_portable(tree: exp.Expr, columns: Mapping[str, str]) -> list[str]:
-    """What only types can tell: the cast of a double, say."""
-    people = exp.select(exp.true()).from_(CUSTOMERS.node()).where(tree)
-    try:
-        check(people, tables={str(CUSTOMERS): columns}, parameters=PARAMETERS)
-    except DialectError as error:
-        return [line.removeprefix("  - ") for line in str(error).splitlines()[1:]]
-    return []
-
-
-def _no_column(name: str, columns: Mapping[str, str]) -> str:
-    near = difflib.get_close_matches(name.lower(), columns, n=1)
-    hint = f"; did you mean '{near[0]}'?" if near else ""
-    return f"{CUSTOMERS} has no column '{name}'{hint}"
-
-
-def _type(text: str) -> exp.DataType:
-    return exp.DataType.build(text, dialect="athena")
-
-
-def _family(kind: exp.DataType | None) -> str | None:
-    if kind is None:
-        return None
-    if kind.is_type(*exp.DataType.NUMERIC_TYPES):
-        return _NUM
-    if kind.is_type(*exp.DataType.TEXT_TYPES):
-        return _TEXT
-    if kind.is_type(*exp.DataType.TEMPORAL_TYPES):
-        return _TIME
-    if kind.is_type(exp.DataType.Type.BOOLEAN):
-        return _BOOL
-    return None
-
-
-def _mistyped(segment: Segment, columns: Mapping[str, str]) -> list[str]:
-    """What Athena refuses and DuckDB guesses at: unlike things compared, no condition at all."""
-    schema = MappingSchema({CUSTOMERS.database: {CUSTOMERS.name: dict(columns)}}, dialect="athena")
-    select = exp.select(exp.true()).from_(CUSTOMERS.node()).where(condition(segment.where))
-    tree = annotate_types(
-        qualify(select, schema=schema, dialect="athena"), schema=schema, dialect="athena"
-    )
-    where = tree.find(exp.Where)
-    if where is None:
-        return []
-    problems = []
-    for node in where.walk():
-        if isinstance(node, (exp.Where, exp.And, exp.Or, exp.Not)):
-            operands = [part for part in (node.this, node.args.get("expression")) if part]
-            problems += [
-                f"{_plain(part)} is {family}, not a condition"
-                for part in operands
-                if (family := _family(part.type)) not in (None, _BOOL)
-            ]
-        else:
-            problems += _unlike(node)
-    return sorted(set(problems))
-
-
-def _unlike(node: exp.Expr) -> list[str]:
-    if isinstance(node, exp.Between):
-        others = [node.args["low"], node.args["high"]]
-    elif isinstance(node, exp.In):
-        others = list(node.expressions)
-    elif isinstance(node, (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Like)):
-        others = [node.expression]
-    else:
-        return []
-    left = _family(node.this.type)
-    return [
-        f"{_plain(node.this)} is {left}, {_plain(other)} is {right}"
-        for other in others
-        if left and (right := _family(other.type)) and right != left
-    ]
-
-
-def _plain(node: exp.Expr) -> str:
-    """An expression as it was written, without what qualifying added."""
-    bare = node.copy()
-    for column in bare.find_all(exp.Column):
-        column.set("table", None)
-    for name in bare.find_all(exp.Identifier):
-        name.set("quoted", False)
-    return bare.sql("athena")
-
-
-# --- the people ---------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Selection:
-    """The people of a segment as of a day.
-
-    Attributes
-    ----------
-    people
-        One row per person in the order of ``person_id``, columns as of :func:`columns`.
-    customers
-        People in ``marts.customer_360``, in the segment or not.
-    refused
-        Per channel, the addresses as stored of all people who refused it, in the segment or not.
-    """
-
-    segment: Segment
-    as_of: date
-    people: pd.DataFrame
-    customers: int
-    refused: dict[Channel, list[str]]
-
-    def rows(self) -> list[dict[str, Any]]:
-        """The people as plain Python values; NULL is ``None``."""
-        names = list(self.people.columns)
-        columns = [plain_values(self.people[name]) for name in names]
-        return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
-
-
-def plain_values(column: pd.Series) -> list[Any]:
-    """A column's cells as plain Python values; NULL in any form is ``None``."""
-    cells = column.astype(object)
-    found: list[Any] = cells.where(column.notna(), None).tolist()
-    return [v.to_pydatetime() if isinstance(v, pd.Timestamp) else v for v in found]
-
-
-def select(
-    warehouse: Warehouse, segment: Segment, as_of: date, as_of_end: datetime | None = None
-) -> Selection:
-    """Find the people of a segment.
+def query(segment: Segment, known: Known | None = None) -> exp.Select:
+    """The query for a segment's people, one row each, in the order of ``person_id``.
 
     Parameters
     ----------
-    as_of
-        The day that the customer table stands for; ``:as_of`` in the condition.
-    as_of_end
-        The first moment, as a naive UTC time, that the customer table does not see; ``:as_of_end``
-        in the condition, for windows in hours.
-
-    Raises
-    ------
-    AudienceError
-        When there is no customer table yet, or the segment does not fit it.
+    known
+        What a structured rule may name, from :func:`engagement.audience.happenings.known`.
     """
-    source = f"the segment {segment.name}"
-    values = _values(segment, as_of, as_of_end)
-    with warehouse.session() as session:
-        there = session.columns(CUSTOMERS)
-        if not there:
-            raise AudienceError(source, [f"{CUSTOMERS} does not exist yet: run 03_model_customers"])
-        missing = [name for name in PERSON_COLUMNS if name not in there]
-        if missing:
-            raise AudienceError(
-                source,
-                [f"{CUSTOMERS} has no column {name}, which exports need" for name in missing],
-            )
-        checked(segment, there)
-        people = session.query(query(segment), values, label=f"segment {segment.name}")
-        counted = session.query(f"select count(*) as people from {CUSTOMERS}", label="customers")
-        refused = {channel: _refused(session, channel) for channel in segment.channels}
-    people = people.sort_values("person_id", kind="stable", ignore_index=True)
-    return Selection(segment, as_of, people, int(counted["people"].iloc[0]), refused)
+    return Renderer(known or Known({})).query(segment, columns(segment))
 
 
-def _values(segment: Segment, as_of: date, as_of_end: datetime | None) -> dict[str, Any]:
-    """Values of the parameters that a condition uses."""
-    used = {str(node.this) for node in condition(segment.where).find_all(exp.Placeholder)}
-    if "as_of_end" in used and as_of_end is None:
-        raise AudienceError(
-            f"the segment {segment.name}",
-            ["where: ':as_of_end' is used, but the moment up to which data is seen was not given"],
-        )
-    values: dict[str, Any] = {"as_of": as_of, "as_of_end": as_of_end}
-    return {name: values[name] for name in PARAMETERS if name in used}
-
-
-def _refused(session: Session, channel: Channel) -> list[str]:
-    address, consent = ADDRESSES[channel], f"consent_{channel}"
-    found = session.query(
-        exp.select(exp.column(address, quoted=True))
-        .distinct()
-        .from_(CUSTOMERS.node())
-        .where(
-            exp.not_(exp.column(consent, quoted=True)),
-            exp.column(address, quoted=True).is_(exp.null()).not_(),
-        ),
-        label=f"addresses that refused {channel}",
-    )
-    return sorted(str(value) for value in found[address])
+__all__ = [
+    "ADDRESSES",
+    "CUSTOMERS",
+    "PARAMETERS",
+    "PERSON_COLUMNS",
+    "AudienceError",
+    "Channel",
+    "Segment",
+    "Selection",
+    "checked",
+    "columns",
+    "condition",
+    "frame",
+    "load",
+    "load_all",
+    "plain_values",
+    "query",
+    "select",
+]

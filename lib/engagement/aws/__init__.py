@@ -1,1 +1,1 @@
-"""What every AWS service needs: S3, Glue, waiting."""
+"""What every AWS service needs: clients, checked and written calls, waiting; S3, Glue."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
+from engagement.as_of import AsOf, end_of_day
 from engagement.audience import segments
 from engagement.audience.segments import AudienceError
 from engagement.messages import counted
@@ -141,9 +142,11 @@ def _segment(warehouse: Warehouse, settings: Settings, record: RunRecord) -> tup
     if record.as_of is None or record.as_of_end is None:
         return None
     day, end = date.fromisoformat(record.as_of), datetime.fromisoformat(record.as_of_end)
+    as_of = AsOf(day, end, is_latest=end != end_of_day(day, settings.timezone))
     try:
         segment = segments.load(settings.path(settings.audience.segment))
-        return segment.name, len(segments.select(warehouse, segment, day, end).people)
+        found = segments.select(warehouse, segment, as_of, settings=settings)
+        return segment.name, len(found.people)
     except AudienceError:
         return None  # 05 has said why
 
@@ -160,6 +163,7 @@ def lines(record: RunRecord, folder: str, found: Figures, currency: str) -> list
     said += _taken_lines(found)
     said += _business(found, currency)
     said += _warnings(found)
+    said += _alerts(record)
     exports = any(name.startswith("exports/") for name in record.files)
     report = "report.html" in record.files
     if report:
@@ -249,6 +253,16 @@ def _warnings(found: Figures) -> list[str]:
     more = len(found.warnings) - _MOST_WARNINGS
     if more > 0:
         said += _labelled("", f"and {counted(more, 'warning')} more: 'engagement check' lists them")
+    return said
+
+
+def _alerts(record: RunRecord) -> list[str]:
+    said: list[str] = []
+    for alert in record.alerts[:_MOST_WARNINGS]:
+        said += _labelled("alert", str(alert["text"]))
+    more = len(record.alerts) - _MOST_WARNINGS
+    if more > 0:
+        said += _labelled("", f"and {counted(more, 'alert')} more: the report shows them all")
     return said
 
 

@@ -128,7 +128,17 @@ def _put(document: dict[str, Any], dotted: str, value: Any) -> str | None:
     return None
 
 
+_ARN = "the ARN of a resource: arn:aws:…"
 _WRITE = {
+    "activation.customer_profiles.region": "an AWS region such as eu-central-1",
+    "activation.customer_profiles.domain": "a name of letters, digits, '-' and '_', 64 at most",
+    "activation.campaign.instance": _ARN,
+    "activation.campaign.flow": _ARN,
+    "activation.campaign.template": _ARN,
+    "activation.campaign.phone_number": _ARN,
+    "activation.campaign.from_address": "an e-mail address",
+    "activation.campaign.open_hours.from": "a time of day such as 09:00",
+    "activation.campaign.open_hours.to": "a time of day such as 20:00",
     "warehouse.duckdb.memory_limit": "a size such as 4GB",
     "warehouse.athena.region": "an AWS region such as eu-central-1",
     "warehouse.athena.workgroup": "a workgroup's name: letters, digits, dots, '-' and '_'",

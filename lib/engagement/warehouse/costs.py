@@ -16,18 +16,28 @@ import pyarrow.compute as pc
 
 from engagement.messages import counted
 from engagement.sql.dialect import Table
-from engagement.warehouse.protocol import Publication, Statement, StatementLog, Warehouse
+from engagement.warehouse.protocol import Publication, Warehouse
+from engagement.warehouse.statements import Statement, StatementLog
 
 RUN_STATEMENTS = Table("landing", "run_statements")
 """``run_id, notebook, nth, label, started_at, seconds, rows, scanned_bytes, usd, query_id, status``
 by statement; its key is ``run_id, notebook, nth``. Times are UTC; what DuckDB cannot know is NULL.
 """
 
+EXPORT_HISTORY = Table("marts", "segment_exports")
+"""Who was exported when: see :mod:`engagement.audience.history`."""
+
 ABOUT_RUNS = frozenset(
-    {RUN_STATEMENTS, Table("landing", "versions"), Table("landing", "unfinished")}
+    {
+        RUN_STATEMENTS,
+        Table("landing", "versions"),
+        Table("landing", "unfinished"),
+        EXPORT_HISTORY,
+    }
 )
 """Tables about runs, not about what landed: what they cost, which versions of files they read, what
-they are at work on. A rerun over the same input changes them: the one list of what is exempt.
+they are at work on, whom they exported. A rerun over the same input may change them, and no full
+refresh can make them again: the one list of what is exempt.
 """
 
 _SCHEMA = pa.schema(

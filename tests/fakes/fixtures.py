@@ -1,0 +1,34 @@
+"""The fixture that gives a test its fakes; ``tests/conftest.py`` imports it for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.fakes.server import Fakes, running
+from tests.fakes.service import Fake
+
+
+@pytest.fixture
+def fakes() -> Iterator[Fakes]:
+    """A running server; what its fakes do wrong fails the test."""
+    with running() as started:
+        yield started
+    assert started.mistakes == [], "\n".join(started.mistakes)
+
+
+@pytest.fixture
+def use_fakes(fakes: Fakes, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Fakes]:
+    """Add fakes and lead this process, and those it starts, to them."""
+
+    def use(*chosen: Fake) -> Fakes:
+        for fake in chosen:
+            fakes.add(fake)
+        for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"):
+            monkeypatch.delenv(name, raising=False)
+        for name, value in fakes.environment().items():
+            monkeypatch.setenv(name, value)
+        return fakes
+
+    return use
