@@ -80,7 +80,7 @@ class Demo:
         found: list[dict[str, Any]] = json.loads(line)
         return found
 
-    def wait(self, sql: str, seconds: float = 150) -> float:
+    def wait(self, sql: str, seconds: float = 300) -> float:
         """Wait until a query finds a row; seconds it took.
 
         It is asked once after each round: whoever reads keeps the next round from writing.
