@@ -47,7 +47,7 @@ def test_a_round_builds_tables_segments_and_files(
         rounds.play(settings, tmp_path / "answers")
 
 
-class Over(Exception):
+class OverError(Exception):
     """Ends a loop that has no end."""
 
 
@@ -57,7 +57,7 @@ def test_a_round_waits_for_a_run_and_goes_on_after_a_failure(
     settings = make_settings(demo__wait_seconds=0)
     day = tmp_path / "landing/received_at_utc_date=2026-10-01"
     day.mkdir(parents=True)
-    outcomes = iter([LeaseHeldError("a run"), MADE, WarehouseError("broken"), MADE, Over()])
+    outcomes = iter([LeaseHeldError("a run"), MADE, WarehouseError("broken"), MADE, OverError()])
     landed = iter(range(10))
     told: list[object] = []
 
@@ -72,7 +72,7 @@ def test_a_round_waits_for_a_run_and_goes_on_after_a_failure(
     monkeypatch.setattr(rounds, "_LEASE_SECONDS", 0.01)
     monkeypatch.setattr(rounds, "_LOOK_SECONDS", 0.01)
     (day / "first").write_text("{}\n")
-    with pytest.raises(Over):
+    with pytest.raises(OverError):
         rounds.follow(
             settings,
             tmp_path / "answers",
