@@ -26,7 +26,7 @@ from engagement.runs import batch
 from engagement.runs.batch import NOTEBOOKS
 from engagement.settings import Settings
 from engagement.warehouse import Table, WarehouseError, open_warehouse
-from engagement.warehouse.protocol import Statement
+from engagement.warehouse.statements import Statement
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJqYW5lIn0.Xq3-zJ9_planted_token"
 PRIVATE = {
@@ -254,7 +254,7 @@ def test_secrets_in_every_place_are_found_in_exports_only(
     # The search is no empty one: exports hold what they are for.
     exports = ("/exports/pinpoint/", "/exports/customer_profiles/", "/exports/personalize/")
     held = _found(tmp_path / "runs")
-    assert any("/exports/personalize/items.csv" in name for name in held)
+    assert any("/exports/personalize/items/part-00001.csv" in name for name in held)
     assert _found(tmp_path / "runs", but=exports) == []
 
     # A failure that shows the offending row, and one of the engine that repeats a value.

@@ -46,11 +46,12 @@ def fill(bench: Bench, **tables: list[dict[str, Any]]) -> None:
         "order_items": [],
         "profiles": known,
         "identity_map": [],
+        "order_events": [],
     }
     for name, default in defaults.items():
         bench.given(f"marts.{name}", tables.pop(name, default))
     assert not tables
-    bench.build("personalize_candidates")
+    bench.build("personalize_people", "personalize_candidates")
 
 
 def rows(bench: Bench, columns: str) -> list[tuple[Any, ...]]:

@@ -24,6 +24,7 @@ def candidate(id_: str, user: str, item: str, second: int = 100, **more: Any) ->
 
 def interactions(bench: Bench, *candidates: dict[str, Any]) -> list[tuple[Any, ...]]:
     bench.given("marts.personalize_candidates", candidates)
+    bench.given("marts.personalize_impressions", [])
     bench.build("personalize_interactions")
     return bench.rows(
         "select user_id, item_id, event_type, epoch_seconds, repeats, device_type "

@@ -42,7 +42,7 @@ from engagement.audience.selection import (
 )
 from engagement.messages import nearest
 from engagement.settings import Settings
-from engagement.sql.dialect import bind, literal, parse, render
+from engagement.sql.dialect import bind, literal, parse
 from engagement.warehouse import Session, Warehouse
 
 PAGE = 100_000
@@ -83,7 +83,7 @@ class Members:
     @property
     def sql(self) -> str:
         """The query as a text in Athena's dialect, with the logical names of tables."""
-        return render(self.query, "athena", {})
+        return self.query.sql(dialect="athena", pretty=True)
 
     def pages(self, rows: int = PAGE) -> Iterator[pd.DataFrame]:
         """Frames of at most so many people, in the order of ``person_id``; none where there is

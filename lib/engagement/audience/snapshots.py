@@ -112,7 +112,7 @@ def publish(
         rows = session.work("snapshot_rows", _union([part.node() for part in parts]))
         sizes = session.work("snapshot_sizes", _sizes(rows, segments, as_of, before))
         ids = [snapshot_id(segment.name, as_of.day) for segment in segments]
-        with session.together():
+        with session.transaction():
             replace(session, MEMBERS, rows, MEMBER_COLUMNS, key="snapshot_id", among=ids)
             replace(session, SIZES, sizes, SIZE_COLUMNS, key="snapshot_id", among=ids)
     found = history(warehouse).set_index("snapshot_id")

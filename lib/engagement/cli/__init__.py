@@ -13,7 +13,10 @@ from engagement.cli import (
     demo,
     erase,
     generate,
+    personalize,
+    quicksight,
     read,
+    report,
     run,
     segments,
     state,
@@ -33,12 +36,15 @@ for command in (
     erase.erase,
     generate.generate,
     collect.collect,
+    report.report,
 ):
     app.command()(guarded(command))
-app.add_typer(demo.app, name="demo")
 
 app.add_typer(segments.segments, name="segments")
 app.add_typer(audience.audience, name="audience")
+app.add_typer(personalize.app, name="personalize")
+app.add_typer(quicksight.topic, name="quicksight")
+app.add_typer(demo.app, name="demo")
 
 
 def main() -> None:

@@ -21,7 +21,9 @@ from engagement.models import runner
 from engagement.models.runner import Model
 from engagement.records.files import LandingError
 from engagement.settings import Settings
-from engagement.warehouse import LeaseHeldError, Warehouse, WarehouseError, lease, open_warehouse
+from engagement.warehouse import LeaseHeldError, Warehouse, WarehouseError, open_warehouse
+from engagement.warehouse.lease import as_holder
+from engagement.warehouse.reading import landing_warehouse
 
 _LAYERS = ("people", "behaviour", "commerce", "customer")
 """What 03 builds."""
@@ -73,7 +75,7 @@ def follow(
 
     def look() -> frozenset[tuple[str, str]]:
         try:
-            files = open_warehouse(settings).landing_files().files
+            files = landing_warehouse(open_warehouse(settings)).landing_files().files
         except LandingError:
             return frozenset()  # its folder is not there yet
         return frozenset((file.name, file.tag) for file in files)
@@ -112,7 +114,7 @@ def play(settings: Settings, folder: Path) -> Round:
     """
     began = time.monotonic()
     warehouse = open_warehouse(settings)
-    with warehouse.lease("a round of the demo") as token, lease.as_holder(token):
+    with warehouse.lease("a round of the demo") as token, as_holder(token):
         flatten(warehouse, settings)
         as_of = resolve_as_of(warehouse, settings)
         built = runner.build_all(warehouse, settings, as_of, _models(), stale="ignore")

@@ -25,7 +25,7 @@ from sqlglot import exp
 from engagement.as_of import AsOf, whole_day
 from engagement.errors import WrongInputError
 from engagement.flatten.names import column_name, table_name
-from engagement.models import seed_files
+from engagement.models import recommendation_seeds, seed_files, spend
 from engagement.models.seed_files import SeedError
 from engagement.settings import Concept, Events, Settings, SettingsError, read_yaml
 from engagement.sql.conversions import (
@@ -105,6 +105,17 @@ PARAMETERS = {
     "funnel_window_days": BIGINT,
     "lookback_days": BIGINT,
     "attribution_reset": VARCHAR,
+    "interest_half_life_days": BIGINT,
+    "trend_half_life_days": BIGINT,
+    "for_you_method": VARCHAR,
+    "for_you_length": BIGINT,
+    "show_bought": BOOLEAN,
+    "factors": BIGINT,
+    "tested_people": BIGINT,
+    "resamples": BIGINT,
+    "half_life_milliseconds": BIGINT,
+    "position_first_percent": BIGINT,
+    "position_last_percent": BIGINT,
 }
 """Types of what a model may use as ``:name``; of lists, the type of their items."""
 
@@ -141,6 +152,17 @@ def parameters(settings: Settings, as_of: AsOf | date) -> dict[str, Any]:
         "funnel_window_days": settings.funnel.window_days,
         "lookback_days": settings.attribution.lookback_days,
         "attribution_reset": settings.attribution.reset,
+        "interest_half_life_days": settings.recommendations.interest_half_life_days,
+        "trend_half_life_days": settings.recommendations.trend_half_life_days,
+        "for_you_method": settings.recommendations.for_you,
+        "for_you_length": settings.recommendations.length,
+        "show_bought": settings.recommendations.show_bought,
+        "factors": settings.recommendations.factors,
+        "tested_people": settings.recommendations.tested_people,
+        "resamples": settings.recommendations.resamples,
+        "half_life_milliseconds": round(settings.attribution.half_life_days * 86_400_000),
+        "position_first_percent": settings.attribution.position[0],
+        "position_last_percent": settings.attribution.position[2],
     }
 
 
@@ -197,9 +219,14 @@ def _members_of_products(settings: Settings) -> dict[str, str]:
             continue
         concept: Concept = getattr(settings.events, name)
         for column, written in concept.properties.items():
-            if column in products and not _FIRST_MEMBER.match(written):
+            own = column in _OF_LISTS.get(name, ())
+            if column in products and not own and not _FIRST_MEMBER.match(written):
                 found.setdefault(column, written)
     return found
+
+
+_OF_LISTS = {"product_list_viewed": ("category",)}
+"""Properties of a list itself that are called like those of its products."""
 
 
 def mapping_problems(settings: Settings) -> list[str]:
@@ -380,6 +407,17 @@ _SETTINGS_SEEDS = {
         "monetary": "decimal(18, 2)",
     },
     "personalize_event_types": {"concept": "varchar", "event_type": "varchar"},
+    "personalize_event_weights": {"event_type": "varchar", "weight": "bigint"},
+    "personalize_actions": {"action_id": "varchar", "event_type": "varchar", "event": "varchar"},
+    "experiment_arms": {
+        "name": "varchar",
+        "arm": "varchar",
+        "place": "bigint",
+        "starts_on": "date",
+        "lower_end": "varchar",
+        "upper_end": "varchar",
+    },
+    "attribution_spend": spend.COLUMNS,
 }
 """Seeds that come from the parameters."""
 
@@ -387,6 +425,10 @@ SEED_KEYS = {
     "exchange_rates": "currency.rates",
     "rfm_thresholds": "customers",
     "personalize_event_types": "personalize.event_types",
+    "personalize_event_weights": "personalize.event_weights",
+    "personalize_actions": "personalize.actions",
+    "experiment_arms": "recommendations.experiment",
+    "attribution_spend": "attribution.spend",
 }
 """The key of the setting that each of these comes from."""
 
@@ -411,6 +453,32 @@ def check_seeds(settings: Settings) -> None:
     problems = seed_files.problems(folder)
     if problems:
         raise SettingsError(f"models.seeds: {settings.models.seeds}", problems)
+    try:
+        _costs(settings)
+    except spend.SpendError as error:
+        raise SettingsError(
+            f"attribution.spend: {settings.attribution.spend}", error.problems
+        ) from None
+
+
+def _costs(settings: Settings) -> list[tuple[str, str, str, str, str, int]]:
+    """Rows of the team's table of costs; none where the parameters name none."""
+    if settings.attribution.spend is None:
+        return []
+    columns, rules = seed_files.rows(
+        "channel_rules", seed_files.own_text("channel_rules", _own_seeds(settings))
+    )
+    place = list(columns).index("channel")
+    channels = [str(rule[place]) for rule in rules]
+    path = settings.path(settings.attribution.spend)
+    return spend.spend(path, channels, settings.currency.reporting, settings.currency.rates)
+
+
+def _none(columns: Mapping[str, str]) -> exp.Select:
+    """A table of these columns without a row."""
+    return exp.select(
+        *(exp.alias_(typed(exp.null(), kind), c, quoted=True) for c, kind in columns.items())
+    ).where(exp.false())
 
 
 def _own_seeds(settings: Settings) -> Path | None:
@@ -434,6 +502,16 @@ def _seed(name: str, settings: Settings) -> exp.Query:
         rows = [[concept, kind] for concept, kind in settings.personalize.event_types.items()]
         # A concept that nothing has, so that an empty list is a table without a match.
         return _rows(_SETTINGS_SEEDS[name], [*sorted(rows), [None, None]])
+    if name in ("personalize_event_weights", "personalize_actions", "experiment_arms"):
+        # A row that nothing matches, so that no setting is a table without rows.
+        none = [None] * len(_SETTINGS_SEEDS[name])
+        return _rows(_SETTINGS_SEEDS[name], [*recommendation_seeds.rows(name, settings), none])
+    if name == "attribution_spend":
+        costs = _costs(settings)
+        if not costs:
+            return _none(spend.COLUMNS)
+        cells = [list(row) for row in costs]
+        return _rows_of_text(spend.COLUMNS, cells) or _rows(spend.COLUMNS, cells)
     try:
         return _seed_of_file(name, seed_files.own_text(name, _own_seeds(settings)))
     except SeedError as error:

@@ -41,6 +41,17 @@ _KEYS = {
     "funnel_window_days": "funnel.window_days",
     "lookback_days": "attribution.lookback_days",
     "attribution_reset": "attribution.reset",
+    "interest_half_life_days": "recommendations.interest_half_life_days",
+    "trend_half_life_days": "recommendations.trend_half_life_days",
+    "for_you_method": "recommendations.for_you",
+    "for_you_length": "recommendations.length",
+    "show_bought": "recommendations.show_bought",
+    "factors": "recommendations.factors",
+    "tested_people": "recommendations.tested_people",
+    "resamples": "recommendations.resamples",
+    "half_life_milliseconds": "attribution.half_life_days",
+    "position_first_percent": "attribution.position",
+    "position_last_percent": "attribution.position",
 }
 """The key of the setting that each parameter of a model comes from."""
 
@@ -63,6 +74,7 @@ def current(settings: Settings, values: Mapping[str, Any]) -> dict[str, str]:
     for name in Events.model_fields:
         found[f"events.{name}"] = _text(getattr(settings.events, name).model_dump())
     found["consent.traits"] = _text(settings.consent.traits)
+    found["attribution.position"] = _text(settings.attribution.position)
     for seed, key in inputs.SEED_KEYS.items():
         found[key] = _text(inputs.seed_setting(seed, settings))
     return found

@@ -237,7 +237,7 @@ def _interaction(record: Mapping[str, Any]) -> dict[str, Any]:
         "ITEM_ID": record["item_id"],
         "EVENT_TYPE": record["event_type"],
         "TIMESTAMP": record["epoch_seconds"],
-        "DEVICE_TYPE": _line(record["device_type"]),
+        "DEVICE_TYPE": line(record["device_type"]),
     }
 
 
@@ -250,19 +250,19 @@ def _item(record: Mapping[str, Any]) -> dict[str, Any]:
         "CATEGORY_L1": first,
         "CATEGORY_L2": second,
         "CATEGORY_L3": third,
-        "BRAND": _line(record["brand"]),
-        "PRODUCT_DESCRIPTION": _line(record["name"]),
+        "BRAND": line(record["brand"]),
+        "PRODUCT_DESCRIPTION": line(record["name"]),
     }
 
 
 def _user(record: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "USER_ID": record["user_id"],
-        "MEMBERSHIP": _line(record["membership"]),
-        "GENDER": _line(record["gender"]),
+        "MEMBERSHIP": line(record["membership"]),
+        "GENDER": line(record["gender"]),
         "AGE": record["age"],
-        "COUNTRY": _line(record["country"]),
-        "PLAN": _line(record["plan"]),
+        "COUNTRY": line(record["country"]),
+        "PLAN": line(record["plan"]),
     }
 
 
@@ -271,7 +271,7 @@ _ROWS = {"interactions": _interaction, "items": _item, "users": _user}
 _BLANK = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 
 
-def _line(text: str | None) -> str | None:
+def line(text: str | None) -> str | None:
     """A text on one line: what stands between words becomes one space; a blank one is NULL."""
     if text is None:
         return None
@@ -290,7 +290,7 @@ def categories(text: str | None) -> tuple[str | None, str | None, str | None]:
     """
     levels: list[list[str]] = [[], [], []]
     for path in _paths(text):
-        parts = [part for part in (_line(part) for part in path.split(">")) if part]
+        parts = [part for part in (line(part) for part in path.split(">")) if part]
         for level, part in zip(levels, [*parts[:2], " > ".join(parts[2:])], strict=False):
             if part and part not in level:
                 level.append(part)
@@ -343,6 +343,11 @@ def _text_problem(value: str, field: Mapping[str, Any], lengths: Lengths) -> str
         most = lengths.categorical
     else:
         most = lengths.id
+    return text_problem(value, most)
+
+
+def text_problem(value: str, most: int) -> str | None:
+    """Why a text cannot be a value of at most so many characters; ``None`` where it can."""
     if not value.strip():
         return "is blank"
     if len(value) > most:

@@ -7,6 +7,7 @@ of the wrong kind; all of them are reported together, each by its key.
 """
 
 from engagement.settings.activation import Activation, Campaign, CustomerProfiles
+from engagement.settings.alerts import Alerts
 from engagement.settings.audience import Audience
 from engagement.settings.behaviour import Identity, Sessions, Traffic
 from engagement.settings.collect import Collect, Firehose
@@ -22,6 +23,7 @@ from engagement.settings.loading import (
     parse_override,
 )
 from engagement.settings.measures import Attribution, Currency, Funnel, Metrics, Models
+from engagement.settings.quicksight import QuickSight
 from engagement.settings.root import Settings
 from engagement.settings.section import FIRST_DAY, LAST_DAY, LATEST, ROOT, Section, SettingsError
 from engagement.settings.warehouse import Athena, Databases, DuckDB, Run, Warehouse
@@ -35,6 +37,7 @@ __all__ = [
     "PARAMS_VARIABLE",
     "ROOT",
     "Activation",
+    "Alerts",
     "Athena",
     "Attribution",
     "Audience",
@@ -58,6 +61,7 @@ __all__ = [
     "Models",
     "Personalize",
     "PlannedProperty",
+    "QuickSight",
     "Run",
     "Section",
     "Sessions",

@@ -9,9 +9,9 @@ from typing import Any, Literal
 from pydantic import field_validator
 
 from engagement.settings.events import Events
-from engagement.settings.section import (
-    Section,
-)
+from engagement.settings.personalize_service import PersonalizeService
+from engagement.settings.recommendations import DataSets
+from engagement.settings.section import Section
 
 
 class Consent(Section):
@@ -65,8 +65,12 @@ class Customers(Section):
         return values
 
 
-class Personalize(Section):
-    """Interactions that 06 exports: each concept, and the EVENT_TYPE it becomes."""
+class Personalize(PersonalizeService, DataSets):
+    """Interactions that 06 exports: each concept, and the EVENT_TYPE it becomes.
+
+    What else there is say :class:`~engagement.settings.recommendations.DataSets` and
+    :class:`~engagement.settings.personalize_service.PersonalizeService`.
+    """
 
     event_types: dict[str, str] = {
         "product_viewed": "View",

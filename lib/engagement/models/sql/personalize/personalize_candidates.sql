@@ -4,10 +4,7 @@
 -- holds stands in left_out: bot (a bot's, where the parameters leave those out), cancelled (the order
 -- was), no_item (neither product_id nor sku), no_user (an event that carries no id at all). Which
 -- concepts count, and the event type each becomes, are settings.
--- The user is known by an id that the shop's own site can send: the latest user id of an identified
--- person, the device's id of a guest. person_id is this warehouse's alone: a site could neither send
--- it with live events nor ask for recommendations by it. Where a guest's device id is also somebody's
--- user id, person_id keeps the two apart.
+-- The user is known by an id that the shop's own site can send (personalize_people).
 -- Purchases come from the lines of orders, so that an order reported twice is bought once.
 with event_types as (
     select * from seeds.personalize_event_types
@@ -45,12 +42,22 @@ order_items as (
     select * from marts.order_items
 ),
 
-profiles as (
-    select * from marts.profiles
+people as (
+    select * from marts.personalize_people
 ),
 
-identity_map as (
-    select * from marts.identity_map
+order_events as (
+    select * from marts.order_events
+),
+
+-- Of an order, the completion that was received first: it is known from then on.
+completions as (
+    select
+        oe.order_id,
+        min(oe.received_at) as received_at
+    from order_events as oe
+    where oe.kind = 'completed'
+    group by oe.order_id
 ),
 
 product_events as (
@@ -58,28 +65,32 @@ product_events as (
         'product_clicked' as concept,
         c.id,
         c.received_at_utc_date,
-        coalesce(nullif(c.product_id, ''), nullif(c.sku, '')) as item_id
+        coalesce(nullif(c.product_id, ''), nullif(c.sku, '')) as item_id,
+        nullif(c.recommendation_id, '') as recommendation_id
     from product_clicked as c
     union all
     select
         'product_viewed' as concept,
         v.id,
         v.received_at_utc_date,
-        coalesce(nullif(v.product_id, ''), nullif(v.sku, '')) as item_id
+        coalesce(nullif(v.product_id, ''), nullif(v.sku, '')) as item_id,
+        nullif(v.recommendation_id, '') as recommendation_id
     from product_viewed as v
     union all
     select
         'product_added' as concept,
         a.id,
         a.received_at_utc_date,
-        coalesce(nullif(a.product_id, ''), nullif(a.sku, '')) as item_id
+        coalesce(nullif(a.product_id, ''), nullif(a.sku, '')) as item_id,
+        nullif(a.recommendation_id, '') as recommendation_id
     from product_added as a
     union all
     select
         'product_added_to_wishlist' as concept,
         w.id,
         w.received_at_utc_date,
-        coalesce(nullif(w.product_id, ''), nullif(w.sku, '')) as item_id
+        coalesce(nullif(w.product_id, ''), nullif(w.sku, '')) as item_id,
+        nullif(w.recommendation_id, '') as recommendation_id
     from product_added_to_wishlist as w
 ),
 
@@ -92,6 +103,9 @@ interests as (
         se.device_type,
         coalesce(se.is_bot, false) as is_bot,
         false as is_cancelled,
+        se.session_id,
+        pe.recommendation_id,
+        se.received_at,
         se."timestamp" as happened_at
     from product_events as pe
     inner join session_events as se
@@ -105,9 +119,13 @@ interests as (
         s.device_type,
         coalesce(oi.is_bot, false) as is_bot,
         oi.status = 'cancelled' as is_cancelled,
+        o.session_id,
+        cast(null as varchar) as recommendation_id,
+        c.received_at,
         oi.ordered_at as happened_at
     from order_items as oi
     inner join orders as o on oi.order_id = o.order_id
+    left join completions as c on oi.order_id = c.order_id
     left join sessions as s on o.session_id = s.session_id
 ),
 
@@ -126,29 +144,11 @@ judged as (
         date_diff(
             'millisecond', cast('1970-01-01 00:00:00.000' as timestamp(3)), i.happened_at
         ) as epoch_milliseconds,
+        i.session_id,
+        i.recommendation_id,
+        coalesce(i.received_at, i.happened_at) as received_at,
         i.happened_at
     from interests as i
-),
-
-devices as (
-    select
-        im.person_id,
-        im.id,
-        row_number() over (
-            partition by im.person_id order by im.first_received_at, im.id
-        ) as place
-    from identity_map as im
-    where im.id_type = 'anonymous_id'
-),
-
-users as (
-    select
-        p.person_id,
-        coalesce(p.user_id, case when k.user_id is null then d.id else p.person_id end) as user_id,
-        p.user_id is not null or d.id is not null as has_id
-    from profiles as p
-    left join devices as d on p.person_id = d.person_id and d.place = 1
-    left join profiles as k on d.id = k.user_id
 )
 
 select
@@ -156,14 +156,17 @@ select
     cast(j.concept as varchar) as concept,
     et.event_type,
     j.person_id,
-    case when u.has_id then u.user_id end as user_id,
+    p.user_id,
     j.item_id,
     j.device_type,
+    j.session_id,
+    j.recommendation_id,
     cast(
-        coalesce(j.left_out, case when not coalesce(u.has_id, false) then 'no_user' end) as varchar
+        coalesce(j.left_out, case when p.user_id is null then 'no_user' end) as varchar
     ) as left_out,
     cast(floor(cast(j.epoch_milliseconds as double) / 1000) as bigint) as epoch_seconds,
-    j.happened_at
+    j.happened_at,
+    j.received_at
 from judged as j
 inner join event_types as et on j.concept = et.concept
-left join users as u on j.person_id = u.person_id
+left join people as p on j.person_id = p.person_id
