@@ -183,9 +183,11 @@ def visit(demo: Demo, browser: Browser) -> Iterator[Visit]:
     made.orders.append(order(refusing, "gift_card"))
     refusing.settle()
 
+    # All that was sent is in the tables, up to the last ones that a round builds.
     demo.wait(
-        f"select 1 as there from marts.orders where order_id = '{made.orders[1]}' "
-        "and status = 'cancelled'"
+        "select sum(s.events) as events from marts.sessions as s "
+        f"where s.anonymous_id = '{one.sent[0]['anonymousId']}' "
+        f"having sum(s.events) = {len(one.sent)}"
     )
     rounded = {name: round(value, 1) for name, value in made.seconds.items()}
     (PICTURES / "seconds.json").write_text(json.dumps(rounded, indent=1) + "\n", encoding="utf-8")
