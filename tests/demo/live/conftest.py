@@ -242,6 +242,14 @@ class Device:
         self.page.wait_for_load_state("networkidle")
 
     def picture(self, name: str) -> None:
+        """Keep what is on the screen, once every drawing is."""
+        drawn = "[...document.images].every(image => image.complete && image.naturalWidth > 0)"
+        for _ in range(100):
+            if self.page.evaluate(drawn):
+                break
+            self.page.wait_for_timeout(100)
+        else:
+            raise AssertionError(f"{name}: a picture is missing")
         self.page.screenshot(path=PICTURES / f"{name}.png", full_page=True)
 
     def tracked(self, event: str) -> list[dict[str, Any]]:
