@@ -9,7 +9,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 SCALE ?= 1000000
 
-.PHONY: run bench bench-large test test-athena test-browser test-deploy test-clone notebooks samples lint format lock lab clean help
+.PHONY: run demo test-demo bench bench-large test test-athena test-browser test-deploy test-clone notebooks samples lint format lock lab clean help
 
 help:           ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 16
@@ -26,6 +26,15 @@ $(READY): requirements.lock pyproject.toml
 run: $(READY)   ## the whole workbook on the samples, with DuckDB
 	@$(BIN)/engagement run
 
+SHOP := demo/node_modules/.ready
+$(SHOP): demo/package-lock.json
+	@command -v npm >/dev/null || { echo "This needs Node.js 18 or newer, with npm: apt-get install nodejs npm"; exit 1; }
+	@cd demo && npm ci --silent
+	@touch $@
+
+demo: $(READY) $(SHOP) ## a shop in a browser, and what becomes of its events within a minute (Node.js)
+	@$(BIN)/engagement demo
+
 test: $(READY)  ## every test that needs no Java
 	@$(BIN)/python -m pytest -n 2 --dist worksteal
 
@@ -41,6 +50,17 @@ $(BROWSER)/.ready: tests/browser/requirements.lock
 test-browser: $(READY) $(BROWSER)/.ready ## the report, the pages and JupyterLab in a real browser (Debian's chromium)
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || { echo "This needs a browser: apt-get install chromium"; exit 1; }
 	@$(BROWSER)/bin/python -m pytest --confcutdir=tests/browser -p no:cacheprovider tests/browser
+
+LIVE := .venv-demo
+$(LIVE)/.ready: tests/demo/live/requirements.lock tests/demo/live/package-lock.json
+	@$(PYTHON) -m venv --clear $(LIVE)
+	@$(LIVE)/bin/python -m pip install --quiet --no-deps --requirement tests/demo/live/requirements.lock
+	@cd tests/demo/live && npm ci --silent
+	@touch $@
+
+test-demo: $(READY) $(SHOP) $(LIVE)/.ready ## the demo in a real browser, and RudderStack's own SDKs (Node.js, Debian's chromium)
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || { echo "This needs a browser: apt-get install chromium"; exit 1; }
+	@$(LIVE)/bin/python -m pytest --confcutdir=tests/demo/live -p no:cacheprovider tests/demo/live
 
 DEPLOY := .venv-deploy
 $(DEPLOY)/.ready: tests/deploy/requirements.lock

@@ -51,14 +51,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--events", type=int, default=1_000_000, help="about so many")
     parser.add_argument("--repeat", type=int, default=3, help="the least of so many runs counts")
-    parser.add_argument("--parts", nargs="*", default=["contest", "increments"])
-    parser.add_argument("--memory-limit", default="4GB", help="for the part 'large'")
+    parser.add_argument("--parts", nargs="*", default=["contest", "increments", "audience"])
+    parser.add_argument("--people", type=int, default=5_000_000, help="for the part 'audience'")
+    parser.add_argument("--memory-limit", default="4GB", help="for 'large', 'aggregates'")
     given = parser.parse_args()
     data.CACHE.mkdir(parents=True, exist_ok=True)
     parts: dict[str, Callable[[], list[dict[str, Any]]]] = {
         "contest": lambda: contest(given.events, given.repeat),
         "increments": lambda: increments(given.events),
         "large": lambda: large(given.events, given.memory_limit),
+        "audience": lambda: audience(given.people),
+        "aggregates": lambda: aggregates(given.events, given.memory_limit),
     }
     kept = data.CACHE / f"results-{datetime.now(UTC):%Y-%m-%dT%H-%M-%S}.json"
     results: dict[str, Any] = {"arguments": vars(given)}
@@ -192,6 +195,62 @@ def large(events: int, memory_limit: str) -> list[dict[str, Any]]:
     ]
     _table(("events", "CPU s", "times", "wall s", "times", "peak GB", "file GB"), rows)
     return [asdict(one) for one in runs]
+
+
+WAYS = {
+    "nothing": "the rows are made, and not written",
+    "ours": "this project: parts, cells checked and defused, a manifest",
+    "packed": "the same, as gzip",
+    "send": "the same, and a first send prepared",
+    "pandas_pages": "pandas' to_csv, page by page",
+    "pandas_whole": "pandas' to_csv of one frame",
+}
+
+
+def audience(people: int) -> list[dict[str, Any]]:
+    """Write so many people to files for Customer Profiles, beside pandas on the same rows."""
+    runs: list[Measured] = []
+    for way in WAYS:
+        folder = SCRATCH / "audience"
+        shutil.rmtree(folder, ignore_errors=True)
+        runs.append(
+            measure([sys.executable, HERE / "contenders" / "export.py", way, str(people), folder])
+        )
+        print(f"  {way}: {runs[-1].cpu:.1f} CPU s", file=sys.stderr, flush=True)
+        if runs[-1].said["events"] != people:
+            raise BenchError(f"{way} wrote {runs[-1].said['events']:,} people of {people:,}")
+    _say(f"{people:,} people to files, once each")
+    rows = [
+        (
+            name,
+            f"{one.cpu:.1f}",
+            f"{one.cpu - runs[0].cpu:.1f}",
+            f"{one.wall:.1f}",
+            f"{one.peak_bytes / 1e9:.2f}",
+            f"{one.said['bytes'] / 1e9:.2f}",
+        )
+        for name, one in zip(WAYS.values(), runs, strict=True)
+    ]
+    _table(("", "CPU s", "without the rows", "wall s", "peak GB", "GB on disk"), rows)
+    return [{"name": name, **asdict(one)} for name, one in zip(WAYS, runs, strict=True)]
+
+
+def aggregates(events: int, memory_limit: str) -> list[dict[str, Any]]:
+    """Flatten and build every model once: what the dashboards' tables take beside flattening."""
+    landing = data.landing(events)
+    data.warm(landing)
+    options = {"settings": {"warehouse.duckdb.memory_limit": memory_limit}}
+    done = run(Contender("models", "aggregates"), landing, options)
+    stages: dict[str, float] = done.said["stages"]
+    _say(f"{done.said['events']:,} events, once: CPU of each stage, checks included")
+    first = stages["flattening"]
+    rows = [(name, f"{cpu:.1f}", f"{cpu / first:.2f}") for name, cpu in stages.items()]
+    _table(("", "CPU s", "of flattening's"), rows)
+    print(f"\nPeak: {done.peak_bytes / 1e9:.2f} GB\n")
+    counted: dict[str, int] = done.said["rows"]
+    most = sorted(counted.items(), key=lambda one: (-one[1], one[0]))
+    _table(("table", "rows"), [(name, f"{number:,}") for name, number in most])
+    return [asdict(done)]
 
 
 def run(one: Contender, landing: Path, more: dict[str, Any] | None = None) -> Measured:

@@ -33,7 +33,8 @@ mpl.use("Agg")
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
-collect_ignore = ["browser", "deploy"]  # environments of their own: make test-browser, …-deploy
+# They have environments of their own: make test-browser, …-demo, …-deploy.
+collect_ignore = ["browser", "demo/live", "deploy"]
 
 _ATHENA = Path(__file__).resolve().parent / "athena"
 _HOST = pytest.StashKey[str]()

@@ -14,11 +14,12 @@ import pytest
 from engagement import owner_only
 from engagement.audience.files import Reject, write_parts, write_rejects
 from engagement.dashboards import report
+from engagement.dashboards.report import page, reading
 from engagement.erasure.erase import erase
 from engagement.runs import workbook
 from engagement.settings import Settings
 from engagement.warehouse import Table, open_warehouse
-from engagement.warehouse.protocol import Statement
+from engagement.warehouse.statements import Statement
 from tests.flatten.conftest import Shop, event, make_shop, shop  # noqa: F401 (fixtures)
 
 
@@ -127,7 +128,7 @@ def test_the_warehouse_its_log_and_what_it_spills(
     place.chmod(0o644)
     with warehouse.session(write=True):
         assert _mode(place) == 0o600
-    warehouse.forget(lambda name, data: False)
+    warehouse.purge(lambda name, data: False)
     assert _mode(place) == 0o600
     assert warehouse.query("select name from marts.people")["name"].tolist() == ["somebody"]
 
@@ -136,8 +137,8 @@ def test_what_a_notebook_writes(
     tmp_path: Path, make_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(workbook.RUN_VARIABLE, "a-run")
-    monkeypatch.setattr(report, "collect", lambda warehouse: {})
-    monkeypatch.setattr(report, "render", lambda frames, **rest: "<p>somebody</p>")
+    monkeypatch.setattr(reading, "collect", lambda warehouse: {})
+    monkeypatch.setattr(page, "render", lambda frames, **rest: "<p>somebody</p>")
     settings = make_settings(as_of="2026-01-05")
     book = workbook.Workbook(settings)
     book.warehouse.log.keep(Statement("a", "select 1", 1, 0.1))

@@ -26,7 +26,7 @@ from engagement.runs import batch
 from engagement.runs.batch import NOTEBOOKS
 from engagement.settings import Settings
 from engagement.warehouse import Table, WarehouseError, open_warehouse
-from engagement.warehouse.protocol import Statement
+from engagement.warehouse.statements import Statement
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJqYW5lIn0.Xq3-zJ9_planted_token"
 PRIVATE = {

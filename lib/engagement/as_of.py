@@ -15,7 +15,8 @@ import pandas as pd
 
 from engagement.settings import LATEST, Settings
 from engagement.sql.dialect import Table
-from engagement.warehouse.protocol import Warehouse, WarehouseError
+from engagement.warehouse.errors import WarehouseError
+from engagement.warehouse.protocol import Warehouse
 
 _UTC = ZoneInfo("UTC")
 

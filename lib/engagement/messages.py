@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -118,3 +119,8 @@ def _written(kind: str, about: Mapping[str, Any]) -> str:
         if kind.startswith(start):
             return words
     return "this cannot be used here"
+
+
+def shown_path(path: Path, root: Path) -> str:
+    """A path as it is shown: from the project's folder, or its last part if it lies outside."""
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else f"…/{path.name}"

@@ -106,7 +106,7 @@ def _of_each(
 
         there = [Table(base, name) for base in databases for name in session.tables(base)]
         chosen = [table for table in there if table not in without]
-        return dict(zip(chosen, session.each(read, chosen), strict=True))
+        return dict(zip(chosen, session.map(read, chosen), strict=True))
 
 
 def frames(left: pd.DataFrame, right: pd.DataFrame) -> str | None:

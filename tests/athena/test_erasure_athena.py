@@ -252,7 +252,7 @@ def test_what_may_not_be_removed_is_named(
     warehouse = open_warehouse(both.remote)
     with warehouse.lease("a test") as token:
         monkeypatch.setenv(TOKEN_VARIABLE, token)
-        found = warehouse.forget(lambda name, data: False)
+        found = warehouse.purge(lambda name, data: False)
     assert [s.partition(":")[0] for s in found.left if "cannot be listed" in s] == [
         "old versions of tables",
         "old versions of results",

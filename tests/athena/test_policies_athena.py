@@ -21,7 +21,7 @@ from engagement.warehouse.athena.setup import ensure_workgroup
 from engagement.warehouse.athena.statements import AGENT
 from engagement.warehouse.athena.warehouse import AthenaWarehouse
 from engagement.warehouse.costs import remember
-from engagement.warehouse.protocol import Statement
+from engagement.warehouse.statements import Statement
 from tests.athena.parameters import settings
 from tests.athena.stand import Call, Failure, Stand, fail
 from tests.athena.stand.access import ENGINE_AGENT

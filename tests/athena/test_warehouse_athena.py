@@ -21,7 +21,7 @@ import pytest
 from engagement.settings import ROOT, load_settings
 from engagement.warehouse import LeaseHeldError, Table, WarehouseError, open_warehouse
 from engagement.warehouse.athena.warehouse import AthenaWarehouse
-from engagement.warehouse.protocol import JsonColumn
+from engagement.warehouse.json_values import JsonColumn
 from tests.athena.compare import frames
 from tests.athena.parameters import expire, settings
 from tests.athena.stand import Stand, fail
@@ -226,7 +226,8 @@ def test_json_values_keep_the_case_of_keys_and_the_text_of_lists(
         source = session.work("source", "select :record as record, 1 as id", {"record": record})
         table = session.json_columns("taken", source, "record", wanted)
         row = session.query(f"select * from {table}").iloc[0]
-        found = session.json_fields(source, "record", ["id"], lambda group, path: False)
+        read = session.read_records([], {"type": JsonColumn(("type",), "string")}, {})
+        found = read.json_fields(source, "record", ["id"], lambda group, path: False)
     fields = fields_of(found, ["id"])
     assert row[["s", "blank", "lower"]].tolist() == ["x", 5, 2.0]
     assert row["list"] == '[{"z":1.1,"a":[]}]'

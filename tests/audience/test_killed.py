@@ -175,6 +175,8 @@ def test_killed_at_any_step(
         report = made.send(rows, day)
         _arrived(made, rows, where)
         assert report.lines(), where
+        if step % 4:
+            continue
         # And once more: nothing is different, so nothing is sent.
         calls = len(made.profiles.imported), len(made.profiles.put)
         assert made.send(rows, day).sends == [], where
@@ -229,6 +231,7 @@ print("\\n".join(report.lines()))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("calls", [3, 5])
 def test_a_process_that_is_killed_outright(
     make_shop: Callable[..., Shop], tmp_path: Path, calls: int

@@ -17,10 +17,10 @@ from engagement.audience import history, insight, measuring, snapshots
 from engagement.audience.insight import Group
 from engagement.audience.measuring import TOO_LITTLE, Arm
 from engagement.audience.segments import Segment
-from engagement.flatten.pipeline import values_query
 from engagement.settings import Settings
 from engagement.warehouse import Table, Warehouse, open_warehouse
 from tests.audience.conftest import COLUMNS, person
+from tests.values import values_query
 
 MakeSettings = Callable[..., Settings]
 

@@ -15,11 +15,11 @@ from engagement.audience.errors import AudienceError
 from engagement.audience.hours import contact_hours, zone_or
 from engagement.audience.members import Members, members
 from engagement.audience.segments import Segment
-from engagement.flatten.pipeline import values_query
 from engagement.settings import Settings, SettingsError
 from engagement.settings.audience import QuietHours
 from engagement.warehouse import Table, Warehouse, open_warehouse
 from tests.audience.conftest import AS_OF, COLUMNS, person
+from tests.values import values_query
 
 MakeSettings = Callable[..., Settings]
 Row = dict[str, Any]

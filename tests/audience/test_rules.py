@@ -18,7 +18,7 @@ from engagement.audience.rendering import threshold
 from engagement.audience.rules import TABLES, Happening
 from engagement.audience.segments import AudienceError, Segment
 from engagement.models import inputs
-from engagement.models.runner import documented
+from engagement.models.definition import documented
 from engagement.settings import ROOT, Settings, load_settings
 from engagement.sql.dialect import check, tables
 from engagement.warehouse import Table, Warehouse, open_warehouse

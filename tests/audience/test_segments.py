@@ -260,13 +260,15 @@ def test_without_a_customer_table_it_says_what_to_run(
 
 def test_athena_gets_the_same_query(make_shop: MakeShop) -> None:
     """The text that Athena would run, from the same tree; reviewed by hand."""
-    from engagement.sql.dialect import bind, check, render
+    from engagement.sql.dialect import bind, check
+    from engagement.sql.rendering import render
+    from engagement.warehouse.athena.rendering import ATHENA
 
     query = segments.query(
         segment("not is_bot and last_order_date < :as_of", metrics=["spend_total"])
     )
     check(query)
-    text = render(bind(query, {"as_of": AS_OF}), "athena", {"marts": "shop_marts"})
+    text = render(bind(query, {"as_of": AS_OF}), ATHENA, {"marts": "shop_marts"})
     assert text == (
         'SELECT "person_id", "user_id", "email", "phone", "first_name", "last_name", "city", '
         '"state", "country", "postal_code", "consent_email", "consent_sms", "spend_total" '

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, timedelta
-from itertools import permutations
 from typing import Any
 
 import pandas as pd
@@ -13,13 +12,15 @@ import pytest
 
 from engagement.as_of import AsOf, whole_day
 from engagement.audience import history, snapshots
+from engagement.audience.errors import AudienceError
 from engagement.audience.members import members
 from engagement.audience.reach import Contact, Outcome
 from engagement.audience.segments import Segment
-from engagement.flatten.pipeline import values_query
+from engagement.models import inputs, provenance
 from engagement.settings import Settings
 from engagement.warehouse import Table, Warehouse, open_warehouse
 from tests.audience.conftest import COLUMNS, person
+from tests.values import values_query
 
 MakeSettings = Callable[..., Settings]
 
@@ -88,6 +89,20 @@ def shop(make_settings: MakeSettings) -> Shop:
     return Shop(make_settings())
 
 
+def test_a_table_that_stands_for_another_day_makes_no_snapshot(shop: Shop) -> None:
+    shop.people([["a1"]])
+    built = provenance.current(shop.settings, inputs.parameters(shop.settings, as_of(DAYS[0])))
+    version = provenance.version("digest", {"as_of": built["as_of"]})
+    with shop.warehouse.session(write=True) as session:
+        rows = values_query(COLUMNS, [[person("a").get(name) for name in COLUMNS]])
+        session.publish(Table("marts", "customer_360"), rows, version=version)
+    assert len(shop.publish(DAYS[0])) == 1
+    with pytest.raises(AudienceError, match=r"it stands for 2026-01-01 .* not for 2026-01-08"):
+        shop.publish(DAYS[1])
+    with pytest.raises(AudienceError, match="run 03_model_customers"):
+        outcomes(shop, DAYS[1])
+
+
 def test_joined_and_left_are_told_against_the_latest_snapshot_before(shop: Shop) -> None:
     """a1 and a2 are there first; then a2 is gone, and a3 came."""
     shop.people([["a1"], ["a2"], ["b1"]])
@@ -146,7 +161,7 @@ def test_a_day_that_comes_late_says_which_days_to_publish_again(shop: Shop) -> N
     everything is as if they had come in order.
     """
     expected = None
-    for order in [*list(permutations(DAYS))[::2], tuple(DAYS[::-1])]:
+    for order in (DAYS, DAYS[::-1], [DAYS[1], DAYS[0], DAYS[2]]):
         with shop.warehouse.session(write=True) as session:
             session.drop(snapshots.MEMBERS)
             session.drop(snapshots.SIZES)

@@ -17,8 +17,8 @@ from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
 
-from engagement.flatten.pipeline import values_query
 from engagement.warehouse import Session, Table
+from tests.values import values_query
 
 Row = dict[str, Any]
 Document = dict[str, Any]

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from engagement.aws.errors import AwsError
 from engagement.aws.glue import PARQUET, Catalog, external_table
-from engagement.warehouse import WarehouseError
 
 
 class Glue:
@@ -100,9 +100,9 @@ def test_what_somebody_else_has_changed_meanwhile_is_left_as_it_is(
     catalog.put("d", table("one"))
     seen = catalog.table("d", "t")
     catalog.put("d", table("theirs"))
-    with pytest.raises(WarehouseError, match="was changed by somebody else meanwhile"):
+    with pytest.raises(AwsError, match="was changed by somebody else meanwhile"):
         catalog.put("d", table("ours"), seen=seen)
-    with pytest.raises(WarehouseError, match="was changed by somebody else meanwhile"):
+    with pytest.raises(AwsError, match="was changed by somebody else meanwhile"):
         catalog.put("d", table("ours"), is_new=True)
     assert _at(glue) == "s3://lake/theirs/"
 
@@ -126,6 +126,6 @@ def test_a_table_that_is_gone_is_made_again(glue: Glue, catalog: Catalog) -> Non
 
 def test_without_a_database_there_is_one_message(glue: Glue, catalog: Catalog) -> None:
     glue.has_database = False
-    with pytest.raises(WarehouseError, match=r"cannot be made.*EntityNotFoundException"):
+    with pytest.raises(AwsError, match=r"cannot be made.*EntityNotFoundException"):
         catalog.put("d", table("one"))
     assert glue.calls == [("create", None)]

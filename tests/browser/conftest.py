@@ -72,23 +72,34 @@ OpenPage = Callable[..., Page]
 
 @pytest.fixture
 def open_page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[OpenPage]:
-    """Open a file at a width; every page is kept as a picture and must have loaded nothing else."""
+    """Open a file at a width; every page is kept as a picture, must have loaded nothing else, and
+    its scripts must have gone through without an error (one that the policy forbids is one)."""
     contexts = []
     PICTURES.mkdir(parents=True, exist_ok=True)
 
-    def open_(path: Path, width: str = "desktop", *, dark: bool = False) -> Page:
+    def open_(
+        path: Path, width: str = "desktop", *, dark: bool = False, scripts: bool = True
+    ) -> Page:
         context = browser.new_context(
             viewport={"width": WIDTHS[width], "height": 900},
             color_scheme="dark" if dark else "light",
+            java_script_enabled=scripts,
         )
         contexts.append(context)
         page = context.new_page()
         asked: list[str] = []
+        errors: list[str] = []
         page.on("request", lambda request: asked.append(request.url))
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
         page.goto(path.as_uri())
-        name = f"{path.stem}-{width}{'-dark' if dark else ''}.png"
-        page.screenshot(path=PICTURES / name, full_page=True)
+        if scripts and page.query_selector("#live-data"):
+            page.wait_for_selector("#filters:not([hidden])")
+            page.wait_for_timeout(1000)  # charts are drawn in the frames after
+        kind = ("-dark" if dark else "") + ("" if scripts else "-plain")
+        page.screenshot(path=PICTURES / f"{path.stem}-{width}{kind}.png", full_page=True)
         assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
+        assert errors == []
         return page
 
     yield open_

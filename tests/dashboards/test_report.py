@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+import json
 import re
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
@@ -14,7 +17,9 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+from engagement.alerts import Alert
 from engagement.as_of import at_newest, whole_day
 from engagement.dashboards import report, style
 from engagement.models.concepts import EventMapping, Found
@@ -195,14 +200,14 @@ def test_the_page_needs_nothing_but_itself() -> None:
     for tag in ("script", "link", "iframe", "object", "embed", "base", "form"):
         assert not page.all(tag), tag
     images = page.all("img")
-    assert len(images) == 6
+    assert len(images) == 7
     assert all(str(image["src"]).startswith("data:image/svg+xml;base64,") for image in images)
     assert all(image["alt"] for image in images)
     addresses = [
         value
         for _, attributes in page.tags
         for name, value in attributes.items()
-        if name in ("src", "href", "action") and not str(value).startswith("data:")
+        if name in ("src", "href", "action") and not str(value).startswith(("data:", "#"))
     ]
     assert addresses == []
     (policy,) = [m for m in page.all("meta") if m.get("http-equiv") == "Content-Security-Policy"]
@@ -322,7 +327,7 @@ def test_money_below_zero_before_has_no_percentage() -> None:
 def test_the_words_for_money_are_defined() -> None:
     text = Page(report.render(frames(), **ABOUT)).text
     for word in ("Revenue", "Refunds", "Net revenue", "Order total", "Item sales"):
-        assert re.search(rf"^{word}", text.split("What the figures mean")[1], re.MULTILINE)
+        assert re.search(rf"^{word}", text.rpartition("What the figures mean")[2], re.MULTILINE)
 
 
 @in_words
@@ -383,12 +388,138 @@ def test_numbers_stand_in_tables_beside_the_charts() -> None:
     assert "|Revenue||= 1,234.50|" in rows
 
 
+@pytest.mark.parametrize("word", ["mmmm", "WWWW", "ill", "Revenue"])
+@pytest.mark.parametrize("is_narrow", [False, True])
+def test_no_title_is_wider_than_its_figure(word: str, is_narrow: bool) -> None:
+    with style.narrow() if is_narrow else nullcontext(), style.applied():
+        figure, _ = style.chart()
+        style.title(figure, " ".join([word] * 30))
+        renderer = FigureCanvasAgg(figure).get_renderer()
+        [said] = [text for text in figure.texts if text.get_text()]
+        assert said.get_window_extent(renderer).x1 <= figure.bbox.x1
+        assert " ".join(said.get_text().split()) == " ".join([word] * 30)
+
+
+# --- what a script makes of it --------------------------------------------------------------------
+
+
+def live(**changes: Any) -> pd.DataFrame:
+    """Two channels, two kinds of visitors, on two days."""
+    frame = pd.DataFrame(
+        {
+            "day": [AS_OF - timedelta(days=1), AS_OF, AS_OF],
+            "channel": ["Email", "Direct", "Email"],
+            "is_new_visitor": [False, True, False],
+            "sessions": [4, 2, 1],
+            "engaged_sessions": [3, 1, 0],
+            "converting_sessions": [2, 0, 0],
+            "orders": [2, 0, 1],
+            "revenue": [Decimal("12.34"), Decimal("0.00"), Decimal("0.10")],
+        }
+    )
+    return frame.assign(**changes)
+
+
+def held(page: str) -> dict[str, Any]:
+    """The data that the page's script reads."""
+    [text] = re.findall(
+        r'<script type="application/json" id="live-data">(.*?)</script>', page, re.DOTALL
+    )
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
+@in_words
+def test_the_script_gets_days_channels_and_visitors_with_money_in_hundredths() -> None:
+    data = held(report.render(frames(live=live()), **ABOUT))
+    assert data["channels"] == ["Direct", "Email"]
+    assert data["days"][-2:] == ["2026-01-30", "2026-01-31"]
+    # Day, channel, new or not, sessions, engaged, converting, orders, hundredths.
+    assert data["rows"] == [
+        [12, 1, 0, 4, 3, 2, 2, 1234],
+        [13, 0, 1, 2, 1, 0, 0, 0],
+        [13, 1, 0, 1, 0, 0, 1, 10],
+    ]
+    assert data["funnel"][1] == ["add", 4, "50.0 %"]
+    # Ten new people, of whom three came back in the week after.
+    assert data["retention"] == [["2026-01-05", 1, 10, 3, 1]]
+
+
+@in_words
+def test_only_the_pages_own_scripts_run_and_each_is_named_by_its_digest() -> None:
+    page = report.render(frames(live=live()), **ABOUT)
+    [policy] = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]*)"', page)
+    named = re.findall(r"'sha256-([^']+)'", policy)
+    scripts = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
+    digests = [
+        base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in scripts
+    ]
+    assert digests == named
+    assert len(named) == 3
+    assert "unsafe-eval" not in policy
+    assert "unsafe-inline" not in policy.partition("script-src")[2]
+    assert "http" not in policy.replace("http-equiv", "")
+    assert len(page.encode()) < 4_000_000
+
+
+@in_words
+def test_what_comes_from_the_data_cannot_end_the_script() -> None:
+    sneaky = "</script><script>alert(1)</script>\u2028"
+    page = report.render(frames(live=live(channel=sneaky)), **ABOUT)
+    assert "alert(1)</script>" not in page
+    assert held(page)["channels"] == [sneaky]
+
+
+@in_words
+def test_without_visits_there_is_no_script() -> None:
+    page = report.render(frames(live=live().head(0)), **ABOUT)
+    assert "<script" not in page
+    assert 'id="filters"' not in page
+
+
+@in_words
+def test_alerts_are_on_top_and_escaped() -> None:
+    found = [Alert("anomaly", "Users", f"Users were {SNEAKY}", "2026-01-31")]
+    page = report.render(frames(), **ABOUT, found=found)
+    assert "<script" not in page
+    text = Page(page).text
+    assert text.index("One thing needs looking at") < text.index("The 7 days from")
+    assert f"Users were {SNEAKY}" in text
+    calm = Page(report.render(frames(), **ABOUT)).text
+    assert "Nothing needs looking at: no alert." in calm
+
+
+@in_words
+def test_a_figure_of_the_period_is_judged_by_the_periods_before() -> None:
+    days = [AS_OF - timedelta(days=n) for n in reversed(range(49))]
+    overview = pd.DataFrame(
+        {
+            "day": days,
+            "is_complete": True,
+            "is_settled": True,
+            **dict.fromkeys(("users", "new_users", "converting_sessions"), 5),
+            "sessions": [100] * 42 + [200] * 7,
+            "orders": [5] * 49,
+            **dict.fromkeys(("revenue", "refunds", "net_revenue"), Decimal("10.00")),
+        }
+    )
+    text = Page(report.render(frames(overview=overview), **ABOUT)).text
+    tile = text.split("Sessions80")[1][:60]
+    assert "▲ unusually high" in tile
+    assert "usual" in text.split("Orders4")[1][:40]
+    # People of a week are not the sum of the people of its days.
+    assert "usual" not in text.split("Users50")[1][:30].split("New users")[0]
+    unusual = text.split("Unusual days")[1]
+    assert "Saturday 2026-01-31" in unusual
+    assert "Sessions" in unusual
+
+
 # --- against the warehouse ----------------------------------------------------------------------
 
 
 def test_the_queries_are_portable_and_read_columns_that_are_documented() -> None:
     known = models(["dashboards"])
-    for name, sql in report.QUERIES.items():
+    for name, sql in {**report.QUERIES, **report.AGGREGATES}.items():
         query = parse(sql, source=name)
         check(query, source=name)
         for table in tables(query):

@@ -26,7 +26,7 @@ from engagement.models.runner import build, models
 from engagement.runs.leftovers import start_over
 from engagement.settings import Settings
 from engagement.warehouse import Table, WarehouseError, costs
-from engagement.warehouse.protocol import Statement
+from engagement.warehouse.statements import Statement
 from tests.flatten.conftest import Shop, folder, make_shop  # noqa: F401 (a fixture)
 
 FIRST, SECOND, THIRD = "2026-01-05", "2026-01-06", "2026-01-09"
@@ -379,7 +379,7 @@ def test_one_that_is_stopped_anywhere_is_finished_by_the_next(
     two: tuple[Shop, Shop], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Stopped at every fifth thing that is written: a publication or a landed file."""
-    from engagement.warehouse.duckdb.warehouse import _DuckDBSession
+    from engagement.warehouse.duckdb.session import DuckDBSession
     from engagement.warehouse.objects import FolderObjects
 
     shop, never = two
@@ -392,7 +392,7 @@ def test_one_that_is_stopped_anywhere_is_finished_by_the_next(
         shutil.rmtree(shop.path.parent)
         shutil.copytree(whole, shop.path.parent)
         calls = iter(range(1, 1000))
-        for owner, name in ((_DuckDBSession, "publish"), (FolderObjects, "replace")):
+        for owner, name in ((DuckDBSession, "publish"), (FolderObjects, "replace")):
             real = getattr(owner, name)
 
             def stopping(

@@ -19,8 +19,8 @@ from engagement.flatten import FlattenReport, increments, tracking_plan
 from engagement.flatten.pipeline import plan_run
 from engagement.flatten.status import status
 from engagement.records.files import LandedFile
-from engagement.warehouse.duckdb.warehouse import _DuckDBSession
-from engagement.warehouse.protocol import StatementLog
+from engagement.warehouse.duckdb.statements import Statements
+from engagement.warehouse.statements import StatementLog
 from tests.flatten.conftest import Shop, event, folder
 
 FIRST, SECOND, THIRD, LATE = "2026-01-05", "2026-01-06", "2026-01-10", "2026-01-20"
@@ -75,13 +75,13 @@ def test_a_day_like_others_makes_no_table_anew(shop: Shop, monkeypatch: pytest.M
     shop.flatten()
     land(shop, SECOND, on(SECOND, messageId="m2", properties={"a": 2}), {"type": "none"})
     made: list[str] = []
-    run = _DuckDBSession._run
+    run = Statements.run
 
-    def listening(session: _DuckDBSession, sql: str, label: str) -> Any:
+    def listening(statements: Statements, sql: str, label: str) -> Any:
         made.extend(re.findall(r"^create or replace table (\S+)", sql))
-        return run(session, sql, label)
+        return run(statements, sql, label)
 
-    monkeypatch.setattr(_DuckDBSession, "_run", listening)
+    monkeypatch.setattr(Statements, "run", listening)
     shop.flatten()
     # Nobody identified himself; what is left unfinished is noted, and taken back.
     assert set(made) == {'"landing"."unfinished"'}
@@ -324,7 +324,7 @@ def test_a_run_that_stops_anywhere_is_made_good_by_the_next(
     make_shop: Callable[..., Shop], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, at: int
 ) -> None:
     """Stopped at the n-th publication, after a first run whose events are replaced in part."""
-    from engagement.warehouse.duckdb.warehouse import _DuckDBSession
+    from engagement.warehouse.duckdb.session import DuckDBSession
 
     often, once = make_shop(), make_shop()
     land(often, FIRST, on(FIRST, messageId="m1", event="Before", properties={"x": 1}))
@@ -334,14 +334,14 @@ def test_a_run_that_stops_anywhere_is_made_good_by_the_next(
         land(shop, FIRST, on(FIRST, messageId="m1", event="After", properties={"x": "y"}))
         land(shop, SECOND, on(SECOND, messageId="m3"), on(SECOND, messageId="m2"))
         land(shop, THIRD, on(THIRD, messageId="m3", properties={"x": 1}))
-    publish, calls = _DuckDBSession.publish, iter(range(1, 1000))
+    publish, calls = DuckDBSession.publish, iter(range(1, 1000))
 
     def stopping(self: Any, *args: Any, **keywords: Any) -> Any:
         if next(calls) == at:
             raise KeyboardInterrupt
         return publish(self, *args, **keywords)
 
-    monkeypatch.setattr(_DuckDBSession, "publish", stopping)
+    monkeypatch.setattr(DuckDBSession, "publish", stopping)
     with pytest.raises(KeyboardInterrupt):
         often.flatten()
     monkeypatch.undo()
@@ -356,7 +356,7 @@ def test_what_a_stopped_run_took_out_of_a_date_leaves_tables_of_other_dates(
     two: tuple[Shop, Shop], monkeypatch: pytest.MonkeyPatch, at: int
 ) -> None:
     """Stopped when the registry no longer says that the date's events were in the table."""
-    from engagement.warehouse.duckdb.warehouse import _DuckDBSession
+    from engagement.warehouse.duckdb.session import DuckDBSession
 
     often, once = two
     land(often, FIRST, on(FIRST, messageId="goes"), on(FIRST, messageId="stays", event="Other"))
@@ -365,14 +365,14 @@ def test_what_a_stopped_run_took_out_of_a_date_leaves_tables_of_other_dates(
     often.flatten()
     for shop in two:
         land(shop, FIRST, on(FIRST, messageId="stays", event="Other"))
-    publish, calls = _DuckDBSession.publish, iter(range(1, 1000))
+    publish, calls = DuckDBSession.publish, iter(range(1, 1000))
 
     def stopping(self: Any, *args: Any, **keywords: Any) -> Any:
         if next(calls) == at:
             raise KeyboardInterrupt
         return publish(self, *args, **keywords)
 
-    monkeypatch.setattr(_DuckDBSession, "publish", stopping)
+    monkeypatch.setattr(DuckDBSession, "publish", stopping)
     with pytest.raises(KeyboardInterrupt):
         often.flatten()
     monkeypatch.undo()

@@ -967,10 +967,10 @@ def test_a_run_that_is_killed_leaves_nothing_that_a_rerun_does_not_put_right(
     script = f"""
 import os, signal
 from pathlib import Path
-from engagement.warehouse.duckdb.warehouse import _DuckDBSession
+from engagement.warehouse.duckdb.publisher import Publisher
 from tests.flatten.conftest import Shop
 
-replace = _DuckDBSession._replace
+replace = Publisher._replace
 
 def killed(self, table, *rest):
     done = replace(self, table, *rest)
@@ -978,7 +978,7 @@ def killed(self, table, *rest):
         os.kill(os.getpid(), signal.SIGKILL)  # within the table's transaction
     return done
 
-_DuckDBSession._replace = killed
+Publisher._replace = killed
 Shop(Path({str(shop.path.parent)!r})).flatten()
 """
     died = subprocess.run([sys.executable, "-c", script], check=False, capture_output=True)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engagement.flatten.users import IDENTIFIES
-from engagement.warehouse.protocol import StatementLog
+from engagement.warehouse.statements import StatementLog
 from tests.flatten.conftest import Shop, event, folder, of_whole_runs
 
 DAYS = tuple(f"2026-01-{day:02}" for day in range(5, 11))

@@ -30,9 +30,10 @@ from engagement.models import definition
 from engagement.models.inputs import contracts
 from engagement.models.runner import Built, build, models
 from engagement.settings import Events, Settings, load_settings
-from engagement.sql.dialect import render
+from engagement.sql.rendering import render
 from engagement.warehouse import Session, Table, open_warehouse
 from engagement.warehouse.duckdb import file as duckdb_file
+from engagement.warehouse.duckdb.rendering import DUCKDB
 
 
 def forget_columns(session: Session) -> None:
@@ -143,7 +144,7 @@ def _quoted(name: str) -> str:
 
 @cache
 def _duckdb_type(kind: str) -> str:
-    return render(exp.DataType.build(kind, dialect="athena"), "duckdb", {})
+    return render(exp.DataType.build(kind, dialect="athena"), DUCKDB, {})
 
 
 def _whole(row: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str, Any]:

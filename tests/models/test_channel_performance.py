@@ -79,7 +79,7 @@ def channels(
     bench.given("marts.order_refunds", refunds)
     days = [f"2026-01-{n:02}" for n in range(1, bench.as_of.day + 1)] if sessions or orders else []
     bench.given("marts.daily_overview", [overview(day, days[-1], sessions, orders) for day in days])
-    bench.build("channel_performance")
+    bench.build("dashboard_entries", "channel_performance")
     return bench.rows(
         f"select extract(day from day) as n, channel, {columns}"
         " from marts.channel_performance order by day, channel"

@@ -57,7 +57,7 @@ def give(bench: Any, steps: Sequence[Step], *, bots: Sequence[str] = ()) -> None
 
 def journeys(bench: Any, steps: Sequence[Step], **more: Any) -> list[tuple[Any, ...]]:
     give(bench, steps, **more)
-    bench.build("funnel_journeys")
+    bench.build("funnel_events", "funnel_journeys")
     return bench.rows(
         "select person_id, steps_reached, view_at, add_at, checkout_at, order_at"
         " from marts.funnel_journeys order by person_id"
@@ -194,7 +194,7 @@ def test_times_between_steps_and_whether_the_window_is_still_open(bench: Any) ->
             ("bob", "view", "2026-01-24 23:59"),
         ],
     )
-    bench.build("funnel_journeys")
+    bench.build("funnel_events", "funnel_journeys")
     rows = bench.rows(
         "select person_id, is_open, milliseconds_to_add, milliseconds_to_checkout"
         " from marts.funnel_journeys order by person_id"
@@ -207,7 +207,7 @@ def test_windows_count_back_from_the_newest_event(make_bench: Any) -> None:
     bench = make_bench("2026-01-31 12:00")
     views = [("ann", "2026-01-24 12:00"), ("bob", "2026-01-24 11:59:59.999")]
     give(bench, [(person, "view", at) for person, at in views])
-    bench.build("funnel_journeys")
+    bench.build("funnel_events", "funnel_journeys")
     rows = bench.rows("select person_id, is_open from marts.funnel_journeys order by person_id")
     assert rows == [("ann", True), ("bob", False)]
 
@@ -223,7 +223,7 @@ def test_the_same_id_on_another_received_date_is_another_event(bench: Any) -> No
     bench.given(
         "marts.session_events", [{**view, "person_id": "ann", "is_bot": False} for view in views]
     )
-    bench.build("funnel_journeys")
+    bench.build("funnel_events", "funnel_journeys")
     assert bench.rows("select person_id, view_at from marts.funnel_journeys") == [
         ("ann", at("01 10:00"))
     ]

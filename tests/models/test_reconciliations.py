@@ -12,8 +12,10 @@ import random
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from engagement import samples
@@ -22,6 +24,8 @@ from engagement.flatten import flatten
 from engagement.models.runner import build, models
 from engagement.settings import ROOT, Settings, load_settings
 from engagement.warehouse import Warehouse, open_warehouse
+from tests.models import identities
+from tests.models.identities import broken
 
 SEEDS = range(4)
 
@@ -143,6 +147,15 @@ def reconcile(books: Books) -> None:
 
     assert books.sums("customer_360", "orders_total", "spend_total") == (orders, net_revenue)
 
+    # What is the same in two of the dashboards' tables.
+    assert broken(books) == []
+    by_model = books.warehouse.query(
+        "select model, sum(cast(double_text(credits) as decimal(38, 6))) as credits"
+        " from marts.attribution_channels group by model"
+    )
+    assert len(by_model) == (7 if orders else 0)
+    assert all(abs(credits_ - orders) < 1e-6 for credits_ in by_model["credits"])
+
     # People: whoever has an event is new on one day and in one cohort, or was known before.
     new = books.one("select count_if(is_new) from marts.arrivals")
     everyone = books.one("select count(*) from marts.arrivals")
@@ -174,6 +187,16 @@ def reconcile(books: Books) -> None:
             refunds,
             net_revenue,
         )
+
+
+def test_an_identity_that_does_not_hold_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    sides = (("count(*)", "orders"), ("count(*)", "sessions"))
+    monkeypatch.setattr(identities, "IDENTITIES", {"the same": sides, "others": sides})
+    found = [(0, "a", 1), (0, "b", 1), (1, "a", 1), (1, "b", 2)]
+    frame = pd.DataFrame(found, columns=["n", "side", "v"])
+    warehouse = SimpleNamespace(query=lambda _: frame)
+    books = SimpleNamespace(counted="true", warehouse=warehouse)
+    assert broken(books) == ["others: {'a': 1, 'b': 2}"]
 
 
 # --- landings -------------------------------------------------------------------------------------

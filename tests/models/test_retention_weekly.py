@@ -40,7 +40,7 @@ def give(
             for person, created in (users or {}).items()
         ],
     )
-    bench.build("arrivals", "retention_weekly")
+    bench.build("arrivals", "person_days", "cohort_cells", "retention_weekly")
 
 
 def cells(bench: Any, *active: tuple[str, str], bots: tuple[str, ...] = ()) -> dict[Any, Any]:

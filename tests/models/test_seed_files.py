@@ -14,7 +14,8 @@ from engagement.models.inputs import expand
 from engagement.models.runner import external_inputs, models
 from engagement.models.seed_files import SEEDS
 from engagement.settings import Settings, SettingsError
-from engagement.sql.dialect import render
+from engagement.sql.rendering import render
+from engagement.warehouse.athena.rendering import ATHENA
 from tests.models.conftest import Bench
 from tests.models.test_channels import found
 
@@ -243,7 +244,7 @@ def test_many_rows_reach_the_engine_as_one_text(bench: Bench) -> None:
     rows = [["a'b", 7, True], ["ü\u2028", None, False], ["", -1, None], [None, 0, None]]
     query = inputs._rows_of_text(kinds, rows)
     assert query is not None
-    assert bench.rows(render(query, "athena", {})) == [
+    assert bench.rows(render(query, ATHENA, {})) == [
         ("a'b", 7, True),
         ("ü\u2028", None, False),
         (None, -1, None),
@@ -260,9 +261,7 @@ def test_the_widest_statement_leaves_room_for_a_teams_rows(
     settings = make_settings()
     databases = settings.warehouse.databases.model_dump()
     sizes = {
-        name: len(
-            render(expand(model.query, bench.session, settings), "athena", databases).encode()
-        )
+        name: len(render(expand(model.query, bench.session, settings), ATHENA, databases).encode())
         for name, model in models().items()
         if any(read.database == "seeds" for read in external_inputs(model))
     }

@@ -14,7 +14,7 @@ import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from engagement.personalize.checkpoint import Checkpoint, CheckpointError, read_progress
-from engagement.personalize.mapping import LiveMapping
+from engagement.personalize.mapping import LiveMapping, Put
 from engagement.personalize.replay import Replay, Replayed, events
 from engagement.personalize.sending import LiveError, RateLimit, Retries, Sender, Target
 from engagement.records.files import LandedFile
@@ -284,6 +284,27 @@ def test_dates_that_the_datasets_hold_are_passed_over(path: Path) -> None:
     assert set(service.events) == {"m-2"}
 
 
+def test_after_a_change_of_the_mapping_files_can_be_read_again(path: Path) -> None:
+    service, folder = Service(), Folder(one=lines([view(1), view(2, properties={"sku": "s-2"})]))
+    run(service, folder, path)
+    other = LiveMapping.model_validate({"put_events": {}})
+    assert run(service, folder, path, other).sent == 0
+    assert run(service, folder, path, other, again=True).sent == 1
+    assert service.received == Counter({"m-1": 1, "m-2": 1})
+
+
+def test_a_pause_ends_when_it_is_told_to_stop() -> None:
+    service = Service()
+    service.script = [error("ThrottlingException", "slow down") for _ in range(9)]
+    sender = Sender(
+        service, Target("t"), RateLimit(1e6), Retries(9, 600.0, 600.0), chance=lambda: 1
+    )
+    threading.Timer(0.1, sender.stop).start()
+    put = Put("PutEvents", (None, "a"), "m", {"eventId": "m", "itemId": "p"})
+    with pytest.raises(LiveError, match="stopped"):
+        sender.send([put])
+
+
 def test_what_was_received_before_a_moment_is_passed_over(path: Path) -> None:
     service, folder = Service(), Folder()
     times = ["2026-09-02T11:59:59.999Z", "2026-09-02T12:00:00.000Z", None]
@@ -333,7 +354,7 @@ def test_a_file_that_changes_is_read_again_while_its_copies_are_known(path: Path
 def test_a_checkpoint_is_of_one_target_and_one_process(path: Path) -> None:
     with Checkpoint(path, "one"), pytest.raises(CheckpointError, match="another replay is running"):
         Checkpoint(path, "one")
-    with pytest.raises(CheckpointError, match="belongs to another mapping"):
+    with pytest.raises(CheckpointError, match="belongs to another event tracker"):
         Checkpoint(path, "two")
     Checkpoint(path, "one").close()
     assert path.stat().st_mode & 0o077 == 0
@@ -395,7 +416,5 @@ def test_pauses_before_another_attempt_grow_by_chance_up_to_the_longest() -> Non
         sleep=slept.append,
         chance=lambda: 0.5,
     )
-    from engagement.personalize.mapping import Put
-
     sender.send([Put("PutEvents", (None, "a"), "m", {"eventId": "m", "itemId": "p"})])
     assert slept == [1.0, 2.0, 4.0, 4.0, 4.0]  # half of 2, 4, 8, 8, 8

@@ -125,6 +125,10 @@ def test_without_a_set_up_the_baselines_answer_everything() -> None:
     assert client.rank("", "u-1", ["x", "y"]) == Recommended(
         ("x", "y"), "as given", None, "nothing is set up"
     )
+    bought = {"own-1", "pop-2", "x"}
+    assert client.for_user("", "u-1", count=2, exclude=bought).items == ("own-2", "pop-1")
+    assert client.similar("", "p-1", count=3, exclude=bought).items == ("near-1", "near-2", "pop-1")
+    assert client.for_user("", "u-9", exclude=BASELINE.popular).source == "nothing"
     assert Recommendations(None, TableBaseline()).for_user("", "u-1").source == "nothing"
 
 

@@ -629,6 +629,16 @@ def test_the_services_own_metrics_are_saved(
         offline.offline_metrics(account.setup(), settings(**more), name)
 
 
+def test_a_bucket_that_is_not_there_is_said_and_nothing_needs_it_for_down(
+    account: Account, data: list[Exported]
+) -> None:
+    account.caller.call("s3", "delete_bucket", Bucket=BUCKET)
+    with pytest.raises(SetupError, match="PutBucketPolicy: NoSuchBucket"):
+        account.up(settings(), data)
+    removal.down(account.setup(), settings())
+    assert account.caller.call("iam", "list_roles")["Roles"] == []
+
+
 # --- plan ---------------------------------------------------------------------------------------
 
 

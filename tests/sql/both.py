@@ -12,9 +12,11 @@ import duckdb
 from sqlglot import exp
 
 from engagement.sql import types as kinds
-from engagement.sql.dialect import Engine, bind, literal, parse, render
+from engagement.sql.dialect import bind, literal, parse
+from engagement.sql.rendering import render
+from engagement.warehouse.duckdb.types import athena_type
 from engagement.warehouse.duckdb.udfs import register
-from engagement.warehouse.duckdb.warehouse import athena_type
+from engagement.warehouse.registry import find_engine
 from tests.sql.dialect_cases import (
     CASES,
     DIFFERENCES,
@@ -51,7 +53,7 @@ def cases() -> list[Asked]:
     return [(sql, expression(sql), value) for sql, value in CASES.items()]
 
 
-def odd(run: Run, engine: Engine, sql: str, said: Mapping[Any, Any]) -> list[str]:
+def odd(run: Run, engine: str, sql: str, said: Mapping[Any, Any]) -> list[str]:
     """What an expression with a gap makes of each of many values, otherwise than was said.
 
     They come from rows, so that no engine works them out while it plans; NULL gives NULL.
@@ -68,7 +70,11 @@ def odd(run: Run, engine: Engine, sql: str, said: Mapping[Any, Any]) -> list[str
             alias=exp.TableAlias(this=exp.to_identifier("v"), columns=[exp.to_identifier("given")]),
             offset=exp.to_identifier("place"),
         )
-        answers = run(render(exp.select(value).from_(rows).order_by("place"), engine, {}))
+        answers = run(
+            render(
+                exp.select(value).from_(rows).order_by("place"), find_engine(engine).rendering, {}
+            )
+        )
         found += [
             f"{sql} of {one!r}: {expected!r} was said, {row[0]!r} is the answer"
             for (one, expected), row in zip(part, answers, strict=True)
@@ -93,17 +99,17 @@ def portable_ways() -> list[Asked]:
     return [(item.instead, expression(item.instead), item.answer) for item in DIFFERENCES]
 
 
-def answers(run: Run, engine: Engine, trees: Sequence[exp.Expr]) -> list[Answer]:
+def answers(run: Run, engine: str, trees: Sequence[exp.Expr]) -> list[Answer]:
     """What the engine says to each of many expressions, asked together."""
     found: list[Answer] = []
     for start in range(0, len(trees), _AT_ONCE):
         part = trees[start : start + _AT_ONCE]
         columns = [exp.alias_(tree.copy(), f"c{n}") for n, tree in enumerate(part)]
-        found += run(render(exp.select(*columns), engine, {}))[0]
+        found += run(render(exp.select(*columns), find_engine(engine).rendering, {}))[0]
     return found
 
 
-def wrong(run: Run, engine: Engine, cases: Sequence[Asked]) -> list[str]:
+def wrong(run: Run, engine: str, cases: Sequence[Asked]) -> list[str]:
     """What an engine answers otherwise than was said: a line for each such case."""
     try:
         found: list[Any] = answers(run, engine, [tree for _, tree, _ in cases])
@@ -116,15 +122,15 @@ def wrong(run: Run, engine: Engine, cases: Sequence[Asked]) -> list[str]:
     ]
 
 
-def one_by_one(run: Run, engine: Engine, tree: exp.Expr) -> Answer | str:
+def one_by_one(run: Run, engine: str, tree: exp.Expr) -> Answer | str:
     """What an engine says to one expression; its complaint, where it does not answer."""
     try:
-        return run(render(exp.select(tree.copy()), engine, {}))[0][0]
+        return run(render(exp.select(tree.copy()), find_engine(engine).rendering, {}))[0][0]
     except Exception as error:  # noqa: BLE001 (each engine has its own)
         return str(error).partition("\n")[0]
 
 
-def differs(run: Run, engine: Engine, item: Difference) -> str | None:
+def differs(run: Run, engine: str, item: Difference) -> str | None:
     """Say where an engine answers a form, rendered by sqlglot alone, otherwise than was said."""
     expected = item.trino if engine == "athena" else item.duckdb
     written = expression(item.form).sql("trino" if engine == "athena" else engine)

@@ -251,7 +251,7 @@ def _aimed(sql: str, secret: Path, warehouse: DuckDBWarehouse) -> str:
     return (
         sql.replace("FILE", str(secret))
         .replace("FOLDER", str(secret.parent))
-        .replace("WAREHOUSE", str(warehouse._path))
+        .replace("WAREHOUSE", str(warehouse._place.path))
     )
 
 

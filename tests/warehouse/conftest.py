@@ -13,30 +13,44 @@ from pathlib import Path
 import pytest
 
 from engagement.settings import Settings
-from engagement.sql.dialect import Engine
 from engagement.warehouse import Warehouse, open_warehouse
 
 _NAMES = (f"suite{number}" for number in itertools.count())
 
 
+def _on_duckdb(request: pytest.FixtureRequest) -> Settings:
+    made: Settings = request.getfixturevalue("make_settings")()
+    return made
+
+
+def _on_athena(request: pytest.FixtureRequest) -> Settings:
+    from tests.athena.parameters import settings
+
+    return settings(request.getfixturevalue("aws_environment"), next(_NAMES))
+
+
+SETTINGS: dict[str, Callable[[pytest.FixtureRequest], Settings]] = {
+    "duckdb": _on_duckdb,
+    "athena": _on_athena,
+}
+"""What gives the settings of an empty warehouse, by engine: every engine has one here."""
+
+MARKS = {"athena": pytest.mark.athena}
+"""Marks of the engines that ``make test`` does without."""
+
+
 @pytest.fixture(
-    scope="session", params=["duckdb", pytest.param("athena", marks=pytest.mark.athena)]
+    scope="session", params=[pytest.param(name, marks=MARKS.get(name, ())) for name in SETTINGS]
 )
-def engine(request: pytest.FixtureRequest) -> Engine:
+def engine(request: pytest.FixtureRequest) -> str:
     """Each engine in turn."""
     return request.param  # type: ignore[no-any-return]
 
 
 @pytest.fixture
-def warehouse(
-    engine: Engine, make_settings: Callable[..., Settings], request: pytest.FixtureRequest
-) -> Warehouse:
+def warehouse(engine: str, request: pytest.FixtureRequest) -> Warehouse:
     """An empty warehouse: in the test's folder, or in databases of its own on the stand."""
-    if engine == "duckdb":
-        return open_warehouse(make_settings())
-    from tests.athena.parameters import settings
-
-    return open_warehouse(settings(request.getfixturevalue("aws_environment"), next(_NAMES)))
+    return open_warehouse(SETTINGS[engine](request))
 
 
 Land = Callable[[str, bytes], None]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-from engagement.warehouse.protocol import FIELD_COUNTS, FIELD_LOOKS, JsonField, JsonValues
+from engagement.warehouse.json_values import FIELD_COUNTS, FIELD_LOOKS, JsonField, JsonValues
 
 
 def fields_of(table: pa.Table, groups: Sequence[str]) -> list[JsonField]:

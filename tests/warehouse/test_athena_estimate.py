@@ -16,7 +16,7 @@ from engagement.settings import load_settings
 from engagement.warehouse import WarehouseError
 from engagement.warehouse.athena.estimate import Estimate, Scans
 from engagement.warehouse.athena.statements import SpendingLimitError, Statements
-from engagement.warehouse.protocol import Statement, StatementLog
+from engagement.warehouse.statements import Statement, StatementLog
 
 LAKE = "s3://lake/tables/"
 

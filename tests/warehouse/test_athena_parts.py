@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from engagement.aws.errors import AwsError
 from engagement.aws.glue import hive_type, trino_type
 from engagement.aws.s3 import Address
 from engagement.settings import ROOT, Athena, Databases, SettingsError, load_settings
@@ -78,7 +79,7 @@ def test_every_key_of_a_path_is_quoted() -> None:
 def test_an_address_has_a_bucket_and_a_key() -> None:
     assert Address.parse("s3://lake/data", folder=True) == Address("lake", "data/")
     assert str(Address.parse("s3://lake/") / "x") == "s3://lake/x"
-    with pytest.raises(WarehouseError, match="an address such as"):
+    with pytest.raises(AwsError, match="an address such as"):
         Address.parse("/data/lake")
 
 

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, NoCredentialsError, ResponseStreamingError
 
-from engagement.aws.s3 import Address, Bucket, missing_permission, problem
+from engagement.aws.s3 import Address, Bucket, missing_permission
 from engagement.warehouse import WarehouseError
+from engagement.warehouse.athena.errors import problem
 from engagement.warehouse.athena.statements import _may_pass
 
 BAD_FILE = "HIVE_CURSOR_ERROR: incorrect header check at s3://lake/a.gz"
@@ -127,11 +128,11 @@ def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_body_that_breaks_off_is_read_again() -> None:
-    bucket = Bucket(Client(Breaking(), Breaking(), io.BytesIO(b"whole")))
+    bucket = Bucket(Client(Breaking(), Breaking(), io.BytesIO(b"whole")), WarehouseError)
     assert bucket.read(Address.parse("s3://lake/x")) == b"whole"
 
 
 def test_a_body_that_always_breaks_off_is_told() -> None:
-    bucket = Bucket(Client(*(Breaking() for _ in range(9))))
+    bucket = Bucket(Client(*(Breaking() for _ in range(9))), WarehouseError)
     with pytest.raises(WarehouseError, match=r"x cannot be read: .*connection broken"):
         bucket.read(Address.parse("s3://lake/x"))

@@ -9,7 +9,7 @@ import pytest
 
 from engagement.warehouse import Table, Warehouse, WarehouseError
 from engagement.warehouse.costs import RUN_STATEMENTS, frame, remember, totals
-from engagement.warehouse.protocol import Statement
+from engagement.warehouse.statements import Statement
 
 SCAN = Statement(
     label="marts.orders",

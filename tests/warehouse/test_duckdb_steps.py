@@ -10,7 +10,8 @@ import pytest
 from engagement.settings import Settings
 from engagement.warehouse import Session, Table, Warehouse, WarehouseError, open_warehouse
 from engagement.warehouse.duckdb import file
-from engagement.warehouse.duckdb.warehouse import _GATHERED, _DuckDBSession
+from engagement.warehouse.duckdb.publisher import GATHERED
+from engagement.warehouse.duckdb.session import DuckDBSession
 
 ONE, TWO = Table("marts", "one"), Table("marts", "two")
 DAY = "received_at_utc_date"
@@ -31,20 +32,20 @@ def held(warehouse: Warehouse, table: Table) -> list[int]:
 
 def test_what_is_published_together_is_there_with_its_end(warehouse: Warehouse) -> None:
     with warehouse.session(write=True) as session:
-        with session.together():
+        with session.transaction():
             publish(session, ONE, 1)
             # Who goes on sees what is made, and a table that is not there yet.
             assert session.columns(ONE) == {"a": "bigint"}
             assert session.columns(TWO) == {}
             copied = session.work("copied", f"select a + 1 as a from {ONE}")
             session.publish(TWO, f"select * from {copied}")
-            session.settle()
+            session.finish()
         assert session.columns(TWO) == {"a": "bigint"}
     assert (held(warehouse, ONE), held(warehouse, TWO)) == ([1], [2])
 
 
 def failing(session: Session, in_the_engine: bool) -> None:
-    with session.together():
+    with session.transaction():
         publish(session, ONE, 2)
         publish(session, TWO, 2)
         session.drop(ONE)
@@ -72,13 +73,13 @@ def test_an_error_names_its_statement_within_a_step_too(warehouse: Warehouse) ->
     with (
         warehouse.session(write=True) as session,
         pytest.raises(WarehouseError, match=r"^marts.one: .*no number"),
-        session.together(),
+        session.transaction(),
     ):
         session.publish(ONE, "select cast('no number' as bigint) as a")
 
 
 def losing_the_lease(session: Session, note: Path) -> None:
-    with session.together():
+    with session.transaction():
         publish(session, ONE, 2)
         note.write_text("{}")
 
@@ -94,7 +95,7 @@ def test_a_step_is_not_ended_without_the_lease(warehouse: Warehouse, tmp_path: P
 
 def row_groups(warehouse: Warehouse) -> int:
     with warehouse.session() as session:
-        assert isinstance(session, _DuckDBSession)
+        assert isinstance(session, DuckDBSession)
         (found,) = session._connection.execute(
             "select count(distinct row_group_id) from pragma_storage_info('marts.one')"
         ).fetchall()
@@ -113,9 +114,9 @@ def ingest(warehouse: Warehouse, days: range, *numbers: int) -> list[int]:
     counts = []
     for day in days:
         date, rows = on_day(day, day, *numbers)
-        with warehouse.session(write=True) as session, session.together():
+        with warehouse.session(write=True) as session, session.transaction():
             session.publish(ONE, rows, partitions=[date], version=f"of {date}")
-            session.settle()
+            session.finish()
             published = session.published(ONE)
         assert published is not None
         assert published.version == f"of {date}"
@@ -124,14 +125,14 @@ def ingest(warehouse: Warehouse, days: range, *numbers: int) -> list[int]:
 
 
 def test_rows_of_several_dates_come_into_one_group(warehouse: Warehouse) -> None:
-    days = range(1, 2 * _GATHERED + 2)
+    days = range(1, 2 * GATHERED + 2)
     counts = ingest(warehouse, days, 0)
     after = zip(days[1:], counts, counts[1:], strict=False)
     gathered = [day for day, before, now in after if now < before]
     assert len(gathered) == 1
-    assert gathered[0] > _GATHERED
+    assert gathered[0] > GATHERED
     # The rows of the day itself come into that group too.
-    assert counts[-1] == len(days) - _GATHERED
+    assert counts[-1] == len(days) - GATHERED
     found = warehouse.query(f"select a, {DAY} as day from {ONE}")
     assert sorted(zip(found["a"], found["day"], strict=True)) == sorted(
         (number, f"2026-01-{day:02}") for day in days for number in (0, day)
@@ -142,8 +143,8 @@ def test_rows_that_would_fill_more_than_a_group_stay_where_they_are(
     warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(file, "ROW_GROUP", 2048)
-    days = range(1, 2 * _GATHERED + 2)
-    counts = ingest(warehouse, days, *range(2048 // _GATHERED))
+    days = range(1, 2 * GATHERED + 2)
+    counts = ingest(warehouse, days, *range(2048 // GATHERED))
     assert counts == list(days)
 
 
@@ -151,9 +152,9 @@ def test_a_date_that_is_replaced_leaves_no_group_behind(warehouse: Warehouse) ->
     counts = []
     for number in range(4):
         date, rows = on_day(1, number)
-        with warehouse.session(write=True) as session, session.together():
+        with warehouse.session(write=True) as session, session.transaction():
             session.publish(ONE, rows, partitions=[date])
-            session.settle()
+            session.finish()
         counts.append(row_groups(warehouse))
     assert max(counts) == 1
     assert held(warehouse, ONE) == [3]

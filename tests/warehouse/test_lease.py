@@ -285,7 +285,7 @@ def test_the_reason_is_told_where_nothing_can_be_rolled_back(
         connection = session._connection  # type: ignore[attr-defined]
 
         def fail() -> None:
-            with session.together():
+            with session.transaction():
                 # What DuckDB does by itself when it cannot write any more.
                 connection.execute("rollback")
                 raise OSError("the disk is full")

@@ -14,7 +14,7 @@ import botocore.session
 import pytest
 
 from engagement.settings import ROOT, load_settings
-from engagement.warehouse.athena.warehouse import folder_name, made_for
+from engagement.warehouse.athena.folders import folder_name, made_for
 
 FOLDER = ROOT / "docs/aws"
 # S3's permissions are not named after its calls.

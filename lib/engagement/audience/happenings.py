@@ -14,8 +14,8 @@ from sqlglot import exp
 from engagement.audience.conditions import CUSTOMERS
 from engagement.audience.rules import Happening
 from engagement.flatten.names import column_name, table_name
-from engagement.models.inputs import SOURCES, contracts
 from engagement.models.definition import documented
+from engagement.models.inputs import SOURCES, contracts
 from engagement.settings import Events, Settings
 from engagement.sql.dialect import parse, typed
 from engagement.warehouse import Session, Table

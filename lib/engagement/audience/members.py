@@ -22,11 +22,14 @@ from sqlglot import exp
 
 from engagement.as_of import AsOf
 from engagement.audience import history, suppression, topics
+from engagement.audience.addresses import Phones
+from engagement.audience.conditions import CUSTOMERS
 from engagement.audience.errors import AudienceError
 from engagement.audience.happenings import PERSON
 from engagement.audience.hours import ZONES, contact_hours, zone_or
-from engagement.audience.reach import Contact, Decider, Outcome, Policy, counted
+from engagement.audience.reach import Contact, Decider, Outcome, Policy, counted, refused_keys
 from engagement.audience.rendering import HOLDOUT, Renderer, holdout
+from engagement.audience.seen import Seen
 from engagement.audience.segments import ADDRESSES, Channel, Segment, load
 from engagement.audience.selection import (
     columns,
@@ -34,15 +37,19 @@ from engagement.audience.selection import (
     fitting,
     parameters,
     plain_rows,
-    refusals,
+    plain_values,
+    standing_for,
 )
 from engagement.messages import nearest
 from engagement.settings import Settings
-from engagement.sql.dialect import bind, parse, render
-from engagement.warehouse import Table, Warehouse
+from engagement.sql.dialect import bind, literal, parse
+from engagement.warehouse import Session, Warehouse
 
 PAGE = 100_000
 """People in a page, unless said otherwise."""
+
+_MESSAGE = (Outcome.REACHABLE, Outcome.HELD_BACK)
+"""Outcomes of people for whom a segment has a message, or holds one back."""
 
 ZONE, FROM, UNTIL = "time_zone", "contact_from_utc", "contact_until_utc"
 TOPIC, RECENT = "consent_topic", "recent_messages"
@@ -62,7 +69,7 @@ class Members:
         What decides who may be contacted, apart from the segments of higher priority, which
         :meth:`pages` looks at first.
     refused
-        Per channel, the addresses of everybody who refused it, each with its country.
+        Per channel, the addresses of everybody who refused it.
     """
 
     warehouse: Warehouse = field(repr=False)
@@ -71,12 +78,12 @@ class Members:
     as_of: AsOf
     query: exp.Query = field(repr=False)
     policy: Policy
-    refused: dict[Channel, list[tuple[str, str | None]]] = field(repr=False)
+    refused: dict[Channel, Seen] = field(repr=False)
 
     @property
     def sql(self) -> str:
         """The query as a text in Athena's dialect, with the logical names of tables."""
-        return render(self.query, "athena", {})
+        return self.query.sql(dialect="athena", pretty=True)
 
     def pages(self, rows: int = PAGE) -> Iterator[pd.DataFrame]:
         """Frames of at most so many people, in the order of ``person_id``; none where there is
@@ -86,18 +93,14 @@ class Members:
         this process before.
         """
         decider = Decider(self.segment.channels, self._with_priority(), self.refused)
+        for page in self._undecided(rows):
+            yield self._decided(page, decider)
+
+    def _undecided(self, rows: int = PAGE) -> Iterator[pd.DataFrame]:
         with self.warehouse.session() as session:
             table = session.work("members", self.query)
-            last: str | None = None
-            while True:
-                page = session.query(_page(table, last, rows), label=f"{self.segment.name}: page")
-                if page.empty:
-                    return
-                page = page.sort_values(PERSON, kind="stable", ignore_index=True)
-                last = str(page[PERSON].iloc[-1])
-                yield self._decided(page, decider)
-                if len(page) < rows:
-                    return
+            for page in _paged(session, parse(f"select * from {table}"), rows, self.segment.name):
+                yield page.sort_values(PERSON, kind="stable", ignore_index=True)
 
     def reached(self, rows: int = PAGE) -> Iterator[pd.DataFrame]:
         """Pages of the members whom at least one channel reaches, and who are not held back.
@@ -132,21 +135,20 @@ class Members:
         names = self.settings.audience.priority
         if self.segment.name not in names:
             return self.policy
-        taken: set[str] = set()
+        taken = Seen()
         for name in names[: names.index(self.segment.name)]:
             other = members(self.warehouse, self.settings, _named(self.settings, name), self.as_of)
-            decider = Decider(
-                other.segment.channels,
-                replace(other.policy, taken=frozenset(taken)),
-                other.refused,
-            )
-            with self.warehouse.session() as session:
-                people = session.query(other.query, label=f"segment {name}, of higher priority")
-            for row in plain_rows(people):
-                found = decider.decide(row)
-                if any(c.outcome in (Outcome.REACHABLE, Outcome.HELD_BACK) for c in found):
-                    taken.add(row[PERSON])
-        return replace(self.policy, taken=frozenset(taken))
+            policy = replace(other.policy, taken=taken)
+            decider = Decider(other.segment.channels, policy, other.refused)
+            found = [
+                row[PERSON]
+                for page in other._undecided()
+                for row in plain_rows(page)
+                if any(one.outcome in _MESSAGE for one in decider.decide(row))
+            ]
+            for person in found:
+                taken.add(person)
+        return replace(self.policy, taken=taken)
 
     def _decided(self, page: pd.DataFrame, decider: Decider) -> pd.DataFrame:
         rows = plain_rows(page)
@@ -186,6 +188,7 @@ def members(warehouse: Warehouse, settings: Settings, segment: Segment, as_of: A
     audience = settings.audience
     with warehouse.session() as session:
         known = fitting(session, segment, settings)
+        standing_for(session, settings, as_of)
         if segment.topic is not None and segment.topic not in audience.topics:
             near = nearest(segment.topic, audience.topics)
             raise AudienceError(
@@ -212,7 +215,10 @@ def members(warehouse: Warehouse, settings: Settings, segment: Segment, as_of: A
             listed=suppression.listed(session, settings),
             most_messages=None if cap is None else cap.messages,
         )
-        refused = {channel: refusals(session, channel) for channel in segment.channels}
+        refused = {
+            channel: Seen(_refused(session, channel, audience.phones))
+            for channel in segment.channels
+        }
     return Members(warehouse, settings, segment, as_of, bound, policy, refused)
 
 
@@ -239,12 +245,32 @@ def _named(settings: Settings, name: str) -> Segment:
     return load(folder / f"{name}.yaml")
 
 
-def _page(table: Table, last: str | None, rows: int) -> exp.Query:
-    query = parse(f"select * from {table} where person_id > :last order by person_id")
-    if last is None:
-        query.set("where", None)
-        return query.limit(rows)
-    return bind(query, {"last": last}).limit(rows)
+def _refused(session: Session, channel: Channel, phones: Phones) -> Iterator[str]:
+    """Keys of the addresses of everybody who refused a channel, in the segment or not."""
+    query = parse(
+        f"select c.person_id, c.{ADDRESSES[channel]} as address, c.country from {CUSTOMERS} as c "
+        f"where not c.consent_{channel} and c.{ADDRESSES[channel]} is not null"
+    )
+    for page in _paged(session, query, PAGE, f"addresses that refused {channel}"):
+        pairs = zip(plain_values(page["address"]), plain_values(page["country"]), strict=True)
+        yield from refused_keys(pairs, channel, phones)
+
+
+def _paged(session: Session, query: exp.Query, rows: int, label: str) -> Iterator[pd.DataFrame]:
+    """A query's rows by ``person_id``, which is different in each, at most so many at a time."""
+    last: str | None = None
+    while True:
+        page = exp.select("*").from_(query.subquery("p"))
+        if last is not None:
+            person, beyond = exp.column(PERSON, "p"), literal(last)
+            page = page.where(exp.GT(this=person, expression=beyond))
+        page = page.order_by(exp.column(PERSON, "p")).limit(rows)
+        found = session.query(page, label=f"{label}: page")
+        if len(found):
+            yield found
+        if len(found) < rows:
+            return
+        last = max(found[PERSON])
 
 
 def _with(query: exp.Select, name: str, part: exp.Query, column: str) -> exp.Select:

@@ -123,6 +123,7 @@ class Outbox:
     """The state of one segment in one domain."""
 
     def __init__(self, runs: Path, domain: str, segment: str) -> None:
+        self.domain = domain
         self.folder = runs / FOLDER / domain / segment
         self.state = State()
         self._read()

@@ -8,7 +8,7 @@ in several segments, and a cap on messages. Everyone else has the outcome that s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
@@ -26,6 +26,7 @@ from engagement.audience.addresses import (
     phone_number,
     usable,
 )
+from engagement.audience.seen import Seen
 from engagement.audience.segments import ADDRESSES, Channel, Segment, Selection, select
 from engagement.settings import Settings
 from engagement.warehouse import Warehouse
@@ -121,31 +122,29 @@ class Policy:
     has_topic: bool = False
     phones: Phones = "possible"
     listed: Listed = field(default=Listed(), repr=False)
-    taken: frozenset[str] = field(default=frozenset(), repr=False)
+    taken: Container[str] = field(default=frozenset(), repr=False)
     most_messages: int | None = None
 
 
-@dataclass
 class Decider:
     """Decides person by person, in the order in which people are given.
 
     Of several people with one address, the first one has it.
+
+    Parameters
+    ----------
+    refused
+        Per channel, the keys of addresses that anybody refused: see :func:`refused_keys`.
     """
 
-    channels: tuple[Channel, ...]
-    policy: Policy
-    refused: Mapping[Channel, Iterable[tuple[str, str | None]]] = field(repr=False)
-    _refused: dict[Channel, set[str]] = field(default_factory=dict, repr=False)
-    _used: dict[Channel, set[str]] = field(default_factory=dict, repr=False)
-
-    def __post_init__(self) -> None:
-        for channel in self.channels:
-            found = (
-                usable(text, channel, country, self.policy.phones)
-                for text, country in self.refused.get(channel, ())
-            )
-            self._refused[channel] = {address_key(one) for one in found if one}
-            self._used[channel] = set()
+    def __init__(
+        self,
+        channels: Sequence[Channel],
+        policy: Policy,
+        refused: Mapping[Channel, Container[str]],
+    ) -> None:
+        self.channels, self.policy, self._refused = tuple(channels), policy, refused
+        self._used = {channel: Seen() for channel in channels}
 
     def decide(self, row: Mapping[str, Any]) -> list[Contact]:
         """One contact per channel for a person, given as a row of the segment's people."""
@@ -214,13 +213,31 @@ def contacts(selection: Selection, policy: Policy | Unanswered) -> list[Contact]
         People times channels, in the order of ``person_id`` and of the segment's channels. Of
         several people with one address, the first by ``person_id`` has it.
     """
-    decider = Decider(
-        selection.segment.channels,
-        policy if isinstance(policy, Policy) else Policy(policy),
-        selection.refused,
-    )
+    policy = policy if isinstance(policy, Policy) else Policy(policy)
+    channels = selection.segment.channels
+    refused = {
+        channel: Seen(refused_keys(selection.refused[channel], channel, policy.phones))
+        for channel in channels
+    }
+    decider = Decider(channels, policy, refused)
     rows = sorted(selection.rows(), key=lambda row: str(row["person_id"]))
     return [contact for row in rows for contact in decider.decide(row)]
+
+
+def refused_keys(
+    addresses: Iterable[tuple[str, str | None]], channel: Channel, phones: Phones = "possible"
+) -> Iterator[str]:
+    """What makes refused addresses the same as others: of those that can be used.
+
+    Parameters
+    ----------
+    addresses
+        As stored, each with the person's country.
+    """
+    for text, country in addresses:
+        found = usable(text, channel, country, phones)
+        if found:
+            yield address_key(found)
 
 
 def summary(selection: Selection, found: Iterable[Contact]) -> pd.DataFrame:
@@ -284,5 +301,6 @@ __all__ = [
     "masked",
     "overview",
     "phone_number",
+    "refused_keys",
     "summary",
 ]

@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -226,8 +226,21 @@ def frame(segment: Segment) -> pd.DataFrame:
 
 
 def _plain_rule(rule: Rule) -> str:
-    document = rule.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    """A rule on one line, as a file writes it."""
+    document = _short(rule.model_dump(mode="json", by_alias=True, exclude_defaults=True))
     return json.dumps(document, ensure_ascii=False).replace('"', "")
+
+
+def _short(part: Any) -> Any:
+    """A part of a rule with ``feature: name`` and its comparison beside it."""
+    if isinstance(part, list):
+        return [_short(one) for one in part]
+    if not isinstance(part, dict):
+        return part
+    feature = part.get("feature")
+    if isinstance(feature, dict):
+        return {"feature": feature["name"], **{k: v for k, v in feature.items() if k != "name"}}
+    return {key: _short(one) for key, one in part.items()}
 
 
 def _explain(error: ValidationError) -> Iterator[str]:

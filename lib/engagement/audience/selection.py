@@ -15,7 +15,7 @@ from engagement.audience.errors import AudienceError
 from engagement.audience.happenings import Known, known
 from engagement.audience.rendering import Renderer
 from engagement.audience.validation import checked
-from engagement.models import inputs
+from engagement.models import inputs, provenance
 from engagement.settings import Settings
 from engagement.warehouse import Session, Warehouse
 
@@ -150,6 +150,23 @@ def fitting(session: Session, segment: Segment, settings: Settings | None) -> Kn
         known_ = known(settings, session, segment.events)
     checked(segment, known_)
     return known_
+
+
+def standing_for(session: Session, settings: Settings, as_of: AsOf) -> None:
+    """See to it that the customer table stands for a day.
+
+    Raises
+    ------
+    AudienceError
+        When it was built as of another day, or of another moment of it.
+    """
+    there = session.published(CUSTOMERS)
+    built = provenance.built_with(there.version).get("as_of") if there else None
+    wanted = provenance.current(settings, inputs.parameters(settings, as_of))["as_of"]
+    if built is not None and built != wanted:
+        raise AudienceError(
+            str(CUSTOMERS), [f"it stands for {built}, not for {wanted}: run 03_model_customers"]
+        )
 
 
 def expanded(query: Q, session: Session, settings: Settings | None) -> exp.Query:

@@ -23,7 +23,7 @@ from engagement.audience.history import replace
 from engagement.audience.people import FORMER
 from engagement.audience.rendering import HOLDOUT, Renderer, holdout
 from engagement.audience.segments import Segment
-from engagement.audience.selection import expanded, fitting, parameters
+from engagement.audience.selection import expanded, fitting, parameters, standing_for
 from engagement.settings import Settings
 from engagement.sql.dialect import bind, parse
 from engagement.warehouse import Session, Table, Warehouse
@@ -97,11 +97,13 @@ def publish(
     Raises
     ------
     AudienceError
-        When there is no customer table yet, or a segment does not fit it; nothing is published.
+        When there is no customer table yet, it stands for another day, or a segment does not fit
+        it; nothing is published.
     """
     if not segments:
         return []
     with warehouse.session(write=True) as session:
+        standing_for(session, settings, as_of)
         before = _earlier(session)
         parts = [
             _one(session, settings, segment, as_of, place, before)
@@ -110,7 +112,7 @@ def publish(
         rows = session.work("snapshot_rows", _union([part.node() for part in parts]))
         sizes = session.work("snapshot_sizes", _sizes(rows, segments, as_of, before))
         ids = [snapshot_id(segment.name, as_of.day) for segment in segments]
-        with session.together():
+        with session.transaction():
             replace(session, MEMBERS, rows, MEMBER_COLUMNS, key="snapshot_id", among=ids)
             replace(session, SIZES, sizes, SIZE_COLUMNS, key="snapshot_id", among=ids)
     found = history(warehouse).set_index("snapshot_id")

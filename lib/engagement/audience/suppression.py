@@ -14,7 +14,7 @@ from engagement.messages import nearest
 from engagement.settings import Settings
 from engagement.sql.dialect import LOGICAL
 from engagement.warehouse import Session, Table
-from engagement.warehouse.protocol import columns_of
+from engagement.warehouse.frames import columns_of
 
 COLUMNS = ("email", "phone", "person_id", "user_id", "country")
 """Columns that are read. ``country`` helps to read telephone numbers without a country code."""

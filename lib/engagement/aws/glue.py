@@ -10,9 +10,10 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from engagement.aws.errors import AwsError
 from engagement.aws.s3 import error_code, problem
+from engagement.errors import FailedError
 from engagement.records.files import PARTITION
-from engagement.warehouse.protocol import WarehouseError
 
 _TRINO = {
     "string": "varchar",
@@ -80,11 +81,21 @@ def hive_type(kind: str) -> str:
 
 
 class Catalog:
-    """Calls on Glue, with errors that say on what."""
+    """Calls on Glue, with errors that say on what.
 
-    def __init__(self, client: Any, project: str) -> None:
+    Parameters
+    ----------
+    raises
+        The type of these errors.
+    """
+
+    def __init__(self, client: Any, project: str, raises: type[FailedError] = AwsError) -> None:
         self._client = client
         self._project = project
+        self.raises = raises
+
+    def _problem(self, what: str, error: Exception) -> FailedError:
+        return problem(what, error, self.raises)
 
     def has_database(self, name: str) -> bool:
         """Whether there is such a database."""
@@ -93,7 +104,7 @@ class Catalog:
         except (ClientError, BotoCoreError) as error:
             if error_code(error) == "EntityNotFoundException":
                 return False
-            raise problem(f"the Glue database {name} cannot be looked up", error) from error
+            raise self._problem(f"the Glue database {name} cannot be looked up", error) from error
         return True
 
     def ensure_database(self, name: str) -> None:
@@ -110,7 +121,7 @@ class Catalog:
             )
         except (ClientError, BotoCoreError) as error:
             if error_code(error) != "AlreadyExistsException":
-                raise problem(f"the Glue database {name} cannot be created", error) from error
+                raise self._problem(f"the Glue database {name} cannot be created", error) from error
 
     def tables(self, database: str) -> dict[str, dict[str, Any]]:
         """Tables of a database by name, sorted; none where there is no database."""
@@ -122,7 +133,7 @@ class Catalog:
         except (ClientError, BotoCoreError) as error:
             if error_code(error) == "EntityNotFoundException":
                 return {}
-            raise problem(f"the tables of {database} cannot be listed", error) from error
+            raise self._problem(f"the tables of {database} cannot be listed", error) from error
         return dict(sorted(found.items()))
 
     def table(self, database: str, name: str) -> dict[str, Any] | None:
@@ -132,7 +143,9 @@ class Catalog:
         except (ClientError, BotoCoreError) as error:
             if error_code(error) == "EntityNotFoundException":
                 return None
-            raise problem(f"the table {database}.{name} cannot be looked up", error) from error
+            raise self._problem(
+                f"the table {database}.{name} cannot be looked up", error
+            ) from error
 
     def partitions(self, database: str, name: str) -> list[tuple[list[str], str]]:
         """The partitions that a table has in the catalog: their values, and where each lies.
@@ -151,7 +164,9 @@ class Catalog:
         except (ClientError, BotoCoreError) as error:
             if error_code(error) == "EntityNotFoundException":
                 return []
-            raise problem(f"the partitions of {database}.{name} cannot be listed", error) from error
+            raise self._problem(
+                f"the partitions of {database}.{name} cannot be listed", error
+            ) from error
 
     def put(
         self,
@@ -175,7 +190,7 @@ class Catalog:
 
         Raises
         ------
-        WarehouseError
+        AwsError
             When the table was changed meanwhile, or cannot be made.
         """
         wanted: Any = table_input(table)
@@ -193,7 +208,7 @@ class Catalog:
             code = error_code(error)
             # Nothing to create it in: there is no such database.
             if code not in _CHANGED or (before is None and code == "EntityNotFoundException"):
-                raise problem(f"the table {database}.{name} cannot be made", error) from error
+                raise self._problem(f"the table {database}.{name} cannot be made", error) from error
             # Where an answer was lost, the same call was made again: then it is there already.
             there = self.table(database, name)
             if there is not None and is_as(there, wanted):
@@ -201,7 +216,7 @@ class Catalog:
             if there is None:
                 self.put(database, table, is_new=True)
                 return
-            raise WarehouseError(
+            raise self.raises(
                 f"the table {database}.{name} was changed by somebody else meanwhile, and was left "
                 "as it is. Only one run may write at a time: see who else does, and run again."
             ) from None
@@ -233,10 +248,12 @@ class Catalog:
                     DatabaseName=database, TableName=name, PartitionInputList=entries
                 )
             except (ClientError, BotoCoreError) as error:
-                raise problem(f"partitions of {database}.{name} cannot be made", error) from error
+                raise self._problem(
+                    f"partitions of {database}.{name} cannot be made", error
+                ) from error
             for failed in answer.get("Errors", []):
                 detail = failed.get("ErrorDetail", {})
-                raise problem(
+                raise self._problem(
                     f"the partition {failed.get('PartitionValues')} of {database}.{name} cannot be "
                     "made",
                     RuntimeError(f"{detail.get('ErrorCode')}: {detail.get('ErrorMessage')}"),
@@ -249,11 +266,11 @@ class Catalog:
             try:
                 answer = self._client.batch_delete_table(DatabaseName=database, TablesToDelete=some)
             except (ClientError, BotoCoreError) as error:
-                raise problem(f"tables of {database} cannot be dropped", error) from error
+                raise self._problem(f"tables of {database} cannot be dropped", error) from error
             for failed in answer.get("Errors", []):
                 detail = failed.get("ErrorDetail", {})
                 if detail.get("ErrorCode") != "EntityNotFoundException":
-                    raise problem(
+                    raise self._problem(
                         f"{database}.{failed.get('TableName')} cannot be dropped",
                         RuntimeError(f"{detail.get('ErrorCode')}: {detail.get('ErrorMessage')}"),
                     )
@@ -376,7 +393,7 @@ def partitioned(
     """A physical table as it is, but with these columns."""
     found = catalog.table(database, name)
     if found is None:
-        raise problem(f"{database}.{name}", RuntimeError("it is gone; was it removed meanwhile?"))
+        raise catalog.raises(f"{database}.{name}: it is gone; was it removed meanwhile?")
     table = table_input(found)
     table["StorageDescriptor"] = {
         **table["StorageDescriptor"],

@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import pyarrow as pa
@@ -20,7 +20,10 @@ from botocore.exceptions import (
     ResponseStreamingError,
 )
 
-from engagement.warehouse.protocol import WarehouseError
+from engagement.aws.errors import AwsError
+from engagement.errors import FailedError
+
+E = TypeVar("E", bound=FailedError)
 
 _MOST_AT_ONCE = 1000
 _READ_ATTEMPTS = 4
@@ -35,17 +38,19 @@ class Address:
     key: str
 
     @classmethod
-    def parse(cls, text: str, *, folder: bool = False) -> Address:
+    def parse(
+        cls, text: str, *, folder: bool = False, raises: type[FailedError] = AwsError
+    ) -> Address:
         """Read ``s3://bucket/key``.
 
         Raises
         ------
-        WarehouseError
-            When it is no such address.
+        AwsError
+            When it is no such address; ``raises`` names another type.
         """
         parts = urlsplit(text, allow_fragments=False)
         if parts.scheme != "s3" or not parts.netloc:
-            raise WarehouseError(f"'{text}': write an address such as s3://bucket/folder/")
+            raise raises(f"'{text}': write an address such as s3://bucket/folder/")
         key = text.removeprefix(f"s3://{parts.netloc}").removeprefix("/")
         if folder and key and not key.endswith("/"):
             key += "/"
@@ -69,10 +74,20 @@ class Found:
 
 
 class Bucket:
-    """Calls on S3, with errors that say on what."""
+    """Calls on S3, with errors that say on what.
 
-    def __init__(self, client: Any) -> None:
+    Parameters
+    ----------
+    raises
+        The type of these errors.
+    """
+
+    def __init__(self, client: Any, raises: type[FailedError] = AwsError) -> None:
         self.client = client
+        self._raises = raises
+
+    def _problem(self, what: str, error: Exception) -> FailedError:
+        return problem(what, error, self._raises)
 
     def listing(self, folder: Address) -> Iterator[Found]:
         """Every object below a folder, by name; markers of folders are left out."""
@@ -87,7 +102,7 @@ class Bucket:
                         changed = item["LastModified"].timestamp()
                         yield Found(name, item["Size"], item["ETag"].strip('"'), changed)
         except (ClientError, BotoCoreError) as error:
-            raise problem(f"{folder} cannot be listed", error) from error
+            raise self._problem(f"{folder} cannot be listed", error) from error
 
     def folders(self, folder: Address) -> list[str]:
         """Names of the folders right below a folder, without their slash, sorted."""
@@ -101,7 +116,7 @@ class Bucket:
                 for item in page.get("CommonPrefixes", [])
             )
         except (ClientError, BotoCoreError) as error:
-            raise problem(f"{folder} cannot be listed", error) from error
+            raise self._problem(f"{folder} cannot be listed", error) from error
 
     def read(self, address: Address) -> bytes:
         """All bytes of an object; tried again where the connection breaks in the middle."""
@@ -112,10 +127,10 @@ class Bucket:
             except _BROKEN_OFF as error:
                 # botocore tries calls again, but not the reading of their bodies.
                 if number == _READ_ATTEMPTS:
-                    raise problem(f"{address} cannot be read", error) from error
+                    raise self._problem(f"{address} cannot be read", error) from error
                 time.sleep(random.uniform(0, 0.5 * 2**number))  # noqa: S311
             except (ClientError, BotoCoreError) as error:
-                raise problem(f"{address} cannot be read", error) from error
+                raise self._problem(f"{address} cannot be read", error) from error
         raise AssertionError("unreachable")
 
     def parquet(self, folder: Address, columns: list[str] | None = None) -> pa.Table | None:
@@ -132,7 +147,7 @@ class Bucket:
         try:
             self.client.put_object(Bucket=address.bucket, Key=address.key, Body=content)
         except (ClientError, BotoCoreError) as error:
-            raise problem(f"{address} cannot be written", error) from error
+            raise self._problem(f"{address} cannot be written", error) from error
 
     def remove(self, folder: Address, names: list[str]) -> None:
         """Delete objects below a folder; no error where there is none."""
@@ -142,9 +157,9 @@ class Bucket:
             try:
                 answer = self.client.delete_objects(Bucket=folder.bucket, Delete=wanted)
             except (ClientError, BotoCoreError) as error:
-                raise problem(f"{folder} cannot be emptied", error) from error
+                raise self._problem(f"{folder} cannot be emptied", error) from error
             for failed in answer.get("Errors", []):
-                raise WarehouseError(
+                raise self._raises(
                     f"s3://{folder.bucket}/{failed.get('Key')} cannot be deleted: "
                     f"{failed.get('Code')}: {failed.get('Message')}"
                 )
@@ -163,11 +178,11 @@ def error_code(error: Exception) -> str:
     return type(error).__name__
 
 
-def problem(what: str, error: Exception) -> WarehouseError:
+def problem(what: str, error: Exception, raises: type[E]) -> E:
     """Say what could not be done, with the service's own reason and what to do about it."""
     code = error_code(error)
     if code in _EXPIRED:
-        return WarehouseError(
+        return raises(
             f"{what}: the AWS credentials have expired ({code}). Renew them (sign in again) and "
             "run again: no table is half-written."
         )
@@ -178,7 +193,7 @@ def problem(what: str, error: Exception) -> WarehouseError:
     hint = _HINTS.get(code, "")
     if permission := missing_permission(error):
         hint = f". The role lacks {permission}: docs/aws has what it needs"
-    return WarehouseError(f"{what}: {said}{hint}")
+    return raises(f"{what}: {said}{hint}")
 
 
 _EXPIRED = {

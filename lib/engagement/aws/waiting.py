@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from engagement.warehouse.protocol import WarehouseError
+from engagement.aws.errors import AwsError
 
 T = TypeVar("T")
 
 
-class WaitedTooLongError(WarehouseError):
+class WaitedTooLongError(AwsError):
     """The deadline has passed, and it is not there yet; it may still come."""
 
 

@@ -7,12 +7,16 @@ with several verbs is a Typer app of its own. Exit codes: 0 done, 1 failed, 2 wr
 from __future__ import annotations
 
 from engagement.cli import (
+    audience,
     build,
     collect,
+    demo,
     erase,
     generate,
     personalize,
+    quicksight,
     read,
+    report,
     run,
     segments,
     state,
@@ -32,11 +36,15 @@ for command in (
     erase.erase,
     generate.generate,
     collect.collect,
+    report.report,
 ):
     app.command()(guarded(command))
 
 app.add_typer(segments.segments, name="segments")
+app.add_typer(audience.audience, name="audience")
 app.add_typer(personalize.app, name="personalize")
+app.add_typer(quicksight.topic, name="quicksight")
+app.add_typer(demo.app, name="demo")
 
 
 def main() -> None:

@@ -74,6 +74,8 @@ def erase(
     ]
     if rows:
         grid(["table", "rows that hold an id", "after"], rows, right={1, 2})
+    for name, count in receipt.audiences.items():
+        console.print(f"  {name}: {count:,}")
     for name, what in receipt.runs.items():
         console.print(plain(f"  {name}: {what}"))
     for sentence in receipt.left:

@@ -162,6 +162,12 @@ def replay(
     follow: Annotated[
         bool, typer.Option("--follow", help="Go on with what lands, until Ctrl-C.")
     ] = False,
+    again: Annotated[
+        bool,
+        typer.Option(
+            "--again", help="Read all files anew, after a change of the mapping; send what is new."
+        ),
+    ] = False,
     since: Annotated[
         datetime | None,
         typer.Option(
@@ -184,10 +190,13 @@ def replay(
     def told(file: Any, done: Any) -> None:
         console.print(plain(f"  {file.name}: {done.sent:,} sent so far"))
 
-    with live.replayer(settings, tracking_id, datasets, since=first, progress=told) as one:
+    with live.replayer(
+        settings, tracking_id, datasets, since=first, again=again, progress=told
+    ) as one:
         if follow:
             console.print("Following the landing. Ctrl-C ends it; nothing is lost.")
-            done = one.follow(threading.Event())
+            in_s3 = settings.landing.location.startswith("s3://")
+            done = one.follow(threading.Event(), poll=30.0 if in_s3 else 2.0)
         else:
             done = one.run()
     for line in live.lines(done):

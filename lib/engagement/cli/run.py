@@ -26,6 +26,7 @@ from engagement.settings import (
     Settings,
     parse_override,
 )
+from engagement.warehouse.reading import landing_warehouse
 
 
 def run(
@@ -141,7 +142,7 @@ def _follow(params: str | None, set_: list[str] | None, names: list[str], wait: 
 
     def look() -> frozenset[tuple[str, str]]:
         try:
-            files = open_warehouse(settings).landing_files().files
+            files = landing_warehouse(open_warehouse(settings)).landing_files().files
         except LandingError:
             return frozenset()  # its folder is not there yet
         return frozenset((file.name, file.tag) for file in files)

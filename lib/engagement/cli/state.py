@@ -15,15 +15,27 @@ from engagement.cli.console import (
 )
 
 
-def check(params: Params = None, set_: Sets = None) -> None:
+def check(
+    params: Params = None,
+    set_: Sets = None,
+    data: Annotated[
+        bool,
+        typer.Option(
+            "--data",
+            help="Look at the data instead: unusual figures of the last days, no new events, too "
+            "many records set aside. Exit code 1 if there is any.",
+        ),
+    ] = False,
+) -> None:
     """Say what will run where, and what is missing."""
     from engagement.runs import checks
 
     settings, _ = settings_from(params, set_)
-    found = checks.check(settings)
+    found = checks.check_data(settings) if data else checks.check(settings)
     colours = {"ok": "green", "warning": "yellow", "missing": "red"}
     for item in found:
-        state = f"[{colours[item.state]}]{item.state:<7}[/]"
+        word = "alert" if data and not item.ok else item.state
+        state = f"[{colours[item.state]}]{word:<7}[/]"
         console.print(f"{state} {plain(f'{item.name:<15}')} {plain(item.found)}")
         if item.state != "ok" and item.hint:
             console.print(f"        {'':<15} {plain(item.hint)}")

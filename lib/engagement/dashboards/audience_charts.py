@@ -1,7 +1,7 @@
 """Charts of segments: how they grow, what has changed, whom they share, what sets them apart.
 
-Each takes a frame and gives a figure; :func:`engagement.dashboards.charts.or_words` decides whether
-there is enough to draw.
+Each takes a frame and gives a figure; :func:`engagement.dashboards.charts.chart_or_message` decides
+whether there is enough to draw.
 """
 
 from __future__ import annotations

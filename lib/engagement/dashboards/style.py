@@ -32,6 +32,9 @@ SKY = "#56B4E9"
 GREY = "#6B6B6B"
 PALE = "#C9CFD6"
 INK = "#222222"
+GREEN = "#009E73"
+AMBER = "#E69F00"
+PINK = "#CC79A7"
 
 _SETTINGS: dict[Any, Any] = {
     "axes.axisbelow": True,
@@ -117,7 +120,16 @@ def chart(width: float = 8.0, height: float = 3.6) -> tuple[Chart, Axes]:
 def title(figure: Figure, text: str) -> None:
     """Put a title over the whole figure, at its left edge, in as many lines as it needs."""
     width = round(figure.get_figwidth() * 11.5)
-    figure.suptitle(textwrap.fill(text, width), x=0.01, horizontalalignment="left")
+    said = figure.suptitle(textwrap.fill(text, width), x=0.01, horizontalalignment="left")
+    renderer = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
+    room = 0.985 * figure.get_figwidth() * figure.dpi
+    # Letters differ in width: what is too wide for the figure takes another line.
+    while said.get_window_extent(renderer).width > room and width > _SHORTEST_LINE:
+        width -= 2
+        said.set_text(textwrap.fill(text, width))
+
+
+_SHORTEST_LINE = 16
 
 
 def png(figure: Figure, *, dpi: float = 100) -> bytes:

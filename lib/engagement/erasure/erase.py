@@ -17,6 +17,7 @@ from pathlib import Path
 
 from engagement import owner_only
 from engagement.as_of import resolve_as_of
+from engagement.audience import forgetting
 from engagement.erasure import expired, files, runs, tables
 from engagement.erasure.people import (
     DEVICE,
@@ -40,13 +41,14 @@ from engagement.records.files import partition_of
 from engagement.records.lines import UnreadableFileError
 from engagement.runs.workbook import new_run_id
 from engagement.settings import Settings
-from engagement.warehouse import Session, Table, Warehouse, open_warehouse
+from engagement.warehouse import Table, Warehouse, open_warehouse
 from engagement.warehouse.lease import as_holder
 from engagement.warehouse.objects import (
     LandedObjects,
     ObjectUnreadableError,
     SeveralPlaces,
 )
+from engagement.warehouse.reading import LandingSession, LandingWarehouse, landing_warehouse
 
 _BLOCKED = "user ids that nobody has (blocked in advance)"
 _EVENTS = Table("events", "events")
@@ -85,7 +87,8 @@ class Receipt:
 
     ``people`` are keyed hashes of the user ids that were named. ``ids`` counts those found;
     ``landing`` gives the records taken out, by file, and ``why`` they went; ``tables`` the rows
-    that held the person before and after; ``runs`` what became of files of earlier runs;
+    that held the person before and after; ``audiences`` what went of where people
+    were sent to; ``runs`` what became of files of earlier runs;
     ``forgotten`` what was removed of what tables no longer held. ``left`` names what is not gone,
     and why.
     """
@@ -100,6 +103,7 @@ class Receipt:
     why: dict[str, int] = field(default_factory=dict)
     dates: list[str] = field(default_factory=list)
     tables: dict[str, dict[str, int]] = field(default_factory=dict)
+    audiences: dict[str, int] = field(default_factory=dict)
     runs: dict[str, str] = field(default_factory=dict)
     models: dict[str, int] = field(default_factory=dict)
     forgotten: dict[str, int] = field(default_factory=dict)
@@ -159,7 +163,7 @@ def erase(
     # The whole landing, whatever dates the parameters would read.
     whole = settings.landing.model_copy(update={"from_": None, "to": None, "reprocess": ()})
     settings = settings.model_copy(update={"landing": whole})
-    warehouse = open_warehouse(settings)
+    warehouse = landing_warehouse(open_warehouse(settings))
     if not warehouse.exists():
         raise ErasureError("there is no warehouse yet: nothing was taken in, so nothing is known")
     with warehouse.lease("engagement erase") as token, as_holder(token):
@@ -202,7 +206,11 @@ class _Erasure:
     """One erasure, under way."""
 
     def __init__(
-        self, warehouse: Warehouse, settings: Settings, user_ids: Sequence[str], keep_named: bool
+        self,
+        warehouse: LandingWarehouse,
+        settings: Settings,
+        user_ids: Sequence[str],
+        keep_named: bool,
     ) -> None:
         self._warehouse = warehouse
         self._settings = settings
@@ -343,6 +351,7 @@ class _Erasure:
                     "nothing but the models' own rules ties them, and their events stay"
                 )
             more = set() if of_others else tables.addresses(session, joined["person_id"])
+            self._people = set(joined["person_id"])
             self._more = {*joined["person_id"], *more}
             self._before = tables.held(session, self._values)
         self.receipt.tables = {name: {"before": rows} for name, rows in self._before.items()}
@@ -380,6 +389,7 @@ class _Erasure:
     def do(self) -> None:
         """Remove it all."""
         self._list_ids()
+        self._forget_audiences()
         self._note_runs(runs.scrub(self._runs, self._traces, dry_run=False))
         self._remove_events()
         self._make_models()
@@ -388,9 +398,19 @@ class _Erasure:
         for name, rows in after.items():
             self._leave(f"{name}: {counted(rows, 'row holds', 'rows hold')} one of the ids still")
         self.receipt.tables = _without_names_of_events(self._before, after, self._warehouse)
-        forgotten = self._warehouse.forget(self._is_affected)
+        forgotten = self._warehouse.purge(self._is_affected)
         self.receipt.forgotten = dict(forgotten.removed)
         for sentence in forgotten.left:
+            self._leave(sentence)
+
+    def _forget_audiences(self) -> None:
+        """Take the people out of what audiences were sent to, as long as their ids are known."""
+        found = forgetting.forget(self._settings, self._people)
+        if found.profiles:
+            self.receipt.audiences["profiles deleted in Customer Profiles"] = found.profiles
+        if found.rows:
+            self.receipt.audiences["rows of what was sent"] = found.rows
+        for sentence in found.left:
             self._leave(sentence)
 
     def _list_ids(self) -> None:
@@ -449,7 +469,7 @@ class _Erasure:
                 if report.dropped:
                     tables.forget_names(session, report.dropped)
 
-    def _dates(self, session: Session, wanted: Sequence[str]) -> set[str]:
+    def _dates(self, session: LandingSession, wanted: Sequence[str]) -> set[str]:
         """Received dates on which the tables, or files that they hold, have something of theirs.
 
         Dates that were not taken in yet are not taken in here: their files are, afterwards.
@@ -495,7 +515,7 @@ class _Erasure:
         )
 
 
-def _objects(warehouse: Warehouse, settings: Settings) -> LandedObjects:
+def _objects(warehouse: LandingWarehouse, settings: Settings) -> LandedObjects:
     """The landed files, and what Firehose could not deliver where that lies elsewhere."""
     places: dict[str, LandedObjects] = {"": warehouse.landed_objects()}
     apart = settings.landing.errors_location

@@ -24,7 +24,7 @@ from engagement.landing import do_not_reload
 from engagement.settings import Settings
 from engagement.sql.conversions import TIMESTAMP, VARCHAR
 from engagement.sql.dialect import Table, bind, parse
-from engagement.warehouse.protocol import Session
+from engagement.warehouse.reading import LandingSession
 
 QUARANTINE, DUPLICATES = Table("landing", "quarantine"), Table("landing", "duplicates")
 LEDGER = Table("landing", "ledger")
@@ -37,7 +37,7 @@ _JUDGED = {
 
 
 def remove(
-    session: Session,
+    session: LandingSession,
     settings: Settings,
     days: Sequence[str],
     needles: Sequence[str],
@@ -104,7 +104,7 @@ def remove(
 
 
 def find(
-    session: Session,
+    session: LandingSession,
     settings: Settings,
     days: Sequence[str],
     needles: Sequence[str],
@@ -143,7 +143,7 @@ def find(
 
 
 def quarantined(
-    session: Session, days: Sequence[str], is_theirs: Callable[[bytes], bool]
+    session: LandingSession, days: Sequence[str], is_theirs: Callable[[bytes], bool]
 ) -> set[str]:
     """Dates, of some, on which a record of theirs was set aside."""
     if not days or not session.columns(QUARANTINE):
@@ -161,7 +161,7 @@ def quarantined(
     }
 
 
-def _without(session: Session, table: Table, column: str, *, by_day: bool = False) -> str:
+def _without(session: LandingSession, table: Table, column: str, *, by_day: bool = False) -> str:
     names = ", ".join(f't."{name}"' for name in session.columns(table))
     same_day = f" and t.{PARTITION} = e.{PARTITION}" if by_day else ""
     ids = "work.erasing" if by_day else "(select distinct id from work.erasing)"
@@ -171,7 +171,7 @@ def _without(session: Session, table: Table, column: str, *, by_day: bool = Fals
     )
 
 
-def _count(session: Session, table: Table, days: Sequence[str]) -> int:
+def _count(session: LandingSession, table: Table, days: Sequence[str]) -> int:
     found = session.query(
         f"select count(*) as n from {table} where {PARTITION} in (:days)",
         {"days": tuple(days)},
@@ -181,7 +181,7 @@ def _count(session: Session, table: Table, days: Sequence[str]) -> int:
 
 
 def _quarantine(
-    session: Session, days: Sequence[str], is_theirs: Callable[[bytes], bool]
+    session: LandingSession, days: Sequence[str], is_theirs: Callable[[bytes], bool]
 ) -> tuple[pa.Table, int]:
     """Quarantined records of some dates that stay, and how many go."""
     names = list(session.columns(QUARANTINE))
@@ -205,7 +205,7 @@ def _bytes(text: str, encoding: object) -> bytes:
     return base64.b64decode(text) if encoding == "base64" else text.encode()
 
 
-def _registry(session: Session, settings: Settings, days: Sequence[str]) -> None:
+def _registry(session: LandingSession, settings: Settings, days: Sequence[str]) -> None:
     """Count names and fields of events again, from what remains."""
     session.publish(
         fields.NAMES,
@@ -244,13 +244,13 @@ def _registry(session: Session, settings: Settings, days: Sequence[str]) -> None
     )
 
 
-def _readable(session: Session) -> Table:
+def _readable(session: LandingSession) -> Table:
     """The events that stay, with the texts that are read in the place of some records."""
     events = parse(f"select {PARTITION}, id, record from work.remaining")
     return session.readable("readable", events, dict.fromkeys((PARTITION, "id", "record"), VARCHAR))
 
 
-def _ledger(session: Session, days: Sequence[str]) -> None:
+def _ledger(session: LandingSession, days: Sequence[str]) -> None:
     """Count the records of some dates again; what was counted of files and lines stays."""
     columns = session.columns(LEDGER)
     counted = {"events": "r", "duplicates": "d", "quarantined": "q"}

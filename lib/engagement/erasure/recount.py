@@ -17,7 +17,8 @@ from engagement.flatten.fields import FIELD_COLUMNS, Plans, is_decisive
 from engagement.flatten.schema import Path, is_flattened
 from engagement.records import strict_json
 from engagement.sql.conversions import BIGINT, VARCHAR
-from engagement.warehouse.protocol import LARGEST, Session, path_text
+from engagement.warehouse.json_values import LARGEST, path_text
+from engagement.warehouse.protocol import Session
 
 Kept = tuple[str, str, str, str]
 """An event: its received date, type, name and text."""

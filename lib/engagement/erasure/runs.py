@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import hashlib
 import io
 import json
@@ -70,9 +71,10 @@ def scrub(folder: Path, of: Traces, *, dry_run: bool) -> Scrubbed:
         if not path.is_file() or name.startswith(f"{RECEIPTS}/") or path.is_symlink():
             continue
         data = path.read_bytes()
+        is_packed = path.name.endswith(".csv.gz")
         try:
-            text = data.decode("utf-8")
-        except UnicodeDecodeError:
+            text = (gzip.decompress(data) if is_packed else data).decode("utf-8")
+        except (UnicodeDecodeError, OSError, EOFError):
             continue  # pictures of many people's numbers
         kept, rows = _without(path, text, finder)
         if kept is None:
@@ -86,9 +88,14 @@ def scrub(folder: Path, of: Traces, *, dry_run: bool) -> Scrubbed:
         if kept is None:
             path.unlink()
         else:
-            owner_only.replace(path, kept)
+            owner_only.replace(path, _packed(kept) if is_packed else kept)
         _note(folder / name.split("/")[0], path)
     return found
+
+
+def _packed(text: str) -> bytes:
+    """A text as gzip, without the moment of packing."""
+    return gzip.compress(text.encode(), compresslevel=6, mtime=0)
 
 
 def shown(folder: Path, texts: Iterable[str]) -> set[str]:
@@ -165,7 +172,7 @@ def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
 
 def _without(path: Path, text: str, finder: _Finder) -> tuple[str | None, int]:
     """A file's text without the person, and how many rows went; ``None`` where all of it has to."""
-    if path.suffix == ".csv":
+    if path.name.endswith((".csv", ".csv.gz")):
         return _csv(text, finder)
     if path.name == _RECORD:
         return _record(text, finder)

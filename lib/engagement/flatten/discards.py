@@ -22,7 +22,7 @@ from engagement.sql.conversions import (
     VARCHAR,
 )
 from engagement.sql.dialect import Table, literal
-from engagement.warehouse.protocol import Session
+from engagement.warehouse.reading import LandingSession
 
 DISCARDS = Table("events", "discards")
 
@@ -54,7 +54,7 @@ def suspects(wanted: EventTable) -> list[tuple[Column, str]]:
     ]
 
 
-def misfits(session: Session, wanted: EventTable, rows: Table) -> list[exp.Query]:
+def misfits(session: LandingSession, wanted: EventTable, rows: Table) -> list[exp.Query]:
     """Queries for the values that were given and do not fit their declared column.
 
     ``wanted`` may be the table by what is registered of the dates of ``rows`` alone: then it is not
@@ -144,7 +144,9 @@ def _name_of_type() -> exp.Expr:
     return case
 
 
-def publish_discards(session: Session, misfits: Sequence[exp.Query], days: Sequence[str]) -> None:
+def publish_discards(
+    session: LandingSession, misfits: Sequence[exp.Query], days: Sequence[str]
+) -> None:
     """Replace the discards of some dates, but for those of times, which reading the files found."""
     of_times = (
         exp.select(*(quoted(name) for name in DISCARD_COLUMNS))

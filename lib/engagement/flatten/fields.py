@@ -29,7 +29,9 @@ from engagement.flatten.schema import (
 )
 from engagement.sql.conversions import BIGINT, VARCHAR
 from engagement.sql.dialect import Table
-from engagement.warehouse.protocol import FIELD_COUNTS, FIELD_LOOKS, Session
+from engagement.warehouse.json_values import FIELD_COUNTS, FIELD_LOOKS
+from engagement.warehouse.protocol import Session
+from engagement.warehouse.reading import LandedRecords
 
 NAMES = Table("landing", "event_names")
 FIELDS = Table("landing", "event_fields")
@@ -73,14 +75,14 @@ def is_decisive(kind: str, event: str, path: Path, plans: Plans) -> bool:
     return kind == "track" and is_looked_into("tracks", path, plans.get("tracks", {}))
 
 
-def count_fields(session: Session, kept: Table, plans: Plans) -> pa.Table:
+def count_fields(records: LandedRecords, kept: Table, plans: Plans) -> pa.Table:
     """Count the fields of kept records: rows of :data:`FIELD_COLUMNS`."""
 
     @cache
     def decides(kind: str, event: str, path: Path) -> bool:
         return is_decisive(kind, event, path, plans)
 
-    found = session.json_fields(
+    found = records.json_fields(
         kept,
         "record",
         [PARTITION, "type", "event"],

@@ -27,7 +27,8 @@ from engagement.records.files import LandedFile, unzipped_bytes
 from engagement.settings import Settings
 from engagement.sql.conversions import BIGINT, VARCHAR
 from engagement.sql.dialect import Table
-from engagement.warehouse.protocol import Landing, Session
+from engagement.warehouse.protocol import Session
+from engagement.warehouse.reading import Landing
 
 VERSIONS = Table("landing", "versions")
 UNFINISHED = Table("landing", "unfinished")

@@ -21,7 +21,10 @@ from engagement.records.lines import cut_records
 from engagement.settings import Settings
 from engagement.sql.conversions import BIGINT, BOOLEAN, TIMESTAMP, VARCHAR
 from engagement.sql.dialect import Table, parse
-from engagement.warehouse.protocol import FileLines, JsonColumn, Session, columns_of
+from engagement.warehouse.frames import columns_of
+from engagement.warehouse.json_values import JsonColumn
+from engagement.warehouse.protocol import Session
+from engagement.warehouse.reading import FileLines, KeptRecords, LandedRecords, LandingSession
 
 _ENVELOPE = {
     name: JsonColumn(
@@ -126,14 +129,14 @@ class Reader:
     """Reads the files of dates and publishes what became of their records."""
 
     def __init__(
-        self, session: Session, settings: Settings, plan: Plan, registry: Registry
+        self, session: LandingSession, settings: Settings, plan: Plan, registry: Registry
     ) -> None:
         self._session = session
         self._settings = settings
         self._plan = plan
         self._registry = registry
 
-    def read(self, days: Sequence[str], unread: Sequence[str]) -> list[str]:
+    def read(self, days: Sequence[str], unread: Sequence[str]) -> tuple[KeptRecords, list[str]]:
         """Read the files of some dates.
 
         Parameters
@@ -145,13 +148,13 @@ class Reader:
 
         Returns
         -------
-        list of str
-            Other dates that hold copies judged otherwise now.
+        tuple
+            The records that stay, and other dates that hold copies judged otherwise now.
         """
         session, settings = self._session, self._settings
         landed = [file for day in days for file in self._plan.files.get(day, ())]
-        _, files = session.landing_records(landed, _ENVELOPE, _TIMES)
-        session.rows("files", _file_rows(files), _FILE_COLUMNS)
+        records = session.read_records(landed, _ENVELOPE, _TIMES)
+        session.rows("files", _file_rows(records.files), _FILE_COLUMNS)
         session.work("classified", _sql("classified"))
         do_not_reload.refuse(session, settings)
         keys = settings.landing.write_keys
@@ -163,16 +166,16 @@ class Reader:
         session.work("ledger", _sql("ledger"), sources)
         _reconcile(session)
         first_copies = columns_of(KEPT, _KEPT_COLUMNS).where(exp.column("is_duplicate").not_())
-        session.with_texts(tables.KEPT_TEXTS.name, first_copies, _KEPT_COLUMNS)
+        kept = records.with_texts(tables.KEPT_TEXTS.name, first_copies, _KEPT_COLUMNS)
         self._publish_records(days)
-        self._publish_registry(days)
+        self._publish_registry(records, days)
         self._publish_ledger(days)
-        unavailable = {one.file.name for one in files if one.is_unavailable}
+        unavailable = {one.file.name for one in records.files if one.is_unavailable}
         increments.note_versions(session, days, landed, self._plan.rules, unavailable)
         turned = self._turned(days) if has_others else []
         # What comes now needs the room.
-        session.forget(*(Table("work", name) for name in ("classified", "copies", "others")))
-        return turned
+        session.release(*(Table("work", name) for name in ("classified", "copies", "others")))
+        return kept, turned
 
     def _find_others(self, days: Sequence[str], unread: Sequence[str], window: int) -> bool:
         """Collect copies that other dates hold; says whether there may be some after these."""
@@ -229,7 +232,7 @@ class Reader:
             REASONS, _sql("quarantine_reasons"), partitions=days, columns=REASON_COLUMNS
         )
 
-    def _publish_registry(self, days: Sequence[str]) -> None:
+    def _publish_registry(self, records: LandedRecords, days: Sequence[str]) -> None:
         session = self._session
         self._registry.forget()
         kept = session.view(
@@ -256,7 +259,7 @@ class Reader:
         session.publish(
             fields.NAMES, _sql("event_names"), partitions=days, columns=fields.NAME_COLUMNS
         )
-        found = fields.count_fields(session, kept, self._registry.plans)
+        found = fields.count_fields(records, kept, self._registry.plans)
         rows = session.rows("fields", found, fields.FIELD_COLUMNS)
         session.publish(
             fields.FIELDS, f"select * from {rows}", partitions=days, columns=fields.FIELD_COLUMNS

@@ -24,7 +24,13 @@ from engagement.flatten.report import FlattenReport, report
 from engagement.flatten.table_maker import TableMaker
 from engagement.records.files import nothing_landed
 from engagement.settings import Settings
-from engagement.warehouse.protocol import RAW_LINES, Session, Warehouse
+from engagement.warehouse.protocol import Warehouse
+from engagement.warehouse.reading import (
+    RAW_LINES,
+    LandingSession,
+    LandingWarehouse,
+    landing_warehouse,
+)
 
 
 def duplicates_sql() -> str:
@@ -73,12 +79,13 @@ def flatten(
         with warehouse.session() as session:
             wanted = tables.event_tables(fields.registered(session), plans)
             return report(session, wanted, (), ())
+    landing = landing_warehouse(warehouse)
     before = len(warehouse.log.statements)
-    with warehouse.session(write=True) as session:
+    with landing.session(write=True) as session:
         # Only who holds the lease knows what is to be done.
-        plan = increments.plan(session, warehouse.landing_files(), settings).only(only)
+        plan = increments.plan(session, landing.landing_files(), settings).only(only)
         registry = Registry(session, plans)
-        read, dropped = _Run(warehouse, session, settings, registry, plan).ingest()
+        read, dropped = _Run(landing, session, settings, registry, plan).ingest()
         made = report(session, registry.wanted(), read, dropped)
     scanned = [
         statement.scanned_bytes
@@ -105,7 +112,7 @@ def plan_run(warehouse: Warehouse, settings: Settings, *, some: bool = False) ->
     LandingError
         When the landing does not exist or holds no file in the asked range of dates.
     """
-    landing = warehouse.landing_files()
+    landing = landing_warehouse(warehouse).landing_files()
     if not landing.files and not some:
         span = settings.landing
         raise nothing_landed(landing.location, landing.strays, span.from_, span.to)
@@ -150,8 +157,8 @@ class _Run:
 
     def __init__(
         self,
-        warehouse: Warehouse,
-        session: Session,
+        warehouse: LandingWarehouse,
+        session: LandingSession,
         settings: Settings,
         registry: Registry,
         plan: Plan,
@@ -181,12 +188,12 @@ class _Run:
         read: list[str] = []
         increments.note_unfinished(session, self._stages)
         while True:
-            with session.together():
+            with session.transaction():
                 if self._unread:
                     read += self._read_some()
                 if not self._unread:
                     dropped = self._maker.make_all(self._stages.keys())
-                    session.settle()
+                    session.finish()
                     return tuple(read), dropped
             gc.collect()
 
@@ -201,12 +208,12 @@ class _Run:
         )[0]
         # Tables whose rows of these dates may have to go.
         self._maker.touch(days)
-        turned = self._reader.read(days, self._unread)
+        kept, turned = self._reader.read(days, self._unread)
         self._unread = sorted({*self._unread[len(days) :], *turned})
         self._stages.update(dict.fromkeys(turned, READ))
         self._stages.update(dict.fromkeys(days, TABLES))
         if self._unread:
             increments.note_unfinished(session, self._stages)
         self._maker.touch(days)
-        self._maker.make_of_read(days)
+        self._maker.make_of_read(kept, days)
         return days

@@ -13,6 +13,7 @@ from engagement.landing.failures import failures
 from engagement.messages import counted
 from engagement.settings import Settings
 from engagement.warehouse import Table, Warehouse
+from engagement.warehouse.reading import landing_warehouse
 
 _LEDGER = Table("landing", "ledger")
 
@@ -33,7 +34,7 @@ class Status:
 
 def status(warehouse: Warehouse, settings: Settings) -> Status:
     """Compare the landing with what was taken in, by names, sizes and tags: no file is read."""
-    landing = warehouse.landing_files()
+    landing = landing_warehouse(warehouse).landing_files()
     failed = failures(warehouse, settings, read=False)
     if not warehouse.exists():
         return Status(pd.DataFrame(), _nothing(len(landing.files)), failures=failed)

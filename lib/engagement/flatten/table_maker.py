@@ -13,7 +13,7 @@ from engagement.flatten.tables import EventTable
 from engagement.flatten.users import IDENTIFIES, Users
 from engagement.sql.conversions import VARCHAR
 from engagement.sql.dialect import Table
-from engagement.warehouse.protocol import Session
+from engagement.warehouse.reading import KeptRecords, LandingSession
 
 
 class TableMaker:
@@ -28,7 +28,7 @@ class TableMaker:
     """
 
     def __init__(
-        self, session: Session, registry: Registry, *, rereads: bool, is_clean: bool
+        self, session: LandingSession, registry: Registry, *, rereads: bool, is_clean: bool
     ) -> None:
         self._session = session
         self._registry = registry
@@ -43,7 +43,7 @@ class TableMaker:
         """Note that rows of these dates may change or go, by what the registry says now."""
         self._touched |= self._registry.tables_of(days)
 
-    def make_of_read(self, days: Sequence[str]) -> None:
+    def make_of_read(self, kept: KeptRecords, days: Sequence[str]) -> None:
         """Make the rows of dates that were just read while their records are here.
 
         An engine may have no use for that. A table whose columns have other types now waits until
@@ -52,9 +52,9 @@ class TableMaker:
         session = self._session
         self._just_read |= set(days)
         wanted = [table for table in self._registry.wanted() if self._is_touched(table)]
-        can_be_made = tables.lay_out(session, wanted)
-        session.forget(KEPT)
-        if not can_be_made:
+        laid_out = tables.lay_out(kept, wanted)
+        session.release(KEPT)
+        if laid_out is None:
             return
         mapping, suspect = self._mapping(), self._suspect(wanted, days)
         self._users.note(days, wanted)
@@ -63,14 +63,14 @@ class TableMaker:
             if not table.rows:
                 tables.publish_empty(session, table)
                 return []
-            rows = tables.rows_just_read(session, table, mapping)
+            rows = tables.rows_just_read(laid_out, table, mapping)
             misfits = []
             if table.name in suspect:
                 misfits = discards.misfits(session, suspect[table.name], rows)
             if self._can_grow(table):
                 held_by, others = self._held(table, days)
                 if others:
-                    rows = tables.rows_just_read(session, table, mapping, others)
+                    rows = tables.rows_just_read(laid_out, table, mapping, others)
                 tables.publish(session, table, None if others == [] else rows, days, held_by)
             return misfits
 

@@ -40,7 +40,8 @@ from engagement.sql.conversions import (
     from_text,
 )
 from engagement.sql.dialect import Table, literal
-from engagement.warehouse.protocol import JsonColumn, Session
+from engagement.warehouse.json_values import JsonColumn
+from engagement.warehouse.reading import KeptRecords, LaidOutRecords, LandingSession
 
 EVENTS = Table("events", "events")
 KEPT_TEXTS = Table("work", "kept_texts")
@@ -146,7 +147,7 @@ def holds_tracks(own: EventTable, tracks: EventTable) -> bool:
 
 
 def publish(
-    session: Session,
+    session: LandingSession,
     wanted: EventTable,
     rows: Table | None,
     days: Sequence[str] | None,
@@ -180,13 +181,13 @@ def _held(wanted: EventTable, own: EventTable, days: Sequence[str] | None) -> ex
     return query.where(exp.column(PARTITION).isin(*map(literal, days)), copy=False)
 
 
-def publish_empty(session: Session, wanted: EventTable) -> None:
+def publish_empty(session: LandingSession, wanted: EventTable) -> None:
     """Make a table that no event goes to."""
     session.publish_empty(wanted.table, wanted.definition)
 
 
 def rows_kept(
-    session: Session,
+    session: LandingSession,
     wanted: EventTable,
     days: Sequence[str] | None,
     mapping: Table,
@@ -214,7 +215,10 @@ def _row_columns(wanted: EventTable) -> dict[str, str]:
 
 
 def rows_just_read(
-    session: Session, wanted: EventTable, mapping: Table, events: Sequence[str] | None = None
+    records: LaidOutRecords,
+    wanted: EventTable,
+    mapping: Table,
+    events: Sequence[str] | None = None,
 ) -> Table:
     """The kept events of a table (or some of them) among those just read, once laid out."""
     query = _rows(wanted, KEPT_TEXTS, mapping, events)
@@ -223,12 +227,12 @@ def rows_just_read(
     for name in wanted.events if events is None else events:
         of_name = {"event_text": name, "event": event_name(name)}
         named[kind, name] = of_name if kind == "track" else {}
-    return session.just_read(f"rows_{wanted.name}", query, _row_columns(wanted), named)
+    return records.rows(f"rows_{wanted.name}", query, _row_columns(wanted), named)
 
 
-def lay_out(session: Session, wanted: Sequence[EventTable]) -> bool:
-    """Make ready for some tables to be made of the records just read; False if they cannot be."""
-    return session.lay_out(len(wanted), _shared(wanted))
+def lay_out(records: KeptRecords, wanted: Sequence[EventTable]) -> LaidOutRecords | None:
+    """Make ready for some tables to be made of the records just read; None if they cannot be."""
+    return records.lay_out(len(wanted), _shared(wanted))
 
 
 def _shared(wanted: Sequence[EventTable]) -> Iterator[JsonColumn]:
@@ -424,7 +428,7 @@ def _chain(queries: Sequence[exp.Query], by_name: bool) -> exp.Query:
     return chained
 
 
-def drop_others(session: Session, wanted: set[str]) -> list[str]:
+def drop_others(session: LandingSession, wanted: set[str]) -> list[str]:
     """Remove tables that no event asks for any more; gives their names."""
     fixed = FIXED_TABLES - {"accounts"}
     gone = [name for name in session.tables("events") if name not in wanted | fixed]
@@ -517,8 +521,10 @@ def mapping_rows(known: Sequence[Registered]) -> pa.Table:
 
 
 def in_lanes(
-    session: Session, function: Callable[[EventTable], list[exp.Query]], items: Sequence[EventTable]
+    session: LandingSession,
+    function: Callable[[EventTable], list[exp.Query]],
+    items: Sequence[EventTable],
 ) -> Iterator[exp.Query]:
     """Make tables, several at once where the engine allows it; gives what did not fit."""
-    for queries in session.each(lambda _, item: function(item), items):
+    for queries in session.map(lambda _, item: function(item), items):
         yield from queries

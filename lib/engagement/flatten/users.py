@@ -16,7 +16,7 @@ from sqlglot import exp
 from engagement.flatten.schema import PARTITION
 from engagement.flatten.tables import EventTable, quoted, union
 from engagement.sql.dialect import Table, literal
-from engagement.warehouse.protocol import Session
+from engagement.warehouse.reading import LandingSession
 
 IDENTIFIES = Table("events", "identifies")
 USERS = Table("events", "users")
@@ -30,7 +30,7 @@ class Users:
     Ask for one before the run publishes any identifies.
     """
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: LandingSession) -> None:
         self._session = session
         there = session.published(USERS)
         # Whoever changed identifies since, by erasing or in a run that was killed, did not tell.
@@ -60,7 +60,7 @@ class Users:
         session.publish_rows(USERS, rows, key="id", among=changed, version=version)
 
 
-def _version(session: Session) -> str | None:
+def _version(session: LandingSession) -> str | None:
     """Tells of which identifies, and by which rules, users were made; ``None`` if it cannot."""
     made_of = session.published(IDENTIFIES)
     if made_of is None:
@@ -88,7 +88,7 @@ def _of_dates(days: Iterable[str]) -> exp.Select:
     return _ids(IDENTIFIES).where(on_them, _has_id()).distinct()
 
 
-def _columns(session: Session) -> dict[str, str]:
+def _columns(session: LandingSession) -> dict[str, str]:
     """Names and types of the columns: those of identifies, but the user's id is the only one."""
     of_identifies = session.columns(IDENTIFIES)
     others = (name for name in of_identifies if name not in ("id", "user_id"))

@@ -23,6 +23,7 @@ from engagement.records.lines import UnreadableFileError, cut_records, read_byte
 from engagement.settings import Settings
 from engagement.warehouse import Warehouse
 from engagement.warehouse.objects import LandedObjects, ObjectUnreadableError
+from engagement.warehouse.reading import landing_warehouse
 
 _DATE = re.compile(r"(?<!\d)(\d{4})[-/](\d{2})[-/](\d{2})(?!\d)")
 _TYPE = re.compile(r"(?:^|/|=)([A-Za-z]+(?:-[A-Za-z]+)*-failed)(?=/)")
@@ -69,6 +70,7 @@ def failures(warehouse: Warehouse, settings: Settings, *, read: bool = True) -> 
 
 
 def _objects(warehouse: Warehouse, settings: Settings) -> Iterator[tuple[LandedObjects, str, int]]:
+    warehouse = landing_warehouse(warehouse)
     landed = warehouse.landed_objects()
     for name, size in landed.sizes():
         if is_failure(name):

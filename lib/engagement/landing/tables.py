@@ -19,6 +19,7 @@ from engagement.records.files import PARTITION, nothing_landed, why_stray
 from engagement.settings import Settings
 from engagement.sql.conversions import BIGINT, VARCHAR
 from engagement.warehouse import Session, Table, Warehouse, WarehouseError
+from engagement.warehouse.reading import landing_warehouse
 
 READING_TABLE = Table("landing", "rudderstack_events")
 
@@ -79,7 +80,7 @@ def inventory(warehouse: Warehouse) -> LandingInventory:
     LandingError
         When the landing does not exist.
     """
-    landing = warehouse.landing_files()
+    landing = landing_warehouse(warehouse).landing_files()
     files = pd.DataFrame(
         [(f.received_at_utc_date, f.size) for f in landing.files],
         columns=["received_at_utc_date", "bytes"],
@@ -98,10 +99,10 @@ def create_tables(warehouse: Warehouse, settings: Settings) -> Table:
     LandingError
         When there is no file that it could read.
     """
-    landing, span = warehouse.landing_files(), settings.landing
+    landing, span = landing_warehouse(warehouse).landing_files(), settings.landing
     if not landing.files:
         raise nothing_landed(landing.location, landing.strays, span.from_, span.to)
-    with warehouse.session(write=True) as session:
+    with landing_warehouse(warehouse).session(write=True) as session:
         session.landing_table(READING_TABLE, settings.landing.location, COLUMNS)
     return READING_TABLE
 
@@ -190,7 +191,7 @@ _PROFILE_COLUMNS = {
 def _landed(warehouse: Warehouse) -> tuple[dict[str, str], dict[str, int]]:
     """By received date, what tells one state of its files from another, and their bytes."""
     files: dict[str, list[tuple[str, int, str]]] = {}
-    for file in sorted(warehouse.landing_files().files):
+    for file in sorted(landing_warehouse(warehouse).landing_files().files):
         files.setdefault(file.received_at_utc_date, []).append((file.name, file.size, file.tag))
     versions = {
         day: hashlib.sha256(repr((some, COLUMNS)).encode()).hexdigest()[:32]

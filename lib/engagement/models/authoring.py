@@ -30,7 +30,7 @@ from engagement.settings import ROOT, SettingsError, read_yaml
 from engagement.sql import portability, types
 from engagement.sql.allowed import UNKNOWN
 from engagement.sql.dialect import LOGICAL, WORK, DialectError, Table, parse, tables
-from engagement.warehouse.protocol import arrow_type
+from engagement.warehouse.frames import arrow_type
 
 _TYPES = {
     "integer": "bigint",

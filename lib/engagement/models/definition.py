@@ -27,7 +27,7 @@ from engagement.models.inputs import SEEDS, SOURCES
 from engagement.models.provenance import MARTS
 from engagement.settings import SettingsError, read_yaml
 from engagement.sql.dialect import WORK, Table, check, columns, parse, tables
-from engagement.warehouse.protocol import arrow_type
+from engagement.warehouse.frames import arrow_type
 
 
 class ModelError(FailedError):

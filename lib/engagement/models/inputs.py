@@ -25,7 +25,7 @@ from sqlglot import exp
 from engagement.as_of import AsOf, whole_day
 from engagement.errors import WrongInputError
 from engagement.flatten.names import column_name, table_name
-from engagement.models import recommendation_seeds, seed_files
+from engagement.models import recommendation_seeds, seed_files, spend
 from engagement.models.seed_files import SeedError
 from engagement.settings import Concept, Events, Settings, SettingsError, read_yaml
 from engagement.sql.conversions import (
@@ -113,6 +113,9 @@ PARAMETERS = {
     "factors": BIGINT,
     "tested_people": BIGINT,
     "resamples": BIGINT,
+    "half_life_milliseconds": BIGINT,
+    "position_first_percent": BIGINT,
+    "position_last_percent": BIGINT,
 }
 """Types of what a model may use as ``:name``; of lists, the type of their items."""
 
@@ -157,6 +160,9 @@ def parameters(settings: Settings, as_of: AsOf | date) -> dict[str, Any]:
         "factors": settings.recommendations.factors,
         "tested_people": settings.recommendations.tested_people,
         "resamples": settings.recommendations.resamples,
+        "half_life_milliseconds": round(settings.attribution.half_life_days * 86_400_000),
+        "position_first_percent": settings.attribution.position[0],
+        "position_last_percent": settings.attribution.position[2],
     }
 
 
@@ -411,6 +417,7 @@ _SETTINGS_SEEDS = {
         "lower_end": "varchar",
         "upper_end": "varchar",
     },
+    "attribution_spend": spend.COLUMNS,
 }
 """Seeds that come from the parameters."""
 
@@ -421,6 +428,7 @@ SEED_KEYS = {
     "personalize_event_weights": "personalize.event_weights",
     "personalize_actions": "personalize.actions",
     "experiment_arms": "recommendations.experiment",
+    "attribution_spend": "attribution.spend",
 }
 """The key of the setting that each of these comes from."""
 
@@ -445,6 +453,32 @@ def check_seeds(settings: Settings) -> None:
     problems = seed_files.problems(folder)
     if problems:
         raise SettingsError(f"models.seeds: {settings.models.seeds}", problems)
+    try:
+        _costs(settings)
+    except spend.SpendError as error:
+        raise SettingsError(
+            f"attribution.spend: {settings.attribution.spend}", error.problems
+        ) from None
+
+
+def _costs(settings: Settings) -> list[tuple[str, str, str, str, str, int]]:
+    """Rows of the team's table of costs; none where the parameters name none."""
+    if settings.attribution.spend is None:
+        return []
+    columns, rules = seed_files.rows(
+        "channel_rules", seed_files.own_text("channel_rules", _own_seeds(settings))
+    )
+    place = list(columns).index("channel")
+    channels = [str(rule[place]) for rule in rules]
+    path = settings.path(settings.attribution.spend)
+    return spend.spend(path, channels, settings.currency.reporting, settings.currency.rates)
+
+
+def _none(columns: Mapping[str, str]) -> exp.Select:
+    """A table of these columns without a row."""
+    return exp.select(
+        *(exp.alias_(typed(exp.null(), kind), c, quoted=True) for c, kind in columns.items())
+    ).where(exp.false())
 
 
 def _own_seeds(settings: Settings) -> Path | None:
@@ -472,6 +506,12 @@ def _seed(name: str, settings: Settings) -> exp.Query:
         # A row that nothing matches, so that no setting is a table without rows.
         none = [None] * len(_SETTINGS_SEEDS[name])
         return _rows(_SETTINGS_SEEDS[name], [*recommendation_seeds.rows(name, settings), none])
+    if name == "attribution_spend":
+        costs = _costs(settings)
+        if not costs:
+            return _none(spend.COLUMNS)
+        cells = [list(row) for row in costs]
+        return _rows_of_text(spend.COLUMNS, cells) or _rows(spend.COLUMNS, cells)
     try:
         return _seed_of_file(name, seed_files.own_text(name, _own_seeds(settings)))
     except SeedError as error:

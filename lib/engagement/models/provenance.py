@@ -49,6 +49,9 @@ _KEYS = {
     "factors": "recommendations.factors",
     "tested_people": "recommendations.tested_people",
     "resamples": "recommendations.resamples",
+    "half_life_milliseconds": "attribution.half_life_days",
+    "position_first_percent": "attribution.position",
+    "position_last_percent": "attribution.position",
 }
 """The key of the setting that each parameter of a model comes from."""
 
@@ -71,6 +74,7 @@ def current(settings: Settings, values: Mapping[str, Any]) -> dict[str, str]:
     for name in Events.model_fields:
         found[f"events.{name}"] = _text(getattr(settings.events, name).model_dump())
     found["consent.traits"] = _text(settings.consent.traits)
+    found["attribution.position"] = _text(settings.attribution.position)
     for seed, key in inputs.SEED_KEYS.items():
         found[key] = _text(inputs.seed_setting(seed, settings))
     return found

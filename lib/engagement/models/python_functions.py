@@ -16,7 +16,8 @@ from sqlglot import exp
 from engagement.models.definition import Model, ModelError
 from engagement.models.inputs import expand
 from engagement.settings import Settings
-from engagement.warehouse.protocol import Session, arrow_type
+from engagement.warehouse.frames import arrow_type
+from engagement.warehouse.protocol import Session
 
 Rows = Callable[[Mapping[str, pd.DataFrame], Mapping[str, Any]], pd.DataFrame]
 """What the function of a Python model is."""

@@ -40,12 +40,8 @@ from engagement.sql.dialect import (
     Table,
     tables,
 )
-from engagement.warehouse.protocol import (
-    LeaseHeldError,
-    Session,
-    Warehouse,
-    WarehouseError,
-)
+from engagement.warehouse.errors import LeaseHeldError, WarehouseError
+from engagement.warehouse.protocol import Session, Warehouse
 
 _MOST_ROUNDS = 64
 _SHOWN_ROWS = 5
@@ -161,7 +157,7 @@ def build_all(
             return _try_build(session, settings, model, values)
 
         for ready in _in_steps(chosen):
-            built = session.each(build_one, ready)
+            built = session.map(build_one, ready)
             done.update((one.model, one.status) for one in built)
             results.extend(built)
     return results
@@ -281,7 +277,7 @@ def _build(session: Session, settings: Settings, model: Model, values: dict[str,
     published = session.publish(
         model.table, exp.select(*columns).from_(candidate.node()), version=version
     )
-    session.forget(candidate)
+    session.release(candidate)
     return Built(model.name, model.layer, "built", published.rows)
 
 

@@ -103,7 +103,7 @@ class Checkpoint:
         if known != target:
             self._base.close()
             raise CheckpointError(
-                f"the checkpoint {path} belongs to another mapping or another destination: name "
+                f"the checkpoint {path} belongs to another event tracker: name "
                 "another one in personalize.replay.checkpoint, or remove it to send everything "
                 "from the start"
             )

@@ -90,6 +90,7 @@ def replayer(
     datasets: Mapping[str, str],
     *,
     since: date | None = None,
+    again: bool = False,
     client: Any = None,
     progress: Callable[[LandedFile, Replayed], None] = lambda *_: None,
 ) -> Iterator[Replay]:
@@ -104,7 +105,7 @@ def replayer(
         Retries(chosen.attempts),
     )
     landed = WarehouseLanding(open_warehouse(settings), settings.landing.most_file_megabytes)
-    text = "\0".join([mapping.fingerprint(), names.region, tracking_id])
+    text = "\0".join([names.region, tracking_id])
     target = hashlib.sha256(text.encode("utf-8")).hexdigest()
     with Checkpoint(settings.path(chosen.checkpoint), target) as checkpoint:
         yield Replay(
@@ -114,6 +115,7 @@ def replayer(
             checkpoint,
             write_keys=settings.landing.write_keys,
             since=since,
+            again=again,
             window_days=settings.duplicates.window_days,
             concurrency=chosen.concurrency,
             progress=progress,

@@ -121,11 +121,6 @@ class LiveMapping(_Strict):
             if destination is not None:
                 yield call, destination  # type: ignore[misc]
 
-    def fingerprint(self) -> str:
-        """What tells this mapping from another."""
-        text = self.model_dump_json(by_alias=True)
-        return hashlib.sha256(text.encode("utf-8")).hexdigest()[:16]
-
 
 def load_mapping(path: Path) -> LiveMapping:
     """Read a mapping file.

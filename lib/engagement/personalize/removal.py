@@ -18,7 +18,7 @@ from engagement.personalize import access, kinds
 from engagement.personalize.exported import TYPES
 from engagement.personalize.kinds import Kind
 from engagement.personalize.resources import Setup, describe, is_ours, listing, remove
-from engagement.personalize.service import SetupError
+from engagement.personalize.service import SetupError, find
 from engagement.personalize.setup import Names
 from engagement.settings import Settings
 
@@ -191,7 +191,7 @@ def _files(setup: Setup, folder: Address) -> list[str]:
     found: list[str] = []
     parameters = {"Bucket": folder.bucket, "Prefix": folder.key}
     while True:
-        answer = setup.caller.call("s3", "list_objects_v2", **parameters)
+        answer = find(setup.caller, "s3", "list_objects_v2", **parameters) or {}
         found += [item["Key"] for item in answer.get("Contents", [])]
         if not answer.get("IsTruncated"):
             return found

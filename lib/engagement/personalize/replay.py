@@ -35,6 +35,7 @@ from engagement.records.lines import (
 )
 from engagement.warehouse import Warehouse
 from engagement.warehouse.objects import ObjectUnreadableError
+from engagement.warehouse.reading import landing_warehouse
 
 WINDOW = 2_000
 """Records that are grouped at a time, so that a session's events share calls."""
@@ -63,8 +64,8 @@ class WarehouseLanding:
     """The landing of the parameters: a folder, or a place in S3."""
 
     def __init__(self, warehouse: Warehouse, most_megabytes: int) -> None:
-        self._warehouse, self._most = warehouse, most_megabytes
-        self._objects = warehouse.landed_objects()
+        self._warehouse, self._most = landing_warehouse(warehouse), most_megabytes
+        self._objects = self._warehouse.landed_objects()
 
     def files(self) -> Sequence[LandedFile]:
         """The files within the received dates of the settings."""
@@ -160,6 +161,9 @@ class Replay:
         Send the events of these sources only; empty: of all.
     since
         Pass over what was received before: what the datasets already hold. A date, or a moment.
+    again
+        Read files that are done, too: after the mapping has changed. What was acknowledged is not
+        sent again, for as long as it is known.
     window_days
         How long copies of an event may land: see ``duplicates.window_days``.
     progress
@@ -175,6 +179,7 @@ class Replay:
         *,
         write_keys: Sequence[str] = (),
         since: date | None = None,
+        again: bool = False,
         window_days: int = 7,
         concurrency: int = 8,
         progress: Callable[[LandedFile, Replayed], None] = lambda *_: None,
@@ -183,6 +188,7 @@ class Replay:
         self._sender, self._checkpoint = sender, checkpoint
         self._write_keys, self._since = frozenset(write_keys), Since(since)
         self._window_days, self._concurrency = window_days, concurrency
+        self._again = again
         self._progress = progress
         self._is_trusted = checkpoint.progress().counts.get(SENT, 0) > 0
         self._doubtful: list[tuple[Put, str]] = []
@@ -224,6 +230,7 @@ class Replay:
                     self._sender.stop()  # threads that wait for their next attempt end
                     raise
             self._checkpoint.forget(self._window_days)
+            self._again = False  # once
         finally:
             total.seconds += time.perf_counter() - started
 
@@ -240,7 +247,7 @@ class Replay:
             day = file.received_at_utc_date
             if self._since.is_before_day(day):
                 continue
-            if file.name in done:
+            if file.name in done and not self._again:
                 if done[file.name] == file.tag:
                     continue
                 if first is not None and day < first:
@@ -367,7 +374,8 @@ class Replay:
                 counts[REFUSED] += 1
                 counts[f"{REFUSED}: {one.call}, {reason}"] += 1
             self._doubtful = []
-        self._checkpoint.acknowledge(digests, day, +counts)
+        if digests:
+            self._checkpoint.acknowledge(digests, day, +counts)
         total.counts += counts
 
     def _mistrust(self) -> LiveError:

@@ -152,12 +152,13 @@ class Sender:
         target: Target,
         rate: RateLimit,
         retries: Retries = Retries(),
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], object] | None = None,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._client, self._target, self._rate = client, target, rate
-        self._retries, self._sleep, self._chance = retries, sleep, chance
+        self._retries, self._chance = retries, chance
         self._stop = threading.Event()
+        self._sleep = sleep or self._stop.wait  # which ends when it is told to stop
 
     def stop(self) -> None:
         """Make no further call; one that is under way ends."""

@@ -42,6 +42,7 @@ _NOT_THERE = {
     "ResourceNotFoundException",
     "NoSuchEntity",
     "NoSuchEntityException",
+    "NoSuchBucket",
     "NoSuchBucketPolicy",
     "NoSuchKey",
     "404",

@@ -7,7 +7,7 @@ impressions, so that it learns from what was not clicked, too.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as TookTooLong
 from dataclasses import dataclass, field
@@ -185,16 +185,20 @@ class Recommendations:
         filter_arn: str | None = None,
         filter_values: Mapping[str, str] | None = None,
         context: Mapping[str, str] | None = None,
+        exclude: Collection[str] = (),
     ) -> Recommended:
-        """Items for a user. ``target`` is the ARN of a recommender or a campaign."""
+        """Items for a user. ``target`` is the ARN of a recommender or a campaign.
+
+        Baselines know nothing of the service's filters: ``exclude`` names what they leave out.
+        """
         request = _request(target, count, filter_arn, filter_values, context)
         if user_id:
             request["userId"] = user_id
         answer = self._asked("get_recommendations", request, "itemList")
         if answer.items:
             return answer
-        source, items = self._baseline.for_user(user_id, count)
-        return Recommended(tuple(items), source, why=answer.why)
+        source, items = self._baseline.for_user(user_id, count + len(exclude))
+        return _from_baseline(source, items, count, exclude, answer.why)
 
     def similar(
         self,
@@ -205,6 +209,7 @@ class Recommendations:
         count: int = 10,
         filter_arn: str | None = None,
         filter_values: Mapping[str, str] | None = None,
+        exclude: Collection[str] = (),
     ) -> Recommended:
         """Items like one; with a user, what filters know of them is left out."""
         request = _request(target, count, filter_arn, filter_values, None)
@@ -214,8 +219,8 @@ class Recommendations:
         answer = self._asked("get_recommendations", request, "itemList")
         if answer.items:
             return answer
-        source, items = self._baseline.similar(item_id, count)
-        return Recommended(tuple(items), source, why=answer.why)
+        source, items = self._baseline.similar(item_id, count + len(exclude))
+        return _from_baseline(source, items, count, exclude, answer.why)
 
     def rank(
         self,
@@ -259,6 +264,13 @@ class Recommendations:
         items = tuple(item["itemId"] for item in answer.get(listed, []) if item.get("itemId"))
         why = "" if items else "the service has nothing to recommend"
         return Recommended(items, "personalize", answer.get("recommendationId"), why)
+
+
+def _from_baseline(
+    source: Source, items: Sequence[str], count: int, exclude: Collection[str], why: str
+) -> Recommended:
+    kept = tuple(item for item in items if item not in exclude)[:count]
+    return Recommended(kept, source if kept else "nothing", why=why)
 
 
 def _request(

@@ -42,7 +42,7 @@ _RECORD = (
     ("is_object", pa.bool_()),
     ("shape", pa.int32()),
 )
-"""Columns of records: see :meth:`engagement.warehouse.protocol.Session.landing_records`."""
+"""Columns of records: see :meth:`engagement.warehouse.reading.LandingSession.read_records`."""
 
 _BOM = b"\xef\xbb\xbf"
 _SCANNED_BYTES = 1_000_000_000

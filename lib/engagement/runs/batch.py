@@ -24,7 +24,7 @@ from typing import Any
 
 from sqlglot import exp
 
-from engagement import owner_only
+from engagement import alerts, owner_only
 from engagement.errors import FailedError, WrongInputError
 from engagement.landing.tables import READING_TABLE
 from engagement.output import notices
@@ -35,7 +35,8 @@ from engagement.settings import ROOT, Settings
 from engagement.sql.dialect import LOGICAL
 from engagement.warehouse import Table, Warehouse, WarehouseError, costs, open_warehouse
 from engagement.warehouse.lease import TOKEN_VARIABLE
-from engagement.warehouse.protocol import Statement
+from engagement.warehouse.reading import landing_warehouse
+from engagement.warehouse.statements import Statement
 
 logger = logging.getLogger("engagement")
 
@@ -81,7 +82,8 @@ class RunRecord:
     ``as_of`` is the day that the tables stand for, ``as_of_end`` its end, in UTC, or the moment of
     the newest event. ``tables`` gives rows, ``files`` bytes and sha256, ``statements`` how many
     there were, their seconds, rows and, on AWS, what they scanned and cost; ``each_statement`` the
-    same one by one (their texts are in ``statements.jsonl``). ``notes`` says what could not be
+    same one by one (their texts are in ``statements.jsonl``). ``alerts`` holds what somebody should
+    look at: its kind, what it is about, the day, and a sentence. ``notes`` says what could not be
     recorded, and why.
     """
 
@@ -98,6 +100,7 @@ class RunRecord:
     tables: dict[str, int] = field(default_factory=dict)
     statements: dict[str, float] = field(default_factory=dict)
     each_statement: list[dict[str, Any]] = field(default_factory=list)
+    alerts: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -171,7 +174,7 @@ def run(
     for name in names:
         _check_declared(name)
     warehouse = open_warehouse(settings)
-    landing, span = warehouse.landing_files(), settings.landing
+    landing, span = landing_warehouse(warehouse).landing_files(), settings.landing
     if not landing.files:
         raise nothing_landed(landing.location, landing.strays, span.from_, span.to)
     started = datetime.now(UTC)
@@ -202,11 +205,22 @@ def run(
                     notebook.status = "not run"
             record.ended = datetime.now(UTC).isoformat(timespec="seconds")
             warehouse.log.path, warehouse.log.notebook = folder / STATEMENTS, AFTERWARDS
+            if record.status == "done":
+                _look_for_alerts(warehouse, record, settings)
             _take_stock(warehouse, record, settings.run.keep_runs)
             record.files = _files(folder)
             _write(record, folder)
             progress(record)
     return record, folder
+
+
+def _look_for_alerts(warehouse: Warehouse, record: RunRecord, settings: Settings) -> None:
+    """Record what somebody should look at; where that cannot be told, it is noted."""
+    try:
+        record.alerts = alerts.as_records(alerts.look(warehouse, settings))
+    except WarehouseError as error:
+        record.notes.append(f"nobody looked for alerts: {error}")
+        logger.warning("nobody looked for alerts: %s", error)
 
 
 def _take_stock(warehouse: Warehouse, record: RunRecord, keep_runs: int) -> None:

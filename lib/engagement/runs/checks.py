@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import os
 import platform
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
 
+from engagement import alerts
 from engagement.as_of import in_words
 from engagement.audience import segments
 from engagement.audience.segments import AudienceError
-from engagement.messages import counted
+from engagement.messages import counted, shown_path
 from engagement.models.concepts import mapping
 from engagement.models.inputs import mapping_problems
-from engagement.records.files import LandingError, strays_by_reason, unzipped_bytes
+from engagement.records.files import LandingError, strays_by_reason
 from engagement.settings import ROOT, Settings, SettingsError
 from engagement.warehouse import WarehouseError, open_warehouse
-from engagement.warehouse.duckdb.memory import memory_limit
+from engagement.warehouse.reading import landing_warehouse
+from engagement.warehouse.registry import find_engine
 
 
 @dataclass(frozen=True)
@@ -57,11 +59,26 @@ def check(settings: Settings) -> list[Check]:
     ]
     checks.append(_landing(settings))
     checks += _warehouse(settings)
-    checks += _room(settings)
     checks += _events(settings)
     checks.append(_folder("run folder", settings.path(settings.run.directory)))
     checks.append(_segment(settings))
     return checks
+
+
+def check_data(settings: Settings) -> list[Check]:
+    """Look at the data itself: each alert is something missing."""
+    try:
+        warehouse = open_warehouse(settings)
+        data = alerts.read(warehouse)
+    except WarehouseError as error:
+        return [Check("data", False, "the tables", str(error))]
+    if data.overview is None or data.overview.empty:
+        return [Check("data", False, "there are no figures yet", "run 'engagement run' first")]
+    found = alerts.found(data, settings, datetime.now(UTC))
+    if not found:
+        day = data.overview["day"].max()
+        return [Check("data", True, f"figures to {day}: no alert")]
+    return [Check(one.kind, False, one.text) for one in found]
 
 
 def exit_code(checks: list[Check]) -> int:
@@ -93,7 +110,7 @@ def _python() -> str:
 
 def _landing(settings: Settings) -> Check:
     try:
-        landing = open_warehouse(settings).landing_files()
+        landing = landing_warehouse(open_warehouse(settings)).landing_files()
     except LandingError as error:
         hint = f"{error}{_how_to_land(settings)}"
         return Check("landing", False, settings.landing.location, hint, is_input=True)
@@ -132,51 +149,10 @@ def _how_to_land(settings: Settings) -> str:
 
 def _warehouse(settings: Settings) -> list[Check]:
     try:
-        warehouse = open_warehouse(settings)
+        tried = list(find_engine(settings.warehouse.engine).check(settings))
     except WarehouseError as error:
         return [Check("warehouse", False, settings.warehouse.engine, str(error))]
-    if settings.warehouse.engine == "athena":
-        tried = [Check(f.name, f.ok, f.found, f.hint) for f in warehouse.findings()]
-        return [Check("warehouse", True, warehouse.describe()), *tried]
-    path = settings.path(settings.warehouse.duckdb.path)
-    writable = _folder("warehouse", path.parent)
-    found = f"{warehouse.describe()}, {shown_path(path)}"
-    return [Check("warehouse", writable.ok, found, writable.hint)]
-
-
-_DISK_OF_EVENTS = 0.9
-"""Bytes that the warehouse's file and what it spills take for each byte of landed events: ten
-million of 17 GB took 12.6 GB once models had been built twice, and up to 3 of spilled rows."""
-
-
-def _room(settings: Settings) -> list[Check]:
-    """Whether the disk has room for the tables of this landing, and what memory a run may use."""
-    if settings.warehouse.engine != "duckdb":
-        return []
-    try:
-        warehouse = open_warehouse(settings)
-        landed = sum(map(unzipped_bytes, warehouse.landing_files().files))
-    except (LandingError, WarehouseError):
-        return []  # said by the other checks
-    path = settings.path(settings.warehouse.duckdb.path)
-    existing = next(parent for parent in path.parents if parent.exists())
-    taken = path.stat().st_size if path.exists() else 0
-    needed = max(int(landed * _DISK_OF_EVENTS) - taken, 0)
-    free = shutil.disk_usage(existing).free
-    memory = memory_limit(settings)
-    return [
-        Check(
-            "room",
-            free >= needed,
-            f"some {_gigabytes(landed)} of events: a run takes up to {_gigabytes(needed)} more of "
-            f"disk ({_gigabytes(free)} are free) and {_gigabytes(memory)} of memory",
-            "make room, or set warehouse.duckdb.path to a disk that has it",
-        )
-    ]
-
-
-def _gigabytes(size: int) -> str:
-    return f"{size / 1e9:,.1f} GB"
+    return [Check(one.name, one.ok, one.found, one.hint) for one in tried]
 
 
 def _events(settings: Settings) -> list[Check]:
@@ -214,12 +190,7 @@ def _segment(settings: Settings) -> Check:
 def _folder(name: str, path: Path) -> Check:
     existing = next(parent for parent in (path, *path.parents) if parent.exists())
     ok = existing.is_dir() and os.access(existing, os.W_OK)
-    return Check(name, ok, shown_path(path), f"{existing} cannot be written")
-
-
-def shown_path(path: Path) -> str:
-    """A path as it is shown: from the project's folder, or its last part if it lies outside."""
-    return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else f"…/{path.name}"
+    return Check(name, ok, shown_path(path, ROOT), f"{existing} cannot be written")
 
 
 def frame(checks: list[Check]) -> pd.DataFrame:

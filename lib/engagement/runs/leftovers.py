@@ -13,8 +13,8 @@ from engagement.landing import do_not_reload
 from engagement.runs.workbook import INTERACTIVE
 from engagement.settings import Settings
 from engagement.warehouse import WarehouseError, open_warehouse
-from engagement.warehouse.duckdb.warehouse import DuckDBWarehouse
 from engagement.warehouse.lease import as_holder
+from engagement.warehouse.protocol import Emptiable
 
 KEPT = (do_not_reload.ERASED, do_not_reload.KEY)
 """The tables that stay."""
@@ -35,7 +35,7 @@ def start_over(settings: Settings, *, dry_run: bool = False) -> list[str]:
         When the warehouse is not a local file.
     """
     warehouse = open_warehouse(settings)
-    if not isinstance(warehouse, DuckDBWarehouse):
+    if not isinstance(warehouse, Emptiable):
         raise WarehouseError(
             "only a local warehouse can be emptied: on AWS, 'engagement clean' removes what no "
             "table needs any more"

@@ -163,6 +163,7 @@ def lines(record: RunRecord, folder: str, found: Figures, currency: str) -> list
     said += _taken_lines(found)
     said += _business(found, currency)
     said += _warnings(found)
+    said += _alerts(record)
     exports = any(name.startswith("exports/") for name in record.files)
     report = "report.html" in record.files
     if report:
@@ -252,6 +253,16 @@ def _warnings(found: Figures) -> list[str]:
     more = len(found.warnings) - _MOST_WARNINGS
     if more > 0:
         said += _labelled("", f"and {counted(more, 'warning')} more: 'engagement check' lists them")
+    return said
+
+
+def _alerts(record: RunRecord) -> list[str]:
+    said: list[str] = []
+    for alert in record.alerts[:_MOST_WARNINGS]:
+        said += _labelled("alert", str(alert["text"]))
+    more = len(record.alerts) - _MOST_WARNINGS
+    if more > 0:
+        said += _labelled("", f"and {counted(more, 'alert')} more: the report shows them all")
     return said
 
 

@@ -7,10 +7,12 @@ of the wrong kind; all of them are reported together, each by its key.
 """
 
 from engagement.settings.activation import Activation, Campaign, CustomerProfiles
+from engagement.settings.alerts import Alerts
 from engagement.settings.audience import Audience
 from engagement.settings.behaviour import Identity, Sessions, Traffic
 from engagement.settings.collect import Collect, Firehose
 from engagement.settings.customers import Consent, Customers, Personalize
+from engagement.settings.demo import Demo
 from engagement.settings.events import Concept, Events
 from engagement.settings.landing import Duplicates, Landing, PlannedProperty
 from engagement.settings.loading import (
@@ -21,6 +23,7 @@ from engagement.settings.loading import (
     parse_override,
 )
 from engagement.settings.measures import Attribution, Currency, Funnel, Metrics, Models
+from engagement.settings.quicksight import QuickSight
 from engagement.settings.root import Settings
 from engagement.settings.section import FIRST_DAY, LAST_DAY, LATEST, ROOT, Section, SettingsError
 from engagement.settings.warehouse import Athena, Databases, DuckDB, Run, Warehouse
@@ -34,6 +37,7 @@ __all__ = [
     "PARAMS_VARIABLE",
     "ROOT",
     "Activation",
+    "Alerts",
     "Athena",
     "Attribution",
     "Audience",
@@ -45,6 +49,7 @@ __all__ = [
     "CustomerProfiles",
     "Customers",
     "Databases",
+    "Demo",
     "DuckDB",
     "Duplicates",
     "Events",
@@ -56,6 +61,7 @@ __all__ = [
     "Models",
     "Personalize",
     "PlannedProperty",
+    "QuickSight",
     "Run",
     "Section",
     "Sessions",

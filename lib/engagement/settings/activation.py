@@ -119,9 +119,27 @@ class Campaign(Section):
         return self
 
 
+class Files(Section):
+    """Files of the same members for other tools, beside those for Customer Profiles.
+
+    ``google_ads`` and ``meta`` write hashed files for Customer Match and Custom Audiences;
+    ``mapping`` names the columns of a plain CSV: header by header the member's column that it has
+    (``{"Contact ID": person_id}``). They are ``packed`` as gzip, and split at ``part_bytes`` before
+    packing and at ``part_rows``.
+    """
+
+    google_ads: bool = False
+    meta: bool = False
+    mapping: dict[Annotated[str, Field(min_length=1)], Annotated[str, Field(min_length=1)]] = {}
+    packed: bool = False
+    part_bytes: int = Field(default=999_999_999, ge=1_000)
+    part_rows: int | None = Field(default=None, ge=1)
+
+
 class Activation(Section):
     """Whether audiences are sent, and where to; without ``send`` they are only planned."""
 
     send: bool = False
+    files: Files = Files()
     customer_profiles: CustomerProfiles = CustomerProfiles()
     campaign: Campaign | None = None

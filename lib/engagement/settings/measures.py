@@ -86,7 +86,29 @@ class Attribution(Section):
     ``lookback_days`` is how long before a conversion a touch still counts. With ``reset:
     conversion`` a journey starts after the person's previous conversion; with ``none`` earlier
     touches count again.
+
+    ``half_life_days`` is by how much longer before the order a touch counts half as much (time
+    decay). ``position`` is what the first touch, those in the middle together and the last one get
+    of an order, in percent; of two touches each has a half. ``spend`` is a CSV of what advertising
+    cost (``day, channel, source, medium, campaign, cost, currency``).
     """
 
     lookback_days: int = Field(default=30, ge=1, le=365)
     reset: Literal["conversion", "none"] = "conversion"
+    half_life_days: float = Field(default=7, ge=0.01, le=365)
+    position: tuple[int, int, int] = (40, 20, 40)
+    spend: str | None = Field(default=None, min_length=1)
+
+    @field_validator("position")
+    @classmethod
+    def _percents(cls, position: tuple[int, int, int]) -> tuple[int, int, int]:
+        if min(position) < 0 or sum(position) != 100:
+            raise ValueError("write three percentages that sum to 100, such as [40, 20, 40]")
+        return position
+
+    @field_validator("spend")
+    @classmethod
+    def _is_there(cls, spend: str | None) -> str | None:
+        if spend is not None and not (ROOT / Path(spend).expanduser()).is_file():
+            raise ValueError(f"there is no file '{spend}'")
+        return spend

@@ -13,13 +13,16 @@ from zoneinfo import available_timezones
 from pydantic import Field, field_validator, model_validator
 
 from engagement.settings.activation import Activation
+from engagement.settings.alerts import Alerts
 from engagement.settings.audience import Audience
 from engagement.settings.behaviour import Identity, Sessions, Traffic
 from engagement.settings.collect import Collect
 from engagement.settings.customers import Consent, Customers, Personalize
+from engagement.settings.demo import Demo
 from engagement.settings.events import Events
 from engagement.settings.landing import Duplicates, Landing, PlannedProperty
 from engagement.settings.measures import Attribution, Currency, Funnel, Metrics, Models
+from engagement.settings.quicksight import QuickSight
 from engagement.settings.recommendations import Recommendations
 from engagement.settings.section import (
     FIRST_DAY,
@@ -58,6 +61,7 @@ class Settings(Section):
     currency: Currency = Currency()
     funnel: Funnel = Funnel()
     attribution: Attribution = Attribution()
+    alerts: Alerts = Alerts()
     events: Events = Events()
     consent: Consent = Consent()
     customers: Customers = Customers()
@@ -66,6 +70,8 @@ class Settings(Section):
     personalize: Personalize = Personalize()
     recommendations: Recommendations = Recommendations()
     collect: Collect = Collect()
+    quicksight: QuickSight = QuickSight()
+    demo: Demo = Demo()
 
     @field_validator("as_of", mode="before")
     @classmethod
@@ -85,12 +91,17 @@ class Settings(Section):
     @model_validator(mode="after")
     def _one_place(self) -> Self:
         location, in_s3 = self.landing.location, self.landing.location.startswith("s3://")
-        if self.warehouse.engine == "athena" and not in_s3:
-            raise ValueError(f"landing.location: Athena reads s3:// addresses, not '{location}'")
-        if self.warehouse.engine == "duckdb" and in_s3:
+        engines = self.warehouse.engines()
+        engine = engines[self.warehouse.engine]
+        if engine.landing_in == "s3" and not in_s3:
             raise ValueError(
-                f"landing.location: DuckDB reads a folder, not '{location}'; for the address, set "
-                "warehouse.engine to athena"
+                f"landing.location: {engine.title} reads s3:// addresses, not '{location}'"
+            )
+        if engine.landing_in == "folder" and in_s3:
+            others = " or ".join(name for name, one in engines.items() if one.landing_in == "s3")
+            raise ValueError(
+                f"landing.location: {engine.title} reads a folder, not '{location}'; for the "
+                f"address, set warehouse.engine to {others}"
             )
         errors = self.landing.errors_location
         if errors is not None and errors.startswith("s3://") != in_s3:

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+import typing
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
+from pydantic_core import PydanticKnownError
 
-from engagement.settings.section import (
-    S3_ADDRESS,
-    Section,
-)
+from engagement.settings.section import S3_ADDRESS, Section
 
 
-class DuckDB(Section):
+class EngineSection(Section):
+    """The settings of one engine: a key of ``warehouse`` with such a section makes one known.
+
+    Attributes
+    ----------
+    title
+        What messages call the engine.
+    landing_in
+        Where its landing has to be; ``None`` for an engine that reads none.
+    """
+
+    title: ClassVar[str]
+    landing_in: ClassVar[Literal["folder", "s3"] | None] = None
+
+
+class DuckDB(EngineSection):
     """The embedded engine: one local file.
 
     ``wait_seconds`` is how long to wait for another process that holds the file.
@@ -21,6 +35,9 @@ class DuckDB(Section):
     control group allows. What does not fit is spilled to disk, beside the file. ``threads`` is how
     many a statement may use.
     """
+
+    title: ClassVar[str] = "DuckDB"
+    landing_in: ClassVar[Literal["folder", "s3"] | None] = "folder"
 
     path: str = "warehouse/engagement.duckdb"
     wait_seconds: float = Field(default=60, ge=0)
@@ -38,7 +55,7 @@ class DuckDB(Section):
         return value
 
 
-class Athena(Section):
+class Athena(EngineSection):
     """The production engine: Athena over Glue and S3.
 
     ``data_location`` is the folder under which every table's files are written, and
@@ -51,6 +68,9 @@ class Athena(Section):
     own cut-off (left out: as it is there). A run that shows no sign of life for ``lease_seconds``
     has lost its lease. ``keep_days`` is the grace period of ``engagement clean``.
     """
+
+    title: ClassVar[str] = "Athena"
+    landing_in: ClassVar[Literal["folder", "s3"] | None] = "s3"
 
     region: str = Field(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")
     workgroup: str = Field(default="primary", pattern=r"^[a-zA-Z0-9._-]{1,128}$")
@@ -83,20 +103,40 @@ class Databases(Section):
 
 
 class Warehouse(Section):
-    """The engine that holds the tables."""
+    """The engine that holds the tables, and the settings of each."""
 
-    engine: Literal["duckdb", "athena"] = "duckdb"
+    engine: str = "duckdb"
     duckdb: DuckDB = DuckDB()
     athena: Athena | None = None
     databases: Databases = Databases()
 
+    @field_validator("engine")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in cls.engines():
+            names = " or ".join(f"'{one}'" for one in cls.engines())
+            raise PydanticKnownError("literal_error", {"expected": names})
+        return name
+
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        if self.engine == "athena" and self.athena is None:
+        if getattr(self, self.engine) is None:
+            fields = self.engines()[self.engine].model_fields
+            required = " and ".join(name for name, one in fields.items() if one.is_required())
             raise ValueError(
-                "engine: athena needs a section 'athena' with at least region and data_location"
+                f"engine: {self.engine} needs a section '{self.engine}' with at least {required}"
             )
         return self
+
+    @classmethod
+    def engines(cls) -> dict[str, type[EngineSection]]:
+        """The section of every engine, by the engine's name."""
+        found = {}
+        for name, field in cls.model_fields.items():
+            for kind in (field.annotation, *typing.get_args(field.annotation)):
+                if isinstance(kind, type) and issubclass(kind, EngineSection):
+                    found[name] = kind
+        return found
 
 
 class Run(Section):

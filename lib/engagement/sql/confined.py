@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from sqlglot import exp
 
 from engagement.sql.allowed import FUNCTIONS, OPERATORS, OWN, STRUCTURE
-from engagement.sql.portability import function_name
+from engagement.sql.features import function_name
 
 DATABASES = ("landing", "events", "marts", "work")
 CATALOG = "information_schema"

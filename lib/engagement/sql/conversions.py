@@ -36,8 +36,8 @@ def as_text(kinds: frozenset[str]) -> tuple[str, str]:
     Returns
     -------
     tuple
-        How the value is read, as :class:`~engagement.warehouse.protocol.JsonColumn` has it; and SQL
-        over it, where it is called ``leaf``. Blank ones are NULL.
+        How the value is read, as the kind of a JSON column says; and SQL over it, where it is
+        called ``leaf``. Blank ones are NULL.
     """
     if kinds <= {"string"}:
         return "string", "nullif(leaf, '')"

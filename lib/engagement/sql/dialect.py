@@ -1,35 +1,32 @@
-"""One SQL text, two engines: Athena's dialect, rendered for the engine in use.
+"""One SQL text for every engine: Athena's dialect, rendered for the engine in use.
 
 Models are written in Athena's (Trino's) SQL. ``sqlglot`` parses them once into a tree; this module
-checks the tree, fills in parameters as nodes (never as text), points the logical databases at
-physical ones, and renders the tree for DuckDB or Athena.
+checks the tree and fills in parameters as nodes (never as text); :mod:`.rendering` points the
+logical databases at physical ones and writes the tree as an engine reads it.
 
 What a tree may be made of is listed in :mod:`.allowed`; where the engines differ in silence there
 is one portable way to write a thing, and :mod:`.portability` refuses the others with a sentence
 that names it. A few functions that are not SQL at all, such as ``parse_timestamp``, are the
-project's own: each has one definition per engine in :mod:`.functions`.
+project's own: :mod:`.functions` says what each gives, and each engine defines them.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cache
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ParseError, TokenError
 
 from engagement.errors import WrongInputError
-from engagement.sql import confined, functions, portability, types
-
-Engine = functions.Engine
-FUNCTIONS = functions.FUNCTIONS
+from engagement.sql import confined, portability, types
 
 Q = TypeVar("Q", bound=exp.Expr)
 
@@ -255,137 +252,3 @@ def columns(
 ) -> dict[str, str]:
     """Kinds of the columns that a query gives, such as ``varchar`` or ``decimal``."""
     return types.read(query, tables, parameters).columns
-
-
-# --- the project's own functions ----------------------------------------------------------------
-
-
-@cache
-def _body(name: str, engine: Engine) -> exp.Expr:
-    return _read_template(FUNCTIONS[name][engine], engine)
-
-
-@cache
-def _template(key: str) -> exp.Expr:
-    return _read_template(_TEMPLATES[key], "duckdb")
-
-
-def _read_template(text: str, engine: Engine) -> exp.Expr:
-    """A text in which ``@1`` stands for the first argument, as a tree."""
-    return sqlglot.parse_one(re.sub(r"@(\d)", r"__arg_\1", text), read=engine)
-
-
-def _filled(template: exp.Expr, arguments: Sequence[exp.Expr]) -> exp.Expr:
-    """A copy of a template with copies of the arguments in their places."""
-    body = template.copy()
-    for place in list(body.find_all(exp.Column)):
-        if place.name.startswith("__arg_"):
-            filled = exp.paren(arguments[int(place.name[-1]) - 1].copy(), copy=False)
-            if place is body:
-                body = filled
-            else:
-                place.replace(filled)
-    return body
-
-
-def _expand(tree: Q, engine: Engine) -> Q:
-    """Put the definitions of the project's own functions in place of their calls."""
-    calls = [node for node in tree.find_all(exp.Anonymous) if node.name.lower() in FUNCTIONS]
-    # Inner calls first: they are found after the outer ones, and are arguments of these.
-    for call in reversed(calls):
-        body = _filled(_body(call.name.lower(), engine), call.expressions)
-        whole = exp.paren(body, copy=False)
-        if call is tree:
-            return cast(Q, whole)
-        call.replace(whole)
-    return tree
-
-
-# --- rendering ----------------------------------------------------------------------------------
-
-
-def render(
-    query: exp.Expr,
-    engine: Engine,
-    databases: Mapping[str, str],
-    *,
-    pretty: bool = False,
-    copy: bool = True,
-) -> str:
-    """Render a tree for an engine.
-
-    Parameters
-    ----------
-    databases
-        Physical name of each logical database.
-    pretty
-        For reading: one clause a line.
-    copy
-        Leave the tree that was given as it is; else it may be changed.
-    """
-    tree = query.copy() if copy else query
-    for table in tree.find_all(exp.Table):
-        if table.db in databases:
-            table.set("db", exp.to_identifier(databases[table.db], quoted=True))
-    if engine == "duckdb":
-        for node in reversed(list(tree.find_all(*_REWRITTEN))):
-            written = _for_duckdb(node)
-            if node is tree:
-                tree = written
-            elif written is not node:
-                node.replace(written)
-    # Last, since their definitions are in the engine's own words already.
-    tree = _expand(tree, engine)
-    return tree.sql(dialect=engine, pretty=pretty, copy=False)
-
-
-_REWRITTEN = (
-    exp.ArgMax,
-    exp.ArgMin,
-    exp.ArrayToString,
-    exp.CountIf,
-    exp.DataType,
-    exp.JSONExtractScalar,
-    exp.RegexpReplace,
-    exp.Upper,
-)
-
-_TEMPLATES = {
-    # DuckDB's own is NULL where all of the items are.
-    "array_join": "array_to_string(list_filter(@1, lambda i: i is not null), @2)",
-    # DuckDB's own knows a capital of this letter, which is no capital of it on Athena.
-    "upper": "array_to_string(list_transform(str_split(@1, 'ß'), lambda s: upper(s)), 'ß')",
-}
-
-
-def _for_duckdb(node: exp.Expr) -> exp.Expr:
-    """What sqlglot's DuckDB writer leaves different from Trino."""
-    if isinstance(node, exp.DataType) and node.this == exp.DataType.Type.TIMESTAMP:
-        return exp.DataType.build("timestamp", dialect="duckdb")
-    if isinstance(node, exp.Upper):
-        return _filled(_template("upper"), [node.this])
-    if isinstance(node, exp.ArrayToString) and not node.args.get("null"):
-        return _filled(_template("array_join"), [node.this, node.expression])
-    if isinstance(node, (exp.ArgMax, exp.ArgMin)):
-        # DuckDB's own passes over rows whose first argument is NULL.
-        name = "arg_max_null" if isinstance(node, exp.ArgMax) else "arg_min_null"
-        return exp.Anonymous(this=name, expressions=[node.this, node.expression])
-    if isinstance(node, exp.CountIf):
-        # DuckDB's own is NULL over no rows.
-        found = exp.Case(ifs=[exp.If(this=node.this, true=exp.Literal.number(1))])
-        return exp.Count(this=found)
-    if isinstance(node, exp.RegexpReplace) and isinstance(
-        node.args.get("replacement"), exp.Literal
-    ):
-        replacement = node.args["replacement"]
-        replacement.replace(exp.Literal.string(re.sub(r"\$(\d)", r"\\\1", replacement.name)))
-    if isinstance(node, exp.JSONExtractScalar):
-        # A text that is no JSON has no such value; DuckDB's own would stop the whole query.
-        text = exp.TryCast(this=node.this, to=exp.DataType.build("json", dialect="duckdb"))
-        whole = exp.Anonymous(this="json_extract", expressions=[text, node.expression])
-        scalar = exp.Anonymous(
-            this="json_extract_string", expressions=[whole.copy(), exp.Literal.string("$")]
-        )
-        kind = exp.Anonymous(this="json_type", expressions=[whole])
-        return exp.case().when(kind.isin("OBJECT", "ARRAY").not_(), scalar)
-    return node

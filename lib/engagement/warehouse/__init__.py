@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from engagement.settings import Settings
 from engagement.sql.dialect import DialectError, Table
-from engagement.warehouse.protocol import LeaseHeldError, Session, Warehouse, WarehouseError
+from engagement.warehouse.errors import LeaseHeldError, WarehouseError
+from engagement.warehouse.protocol import Session, Warehouse
+from engagement.warehouse.registry import open_warehouse
 
 __all__ = [
     "DialectError",
@@ -15,20 +16,3 @@ __all__ = [
     "WarehouseError",
     "open_warehouse",
 ]
-
-
-def open_warehouse(settings: Settings) -> Warehouse:
-    """Open the warehouse that the settings name; no connection is made yet.
-
-    Raises
-    ------
-    WarehouseError
-        When the engine is not available.
-    """
-    if settings.warehouse.engine == "duckdb":
-        from engagement.warehouse.duckdb.warehouse import DuckDBWarehouse
-
-        return DuckDBWarehouse(settings)
-    from engagement.warehouse.athena.warehouse import AthenaWarehouse
-
-    return AthenaWarehouse(settings)

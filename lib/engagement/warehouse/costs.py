@@ -16,7 +16,8 @@ import pyarrow.compute as pc
 
 from engagement.messages import counted
 from engagement.sql.dialect import Table
-from engagement.warehouse.protocol import Publication, Statement, StatementLog, Warehouse
+from engagement.warehouse.protocol import Publication, Warehouse
+from engagement.warehouse.statements import Statement, StatementLog
 
 RUN_STATEMENTS = Table("landing", "run_statements")
 """``run_id, notebook, nth, label, started_at, seconds, rows, scanned_bytes, usd, query_id, status``

@@ -19,7 +19,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from engagement import owner_only
-from engagement.warehouse.protocol import LeaseHeldError
+from engagement.warehouse.errors import LeaseHeldError
 
 TOKEN_VARIABLE = "ENGAGEMENT_LEASE"  # noqa: S105 (a variable's name)
 

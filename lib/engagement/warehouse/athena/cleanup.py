@@ -8,15 +8,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from engagement.aws.s3 import Address, problem
-from engagement.warehouse.protocol import Forgotten, WarehouseError
-
-if TYPE_CHECKING:
-    from engagement.warehouse.athena.warehouse import AthenaWarehouse
+from engagement.aws.s3 import Address
+from engagement.warehouse.athena import setup
+from engagement.warehouse.athena.errors import problem
+from engagement.warehouse.athena.lake import Lake
+from engagement.warehouse.errors import WarehouseError
+from engagement.warehouse.reading import Purged
 
 _MOST_AT_ONCE = 1000
 
@@ -30,7 +31,7 @@ class _Version:
     is_mark: bool
 
 
-def forget(warehouse: AthenaWarehouse, holds: Callable[[str, bytes], bool]) -> Forgotten:
+def purge(lake: Lake, holds: Callable[[str, bytes], bool]) -> Purged:
     """Remove what nothing points at, whatever its age, old versions, and kept results.
 
     Of the landing's old versions those go that ``holds`` says; the others are not this project's.
@@ -44,46 +45,44 @@ def forget(warehouse: AthenaWarehouse, holds: Callable[[str, bytes], bool]) -> F
         except WarehouseError as error:
             left.append(f"{what}: {error}")
 
-    attempt("superseded tables and folders", lambda: len(warehouse.clean(0)))
-    output = Address.parse(warehouse.output, folder=True)
-    attempt("results of queries", lambda: _remove_results(warehouse, output, holds, left))
-    attempt("old versions of tables", lambda: _remove_old(warehouse, warehouse.files, None))
-    if _is_ours(warehouse, output):
-        attempt("old versions of results", lambda: _remove_old(warehouse, output, None))
-    attempt(
-        "old versions of landed files", lambda: _remove_old(warehouse, warehouse.landing, holds)
-    )
-    apart = warehouse.settings.landing.errors_location
+    attempt("superseded tables and folders", lambda: len(setup.clean(lake, 0)))
+    output = Address.parse(lake.output, folder=True)
+    attempt("results of queries", lambda: _remove_results(lake, output, holds, left))
+    attempt("old versions of tables", lambda: _remove_old(lake, lake.files, None))
+    if _is_ours(lake, output):
+        attempt("old versions of results", lambda: _remove_old(lake, output, None))
+    attempt("old versions of landed files", lambda: _remove_old(lake, lake.landing, holds))
+    apart = lake.settings.landing.errors_location
     if apart:
         folder = Address.parse(apart, folder=True)
-        attempt("old versions of failures", lambda: _remove_old(warehouse, folder, holds))
+        attempt("old versions of failures", lambda: _remove_old(lake, folder, holds))
     left.append(
         "Athena's own history keeps the texts of statements for 45 days: those of this erasure "
         "name no id, but others may"
     )
-    return Forgotten(dict(removed), tuple(left))
+    return Purged(dict(removed), tuple(left))
 
 
-def _is_ours(warehouse: AthenaWarehouse, output: Address) -> bool:
-    return str(output).startswith(str(warehouse.data))
+def _is_ours(lake: Lake, output: Address) -> bool:
+    return str(output).startswith(str(lake.data))
 
 
 def _remove_results(
-    warehouse: AthenaWarehouse,
+    lake: Lake,
     output: Address,
     holds: Callable[[str, bytes], bool],
     left: list[str],
 ) -> int:
     """Results below the project's own data go, all of them; elsewhere those that hold somebody."""
-    if _is_ours(warehouse, output):
-        return warehouse.bucket.empty(output)
+    if _is_ours(lake, output):
+        return lake.bucket.empty(output)
     chosen, others = [], 0
-    for found in warehouse.bucket.listing(output):
-        if holds(found.name, warehouse.bucket.read(output / found.name)):
+    for found in lake.bucket.listing(output):
+        if holds(found.name, lake.bucket.read(output / found.name)):
             chosen.append(found.name)
         else:
             others += 1
-    warehouse.bucket.remove(output, chosen)
+    lake.bucket.remove(output, chosen)
     if others:
         left.append(
             f"{others} results of queries in {output}, which others may share: they hold no id "
@@ -92,10 +91,8 @@ def _remove_results(
     return len(chosen)
 
 
-def _remove_old(
-    warehouse: AthenaWarehouse, folder: Address, holds: Callable[[str, bytes], bool] | None
-) -> int:
-    client = warehouse.bucket.client
+def _remove_old(lake: Lake, folder: Address, holds: Callable[[str, bytes], bool] | None) -> int:
+    client = lake.bucket.client
     chosen = [
         version
         for version in _old_versions(client, folder)

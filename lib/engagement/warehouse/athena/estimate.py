@@ -25,7 +25,7 @@ from sqlglot.errors import SqlglotError
 
 from engagement.aws import glue
 from engagement.aws.s3 import Address, Bucket
-from engagement.warehouse.protocol import WarehouseError
+from engagement.warehouse.errors import WarehouseError
 
 logger = logging.getLogger("engagement")
 

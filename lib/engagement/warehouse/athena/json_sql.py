@@ -18,8 +18,9 @@ import sqlglot
 from sqlglot import exp
 
 from engagement.sql.conversions import BIGINT, FITTED, LIST, TIMESTAMP, UNLISTED
-from engagement.sql.dialect import FUNCTIONS, literal
-from engagement.warehouse.protocol import KINDS, LARGEST, JsonColumn, JsonField, JsonValues
+from engagement.sql.dialect import literal
+from engagement.sql.functions import FUNCTIONS
+from engagement.warehouse.json_values import KINDS, LARGEST, JsonColumn, JsonField, JsonValues
 
 Path = tuple[str, ...]
 

@@ -10,15 +10,14 @@ location permissions".)
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from engagement.aws.s3 import missing_permission, problem
-from engagement.warehouse.protocol import WarehouseError
-
-if TYPE_CHECKING:
-    from engagement.warehouse.athena.warehouse import AthenaWarehouse
+from engagement.aws.s3 import missing_permission
+from engagement.warehouse.athena.errors import problem
+from engagement.warehouse.athena.lake import Lake
+from engagement.warehouse.errors import WarehouseError
 
 _EVERYBODY = "IAM_ALLOWED_PRINCIPALS"
 _ON_DATABASE = "CREATE_TABLE"
@@ -26,7 +25,7 @@ _ON_PLACE = "DATA_LOCATION_ACCESS"
 _ON_CATALOG = "CREATE_DATABASE"
 
 
-def check(warehouse: AthenaWarehouse) -> str:
+def check(lake: Lake) -> str:
     """Say whether Lake Formation governs what a run writes, and that no grant is missing.
 
     Where the caller may not ask, that is said in words: a grant that is missing then shows in what
@@ -37,15 +36,15 @@ def check(warehouse: AthenaWarehouse) -> str:
     WarehouseError
         With every grant on the databases and data locations that is missing.
     """
-    client = warehouse.client("lakeformation")
+    client = lake.client("lakeformation")
     try:
         settings = client.get_data_lake_settings()["DataLakeSettings"]
-        caller = _Caller(warehouse.client("sts").get_caller_identity()["Arn"])
+        caller = _Caller(lake.client("sts").get_caller_identity()["Arn"])
     except (ClientError, BotoCoreError) as error:
         return _unknown("whether it governs the databases is not known", error)
     new_ones_are_open = _is_open(settings.get("CreateDatabaseDefaultPermissions", []))
-    names = [*warehouse.databases.values(), warehouse.storage]
-    there = [name for name in names if warehouse.catalog.has_database(name)]
+    names = [*lake.databases.values(), lake.storage]
+    there = [name for name in names if lake.catalog.has_database(name)]
     try:
         grants = {name: _grants(client, {"Database": {"Name": name}}) for name in there}
         governed = [name for name in there if not _is_open(grants[name])]
@@ -59,7 +58,7 @@ def check(warehouse: AthenaWarehouse) -> str:
             if len(there) < len(names) and not new_ones_are_open:
                 missing += _on_catalog(client, caller)
             if governed or not new_ones_are_open:
-                missing += _on_places(client, warehouse, caller)
+                missing += _on_places(client, lake, caller)
     except (ClientError, BotoCoreError) as error:
         return _unknown("it is in use, and which grants there are is not known", error)
     if missing:
@@ -76,9 +75,9 @@ def _on_catalog(client: Any, caller: _Caller) -> list[str]:
     return [] if has else [f"{_ON_CATALOG} on the catalog"]
 
 
-def _on_places(client: Any, warehouse: AthenaWarehouse, caller: _Caller) -> list[str]:
+def _on_places(client: Any, lake: Lake, caller: _Caller) -> list[str]:
     """Grants that are missing on the registered places that hold the project's tables."""
-    ours = f"{warehouse.data.bucket}/{warehouse.data.key}"
+    ours = f"{lake.data.bucket}/{lake.data.key}"
     places = [str(item["ResourceArn"]) for item in _all(client.list_resources, "ResourceInfoList")]
     return [
         f"{_ON_PLACE} on {place}"

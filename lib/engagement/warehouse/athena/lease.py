@@ -21,9 +21,10 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from engagement.aws.s3 import Address, error_code, problem
+from engagement.aws.s3 import Address, error_code
+from engagement.warehouse.athena.errors import problem
+from engagement.warehouse.errors import LeaseHeldError, WarehouseError
 from engagement.warehouse.lease import TOKEN_VARIABLE
-from engagement.warehouse.protocol import LeaseHeldError, WarehouseError
 
 logger = logging.getLogger("engagement")
 

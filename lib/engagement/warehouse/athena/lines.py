@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 from sqlglot import exp
@@ -28,11 +28,12 @@ from engagement.records.lines import (
     split_lines,
 )
 from engagement.sql.dialect import Table, bind, parse
+from engagement.warehouse.athena.lake import Lake
+from engagement.warehouse.athena.reading_table import projection
 from engagement.warehouse.athena.statements import StatementFailedError
-from engagement.warehouse.protocol import RAW_LINES, FileLines, WarehouseError
-
-if TYPE_CHECKING:
-    from engagement.warehouse.athena.warehouse import AthenaWarehouse
+from engagement.warehouse.athena.work import Work, WorkTables
+from engagement.warehouse.errors import WarehouseError
+from engagement.warehouse.reading import RAW_LINES, FileLines
 
 logger = logging.getLogger("engagement")
 
@@ -151,18 +152,18 @@ def records_query() -> exp.Query:
 class LinesReader:
     """Reads landed files into ``work.lines``."""
 
-    def __init__(self, warehouse: AthenaWarehouse, session: Any) -> None:
-        self._warehouse = warehouse
-        self._session = session
+    def __init__(self, lake: Lake, work: WorkTables) -> None:
+        self._lake = lake
+        self._work = work
 
-    def read(self, files: Sequence[LandedFile]) -> tuple[Any, list[FileLines]]:
+    def read(self, files: Sequence[LandedFile]) -> tuple[Work, list[FileLines]]:
         """Read files in one scan; says of each how many lines it has, or why it has none."""
         self._define_raw_table()
         self._upload_names(files)
         errors: dict[str, FileLines] = {}
         while True:
             try:
-                work = self._session.create(RAW_LINES, self._sql(files, errors))
+                work = self._work.create(RAW_LINES, self._sql(files, errors))
                 break
             except StatementFailedError as error:
                 bad = self._culprit(error.reason, files, errors)
@@ -170,10 +171,8 @@ class LinesReader:
                     raise
                 errors[bad.name] = self._reason(bad, error.reason)
                 logger.warning("%s is set apart: %s", bad.name, errors[bad.name].error)
-        self._session._work["all_lines"] = work
-        table, _ = self._warehouse.statements.query(
-            self._session.sql(parse(_COUNTS)), "lines by file"
-        )
+        self._work.named["all_lines"] = work
+        table, _ = self._lake.statements.query(self._work.sql(parse(_COUNTS)), "lines by file")
         names, *numbers = (column.to_pylist() for column in table.columns)
         counts = dict(zip(names, zip(*numbers, strict=True), strict=True))
         done = []
@@ -188,44 +187,44 @@ class LinesReader:
             self._cut_broken_lines()
             text += " and record_encoding is null union all "
             text += f"select {', '.join(_KINDS)} from work.broken_lines"
-        view = self._session.physical(parse(text))
+        view = self._work.physical(parse(text))
         shown = replace(work, columns=dict(_KINDS), view=view)
         return shown, done
 
     def _cut_broken_lines(self) -> None:
         """Cut the lines that are no UTF-8 as the laptop's reader does: only bytes can be cut."""
-        table, _ = self._warehouse.statements.query(
-            self._session.sql(parse(_BROKEN)), "lines that are no UTF-8"
+        table, _ = self._lake.statements.query(
+            self._work.sql(parse(_BROKEN)), "lines that are no UTF-8"
         )
         rows: list[tuple[Any, ...]] = []
         for day, file, line in zip(*(c.to_pylist() for c in table.columns), strict=True):
             batch = split_lines(base64.b64decode(line)).batch
             _, texts, encodings = (column.to_pylist() for column in batch.columns)
             rows += [(day, file, None, *row) for row in zip(texts, encodings, strict=True)]
-        self._session.upload("broken_lines", _table(_KINDS, rows), _KINDS)
+        self._work.upload("broken_lines", _table(_KINDS, rows), _KINDS)
 
-    def locate(self, source: Table, cut: Callable[[str], Sequence[str]]) -> Any:
+    def locate(self, source: Table, cut: Callable[[str], Sequence[str]]) -> Work:
         """Find the lines of records by reading their files again, with the laptop's own reader."""
         query = parse(_WANTED.format(source=source))
-        table, _ = self._warehouse.statements.query(self._session.sql(query), "records set aside")
+        table, _ = self._lake.statements.query(self._work.sql(query), "records set aside")
         wanted: dict[str, set[tuple[str, str | None]]] = {}
         for file, record, encoding in zip(*(c.to_pylist() for c in table.columns), strict=True):
             wanted.setdefault(file, set()).add((record, encoding))
-        with ThreadPoolExecutor(self._warehouse.athena.concurrency) as pool:
+        with ThreadPoolExecutor(self._lake.athena.concurrency) as pool:
             places = pool.map(lambda name: self._places(name, wanted[name], cut), sorted(wanted))
             rows = [row for found in places for row in found]
-        self._session.upload("locations", _table(_LOCATIONS, rows), _LOCATIONS)
+        self._work.upload("locations", _table(_LOCATIONS, rows), _LOCATIONS)
         chosen = ", ".join(
             f'{"l" if name == "line_number" else "r"}."{name}"'
-            for name in self._session.columns(source)
+            for name in self._work.columns(source)
         )
         query = parse(_LOCATED.format(source=source, columns=chosen))
-        return self._session.create("located", self._session.sql(query))
+        return self._work.create("located", self._work.sql(query))
 
     def _places(
         self, name: str, wanted: set[tuple[str, str | None]], cut: Callable[[str], Sequence[str]]
     ) -> list[tuple[str, int, str, str | None, int]]:
-        data = self._warehouse.bucket.read(self._warehouse.landing / name)
+        data = self._lake.bucket.read(self._lake.landing / name)
         try:
             whole = read_bytes(io.BytesIO(data), name, self._most)
         except UnreadableFileError:
@@ -245,7 +244,7 @@ class LinesReader:
         query = parse(_LINES)
         for node in query.find_all(exp.Table):
             if node.name == "raw_lines":
-                node.set("db", exp.to_identifier(self._warehouse.storage, quoted=True))
+                node.set("db", exp.to_identifier(self._lake.storage, quoted=True))
                 node.set("this", exp.to_identifier(RAW_TABLE, quoted=True))
         values = {
             "first_day": min(days, default=""),
@@ -253,22 +252,22 @@ class LinesReader:
             "days": tuple(sorted(set(days))) or ("",),
             "unreadable": tuple(self._path(name) for name in errors) or ("",),
         }
-        return str(self._session.sql(self._session.tree(query, values)))
+        return self._work.sql(self._work.tree(query, values))
 
     def _path(self, name: str) -> str:
-        return str(self._warehouse.landing / name)
+        return str(self._lake.landing / name)
 
     def _define_raw_table(self) -> None:
-        at = self._warehouse.landing
-        self._warehouse.catalog.put(
-            self._warehouse.storage,
+        at = self._lake.landing
+        self._lake.catalog.put(
+            self._lake.storage,
             glue.external_table(
                 RAW_TABLE,
                 str(at),
                 {"line": "varchar"},
                 glue.LINES,
                 partition_keys={PARTITION: "varchar"},
-                parameters=self._session.projection(at),
+                parameters=projection(self._lake, at),
                 description="The landing, each line one text: what flattening reads.",
             ),
         )
@@ -282,7 +281,7 @@ class LinesReader:
                 PARTITION: pa.array([file.received_at_utc_date for file in files], pa.string()),
             }
         )
-        self._session.upload("landed_files", rows, columns)
+        self._work.upload("landed_files", rows, columns)
 
     def _culprit(
         self, reason: str, files: Sequence[LandedFile], known: Collection[str]
@@ -298,7 +297,7 @@ class LinesReader:
     def _reason(self, file: LandedFile, said: str) -> FileLines:
         """Why a file cannot be read, in the words of the other engine's reader."""
         try:
-            data = self._warehouse.bucket.read(self._warehouse.landing / file.name)
+            data = self._lake.bucket.read(self._lake.landing / file.name)
             read_bytes(io.BytesIO(data), file.name, self._most)
         except UnreadableFileError as error:
             return FileLines(file, error=str(error))
@@ -308,4 +307,4 @@ class LinesReader:
 
     @property
     def _most(self) -> int:
-        return self._warehouse.settings.landing.most_file_megabytes
+        return self._lake.settings.landing.most_file_megabytes

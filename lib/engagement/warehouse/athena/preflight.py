@@ -9,27 +9,27 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from engagement.aws import glue
-from engagement.aws.s3 import Address, error_code, missing_permission, problem
+from engagement.aws.s3 import Address, error_code, missing_permission
 from engagement.warehouse.athena import lake_formation, setup
-from engagement.warehouse.protocol import Finding, WarehouseError
-
-if TYPE_CHECKING:
-    from engagement.warehouse.athena.warehouse import AthenaWarehouse
+from engagement.warehouse.athena.errors import problem
+from engagement.warehouse.athena.lake import Lake
+from engagement.warehouse.errors import WarehouseError
+from engagement.warehouse.protocol import Finding
 
 _KMS = "aws:kms"
 _PROBE = "probe"
 
 
-def findings(warehouse: AthenaWarehouse) -> Iterator[Finding]:
+def findings(lake: Lake) -> Iterator[Finding]:
     """Try everything, whatever fails before it."""
     try:
-        trial = _Trial(warehouse)
+        trial = _Trial(lake)
     except WarehouseError as error:
         yield Finding("AWS identity", False, str(error), "a profile that there is: AWS_PROFILE")
         return
@@ -43,7 +43,7 @@ def findings(warehouse: AthenaWarehouse) -> Iterator[Finding]:
         ("landing bucket", trial.read_landing, "s3:ListBucket and s3:GetObject on the landing"),
         (
             "data location",
-            lambda: trial.keep(warehouse.data),
+            lambda: trial.keep(lake.data),
             "s3:ListBucket, s3:PutObject, s3:GetObject and s3:DeleteObject there",
         ),
         (
@@ -59,17 +59,17 @@ def findings(warehouse: AthenaWarehouse) -> Iterator[Finding]:
         ),
         (
             "Lake Formation",
-            lambda: lake_formation.check(warehouse),
+            lambda: lake_formation.check(lake),
             "the grants named above; an administrator of the data lake gives them",
         ),
         (
             "workgroup",
-            lambda: setup.check_workgroup(warehouse),
+            lambda: setup.check_workgroup(lake),
             "athena:GetWorkGroup and athena:ListTagsForResource",
         ),
         (
             "output location",
-            lambda: trial.keep(Address.parse(warehouse.output, folder=True)),
+            lambda: trial.keep(Address.parse(lake.output, folder=True)),
             "s3:ListBucket, s3:PutObject, s3:GetObject and s3:DeleteObject there",
         ),
         (
@@ -90,18 +90,18 @@ def findings(warehouse: AthenaWarehouse) -> Iterator[Finding]:
 class _Trial:
     """The single trials; each says in a few words what was found, or raises."""
 
-    def __init__(self, warehouse: AthenaWarehouse) -> None:
-        self._warehouse = warehouse
-        self._bucket = warehouse.bucket
+    def __init__(self, lake: Lake) -> None:
+        self._lake = lake
+        self._bucket = lake.bucket
 
     def identity(self) -> str:
         # Not the account: what is printed may be shown to others.
-        arn = self._warehouse.client("sts").get_caller_identity()["Arn"]
+        arn = self._lake.client("sts").get_caller_identity()["Arn"]
         return str(arn.rsplit(":", 1)[-1])
 
     def region(self) -> str:
         """The region has Athena, and the buckets of tables and results lie in it."""
-        wanted = self._warehouse.athena.region
+        wanted = self._lake.athena.region
         session = boto3.session.Session(region_name=wanted)
         offered = {
             region
@@ -111,17 +111,17 @@ class _Trial:
         if wanted not in offered:
             raise WarehouseError(
                 f"Athena is not offered in {wanted}, as far as this environment's AWS library "
-                "knows: see warehouse.athena.region"
+                "knows: see lake.athena.region"
             )
-        output = Address.parse(self._warehouse.output)
-        for bucket in dict.fromkeys((self._warehouse.data.bucket, output.bucket)):
+        output = Address.parse(self._lake.output)
+        for bucket in dict.fromkeys((self._lake.data.bucket, output.bucket)):
             lies_in = self._region_of(bucket)
             if lies_in != wanted:
                 raise WarehouseError(
                     f"the bucket {bucket} lies in {lies_in}, and Athena runs in {wanted}: it "
                     "writes to buckets of its own region only"
                 )
-        landing = self._region_of(self._warehouse.landing.bucket)
+        landing = self._region_of(self._lake.landing.bucket)
         if landing != wanted:
             return f"{wanted}; the landing lies in {landing}, so that reading it costs transfer"
         return f"{wanted}, where the buckets lie too"
@@ -135,10 +135,10 @@ class _Trial:
                 raise WarehouseError(f"there is no bucket {bucket}: check its name") from error
             raise problem(f"the bucket {bucket} cannot be seen", error) from error
         headers = answer["ResponseMetadata"]["HTTPHeaders"]
-        return str(headers.get("x-amz-bucket-region") or self._warehouse.athena.region)
+        return str(headers.get("x-amz-bucket-region") or self._lake.athena.region)
 
     def read_landing(self) -> str:
-        landing = self._warehouse.landing
+        landing = self._lake.landing
         first = next(iter(self._bucket.listing(landing)), None)
         if first is None:
             return "it is empty"
@@ -168,8 +168,8 @@ class _Trial:
 
     def encryption(self) -> str:
         """Whether what is written is encrypted with a key that this role may use."""
-        output = Address.parse(self._warehouse.output, folder=True)
-        places = {place.bucket: place for place in (output, self._warehouse.data)}
+        output = Address.parse(self._lake.output, folder=True)
+        places = {place.bucket: place for place in (output, self._lake.data)}
         return "; ".join(f"{bucket}: {self._encrypted(place)}" for bucket, place in places.items())
 
     def _encrypted(self, folder: Address) -> str:
@@ -228,16 +228,16 @@ class _Trial:
             raise problem(what, error) from error
 
     def read_catalog(self) -> str:
-        names = [*self._warehouse.databases.values(), self._warehouse.storage]
-        there = [name for name in names if self._warehouse.catalog.has_database(name)]
+        names = [*self._lake.databases.values(), self._lake.storage]
+        there = [name for name in names if self._lake.catalog.has_database(name)]
         for name in there:
-            self._warehouse.catalog.tables(name)
+            self._lake.catalog.tables(name)
         return f"{len(there)} of {len(names)} databases are there"
 
     def write_catalog(self) -> str:
-        storage, catalog = self._warehouse.storage, self._warehouse.catalog
+        storage, catalog = self._lake.storage, self._lake.catalog
         name = f"check_{secrets.token_hex(4)}"
-        at = str(self._warehouse.data / f"{name}/")
+        at = str(self._lake.data / f"{name}/")
         table = glue.external_table(name, at, {"one": "integer"}, glue.PARQUET)
         try:
             catalog.put(storage, table)
@@ -259,10 +259,10 @@ class _Trial:
         return "a table was created, changed and dropped"
 
     def statement(self) -> str:
-        name = self._warehouse.athena.workgroup
-        if setup.seen(self._warehouse.client("athena"), name) is None:
+        name = self._lake.athena.workgroup
+        if setup.seen(self._lake.client("athena"), name) is None:
             return f"not tried: there is no workgroup {name} yet"
-        self._warehouse.statements.query("select 1 as one", "check")
+        self._lake.statements.query("select 1 as one", "check")
         return "a statement ran, and its result was read"
 
 

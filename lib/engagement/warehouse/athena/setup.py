@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Set
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from engagement.aws import glue
-from engagement.aws.s3 import Address, error_code, problem
+from engagement.aws.errors import AwsError
+from engagement.aws.s3 import Address, error_code
 from engagement.aws.waiting import wait_until
-from engagement.warehouse.protocol import WarehouseError
-
-if TYPE_CHECKING:
-    from engagement.warehouse.athena.warehouse import AthenaWarehouse
+from engagement.warehouse.athena.errors import problem
+from engagement.warehouse.athena.lake import Lake
+from engagement.warehouse.athena.marks import SUPERSEDED, mark_superseded
+from engagement.warehouse.errors import WarehouseError
 
 logger = logging.getLogger("engagement")
 
 PRIMARY = "primary"
 """The workgroup that every account has: it is never changed."""
-
-SUPERSEDED = "_superseded"
-"""Object in a folder that no table points at any more; its age is told from then on."""
 
 _DAY = 24 * 60 * 60
 
@@ -31,7 +29,7 @@ _DAY = 24 * 60 * 60
 # --- the workgroup ------------------------------------------------------------------------------
 
 
-def ensure_workgroup(warehouse: AthenaWarehouse) -> str:
+def ensure_workgroup(lake: Lake) -> str:
     """Make the workgroup of the parameters what it should be; says what was done.
 
     It has its own limit on bytes scanned per statement, runs engine version 3, and lets statements
@@ -48,12 +46,12 @@ def ensure_workgroup(warehouse: AthenaWarehouse) -> str:
     WarehouseError
         With Athena's own reason, or with what has to be changed in a workgroup of others.
     """
-    settings, client = warehouse.athena, warehouse.client("athena")
+    settings, client = lake.athena, lake.client("athena")
     if settings.workgroup == PRIMARY:
         return "left alone"
-    wanted = _configuration(warehouse)
+    wanted = _configuration(lake)
     found = seen(client, settings.workgroup)
-    if found is None and _create(client, warehouse, wanted):
+    if found is None and _create(client, lake, wanted):
         _wait(client, settings.workgroup, wanted)
         return "created"
     found = found or seen(client, settings.workgroup) or {}
@@ -62,7 +60,7 @@ def ensure_workgroup(warehouse: AthenaWarehouse) -> str:
     different = [key for key, value in wanted.items() if not _has(there, key, value)]
     if not different:
         return "unchanged"
-    if not _is_ours(client, warehouse):
+    if not _is_ours(client, lake):
         _refuse_enforcing(settings.workgroup, there)
         logger.warning(
             "the workgroup %s does not carry this project's tag, and is used as it is: its %s "
@@ -81,14 +79,14 @@ def ensure_workgroup(warehouse: AthenaWarehouse) -> str:
     return "updated"
 
 
-def _configuration(warehouse: AthenaWarehouse) -> dict[str, Any]:
+def _configuration(lake: Lake) -> dict[str, Any]:
     wanted: dict[str, Any] = {
         "EnforceWorkGroupConfiguration": False,
         "PublishCloudWatchMetricsEnabled": True,
-        "ResultConfiguration": {"OutputLocation": warehouse.output},
+        "ResultConfiguration": {"OutputLocation": lake.output},
         "EngineVersion": {"SelectedEngineVersion": "Athena engine version 3"},
     }
-    gigabytes = warehouse.athena.statement_limit_gigabytes
+    gigabytes = lake.athena.statement_limit_gigabytes
     if gigabytes is not None:
         wanted["BytesScannedCutoffPerQuery"] = round(gigabytes * 1_000_000_000)
     return wanted
@@ -104,15 +102,15 @@ def seen(client: Any, name: str) -> dict[str, Any] | None:
         raise problem(f"the workgroup {name} cannot be seen", error) from error
 
 
-def _create(client: Any, warehouse: AthenaWarehouse, wanted: dict[str, Any]) -> bool:
+def _create(client: Any, lake: Lake, wanted: dict[str, Any]) -> bool:
     """Create the workgroup; false where another run was quicker."""
-    name = warehouse.athena.workgroup
+    name = lake.athena.workgroup
     try:
         client.create_work_group(
             Name=name,
             Configuration=wanted,
-            Description=f"Digital customer engagement: {warehouse.settings.project}",
-            Tags=[{"Key": glue.OWNER, "Value": warehouse.settings.project}],
+            Description=f"Digital customer engagement: {lake.settings.project}",
+            Tags=[{"Key": glue.OWNER, "Value": lake.settings.project}],
         )
     except (ClientError, BotoCoreError) as error:
         if "already" in str(error) and seen(client, name) is not None:
@@ -127,23 +125,23 @@ def _wait(client: Any, name: str, wanted: dict[str, Any]) -> None:
         there = found.get("Configuration", {}) if found else {}
         return found if all(_has(there, key, value) for key, value in wanted.items()) else None
 
-    wait_until(look, f"the workgroup {name} to be as it was asked for")
-
-
-def _is_ours(client: Any, warehouse: AthenaWarehouse) -> bool:
-    """Whether a workgroup carries this project's tag."""
-    name = warehouse.athena.workgroup
     try:
-        identity = warehouse.client("sts").get_caller_identity()
+        wait_until(look, f"the workgroup {name} to be as it was asked for")
+    except AwsError as error:
+        raise WarehouseError(str(error)) from error
+
+
+def _is_ours(client: Any, lake: Lake) -> bool:
+    """Whether a workgroup carries this project's tag."""
+    name = lake.athena.workgroup
+    try:
+        identity = lake.client("sts").get_caller_identity()
         partition = identity["Arn"].split(":")[1]
-        arn = (
-            f"arn:{partition}:athena:{warehouse.athena.region}:{identity['Account']}"
-            f":workgroup/{name}"
-        )
+        arn = f"arn:{partition}:athena:{lake.athena.region}:{identity['Account']}:workgroup/{name}"
         tags = client.list_tags_for_resource(ResourceARN=arn).get("Tags", [])
     except (ClientError, BotoCoreError) as error:
         raise problem(f"the tags of the workgroup {name} cannot be seen", error) from error
-    return {"Key": glue.OWNER, "Value": warehouse.settings.project} in tags
+    return {"Key": glue.OWNER, "Value": lake.settings.project} in tags
 
 
 def _refuse_unusable(name: str, found: Mapping[str, Any]) -> None:
@@ -159,7 +157,7 @@ def _refuse_enforcing(name: str, configuration: Mapping[str, Any]) -> None:
         )
 
 
-def check_workgroup(warehouse: AthenaWarehouse) -> str:
+def check_workgroup(lake: Lake) -> str:
     """Say how the workgroup is, without changing it.
 
     Raises
@@ -167,14 +165,14 @@ def check_workgroup(warehouse: AthenaWarehouse) -> str:
     WarehouseError
         When no statement could run in it, or no table be written.
     """
-    name = warehouse.athena.workgroup
-    found = seen(warehouse.client("athena"), name)
+    name = lake.athena.workgroup
+    found = seen(lake.client("athena"), name)
     if found is None:
         return "not there yet: a run makes it (athena:CreateWorkGroup, athena:TagResource)"
     _refuse_unusable(name, found)
     there = found.get("Configuration", {})
     # One of this project's own is put right by the next run.
-    if name == PRIMARY or not _is_ours(warehouse.client("athena"), warehouse):
+    if name == PRIMARY or not _is_ours(lake.client("athena"), lake):
         _refuse_enforcing(name, there)
     cutoff = there.get("BytesScannedCutoffPerQuery")
     return f"limit per statement: {cutoff / 1e9:g} GB" if cutoff else "no limit per statement"
@@ -189,7 +187,7 @@ def _has(there: Mapping[str, Any], key: str, value: Any) -> bool:
 # --- clean-up -----------------------------------------------------------------------------------
 
 
-def clean(warehouse: AthenaWarehouse, keep_days: float, *, dry_run: bool = False) -> list[str]:
+def clean(lake: Lake, keep_days: float, *, dry_run: bool = False) -> list[str]:
     """Remove files that no table points at since ``keep_days``, and what dead runs worked with.
 
     A folder that is found unused for the first time is marked, and goes when the mark is old
@@ -201,19 +199,19 @@ def clean(warehouse: AthenaWarehouse, keep_days: float, *, dry_run: bool = False
         What was removed, or would be.
     """
     removed: list[str] = []
-    with warehouse.lease("engagement clean") as token:
+    with lake.s3_lease.hold("engagement clean") as token:
         shown = [
             table
-            for database in warehouse.databases.values()
-            for table in warehouse.catalog.tables(database).values()
+            for database in lake.databases.values()
+            for table in lake.catalog.tables(database).values()
         ]
         behind = {glue.physical(table) for table in shown} - {""}
         used = {glue.location(table).rstrip("/") for table in shown}
         for name in behind:
-            used |= {at.rstrip("/") for at in _files_of(warehouse, name)}
-        marks = _marks(warehouse)
+            used |= {at.rstrip("/") for at in _files_of(lake, name)}
+        marks = _marks(lake)
         left: list[str] = []
-        for name, table in warehouse.catalog.tables(warehouse.storage).items():
+        for name, table in lake.catalog.tables(lake.storage).items():
             at = glue.location(table).rstrip("/")
             if not name.startswith("w_") or name in behind:
                 continue
@@ -224,20 +222,20 @@ def clean(warehouse: AthenaWarehouse, keep_days: float, *, dry_run: bool = False
             marks.setdefault(at, None)
             if _is_over(marks[at], keep_days):
                 left.append(name)
-        removed += [f"{warehouse.storage}.{name}" for name in left]
+        removed += [f"{lake.storage}.{name}" for name in left]
         if not dry_run:
-            warehouse.s3_lease.check(token)
-            warehouse.catalog.drop(warehouse.storage, left)
+            lake.s3_lease.check(token)
+            lake.catalog.drop(lake.storage, left)
         for at, marked in sorted(marks.items()):
             if at in used:
                 continue
             folder = Address.parse(at, folder=True)
             if marked is None and not dry_run:
-                mark_superseded(warehouse, folder)
+                mark_superseded(lake, folder)
             if _is_over(marked, keep_days):
                 removed.append(str(folder))
                 if not dry_run:
-                    _empty(warehouse, folder)
+                    _empty(lake, folder)
     return removed
 
 
@@ -246,46 +244,25 @@ def _is_over(marked: float | None, keep_days: float) -> bool:
     return (time.time() - marked if marked else 0.0) >= keep_days * _DAY
 
 
-def _empty(warehouse: AthenaWarehouse, folder: Address) -> None:
+def _empty(lake: Lake, folder: Address) -> None:
     """Remove a folder's own files; the folders in it have marks of their own."""
-    names = [found.name for found in warehouse.bucket.listing(folder) if "/" not in found.name]
-    warehouse.bucket.remove(folder, names)
+    names = [found.name for found in lake.bucket.listing(folder) if "/" not in found.name]
+    lake.bucket.remove(folder, names)
 
 
-def mark_superseded(warehouse: AthenaWarehouse, folder: Address) -> None:
-    """Note that no table points at a folder from now on."""
-    warehouse.bucket.write(folder / SUPERSEDED, b"")
-
-
-def mark_partitions(warehouse: AthenaWarehouse, name: str, days: Set[str] | None) -> None:
-    """Note that nothing points any more at some partitions of a physical table, or at all (None).
-
-    The table itself goes too, when its time has come.
-    """
-    if not name:
-        return
-    for day, at in warehouse.catalog.dates(warehouse.storage, name).items():
-        if (days is None or day in days) and at.startswith(str(warehouse.files)):
-            mark_superseded(warehouse, Address.parse(at, folder=True))
-    table = warehouse.catalog.table(warehouse.storage, name)
-    at = glue.location(table) if table else ""
-    if at.startswith(str(warehouse.files)):
-        mark_superseded(warehouse, Address.parse(at, folder=True))
-
-
-def _files_of(warehouse: AthenaWarehouse, name: str) -> list[str]:
+def _files_of(lake: Lake, name: str) -> list[str]:
     """Folders in which the files of a physical table are."""
-    table = warehouse.catalog.table(warehouse.storage, name)
+    table = lake.catalog.table(lake.storage, name)
     whole = [glue.location(table)] if table else []
-    return [*whole, *warehouse.catalog.dates(warehouse.storage, name).values()]
+    return [*whole, *lake.catalog.dates(lake.storage, name).values()]
 
 
-def _marks(warehouse: AthenaWarehouse) -> dict[str, float | None]:
+def _marks(lake: Lake) -> dict[str, float | None]:
     """Folders that hold files, and since when nothing points at each, where that is known."""
     found: dict[str, float | None] = {}
-    for item in warehouse.bucket.listing(warehouse.files):
+    for item in lake.bucket.listing(lake.files):
         folder, _, name = item.name.rpartition("/")
-        at = f"{warehouse.files}{folder}"
+        at = f"{lake.files}{folder}"
         marked = item.changed if name == SUPERSEDED else None
         found[at] = marked or found.get(at)
     return found

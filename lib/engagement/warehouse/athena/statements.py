@@ -23,10 +23,12 @@ from pyathena.error import DatabaseError
 from pyathena.model import AthenaQueryExecution
 from pyathena.util import RetryConfig
 
-from engagement.aws.s3 import Address, Bucket, problem
+from engagement.aws.s3 import Address, Bucket
 from engagement.settings import Athena
+from engagement.warehouse.athena.errors import problem
 from engagement.warehouse.athena.estimate import Estimate
-from engagement.warehouse.protocol import Statement, StatementLog, WarehouseError
+from engagement.warehouse.errors import WarehouseError
+from engagement.warehouse.statements import Statement, StatementLog
 
 logger = logging.getLogger("engagement")
 

@@ -22,7 +22,7 @@ from engagement.records.records import NO_GROUP, Records
 from engagement.records.scanned import COUNTED, LOOKS
 from engagement.warehouse.duckdb import json_sql, records
 from engagement.warehouse.duckdb.json_sql import name_sql
-from engagement.warehouse.protocol import FIELD_COUNTS, FIELD_LOOKS, path_text
+from engagement.warehouse.json_values import FIELD_COUNTS, FIELD_LOOKS, path_text
 
 Path = tuple[str, ...]
 Run = Callable[[str, str], duckdb.DuckDBPyConnection]
@@ -88,7 +88,7 @@ def json_fields(
     looked_into: Callable[[tuple[Any, ...], Path], bool],
     ask: records.Ask,
 ) -> pa.Table:
-    """See :meth:`engagement.warehouse.protocol.Session.json_fields`."""
+    """See :meth:`engagement.warehouse.reading.LandedRecords.json_fields`."""
     keys = [name_sql(group) for group in groups]
     found = _counted(run, fetch, rows, column, keys, read)
     entries = found.entries()

@@ -42,7 +42,7 @@ def opened(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         return duckdb.connect(str(path), read_only=True)
     for one in (path, path.with_name(path.name + ".wal")):
         owner_only.tighten(one)  # which an earlier version may have made
-    # Groups of rows that are not full are put together by the session: see its ``settle``.
+    # Groups of rows that are not full are put together by the session: see its ``finish``.
     connection = duckdb.connect(config={"temp_directory": f"{path}.tmp", "max_vacuum_tasks": "0"})
     try:
         connection.execute(f"attach {text_sql(str(path))} as {FILE} (row_group_size {ROW_GROUP})")

@@ -13,8 +13,10 @@ from functools import cache
 from typing import Any
 
 from engagement.sql.conversions import VARCHAR, from_json
-from engagement.sql.dialect import parse, render
-from engagement.warehouse.protocol import LARGEST, JsonColumn
+from engagement.sql.dialect import parse
+from engagement.sql.rendering import render
+from engagement.warehouse.duckdb.rendering import DUCKDB
+from engagement.warehouse.json_values import LARGEST, JsonColumn
 
 Path = tuple[str, ...]
 Group = tuple[Any, ...]
@@ -79,7 +81,7 @@ def canonical(json_text: str) -> str:
 @cache
 def rendered(sql: str) -> str:
     """An expression of the dialect as DuckDB has it."""
-    whole = render(parse(f"select {sql} as x from marts.one"), "duckdb", {"marts": "marts"})
+    whole = render(parse(f"select {sql} as x from marts.one"), DUCKDB, {"marts": "marts"})
     return whole[whole.index("SELECT ") + len("SELECT ") : whole.rindex(" AS x FROM")]
 
 
@@ -215,7 +217,7 @@ class Looks:
     def parts(self) -> Iterator[tuple[dict[str, JsonColumn], dict[str, str], dict[str, Path]]]:
         """Queries that answer: raw values to take out; aggregates over them; whose they are.
 
-        An aggregate is named ``<raw value>_<what>``, after :data:`~.base.FIELD_LOOKS`.
+        An aggregate is named ``<raw value>_<what>``, after ``FIELD_LOOKS``.
         """
         paths = sorted(path for path, kinds in self.paths.items() if kinds - {"boolean", "object"})
         for start in range(0, len(paths), _MOST_PATHS):

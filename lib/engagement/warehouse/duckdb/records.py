@@ -32,7 +32,7 @@ from engagement.sql.conversions import (
 )
 from engagement.warehouse.duckdb import json_sql
 from engagement.warehouse.duckdb.json_sql import name_sql
-from engagement.warehouse.protocol import JsonColumn
+from engagement.warehouse.json_values import JsonColumn
 
 READ = "__just_read"
 """Begins the names of what was just read, which is in Python's memory."""
@@ -234,7 +234,7 @@ def needs_texts(records: Records) -> bool:
 
 
 def value_sql(leaf: Leaf, kind: str, printed: str | None = None) -> str:
-    """A group's value of one path, read as :class:`~.base.JsonColumn` says.
+    """A group's value of one path, read as ``JsonColumn`` says.
 
     ``printed`` is the column that has it as :func:`_printed` says, where there is one.
     """

@@ -49,4 +49,4 @@ _FUNCTIONS: dict[str, Callable[[str], str | None]] = {
     "engagement_json_last_wins": strict_json.last_wins,
     "engagement_json_object_items": strict_json.object_items,
 }
-"""By the names that ``dialect.FUNCTIONS`` gives them."""
+"""By the names that :mod:`.functions` gives them."""

@@ -3,95 +3,47 @@
 -- Meaning: visits and what came of them, by the channel of the session. Orders and their money count for
 -- the session that the order is in, on the order's day; refunds for the same session, on their own day.
 -- Orders in no session count for Unassigned, beside sessions whose channel that is. Cancelled orders are
--- in cancelled_orders and cancelled_revenue only. For credit that looks further back, see
--- marts.attribution_last_touch.
-with sessions as (
-    select * from marts.sessions
-),
-
-orders as (
-    select * from marts.orders
-),
-
-order_refunds as (
-    select * from marts.order_refunds
+-- in cancelled_orders and cancelled_revenue only. All are sums over marts.dashboard_entries. For credit
+-- that looks further back, see marts.attribution_last_touch.
+with dashboard_entries as (
+    select * from marts.dashboard_entries
 ),
 
 daily_overview as (
     select * from marts.daily_overview
 ),
 
-channel_sessions as (
+summed as (
     select
-        least(s.session_date, :as_of) as day,
-        s.channel,
-        count(*) as sessions,
-        count(distinct s.person_id) as users,
-        count_if(s.is_engaged) as engaged_sessions,
-        count_if(s.is_bounce) as bounced_sessions,
-        count_if(s.orders > 0) as converting_sessions
-    from sessions as s
-    where not (:exclude_bots and coalesce(s.is_bot, false))
-    group by least(s.session_date, :as_of), s.channel
-),
-
-placed as (
-    select
-        o.order_id,
-        least(o.order_date, :as_of) as day,
-        coalesce(s.channel, 'Unassigned') as channel,
-        o.status <> 'cancelled' as stands,
-        o.is_converted,
-        o.units,
-        o.item_sales,
-        o.discount,
-        o.items_difference,
-        o.revenue,
-        o.tax,
-        o.shipping,
-        o.order_total,
-        o.cancelled_revenue
-    from orders as o
-    left join sessions as s on o.session_id = s.session_id
-    where not (:exclude_bots and coalesce(o.is_bot, false))
-),
-
-channel_orders as (
-    select
-        p.day,
-        p.channel,
-        count_if(p.stands) as orders,
-        count_if(p.stands and p.is_converted) as valued_orders,
-        count_if(p.stands and not p.is_converted) as unvalued_orders,
-        count_if(not p.stands) as cancelled_orders,
-        sum(case when p.stands then p.units end) as units,
-        sum(case when p.stands then p.item_sales end) as item_sales,
-        sum(case when p.stands then p.discount end) as discount,
-        sum(case when p.stands then p.items_difference end) as items_difference,
-        sum(case when p.stands then p.revenue end) as revenue,
-        sum(case when p.stands then p.tax end) as tax,
-        sum(case when p.stands then p.shipping end) as shipping,
-        sum(case when p.stands then p.order_total end) as order_total,
-        sum(p.cancelled_revenue) as cancelled_revenue
-    from placed as p
-    group by p.day, p.channel
-),
-
-channel_refunds as (
-    select
-        least(r.refund_date, :as_of) as day,
-        p.channel,
-        sum(r.refunds) as refunds
-    from order_refunds as r
-    inner join placed as p on r.order_id = p.order_id
-    where p.stands
-    group by least(r.refund_date, :as_of), p.channel
+        e.day,
+        e.channel,
+        sum(e.sessions) as sessions,
+        count(distinct case when e.kind = 'session' then e.person_id end) as users,
+        sum(e.engaged_sessions) as engaged_sessions,
+        sum(e.bounced_sessions) as bounced_sessions,
+        sum(e.converting_sessions) as converting_sessions,
+        sum(e.orders) as orders,
+        sum(e.valued_orders) as valued_orders,
+        sum(e.unvalued_orders) as unvalued_orders,
+        sum(e.cancelled_orders) as cancelled_orders,
+        sum(e.units) as units,
+        sum(e.item_sales) as item_sales,
+        sum(e.discount) as discount,
+        sum(e.items_difference) as items_difference,
+        sum(e.revenue) as revenue,
+        sum(e.refunds) as refunds,
+        sum(e.tax) as tax,
+        sum(e.shipping) as shipping,
+        sum(e.order_total) as order_total,
+        sum(e.cancelled_revenue) as cancelled_revenue
+    from dashboard_entries as e
+    group by e.day, e.channel
 ),
 
 channels as (
-    select cs.channel from channel_sessions as cs
-    union
-    select co.channel from channel_orders as co
+    select distinct s.channel
+    from summed as s
+    where s.sessions > 0 or s.orders > 0 or s.cancelled_orders > 0
 ),
 
 spine as (
@@ -106,29 +58,27 @@ counted as (
     select
         sp.day,
         sp.channel,
-        coalesce(cs.sessions, 0) as sessions,
-        coalesce(cs.users, 0) as users,
-        coalesce(cs.engaged_sessions, 0) as engaged_sessions,
-        coalesce(cs.bounced_sessions, 0) as bounced_sessions,
-        coalesce(cs.converting_sessions, 0) as converting_sessions,
-        coalesce(co.orders, 0) as orders,
-        coalesce(co.valued_orders, 0) as valued_orders,
-        coalesce(co.unvalued_orders, 0) as unvalued_orders,
-        coalesce(co.cancelled_orders, 0) as cancelled_orders,
-        cast(coalesce(co.units, 0) as bigint) as units,
-        cast(coalesce(co.item_sales, 0) as decimal(38, 2)) as item_sales,
-        cast(coalesce(co.discount, 0) as decimal(38, 2)) as discount,
-        cast(coalesce(co.items_difference, 0) as decimal(38, 2)) as items_difference,
-        cast(coalesce(co.revenue, 0) as decimal(38, 2)) as revenue,
-        cast(coalesce(cr.refunds, 0) as decimal(38, 2)) as refunds,
-        cast(coalesce(co.tax, 0) as decimal(38, 2)) as tax,
-        cast(coalesce(co.shipping, 0) as decimal(38, 2)) as shipping,
-        cast(coalesce(co.order_total, 0) as decimal(38, 2)) as order_total,
-        cast(coalesce(co.cancelled_revenue, 0) as decimal(38, 2)) as cancelled_revenue
+        cast(coalesce(s.sessions, 0) as bigint) as sessions,
+        coalesce(s.users, 0) as users,
+        cast(coalesce(s.engaged_sessions, 0) as bigint) as engaged_sessions,
+        cast(coalesce(s.bounced_sessions, 0) as bigint) as bounced_sessions,
+        cast(coalesce(s.converting_sessions, 0) as bigint) as converting_sessions,
+        cast(coalesce(s.orders, 0) as bigint) as orders,
+        cast(coalesce(s.valued_orders, 0) as bigint) as valued_orders,
+        cast(coalesce(s.unvalued_orders, 0) as bigint) as unvalued_orders,
+        cast(coalesce(s.cancelled_orders, 0) as bigint) as cancelled_orders,
+        cast(coalesce(s.units, 0) as bigint) as units,
+        cast(coalesce(s.item_sales, 0) as decimal(38, 2)) as item_sales,
+        cast(coalesce(s.discount, 0) as decimal(38, 2)) as discount,
+        cast(coalesce(s.items_difference, 0) as decimal(38, 2)) as items_difference,
+        cast(coalesce(s.revenue, 0) as decimal(38, 2)) as revenue,
+        cast(coalesce(s.refunds, 0) as decimal(38, 2)) as refunds,
+        cast(coalesce(s.tax, 0) as decimal(38, 2)) as tax,
+        cast(coalesce(s.shipping, 0) as decimal(38, 2)) as shipping,
+        cast(coalesce(s.order_total, 0) as decimal(38, 2)) as order_total,
+        cast(coalesce(s.cancelled_revenue, 0) as decimal(38, 2)) as cancelled_revenue
     from spine as sp
-    left join channel_sessions as cs on sp.day = cs.day and sp.channel = cs.channel
-    left join channel_orders as co on sp.day = co.day and sp.channel = co.channel
-    left join channel_refunds as cr on sp.day = cr.day and sp.channel = cr.channel
+    left join summed as s on sp.day = s.day and sp.channel = s.channel
 )
 
 select

@@ -3,68 +3,12 @@
 -- Meaning: how far the person came on the way view -> add -> checkout -> order, in one attempt. An
 -- attempt starts at a view; each later step is the earliest one strictly after the step before it,
 -- and all of them lie within :funnel_window_days of that view (the last moment included). Of a
--- person's attempts the one that came furthest counts, of equals the earliest. An order that was
--- cancelled by the as-of date is no step.
+-- person's attempts the one that came furthest counts, of equals the earliest. The events are those
+-- of marts.funnel_events.
 -- The earliest checkout after an add is also the one with the earliest order after it, and so on, so
 -- one pass from the end finds every attempt: each moment looks at the moments behind it.
-with session_events as (
-    select * from marts.session_events
-),
-
-product_viewed as (
-    select * from sources.product_viewed
-),
-
-product_added as (
-    select * from sources.product_added
-),
-
-checkout_started as (
-    select * from sources.checkout_started
-),
-
-orders as (
-    select * from marts.orders
-),
-
-step_ids as (
-    select
-        v.id,
-        v.received_at_utc_date,
-        1 as step_number
-    from product_viewed as v
-    union all
-    select
-        a.id,
-        a.received_at_utc_date,
-        2 as step_number
-    from product_added as a
-    union all
-    select
-        c.id,
-        c.received_at_utc_date,
-        3 as step_number
-    from checkout_started as c
-),
-
-steps as (
-    select
-        se.person_id,
-        se."timestamp" as happened_at,
-        si.step_number
-    from step_ids as si
-    inner join session_events as se
-        on si.id = se.id and si.received_at_utc_date = se.received_at_utc_date
-    where not (:exclude_bots and coalesce(se.is_bot, false))
-    union all
-    select
-        o.person_id,
-        o.ordered_at as happened_at,
-        4 as step_number
-    from orders as o
-    where
-        o.status <> 'cancelled'
-        and not (:exclude_bots and coalesce(o.is_bot, false))
+with funnel_events as (
+    select * from marts.funnel_events
 ),
 
 -- One row per person and moment, so that "the rows behind" means "strictly later".
@@ -76,7 +20,7 @@ moments as (
         max(case when s.step_number = 2 then s.happened_at end) as add_at,
         max(case when s.step_number = 3 then s.happened_at end) as checkout_at,
         max(case when s.step_number = 4 then s.happened_at end) as order_at
-    from steps as s
+    from funnel_events as s
     group by s.person_id, s.happened_at
 ),
 

@@ -8,131 +8,50 @@
 -- figures are NULL, not zero. Every cohort has every week number that the first one has, and weeks in
 -- which nobody was new are cohorts of zero persons, so that no line of a heat map is missing.
 -- An event dated after the as-of date (a clock that runs ahead) counts on the as-of date.
--- Weeks are filled, and numbers go, up to 520 (ten years): a single event with a wild date adds one
--- cohort, not thousands.
-with session_events as (
-    select * from marts.session_events
-),
-
-person_events as (
-    select * from marts.person_events
+-- Cells are those of marts.cohort_cells: weeks are filled, and numbers go, up to 520 (ten years).
+with cohort_cells as (
+    select * from marts.cohort_cells
 ),
 
 arrivals as (
     select * from marts.arrivals
 ),
 
-landing as (
-    select cast(local_time(min(pe.received_at), :timezone) as date) as first_day
-    from person_events as pe
-),
-
-person_weeks as (
-    select
-        se.person_id,
-        cast(date_trunc('week', least(se.event_date, :as_of)) as date) as week
-    from session_events as se
-    where not (:exclude_bots and coalesce(se.is_bot, false))
-    group by se.person_id, cast(date_trunc('week', least(se.event_date, :as_of)) as date)
-),
-
-persons as (
-    select
-        a.person_id,
-        a.is_identified,
-        cast(date_trunc('week', a.first_day) as date) as cohort_week
-    from arrivals as a
-    where a.is_new
-),
-
-cohort_sizes as (
-    select
-        p.cohort_week,
-        p.is_identified,
-        count(*) as cohort_persons
-    from persons as p
-    group by p.cohort_week, p.is_identified
-),
-
-bounds as (
-    select
-        cast(date_trunc('week', min(a.first_day)) as date) as first_week,
-        cast(date_trunc('week', :as_of) as date) as last_week
-    from arrivals as a
-),
-
-filled_from as (
-    select
-        b.last_week,
-        greatest(b.first_week, cast(date_add('day', -7 * 520, b.last_week) as date)) as week
-    from bounds as b
-    where b.first_week is not null
-),
-
-weeks as (
-    select
-        cast(n.n as bigint) as week_number,
-        cast(date_add('day', 7 * n.n, ff.week) as date) as week
-    from filled_from as ff
-    cross join unnest(sequence(0, 520)) as n (n)
-    where cast(date_add('day', 7 * n.n, ff.week) as date) <= ff.last_week
-),
-
-cohorts as (
-    select w.week from weeks as w
-    union
-    select cs.cohort_week as week from cohort_sizes as cs
-),
-
-kinds as (
-    select k.is_identified
-    from (values (true), (false)) as k (is_identified)
+person_days as (
+    select * from marts.person_days
 ),
 
 returns as (
     select
-        p.cohort_week,
-        p.is_identified,
-        pw.week,
-        count(*) as retained_persons
-    from persons as p
-    inner join person_weeks as pw on p.person_id = pw.person_id
-    group by p.cohort_week, p.is_identified, pw.week
-),
-
-cells as (
-    select
-        c.week as cohort_week,
-        k.is_identified,
-        w.week_number,
-        cast(date_add('day', 7 * w.week_number, c.week) as date) as week,
-        cast(date_add('day', 7 * w.week_number + 6, c.week) as date) <= :last_whole_day as is_mature,
-        coalesce(
-            c.week >= cast(date_add('day', :settling_days, l.first_day) as date), false
-        ) as is_settled
-    from cohorts as c
-    cross join kinds as k
-    cross join weeks as w
-    cross join landing as l
+        cast(date_trunc('week', a.first_day) as date) as cohort_start,
+        a.is_identified,
+        cast(date_trunc('week', p.day) as date) as period_start,
+        count(distinct a.person_id) as persons
+    from arrivals as a
+    inner join person_days as p on a.person_id = p.person_id and a.is_new
+    group by
+        cast(date_trunc('week', a.first_day) as date),
+        a.is_identified,
+        cast(date_trunc('week', p.day) as date)
 )
 
 select
-    c.cohort_week,
+    c.cohort_start as cohort_week,
     c.is_identified,
-    c.week_number,
-    c.week,
+    c.period_number as week_number,
+    c.period_start as week,
     c.is_mature,
     c.is_settled,
-    coalesce(s.cohort_persons, 0) as cohort_persons,
-    case when c.is_mature then coalesce(r.retained_persons, 0) end as retained_persons,
+    c.cohort_persons,
+    case when c.is_mature then coalesce(r.persons, 0) end as retained_persons,
     case
         when c.is_mature
-            then round(
-                cast(coalesce(r.retained_persons, 0) as double) / nullif(s.cohort_persons, 0), 4
-            )
+            then round(cast(coalesce(r.persons, 0) as double) / nullif(c.cohort_persons, 0), 4)
     end as retention_rate
-from cells as c
-left join cohort_sizes as s
-    on c.cohort_week = s.cohort_week and c.is_identified = s.is_identified
+from cohort_cells as c
 left join returns as r
-    on c.cohort_week = r.cohort_week and c.is_identified = r.is_identified and c.week = r.week
+    on
+        c.cohort_start = r.cohort_start
+        and c.is_identified = r.is_identified
+        and c.period_start = r.period_start
+where c.period = 'week'

@@ -1,0 +1,254 @@
+"""Unusual days: a robust, seasonal test of every daily figure, by its own weeks before.
+
+A day's figure is compared with the same weekday of the ``weeks`` weeks before it. What is expected
+is the median of these days; how much the figure varies is told by all days of those weeks, each
+less its own weekday's median: 1.4826 times the median of the absolute differences, which for normal
+noise is its standard deviation. The score is the difference from what is expected, in these units,
+and a day is unusual where it is more than ``threshold`` (3.5, after Iglewicz and Hoaglin, "How to
+detect and handle outliers", 1993). Medians keep one bad day from hiding the next, in either half.
+
+Three kinds of figures differ in what they are compared on:
+
+- **counts** on the scale of 2 √(n + 3/8) (Anscombe 1948), on which chance alone gives any count a
+  standard deviation of 1, and no figure is believed to vary less than that: three orders where one
+  was expected are no alarm;
+- **rates** as they are; they vary at least as chance has it, √(p (1 − p) / n) for the day's n;
+- **money** as it is; it varies at least by a twentieth of what is expected.
+
+A day is judged only if it is over, and only by days that are settled: in the first days of a
+landing people seem new who are not. With fewer than ``MINIMUM_WEEKS`` such days of its weekday, it
+is not judged. A figure that grows steadily is not unusual for it: its days differ from their
+weekday's median about as much as the newest differs from what is expected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+Kind = Literal["count", "rate", "money"]
+Verdict = Literal["usual", "high", "low", "unknown"]
+Floats = npt.NDArray[np.float64]
+
+MINIMUM_WEEKS = 4
+"""Fewest days of the same weekday, or fewest periods, that a figure is judged by."""
+
+_NORMAL = 1.4826
+_LEAST_SHARE_OF_MONEY = 0.05
+_WEEK = 7
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A daily figure that is judged.
+
+    Attributes
+    ----------
+    name : str
+        What a reader calls it.
+    column : str
+        Its column in ``marts.daily_overview``, or a rate's numerator.
+    kind : {'count', 'rate', 'money'}
+    over : str, optional
+        A rate's denominator; for money, what the column is divided by.
+    """
+
+    name: str
+    column: str
+    kind: Kind
+    over: str | None = None
+
+
+MEASURES = (
+    Measure("Users", "users", "count"),
+    Measure("New users", "new_users", "count"),
+    Measure("Sessions", "sessions", "count"),
+    Measure("Events", "events", "count"),
+    Measure("Engagement rate", "engaged_sessions", "rate", "sessions"),
+    Measure("Conversion rate", "converting_sessions", "rate", "sessions"),
+    Measure("Orders", "orders", "count"),
+    Measure("Revenue", "revenue", "money"),
+    Measure("Net revenue", "net_revenue", "money"),
+    Measure("Average order value", "revenue", "money", "valued_orders"),
+)
+"""What is judged each day, of ``marts.daily_overview``."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What is to be said of one figure: NaN where it is not known."""
+
+    verdict: Verdict
+    value: float
+    expected: float = float("nan")
+    score: float = float("nan")
+
+
+def judge(
+    value: float,
+    alike: Floats,
+    residuals: Floats,
+    *,
+    kind: Kind,
+    threshold: float,
+    size: float = float("nan"),
+) -> Judgement:
+    """Judge one figure.
+
+    Parameters
+    ----------
+    value
+        The figure; of a count, the count itself.
+    alike
+        The same figure of days, or periods, that it may be compared with.
+    residuals
+        How figures differed from what was expected of them, on the scale that ``kind`` is compared
+        on (:func:`scaled`).
+    size
+        A rate's denominator.
+    """
+    if np.isnan(value) or len(alike) < MINIMUM_WEEKS:
+        return Judgement("unknown", value)
+    middle = float(np.median(scaled(alike, kind)))
+    spread = _NORMAL * float(np.median(np.abs(residuals))) if len(residuals) else 0.0
+    spread = max(spread, _least(middle, kind, size))
+    difference = float(scaled(np.array([value]), kind)[0]) - middle
+    if not spread:
+        score = 0.0 if not difference else float(np.copysign(np.inf, difference))
+    else:
+        score = difference / spread
+    verdict: Verdict = "usual" if abs(score) <= threshold else "high" if score > 0 else "low"
+    return Judgement(verdict, value, float(np.median(alike)), score)
+
+
+def scaled(values: Floats, kind: Kind) -> Floats:
+    """Figures on the scale that their kind is compared on."""
+    return 2 * np.sqrt(np.maximum(values, 0) + 0.375) if kind == "count" else values.copy()
+
+
+def _least(middle: float, kind: Kind, size: float) -> float:
+    """The least that a figure is believed to vary by."""
+    match kind:
+        case "count":
+            return 1.0
+        case "rate":
+            # Half an event more on both sides: a rate of nothing is not known to be nothing.
+            share = (middle * size + 0.5) / (size + 1)
+            return float(np.sqrt(share * (1 - share) / size))
+        case _:
+            return abs(middle) * _LEAST_SHARE_OF_MONEY
+
+
+def daily(
+    overview: pd.DataFrame,
+    *,
+    weeks: int = 8,
+    threshold: float = 3.5,
+    measures: Sequence[Measure] = MEASURES,
+    most_days: int = 400,
+) -> pd.DataFrame:
+    """Judge every measure of every whole day, of the last ``most_days`` ones.
+
+    Parameters
+    ----------
+    overview
+        ``marts.daily_overview``: ``day, is_complete, is_settled`` and the measures' columns.
+
+    Returns
+    -------
+    DataFrame
+        ``day, measure, value, expected, score, verdict``, by day and in the measures' order; the
+        verdict is ``usual``, ``high``, ``low`` or ``unknown`` (too little to compare with).
+    """
+    days = overview.sort_values("day", ignore_index=True).tail(most_days + weeks * _WEEK)
+    number = _ordinals(days["day"])
+    whole = days["is_complete"].to_numpy(dtype=bool)
+    fit = whole & days["is_settled"].to_numpy(dtype=bool)
+    figures = [_figures(days, measure) for measure in measures]
+    rows: list[tuple[date, str, float, float, float, Verdict]] = []
+    for place in np.flatnonzero(whole)[-most_days:]:
+        ago = number[place] - number
+        window = fit & (ago >= 1) & (ago <= weeks * _WEEK)
+        for measure, (values, sizes) in zip(measures, figures, strict=True):
+            known = window & ~np.isnan(values)
+            found = judge(
+                float(values[place]),
+                values[known & (ago % _WEEK == 0)],
+                _residuals(values[known], ago[known] % _WEEK, measure.kind),
+                kind=measure.kind,
+                threshold=threshold,
+                size=float(sizes[place]),
+            )
+            day = date.fromordinal(int(number[place]))
+            rows.append(
+                (day, measure.name, found.value, found.expected, found.score, found.verdict)
+            )
+    return pd.DataFrame(rows, columns=["day", "measure", "value", "expected", "score", "verdict"])
+
+
+def period(
+    overview: pd.DataFrame,
+    measure: Measure,
+    last_day: date,
+    *,
+    days: int = _WEEK,
+    periods: int = 8,
+    threshold: float = 3.5,
+) -> Judgement:
+    """Judge the sum, or the ratio of sums, of the ``days`` days that end on a day.
+
+    It is compared with the periods of as many days before it, one after the other; a period that
+    is not settled, or not all there, is left out.
+    """
+    number = _ordinals(overview["day"])
+    fit = (overview["is_complete"].astype(bool) & overview["is_settled"].astype(bool)).to_numpy()
+    above = _numbers(overview[measure.column])
+    below = _numbers(overview[measure.over]) if measure.over else np.full(len(above), np.nan)
+    found: list[tuple[float, float]] = []
+    for back in range(periods + 1):
+        ago = last_day.toordinal() - back * days - number
+        within = (ago >= 0) & (ago < days)
+        if within.sum() == days and (back == 0 or fit[within].all()):
+            top, bottom = float(above[within].sum()), float(below[within].sum())
+            value = top if measure.over is None else top / bottom if bottom else float("nan")
+            found.append((value, bottom))
+        elif back == 0:
+            return Judgement("unknown", float("nan"))
+    (value, size), *before = found
+    alike = np.array([one for one, _ in before if not np.isnan(one)], dtype=float)
+    residuals = _residuals(alike, np.zeros(len(alike)), measure.kind)
+    return judge(value, alike, residuals, kind=measure.kind, threshold=threshold, size=size)
+
+
+def _figures(days: pd.DataFrame, measure: Measure) -> tuple[Floats, Floats]:
+    """A measure's figures, and what they are divided by (NaN where by nothing)."""
+    values = _numbers(days[measure.column])
+    if measure.over is None:
+        return values, np.full(len(values), np.nan)
+    over = _numbers(days[measure.over])
+    over[over == 0] = np.nan
+    return values / over, over
+
+
+def _residuals(values: Floats, weekdays: np.ndarray, kind: Kind) -> Floats:
+    """How figures differ from the median of their weekday, on the scale of their kind."""
+    residuals = scaled(values, kind)
+    for weekday in np.unique(weekdays):
+        same = weekdays == weekday
+        residuals[same] -= np.median(residuals[same])
+    return residuals
+
+
+def _ordinals(days: pd.Series) -> np.ndarray:
+    return np.array([day.toordinal() for day in days], dtype=np.int64)
+
+
+def _numbers(column: pd.Series) -> Floats:
+    numbers: Floats = pd.to_numeric(column, errors="coerce").to_numpy(dtype=float, copy=True)
+    return numbers

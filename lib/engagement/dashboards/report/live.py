@@ -1,0 +1,171 @@
+"""What a script may do with the page: filters, and charts that tell their values.
+
+The charts are drawn by BokehJS, whose script comes with the package ``bokeh`` of the lock file and
+is written into the page; ``live.js`` makes the charts from the page's data. Nothing else is loaded:
+the page's policy names these scripts by their digests and allows no other, no evaluated text and
+no address. docs/decisions/0023 says why Bokeh.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import importlib.util
+import json
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from engagement.alerts import anomalies
+from engagement.dashboards.report import pieces
+
+_DAYS = 400
+_LIBRARY = ("bokeh.min.js", "bokeh-api.min.js")
+_JUDGED = {"revenue": "Revenue", "sessions": "Sessions", "conversion": "Conversion rate"}
+
+
+def scripts(frames: Mapping[str, pd.DataFrame], currency: str) -> Sequence[str]:
+    """The page's scripts, in order; none where there is nothing to filter."""
+    del currency
+    frame = frames.get("live")
+    if frame is None or frame.empty:
+        return ()
+    return (*_library(), (resources.files(__package__) / "live.js").read_text("utf-8"))
+
+
+@cache
+def _library() -> tuple[str, ...]:
+    """BokehJS, from the package as it is installed."""
+    spec = importlib.util.find_spec("bokeh")
+    if spec is None or not spec.submodule_search_locations:
+        raise FileNotFoundError("the package 'bokeh' is not installed: run 'make run' again")
+    folder = Path(spec.submodule_search_locations[0]) / "server/static/js"
+    return tuple((folder / name).read_text("utf-8") for name in _LIBRARY)
+
+
+def policy(found: Sequence[str]) -> str:
+    """What the page may load: nothing; run: its own scripts."""
+    digests = (hashlib.sha256(text.encode("utf-8")).digest() for text in found)
+    names = " ".join(f"'sha256-{base64.b64encode(digest).decode('ascii')}'" for digest in digests)
+    rules = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+    return f"{rules}; script-src {names}" if names else rules
+
+
+def bar() -> str:
+    """The controls; a script shows them, since without one they would do nothing."""
+    return (
+        '<form id="filters" hidden>\n'
+        '<label>From <input type="date" id="filter-from"></label>\n'
+        '<label>To <input type="date" id="filter-to"></label>\n'
+        '<label>Channel <select id="filter-channel"></select></label>\n'
+        '<label>Visitors <select id="filter-visitors"></select></label>\n'
+        '<button type="reset">Reset</button>\n'
+        '<output id="filter-totals"></output>\n'
+        '<p class="note">Narrows the charts of days and channels. Tables, other charts and what is '
+        "printed stay as they are.</p>\n"
+        "</form>"
+    )
+
+
+def tags(found: Sequence[str], frames: Mapping[str, pd.DataFrame], currency: str) -> str:
+    """The data and the scripts as the page holds them."""
+    if not found:
+        return ""
+    content = f'<script type="application/json" id="live-data">{_json(frames, currency)}</script>\n'
+    return content + "\n".join(f"<script>{text}</script>" for text in found)
+
+
+def _json(frames: Mapping[str, pd.DataFrame], currency: str) -> str:
+    """The charts' data, as text that cannot end the element that it is in."""
+    text = json.dumps(data(frames, currency), ensure_ascii=False, separators=(",", ":"))
+    for sign in "<>&\u2028\u2029":
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return text
+
+
+def data(frames: Mapping[str, pd.DataFrame], currency: str) -> dict[str, Any]:
+    """What the charts are made from.
+
+    ``rows`` holds, per day, channel and kind of visitors: the day's place in ``days``, the
+    channel's in ``channels``, 1 for new visitors, sessions, engaged and converting ones, orders,
+    and revenue in hundredths.
+    """
+    overview = frames["overview"].sort_values("day").tail(_DAYS)
+    days = [day.isoformat() for day in overview["day"]]
+    place = {day: number for number, day in enumerate(days)}
+    frame = frames["live"]
+    channels = sorted({str(channel) for channel in frame["channel"]})
+    number = {channel: at for at, channel in enumerate(channels)}
+    rows = [
+        [
+            place[row.day.isoformat()],
+            number[str(row.channel)],
+            int(bool(row.is_new_visitor)),
+            int(row.sessions),
+            int(row.engaged_sessions),
+            int(row.converting_sessions),
+            int(row.orders),
+            round(row.revenue * 100),
+        ]
+        for row in frame.itertuples(index=False)
+        if row.day.isoformat() in place
+    ]
+    return {
+        "currency": currency,
+        "days": days,
+        "complete": [int(flag) for flag in overview["is_complete"].astype(bool)],
+        "settled": [int(flag) for flag in overview["is_settled"].astype(bool)],
+        "channels": channels,
+        "rows": rows,
+        "unusual": _unusual(frames["overview"], place),
+        "funnel": _funnel(frames["funnel"]),
+        "retention": _retention(frames["retention"]),
+    }
+
+
+def _unusual(overview: pd.DataFrame, place: Mapping[str, int]) -> dict[str, list[int]]:
+    """Places of the days on which a figure was unusual."""
+    measures = [
+        measure
+        for measure in anomalies.MEASURES
+        if measure.name in _JUDGED.values()
+        and {measure.column, measure.over or "day"} <= set(overview.columns)
+    ]
+    flags = anomalies.daily(overview, measures=measures)
+    odd = flags[flags["verdict"].isin(["high", "low"])]
+    return {
+        chart: [place[day.isoformat()] for day in odd.loc[odd["measure"] == name, "day"]]
+        for chart, name in _JUDGED.items()
+    }
+
+
+def _funnel(funnel: pd.DataFrame) -> list[list[Any]]:
+    steps = funnel.sort_values("step_number")
+    return [
+        [str(row.step), int(row.persons), share]
+        for row, share in zip(
+            steps.itertuples(index=False), pieces.shares(steps["step_rate"]), strict=True
+        )
+    ]
+
+
+def _retention(retention: pd.DataFrame) -> list[list[Any]]:
+    """Mature cells of everyone: cohort, week, its people, who came back, whether it is settled."""
+    known = retention[retention["is_mature"].astype(bool) & (retention["week_number"] > 0)]
+    if known.empty:
+        return []
+    cells = known.groupby(["cohort_week", "week_number", "is_settled"], as_index=False)[
+        ["cohort_persons", "retained_persons"]
+    ].sum()
+    newest = sorted(cells["cohort_week"].unique())[-12:]
+    cells = cells[cells["cohort_week"].isin(newest) & (cells["week_number"] <= 12)]
+    return [
+        [row.cohort_week.isoformat(), int(row.week_number), int(row.cohort_persons),
+         int(row.retained_persons), int(bool(row.is_settled))]
+        for row in cells.itertuples(index=False)
+        if row.cohort_persons
+    ]  # fmt: skip

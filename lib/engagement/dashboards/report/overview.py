@@ -1,0 +1,283 @@
+"""The first screen: what needs looking at, the figures that decide; and how they went by day."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import pandas as pd
+
+from engagement.alerts import Alert, anomalies, written
+from engagement.alerts.anomalies import Judgement, Measure
+from engagement.as_of import AsOf
+from engagement.dashboards import charts
+from engagement.dashboards.report import pieces
+from engagement.models.concepts import EventMapping
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A key figure: its name, its column, how it is written, and how it is judged.
+
+    Attributes
+    ----------
+    judged
+        The measure of ``marts.daily_overview`` that the figure of seven days is the sum, or the
+        ratio of sums, of; ``None`` where days cannot be added up, as people cannot.
+    """
+
+    name: str
+    column: str
+    kind: str
+    judged: Measure | None = None
+
+
+FIGURES = (
+    Figure("Revenue", "revenue", "money", Measure("", "revenue", "money")),
+    Figure("Net revenue", "net_revenue", "money", Measure("", "net_revenue", "money")),
+    Figure("Orders", "orders", "count", Measure("", "orders", "count")),
+    Figure(
+        "Conversion rate",
+        "conversion_rate",
+        "share",
+        Measure("", "converting_sessions", "rate", "sessions"),
+    ),
+    Figure("Users", "users", "count"),
+    Figure("New users", "new_users", "count", Measure("", "new_users", "count")),
+    Figure("Sessions", "sessions", "count", Measure("", "sessions", "count")),
+    Figure(
+        "Average order value",
+        "average_order_value",
+        "money",
+        Measure("", "revenue", "money", "valued_orders"),
+    ),
+    Figure(
+        "Engagement rate",
+        "engagement_rate",
+        "share",
+        Measure("", "engaged_sessions", "rate", "sessions"),
+    ),
+    Figure(
+        "Bounce rate", "bounce_rate", "share", Measure("", "bounced_sessions", "rate", "sessions")
+    ),
+    Figure("Refunds", "refunds", "money", Measure("", "refunds", "money")),
+    Figure("Items per order", "items_per_order", "count", Measure("", "units", "money", "orders")),
+)
+
+_VERDICTS = {
+    "high": ("unusual", "▲ unusually high"),
+    "low": ("unusual", "▼ unusually low"),
+    "usual": ("usual", "usual"),
+    "unknown": ("usual", "too few weeks to judge"),
+}
+
+
+def alerts_box(found: Sequence[Alert]) -> str:
+    """What somebody should look at first, or that there is nothing."""
+    if not found:
+        return '<div class="alerts calm"><p>Nothing needs looking at: no alert.</p></div>\n'
+    items = "".join(
+        f'<li class="{pieces.escape(one.kind)}">{pieces.escape(one.text)}</li>\n' for one in found
+    )
+    many = "One thing needs" if len(found) == 1 else f"{len(found)} things need"
+    return f'<div class="alerts" role="alert"><p>{many} looking at:</p>\n<ul>\n{items}</ul></div>\n'
+
+
+def key_figures(
+    frames: Mapping[str, pd.DataFrame],
+    currency: str,
+    settling_days: int,
+    as_of: AsOf,
+    mapped: EventMapping,
+    found: Sequence[Alert],
+    threshold: float,
+) -> str:
+    """The first screen."""
+    title, anchor = "Key figures", "key-figures"
+    periods = frames["periods"]
+    box = alerts_box(found)
+    complete = periods[periods["is_complete"].fillna(False)]
+    if complete.empty:
+        text = "There are not seven whole days of data yet, so there is no period to sum up."
+        return pieces.section(title, box + pieces.words(text), anchor=anchor)
+    week = complete.iloc[0]
+    days = int(week["window_days"])
+    judgements = judged(frames["overview"], week["to_day"], days, threshold)
+    tiles = "".join(_tile(week, figure, currency, judgements) for figure in FIGURES)
+    since, until = _day(week["from_day"]), _day(week["to_day"])
+    note = f"The {days} days from {since} to {until}, and how they compare with the {days} before."
+    if as_of.is_latest:
+        note += " The last of them is not over."
+    unsettled = _unsettled(week)
+    if unsettled:
+        note += (
+            f" {unsettled} began in the first {settling_days} of the data, in which people seem "
+            "new who are not."
+        )
+    note = " ".join([note, *mapped.missing("order_completed")])
+    header = ["", *(f"{int(days)} days" for days in complete["window_days"])]
+    rows = [
+        [
+            figure.name,
+            *(
+                pieces.write(row[figure.column], figure.kind, currency) + _compared(row, figure)
+                for _, row in complete.iterrows()
+            ),
+        ]
+        for figure in FIGURES
+    ]
+    numbers = pieces.table(pd.DataFrame(rows, columns=header))
+    body = f'{box}{pieces.note(note)}<div class="tiles">{tiles}</div>{pieces.details(numbers)}'
+    return pieces.section(title, body, anchor=anchor)
+
+
+def judged(
+    overview: pd.DataFrame, last_day: date, days: int, threshold: float
+) -> dict[str, Judgement]:
+    """Whether the figures of the days that end on ``last_day`` are usual, by name."""
+    return {
+        figure.name: anomalies.period(
+            overview, figure.judged, last_day, days=days, threshold=threshold
+        )
+        for figure in FIGURES
+        if figure.judged is not None
+        and {figure.judged.column, figure.judged.over or "day"} <= set(overview.columns)
+    }
+
+
+def _tile(
+    week: pd.Series, figure: Figure, currency: str, judgements: Mapping[str, Judgement]
+) -> str:
+    value = pieces.write(week[figure.column], figure.kind, currency)
+    verdict = ""
+    if figure.name in judgements:
+        kind, text = _VERDICTS[judgements[figure.name].verdict]
+        verdict = f'<span class="{kind}">{text}</span>'
+    return (
+        f'<div class="tile"><span>{pieces.escape(figure.name)}</span>'
+        f"<b>{pieces.escape(value)}</b>"
+        f"<span>{pieces.escape(_change(week, figure))}</span>{verdict}</div>"
+    )
+
+
+def _unsettled(week: pd.Series) -> str | None:
+    """Which of a period's days, its own or those before, began before the landing had settled."""
+    if not week["is_settled"]:
+        return "The days"
+    before = week["previous_is_settled"]
+    return "The days before" if pd.notna(before) and not before else None
+
+
+def trends(overview: pd.DataFrame, currency: str, weeks: int, threshold: float) -> str:
+    """How the figures went by day, and which days were unusual."""
+    title, anchor = "Trends", "trends"
+    few = "There are fewer than seven days of data: too few for a trend."
+    lines: tuple[tuple[str, dict[str, Any]], ...] = (
+        ("revenue", {"measure": "revenue", "name": "Revenue", "unit": currency}),
+        ("sessions", {"measure": "sessions", "name": "Sessions"}),
+        (
+            "conversion",
+            {
+                "measure": "converting_sessions",
+                "over": "sessions",
+                "name": "Conversion rate",
+                "unit": "% of sessions",
+            },
+        ),
+    )
+    drawn = [
+        (name, pieces.drawn(overview, charts.trend, 7, few, **options)) for name, options in lines
+    ]
+    if isinstance(drawn[0][1], str):
+        return pieces.section(title, pieces.words(few), anchor=anchor)
+    numbers = pieces.table(
+        pd.DataFrame(
+            {
+                "day": [_marked_day(row) for _, row in overview.iterrows()],
+                "users": overview["users"],
+                "new users": overview["new_users"],
+                "sessions": overview["sessions"],
+                "orders": overview["orders"],
+                f"revenue ({currency})": overview["revenue"],
+                f"refunds ({currency})": overview["refunds"],
+                f"net revenue ({currency})": overview["net_revenue"],
+            }
+        ).tail(14)
+    )
+    figures = "".join(pieces.shown(found, live=name) for name, found in drawn)
+    body = figures + pieces.details(numbers) + _unusual_days(overview, currency, weeks, threshold)
+    return pieces.section(title, body, anchor=anchor)
+
+
+_UNUSUAL_DAYS = 60
+
+
+def _unusual_days(overview: pd.DataFrame, currency: str, weeks: int, threshold: float) -> str:
+    """The figures that were unusual on one of the last days, the newest first."""
+    known = [
+        measure
+        for measure in anomalies.MEASURES
+        if {measure.column, measure.over or "day"} <= set(overview.columns)
+    ]
+    flags = anomalies.daily(
+        overview, weeks=weeks, threshold=threshold, measures=known, most_days=_UNUSUAL_DAYS
+    )
+    odd = flags[flags["verdict"].isin(["high", "low"])]
+    title = "Unusual days"
+    if odd.empty:
+        able = (flags["verdict"] != "unknown").any()
+        text = (
+            f"No figure of the last {_UNUSUAL_DAYS} days was unusual for its weekday."
+            if able
+            else "There are too few weeks of data to tell an unusual day."
+        )
+        return pieces.block(title, pieces.words(text))
+    note = (
+        f"Figures of the last {_UNUSUAL_DAYS} days that are far from the median of the same "
+        f"weekday in the {weeks} weeks before, measured by how much the figure varies."
+    )
+    measures = {measure.name: measure for measure in known}
+    rows = [
+        (
+            f"{written.weekday(row.day)} {row.day}",
+            str(row.measure),
+            written.figure(float(row.value), measures[str(row.measure)], currency),
+            written.figure(float(row.expected), measures[str(row.measure)], currency),
+            _VERDICTS[str(row.verdict)][1],
+        )
+        for row in odd.iloc[::-1].itertuples(index=False)
+    ]
+    columns = ["day", "figure", "was", "usual would be", "verdict"]
+    numbers = pieces.table(pd.DataFrame(rows, columns=columns), numbers=("was", "usual would be"))
+    return pieces.block(title, pieces.note(note) + numbers)
+
+
+def _change(row: pd.Series, figure: Figure) -> str:
+    now, before = row[figure.column], row[f"previous_{figure.column}"]
+    if pd.isna(now) or pd.isna(before):
+        return "nothing to compare with"
+    if figure.kind == "share":
+        return f"{(float(now) - float(before)) * 100:+.1f} points"
+    if float(before) == 0:
+        return "none before"
+    if float(before) < 0:
+        return "below zero before"
+    return f"{(float(now) / float(before) - 1) * 100:+.0f} %"
+
+
+def _compared(row: pd.Series, figure: Figure) -> str:
+    change = _change(row, figure)
+    return f" ({change})" if change[:1] in "+-" else ""
+
+
+def _day(day: date) -> str:
+    return day.isoformat()
+
+
+def _marked_day(row: pd.Series) -> str:
+    """A day of the overview, with what keeps it from being compared."""
+    marks = [] if row["is_complete"] else ["not over"]
+    marks += [] if row["is_settled"] else ["not settled"]
+    return _day(row["day"]) + (f" ({', '.join(marks)})" if marks else "")

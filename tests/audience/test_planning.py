@@ -1,0 +1,203 @@
+"""What would be sent: written exactly, checked, without people; and no secret anywhere."""
+
+from __future__ import annotations
+
+import json
+import logging
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engagement.audience import planning
+from engagement.aws import requests
+from engagement.errors import FailedError, WrongInputError
+from engagement.settings import Settings
+from tests.audience.profiles import CAMPAIGN, MON, TUE, Shop, member, members, shop
+from tests.fakes import NEVER, Ending, Fakes
+
+MakeShop = Callable[..., Shop]
+
+
+@pytest.fixture
+def make_shop(
+    make_settings: Callable[..., Settings],
+    use_fakes: Callable[..., Fakes],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> MakeShop:
+    monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0)
+    monkeypatch.setattr("engagement.audience.uploading.time.sleep", lambda _: None)
+    return lambda **overrides: shop(make_settings, use_fakes, tmp_path, **overrides)
+
+
+def plan(made: Shop, rows: list[dict[str, Any]], as_of: Any = MON) -> list[requests.Planned]:
+    export = made.export(rows, as_of)
+    return planning.plan(made.sender, export, as_of, made.folder / "requests", today=as_of)
+
+
+def written(made: Shop) -> list[dict[str, Any]]:
+    folder = made.folder / "requests" / "audience"
+    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.iterdir())]
+
+
+def test_the_plan_is_what_the_send_then_calls(make_shop: MakeShop) -> None:
+    made = make_shop(activation__campaign={**CAMPAIGN, "started": True})
+    plan(made, members("ann", "ben"))
+    assert made.fakes.calls == []
+    documents = written(made)
+    assert [f"{d['service']}.{d['operation']}" for d in documents] == [
+        "customer-profiles.CreateDomain",
+        "customer-profiles.CreateUploadJob",
+        "customer-profiles.GetUploadJobPath",
+        "https.PUTUploadFile",
+        "customer-profiles.StartUploadJob",
+        "customer-profiles.GetUploadJob",
+        "customer-profiles.CreateSegmentDefinition",
+        "customer-profiles.CreateSegmentEstimate",
+        "customer-profiles.GetSegmentEstimate",
+        "customer-profiles.SearchProfiles",
+        "customer-profiles.GetSegmentMembership",
+        "connectcampaignsv2.CreateCampaign",
+        "connectcampaignsv2.StartCampaign",
+    ]
+    made.send(members("ann", "ben"))
+    called = {call.operation: json.loads(json.dumps(call.parameters, default=str))
+              for call in made.fakes.calls if not call.error}  # fmt: skip
+    for document in documents:
+        if document["operation"] in ("CreateDomain", "CreateUploadJob", "CreateSegmentDefinition"):
+            assert document["parameters"] == called[document["operation"]]
+    campaign = next(d for d in documents if d["operation"] == "CreateCampaign")["parameters"]
+    sent = called["CreateCampaign"]
+    assert campaign["source"] == {
+        "customerProfilesSegmentArn": "<SegmentDefinitionArn of CreateSegmentDefinition>"
+    }
+    for part in ("communicationTimeConfig", "communicationLimitsOverride", "tags", "name"):
+        assert campaign[part] == sent[part]
+
+
+def test_the_upload_names_the_export_and_its_sha256(make_shop: MakeShop) -> None:
+    made = make_shop()
+    export = made.export(members("ann", "ben"))
+    planning.plan(made.sender, export, MON, made.folder / "requests", today=MON)
+    upload = next(d for d in written(made) if d["service"] == "https")
+    assert upload["people"] == {
+        "count": 2,
+        "file": "win_back-2026-02-02-001.csv",
+        "sha256": export.files[0].sha256,
+        "calls": 1,
+        "shown": "one sample, masked",
+    }
+    assert upload["url"] == "<Url of GetUploadJobPath>"
+
+
+def test_few_changes_are_planned_as_single_records(make_shop: MakeShop) -> None:
+    made = make_shop(activation__customer_profiles__puts_up_to=100)
+    ids = [f"p{n:02d}" for n in range(25)]
+    made.send(members(*ids))
+    before = made.sender.box.state
+    plan(made, [member(i, city="Bonn") for i in ids], TUE)
+    assert made.sender.box.state == before  # planning changes nothing
+    (put,) = [d for d in written(made) if d["operation"] == "BatchPutProfileObject"]
+    assert put["people"]["count"] == 25
+    assert put["people"]["calls"] == 3
+    (item,) = put["parameters"]["Items"]
+    assert set(json.loads(item["Object"]).values()) == {"…"}
+
+
+def test_a_plan_does_not_disturb_a_send_that_broke_off(make_shop: MakeShop) -> None:
+    made = make_shop()
+    made.profiles.script("upload job", NEVER)
+    with pytest.raises(FailedError):
+        made.send(members("ann"))
+    before = made.sender.box.state
+    files = sorted(p.name for p in made.sender.box.room.iterdir())
+    plan(made, members("ann", "ben"), TUE)
+    assert made.sender.box.state == before
+    assert sorted(p.name for p in made.sender.box.room.iterdir()) == files
+
+
+def test_the_same_plan_has_the_same_bytes(make_shop: MakeShop) -> None:
+    made = make_shop(activation__campaign=CAMPAIGN)
+    plan(made, members("ann"))
+    folder = made.folder / "requests" / "audience"
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    plan(made, members("ann"))
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert [path.name for path in (made.folder / "requests").iterdir()] == ["audience"]
+
+
+# --- what must be nowhere -------------------------------------------------------------------------
+
+
+def test_no_secret_and_no_address_anywhere(
+    make_shop: MakeShop, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Everything that can go wrong does; then all that was kept or said is searched."""
+    made = make_shop(
+        activation__campaign=CAMPAIGN,
+        activation__customer_profiles__puts_up_to=2,
+        activation__customer_profiles__most_failed=0.1,
+    )
+    texts: list[str] = []
+    rows = members("ann", "ben", "cat", "dan", "eve", "fay")
+
+    def go(rows: list[dict[str, Any]], as_of: Any = MON) -> None:
+        try:
+            texts.extend(made.send(rows, as_of).lines())
+        except (FailedError, WrongInputError) as error:
+            texts.append(str(error))
+            texts.append("".join(traceback.format_exception(error)))
+
+    with caplog.at_level(logging.DEBUG):
+        plan(made, rows)
+        made.profiles.script("upload address", *["expired"] * 3)
+        go(rows)
+        made.profiles.script("upload", "500", "500", "500")
+        go(rows)
+        made.fakes.fail(
+            "customer-profiles", "StartUploadJob", code="BadRequestException",
+            message="row 1: ann@planted.example, +15550100061 is wrong",
+        )  # fmt: skip
+        go(rows)
+        made.profiles.script("upload job", Ending("FAILED", {"reason": "INTERNAL_FAILURE"}), NEVER)
+        go(rows)
+        go(rows)
+        for job in made.profiles.jobs.values():
+            if job.progress is not None and not job.progress.ended:
+                job.progress.ending = Ending("PARTIALLY_SUCCEEDED", {"failed": ["eve", "fay"]})
+        go(rows)
+        go(rows)
+        made.profiles.rejected = {"ann"}
+        go([member("ann", city="Bonn"), *rows[1:]], TUE)
+        plan(made, [member("ann", city="Köln"), *rows[1:]], TUE)
+        texts += made.sender.status()
+    assert len(made.profiles.tokens) >= 10
+    shown = capfd.readouterr()
+    everything = {
+        "messages": "\n".join(texts),
+        "what was said": "\n".join(made.said),
+        "logs": caplog.text,
+        "output": shown.out + shown.err,
+        "calls": "\n".join(made.called),
+    }
+    runs = made.settings.path(made.settings.run.directory)
+    for folder in (runs, made.folder / "requests"):
+        for path in folder.rglob("*"):
+            if path.is_file() and path.suffix != ".csv":
+                everything[str(path.relative_to(folder))] = path.read_text(encoding="utf-8")
+    assert any(name.endswith("state.json") for name in everything)
+    assert "FAILED" in everything["messages"]
+    phones = {str(row["phone"]) for row in rows}
+    planted = {"planted.example", *phones, *made.profiles.tokens, "X-Amz-Signature"}
+    for name, text in everything.items():
+        for secret in planted:
+            assert secret not in text, (name, secret)
+    # The files that hold people hold no secret of the service's, and are the owner's alone.
+    for path in [*runs.rglob("*.csv"), *made.folder.rglob("*.csv")]:
+        assert path.stat().st_mode & 0o077 == 0, path
+        text = path.read_text(encoding="utf-8")
+        for secret in made.profiles.tokens:
+            assert secret not in text, path
