@@ -144,7 +144,7 @@ _PATTERNS = {
 
 def records_query() -> exp.Query:
     """The query that cuts ``work.lines`` into records and judges them."""
-    file = resources.files("engagement.warehouse.athena.warehouse") / "sql" / "records.sql"
+    file = resources.files("engagement.warehouse.athena") / "sql" / "records.sql"
     query = parse(file.read_text(encoding="utf-8"), source="warehouse/athena/sql/records.sql")
     return bind(query, _PATTERNS)
 
