@@ -13,6 +13,7 @@ from engagement.cli import (
     demo,
     erase,
     generate,
+    mcp,
     personalize,
     quicksight,
     read,
@@ -39,6 +40,7 @@ for command in (
     collect.collect,
     workspace.workspace,
     report.report,
+    mcp.mcp,
 ):
     app.command()(guarded(command))
 
