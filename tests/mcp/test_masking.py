@@ -90,18 +90,20 @@ ESCAPES = [
     "select email from marts.profiles tablesample bernoulli (100)",
     "select o.address_line, mobile, born_on, id, user_id from events.order_completed as o",
     "select year(born_on) as x from events.order_completed",
-    "select s.page_views, p.email from marts.sessions as s "
-    "inner join marts.profiles as p on s.person_id = p.person_id",
-    "select (select p.email from marts.profiles as p where p.person_id = s.person_id) as x "
-    "from marts.sessions as s",
-    "select * from marts.sessions as s, lateral (select * from marts.profiles) as t",
-    "select * from (marts.sessions as s cross join marts.profiles as p)",
+    "select p.email from marts.sessions as s join marts.profiles as p on s.person_id = p.person_id",
+    "select (select email from marts.profiles where user_id = s.person_id) as x from marts.sessions s",
+    "select t.email from marts.sessions as s, lateral (select * from marts.profiles) as t",
+    "select p.email from (marts.sessions as s cross join marts.profiles as p)",
     "select term from marts.search_terms",
 ]
 
 
-QUIET: list[str] = []
-"""Of these, what fails or tells nothing even without the mask."""
+QUIET = {
+    "select cast(email as double) from marts.profiles",
+    "select cast(email as date) from marts.profiles",
+    "select json_parse(email) from marts.profiles",
+}
+"""Of these, what ends in an error, in which addresses are masked, even without the mask."""
 
 
 def _said(answers: Answers, sql: str) -> str:
@@ -112,15 +114,17 @@ def _said(answers: Answers, sql: str) -> str:
 
 def test_masked_columns_stay_masked(make_answers: Callable[..., Answers]) -> None:
     answers = make_answers()
-    told = [(sql, secret) for sql in ESCAPES for secret in SECRETS if secret in _said(answers, sql)]
-    assert told == []
-    assert all(KEY not in _said(answers, sql) for sql in ESCAPES)
+    said = {sql: _said(answers, sql) for sql in ESCAPES}
+    assert [
+        (sql, one) for sql, text in said.items() for one in (*SECRETS, KEY) if one in text
+    ] == []
 
 
 def test_without_the_mask_the_same_queries_tell(make_answers: Callable[..., Answers]) -> None:
     answers = make_answers(mcp__show_personal=True)
-    quiet = [sql for sql in ESCAPES if not any(one in _said(answers, sql) for one in SECRETS)]
-    assert quiet == QUIET
+    said = {sql: _said(answers, sql) for sql in ESCAPES}
+    quiet = {sql: text for sql, text in said.items() if not any(one in text for one in SECRETS)}
+    assert quiet.keys() == QUIET
 
 
 @pytest.mark.parametrize(
@@ -193,7 +197,7 @@ def test_what_looks_like_an_address_is_masked_where_it_is_shown(
 
 
 def test_sources_are_refused(make_answers: Callable[..., Answers]) -> None:
-    with pytest.raises(DialectError, match="sources.events holds what people sent"):
+    with pytest.raises(DialectError, match=r"sources\.events holds what people sent"):
         make_answers().run_query("select count(*) as n from sources.events")
 
 
