@@ -91,7 +91,7 @@ ESCAPES = [
     "select o.address_line, mobile, born_on, id, user_id from events.order_completed as o",
     "select year(born_on) as x from events.order_completed",
     "select p.email from marts.sessions as s join marts.profiles as p on s.person_id = p.person_id",
-    "select (select email from marts.profiles where user_id = s.person_id) as x from marts.sessions s",
+    "select (select email from marts.profiles where user_id = s.person_id) x from marts.sessions s",
     "select t.email from marts.sessions as s, lateral (select * from marts.profiles) as t",
     "select p.email from (marts.sessions as s cross join marts.profiles as p)",
     "select term from marts.search_terms",
