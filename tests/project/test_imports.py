@@ -53,7 +53,7 @@ ALLOWED = {
     "collect": {"settings", "records", "samples"},
     "runs": {
         *("settings", "records", "sql", "warehouse", "landing", "as_of", "flatten", "models"),
-        *("audience", "alerts"),
+        *("audience", "alerts", "aws"),
     },
     "demo": {
         *("settings", "records", "samples", "warehouse", "as_of", "flatten", "models", "audience"),

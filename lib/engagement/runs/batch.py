@@ -30,7 +30,7 @@ from engagement.landing.tables import READING_TABLE
 from engagement.output import notices
 from engagement.privacy import masked
 from engagement.records.files import nothing_landed
-from engagement.runs import history
+from engagement.runs import history, notify
 from engagement.runs.workbook import NOTEBOOK_VARIABLE, RUN_VARIABLE, STATE, STATEMENTS, new_run_id
 from engagement.settings import ROOT, Settings
 from engagement.sql.dialect import LOGICAL
@@ -210,6 +210,7 @@ def run(
             if record.status == "done":
                 _look_for_alerts(warehouse, record, settings)
             _take_stock(warehouse, record, settings.run.keep_runs)
+            record.notes += notify.tell(settings.notify, settings.project, asdict(record))
             record.files = _files(folder)
             write_record(record, folder)
             progress(record)

@@ -23,6 +23,7 @@ from engagement.settings.events import Events
 from engagement.settings.landing import Duplicates, Landing, PlannedProperty
 from engagement.settings.mcp import Mcp
 from engagement.settings.measures import Attribution, Currency, Funnel, Metrics, Models
+from engagement.settings.notify import Notify
 from engagement.settings.quicksight import QuickSight
 from engagement.settings.recommendations import Recommendations
 from engagement.settings.section import (
@@ -74,6 +75,7 @@ class Settings(Section):
     quicksight: QuickSight = QuickSight()
     demo: Demo = Demo()
     mcp: Mcp = Mcp()
+    notify: Notify = Notify()
 
     @field_validator("as_of", mode="before")
     @classmethod
