@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 
 from engagement.mcp.answers import Answers
-from engagement.mcp.masking import MASKED, limited
+from engagement.mcp.masking import _COUNTED, MASKED, Mask, limited
 from engagement.mcp.worker import _answered
+from engagement.models.definition import models
 from engagement.privacy import TOO_FEW
 from engagement.settings import Settings, load_settings
-from engagement.sql.dialect import DialectError, parse
+from engagement.settings.mcp import Mcp
+from engagement.sql.dialect import DialectError, check, columns, parse
 from engagement.warehouse import Table, open_warehouse
 
 KEY = "0123456789abcdef"
@@ -205,6 +207,12 @@ def test_sources_are_refused(make_answers: Callable[..., Answers]) -> None:
     ("sql", "expected"),
     [
         ("select 1 as x", "SELECT 1 AS x LIMIT 5"),
+        ("(select 1 as x)", "(SELECT 1 AS x) LIMIT 5"),
+        ("(select 1 as x limit 9) limit 9", "(SELECT 1 AS x LIMIT 9) LIMIT 5"),
+        (
+            "with t as (select 1 as x) select x from t",
+            "WITH t AS (SELECT 1 AS x) SELECT x FROM t LIMIT 5",
+        ),
         ("select 1 as x limit 5", "SELECT 1 AS x LIMIT 5"),
         ("select 1 as x limit 2", "SELECT 1 AS x LIMIT 2"),
         ("select 1 as x limit 6", "SELECT 1 AS x LIMIT 5"),
@@ -251,3 +259,29 @@ def test_a_defect_tells_no_values(make_answers: Callable[..., Answers]) -> None:
     answers.run_query = broken  # type: ignore[method-assign,assignment]
     _, problem = _answered(answers, "run_query", {"sql": ""}, "k")
     assert problem == "this could not be answered (RuntimeError)"
+
+
+@pytest.mark.parametrize("name", sorted(models()))
+def test_the_masked_table_of_every_model_is_portable(name: str) -> None:
+    """It runs on both engines alike, and its columns keep their names and types."""
+    model = models()[name]
+    types = {column: document.type for column, document in model.document.columns.items()}
+    query = parse(f"select * from marts.{name}")
+    mask = Mask(Mcp(), KEY)
+    seen = mask.over(query, {model.table: types})
+    tables_ = {str(model.table): types}
+    check(seen, tables=tables_)
+    assert columns(seen, tables_) == columns(query, tables_)
+
+
+def test_texts_that_nobody_has_decided_on_are_masked() -> None:
+    mask, types = Mask(Mcp(), KEY), {"new_text": "varchar", "list": "array(varchar)", "n": "bigint"}
+    assert mask.masked_columns(Table("marts", "orders"), types) == ["new_text", "list"]
+    assert mask.masked_columns(Table("events", "order_completed"), types) == [*types]
+    assert mask.masked_columns(Table("landing", "rudderstack_events"), types) == [*types]
+
+
+def test_every_column_that_is_counted_by_people_has_the_count() -> None:
+    for place, counted in _COUNTED.items():
+        table, column = place.split(".")
+        assert {column, counted} <= models()[table].document.columns.keys()

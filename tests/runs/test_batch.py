@@ -133,10 +133,8 @@ def test_a_failure_names_notebook_cell_and_error_on_one_screen(
     statuses = [n["status"] for n in _record(folder)["notebooks"]]
     assert statuses == ["failed", "not run"]
     assert _record(folder)["status"] == "failed"
-    assert _record(folder)["notes"] == [
-        "the webhook was not told: the environment has no NO_SUCH_VARIABLE "
-        "(notify.webhook_variable)"
-    ]
+    [note] = _record(folder)["notes"]
+    assert note.startswith("the webhook was not told: the environment has no NO_SUCH_VARIABLE")
     # There was nothing to put its costs into, and no warehouse is made for them.
     assert not (tmp_path / "warehouse.duckdb").exists()
 

@@ -75,7 +75,6 @@ _AS_SENT = frozenset({"rudderstack_events", "profile"})
 _COUNTED = {
     "search_terms.term": "searchers",
     "page_engagement.page": "viewers",
-    "acquisition_landing_pages.landing_page": "persons",
 }
 """Texts that people may have typed, with the column that counts the people they are of."""
 
