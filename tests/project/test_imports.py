@@ -53,16 +53,17 @@ ALLOWED = {
     "collect": {"settings", "records", "samples"},
     "runs": {
         *("settings", "records", "sql", "warehouse", "landing", "as_of", "flatten", "models"),
-        *("audience", "alerts"),
+        *("audience", "alerts", "aws"),
     },
     "demo": {
         *("settings", "records", "samples", "warehouse", "as_of", "flatten", "models", "audience"),
         "collect",
     },
+    "mcp": {"settings", "sql", "warehouse", "models", "runs", "audience"},
     "cli": {
         *("settings", "records", "samples", "sql", "warehouse", "landing", "as_of", "flatten"),
         *("models", "audience", "personalize", "erasure", "collect", "runs", "aws"),
-        *("alerts", "dashboards", "quicksight", "demo"),
+        *("alerts", "dashboards", "quicksight", "demo", "mcp"),
     },
 }
 

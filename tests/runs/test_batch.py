@@ -122,7 +122,8 @@ def test_a_failure_names_notebook_cell_and_error_on_one_screen(
     tmp_path: Path, landing: Path
 ) -> None:
     # 03 before 02: there are no events to model yet.
-    done = _run(tmp_path, landing, "run", "--only", "03", "--only", "04")
+    silent = ("--set", "notify.webhook_variable=NO_SUCH_VARIABLE")
+    done = _run(tmp_path, landing, "run", "--only", "03", "--only", "04", *silent)
     assert done.returncode == 1
     assert "03_model_customers stopped in cell" in done.stderr
     assert "There is no warehouse yet" in done.stderr
@@ -132,6 +133,8 @@ def test_a_failure_names_notebook_cell_and_error_on_one_screen(
     statuses = [n["status"] for n in _record(folder)["notebooks"]]
     assert statuses == ["failed", "not run"]
     assert _record(folder)["status"] == "failed"
+    [note] = _record(folder)["notes"]
+    assert note.startswith("the webhook was not told: the environment has no NO_SUCH_VARIABLE")
     # There was nothing to put its costs into, and no warehouse is made for them.
     assert not (tmp_path / "warehouse.duckdb").exists()
 

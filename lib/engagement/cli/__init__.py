@@ -6,6 +6,10 @@ with several verbs is a Typer app of its own. Exit codes: 0 done, 1 failed, 2 wr
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from engagement.cli import (
     audience,
     build,
@@ -13,11 +17,13 @@ from engagement.cli import (
     demo,
     erase,
     generate,
+    mcp,
     personalize,
     quicksight,
     read,
     report,
     run,
+    runs,
     segments,
     state,
     workspace,
@@ -28,6 +34,7 @@ __all__ = ["app", "main"]
 
 for command in (
     run.run,
+    runs.runs,
     build.build,
     read.query,
     read.tables,
@@ -39,6 +46,7 @@ for command in (
     collect.collect,
     workspace.workspace,
     report.report,
+    mcp.mcp,
 ):
     app.command()(guarded(command))
 
@@ -47,6 +55,26 @@ app.add_typer(audience.audience, name="audience")
 app.add_typer(personalize.app, name="personalize")
 app.add_typer(quicksight.topic, name="quicksight")
 app.add_typer(demo.app, name="demo")
+
+
+def _version(is_asked: bool) -> None:
+    if is_asked:
+        from importlib.metadata import version
+
+        typer.echo(f"engagement {version('engagement')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_version, is_eager=True, help="Say which version this is."
+        ),
+    ] = False,
+) -> None:
+    del version  # its callback has answered it
 
 
 def main() -> None:

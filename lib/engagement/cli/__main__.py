@@ -2,4 +2,5 @@
 
 from engagement.cli import main
 
-main()
+if __name__ == "__main__":  # 'engagement mcp' starts a process that imports this module again
+    main()

@@ -87,6 +87,8 @@ def _run_once(
         )
     warehouse = open_warehouse(settings)
     found = summary.figures(warehouse, settings, record)
+    record.figures = summary.as_numbers(found)
+    batch.write_record(record, folder)
     place = str(shown_path(folder))
     head, *rest = summary.lines(record, place, found, settings.currency.reporting)
     console.print(f"[bold green]{plain(head)}[/]")

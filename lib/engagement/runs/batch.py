@@ -30,6 +30,7 @@ from engagement.landing.tables import READING_TABLE
 from engagement.output import notices
 from engagement.privacy import masked
 from engagement.records.files import nothing_landed
+from engagement.runs import history, notify
 from engagement.runs.workbook import NOTEBOOK_VARIABLE, RUN_VARIABLE, STATE, STATEMENTS, new_run_id
 from engagement.settings import ROOT, Settings
 from engagement.sql.dialect import LOGICAL
@@ -84,7 +85,7 @@ class RunRecord:
     there were, their seconds, rows and, on AWS, what they scanned and cost; ``each_statement`` the
     same one by one (their texts are in ``statements.jsonl``). ``alerts`` holds what somebody should
     look at: its kind, what it is about, the day, and a sentence. ``notes`` says what could not be
-    recorded, and why.
+    recorded, and why. ``figures`` are those that the end of a run tells of.
     """
 
     id: str
@@ -98,6 +99,7 @@ class RunRecord:
     ended: str | None = None
     notebooks: list[NotebookRun] = field(default_factory=list)
     tables: dict[str, int] = field(default_factory=dict)
+    figures: dict[str, int | float] = field(default_factory=dict)
     statements: dict[str, float] = field(default_factory=dict)
     each_statement: list[dict[str, Any]] = field(default_factory=list)
     alerts: list[dict[str, Any]] = field(default_factory=list)
@@ -208,9 +210,12 @@ def run(
             if record.status == "done":
                 _look_for_alerts(warehouse, record, settings)
             _take_stock(warehouse, record, settings.run.keep_runs)
+            record.notes += notify.tell(settings.notify, settings.project, asdict(record))
             record.files = _files(folder)
-            _write(record, folder)
+            write_record(record, folder)
             progress(record)
+            if settings.run.keep_folders is not None:
+                history.prune(settings, keep=settings.run.keep_folders, but=record.id)
     return record, folder
 
 
@@ -275,7 +280,7 @@ def _run_one(
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     notebook.status = "running"
     progress(record)
-    _write(record, folder)
+    write_record(record, folder)
     started = time.perf_counter()
     os.environ[NOTEBOOK_VARIABLE] = notebook.name
     output = folder / "notebooks" / f"{notebook.name}.ipynb"
@@ -459,7 +464,7 @@ def _as_of(folder: Path) -> tuple[str | None, str | None]:
     return found["as_of"], found["as_of_end"]
 
 
-def _write(record: RunRecord, folder: Path) -> None:
+def write_record(record: RunRecord, folder: Path) -> None:
     """Write ``run.json`` in one step, so that a reader never finds half of it."""
     owner_only.replace(folder / "run.json", json.dumps(asdict(record), indent=2) + "\n")
 

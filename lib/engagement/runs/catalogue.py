@@ -28,6 +28,12 @@ def tables(warehouse: Warehouse) -> pd.DataFrame:
     return frame.astype({"rows": "Int64"})
 
 
+def names(warehouse: Warehouse) -> pd.DataFrame:
+    """Every table there is, without counting anything: ``table`` and ``description``."""
+    rows = [(str(table), description(table)) for table in _there(warehouse)]
+    return pd.DataFrame(rows, columns=["table", "description"])
+
+
 def columns(warehouse: Warehouse, name: str) -> pd.DataFrame:
     """The columns of a table: ``column``, ``type``, ``unit`` and ``description``.
 
@@ -36,7 +42,7 @@ def columns(warehouse: Warehouse, name: str) -> pd.DataFrame:
     DialectError
         When there is no such table, with the nearest ones.
     """
-    table = _find(warehouse, name)
+    table = find(warehouse, name)
     with warehouse.session() as session:
         found = session.columns(table)
     model = _model(table)
@@ -66,7 +72,14 @@ def _there(warehouse: Warehouse) -> list[Table]:
         return [Table(database, name) for database in LOGICAL for name in session.tables(database)]
 
 
-def _find(warehouse: Warehouse, name: str) -> Table:
+def find(warehouse: Warehouse, name: str) -> Table:
+    """A table by its name, with or without its database.
+
+    Raises
+    ------
+    DialectError
+        When there is no such table, with the nearest ones, or several.
+    """
     known = {str(table): table for table in _there(warehouse)}
     if not known:
         raise DialectError("there is no table yet: 'engagement run' makes them")

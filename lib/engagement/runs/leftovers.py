@@ -6,10 +6,10 @@ made again, so neither is ever removed here.
 
 from __future__ import annotations
 
-import re
 import shutil
 
 from engagement.landing import do_not_reload
+from engagement.runs.history import RUN_ID
 from engagement.runs.workbook import INTERACTIVE
 from engagement.settings import Settings
 from engagement.warehouse import WarehouseError, open_warehouse
@@ -18,8 +18,6 @@ from engagement.warehouse.protocol import Emptiable
 
 KEPT = (do_not_reload.ERASED, do_not_reload.KEY)
 """The tables that stay."""
-
-_RUN = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{4}")
 
 
 def start_over(settings: Settings, *, dry_run: bool = False) -> list[str]:
@@ -44,7 +42,7 @@ def start_over(settings: Settings, *, dry_run: bool = False) -> list[str]:
     with warehouse.lease("engagement clean") as token, as_holder(token):
         runs = settings.path(settings.run.directory)
         for folder in sorted(runs.iterdir()) if runs.is_dir() else ():
-            is_run = bool(_RUN.fullmatch(folder.name)) or folder.name == INTERACTIVE
+            is_run = bool(RUN_ID.fullmatch(folder.name)) or folder.name == INTERACTIVE
             if is_run and folder.is_dir() and not folder.is_symlink():
                 gone.append(str(folder))
                 if not dry_run:

@@ -92,6 +92,21 @@ def figures(warehouse: Warehouse, settings: Settings, record: RunRecord) -> Figu
     )
 
 
+def as_numbers(found: Figures) -> dict[str, int | float]:
+    """The figures by name, those that are known: for ``run.json``, to compare runs by."""
+    named: dict[str, Any] = {**(found.taken or {}), "people": found.people, "buyers": found.buyers}
+    for name in ("orders", "revenue", "net_revenue"):
+        value = (found.period or {}).get(name)
+        named[f"{name}_{_DAYS}_days"] = value if isinstance(value, int) else _number(value)
+    if found.segment is not None:
+        named["people_in_segment"] = found.segment[1]
+    return {name: value for name, value in named.items() if value is not None}
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None else float(value)
+
+
 def _taken(session: Session) -> tuple[dict[str, int] | None, dict[str, int], int]:
     if not session.columns(_LEDGER):
         return None, {}, 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
@@ -17,9 +18,16 @@ from engagement.sql import types as kinds
 from engagement.sql.dialect import LOGICAL, DialectError, check, confine, parse, tables
 from engagement.warehouse import Session, Table, Warehouse, WarehouseError
 
+Rewrite = Callable[[exp.Query, Session], exp.Query]
+
 
 def ask(
-    warehouse: Warehouse, settings: Settings, sql: str, *, portable: bool = False
+    warehouse: Warehouse,
+    settings: Settings,
+    sql: str,
+    *,
+    portable: bool = False,
+    rewrite: Rewrite | None = None,
 ) -> pd.DataFrame:
     """Run one query in Athena's dialect, over the warehouse's tables and nothing else.
 
@@ -31,6 +39,8 @@ def ask(
     ----------
     portable
         Hold the query to the rules of models: refuse what the engines would answer differently.
+    rewrite
+        Is given the query as it would run, and gives the one that runs instead.
 
     Raises
     ------
@@ -61,7 +71,9 @@ def ask(
             asked = inputs.expand(tree, session, settings)
         except InputError as error:
             raise DialectError(str(error)) from None
-    confine(asked)
+        confine(asked)
+        if rewrite is not None:
+            asked = rewrite(asked, session)
     values: dict[str, Any] = {}
     if next(asked.find_all(exp.Placeholder), None) is not None:
         values = inputs.parameters(settings, resolve_as_of(warehouse, settings))

@@ -21,7 +21,9 @@ from engagement.settings.customers import Consent, Customers, Personalize
 from engagement.settings.demo import Demo
 from engagement.settings.events import Events
 from engagement.settings.landing import Duplicates, Landing, PlannedProperty
+from engagement.settings.mcp import Mcp
 from engagement.settings.measures import Attribution, Currency, Funnel, Metrics, Models
+from engagement.settings.notify import Notify
 from engagement.settings.quicksight import QuickSight
 from engagement.settings.recommendations import Recommendations
 from engagement.settings.section import (
@@ -72,6 +74,8 @@ class Settings(Section):
     collect: Collect = Collect()
     quicksight: QuickSight = QuickSight()
     demo: Demo = Demo()
+    mcp: Mcp = Mcp()
+    notify: Notify = Notify()
 
     @field_validator("as_of", mode="before")
     @classmethod

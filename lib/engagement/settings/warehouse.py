@@ -143,7 +143,10 @@ class Run(Section):
     """Where a run leaves its files.
 
     ``keep_runs`` is how many runs ``landing.run_statements`` remembers what they cost.
+    ``keep_folders`` is how many runs keep their folders, the newest one included: a run removes
+    older ones at its end, with their pages and exports (left out: none is removed).
     """
 
     directory: str = "runs"
     keep_runs: int = Field(default=100, ge=1)
+    keep_folders: int | None = Field(default=None, ge=1)
