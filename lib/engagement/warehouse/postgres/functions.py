@@ -30,17 +30,22 @@ _IS_DAY = (
 )
 
 
+_CATCHING = ("f_url_decoded", "f_json_of")
+
+
 def _sql(signature: str, result: str, body: str, how: str = "immutable") -> str:
+    # What catches errors starts a subtransaction, which no parallel worker may.
+    parallel = "unsafe" if any(name in body for name in _CATCHING) else "safe"
     return (
         f"create or replace function {{schema}}.{signature} returns {result} "
-        f"language sql {how} parallel safe as $body$ select {body} $body$"
+        f"language sql {how} parallel {parallel} as $body$ select {body} $body$"
     )
 
 
 def _caught(signature: str, result: str, body: str, otherwise: str = "null") -> str:
     return (
         f"create or replace function {{schema}}.{signature} returns {result} "
-        f"language plpgsql immutable parallel safe as $body$ begin return {body}; "
+        f"language plpgsql immutable parallel unsafe as $body$ begin return {body}; "
         f"exception when others then return {otherwise}; end $body$"
     )
 
@@ -48,6 +53,7 @@ def _caught(signature: str, result: str, body: str, otherwise: str = "null") -> 
 _PARAMETER = "nullif(substring(url from '[?&]' || name || '=([^&#]*)'), '')"
 
 _OF_TEXTS = [
+    _sql("f_pattern(p text)", "text", r"replace(p, '\z', '\Z')"),
     _sql("f_regexp_like(x text, p text)", "boolean", "x ~ p"),
     _sql(
         "f_regexp_extract(x text, p text, g integer)",

@@ -91,7 +91,8 @@ def _whole(value: exp.Expr) -> exp.Expr:
 def _pattern(node: exp.Expr) -> exp.Expr:
     if isinstance(node, exp.Literal):
         return exp.Literal.string(postgres_pattern(node.name))
-    return node.copy()
+    # A pattern of a table, such as a seed of the team's.
+    return call("f_pattern", node)
 
 
 def _is_number(node: exp.Expr) -> bool:

@@ -1,11 +1,13 @@
 """Views over the tables that RudderStack loads, as the models' sources read tables of events.
 
-RudderStack appends by default: an event that was sent twice is there twice. Of the copies of an id
-the one received first stays, as flattening does it. Tables that are no events are left out.
+RudderStack appends by default: an event that was sent twice is there twice. A row is left out if
+another of its id was received before it, within the days of ``duplicates.window_days``: the rule by
+which flattening tells copies. Tables that are no events are left out.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 
 from engagement.records.files import PARTITION
@@ -40,8 +42,8 @@ def loaded(connection: Connection, schema: str) -> dict[str, dict[str, str]]:
     }
 
 
-def view_sql(schema: str, table: str, columns: Mapping[str, str]) -> str:
-    """The query behind a view: one copy of each event, times in UTC, and the date of receipt."""
+def view_sql(schema: str, table: str, columns: Mapping[str, str], window_days: int) -> str:
+    """The query behind a view: no copies, times in UTC, and the date of receipt."""
     chosen = []
     for name, kind in columns.items():
         if kind.startswith("timestamp"):
@@ -60,11 +62,12 @@ def view_sql(schema: str, table: str, columns: Mapping[str, str]) -> str:
         for name in ("received_at", "sent_at", "uuid_ts", "timestamp", "event")
         if name in columns
     )
+    day = f"cast({quoted('received_at')} as date)"
+    earlier = f"lag({day}) over (partition by id order by {order})"
     return (
         f"select {', '.join(quoted(name) for name in _names(columns))} from ("
-        f"select {', '.join(chosen)}, row_number() over (partition by id order by {order}) "
-        f'as "copy of an event" from {quoted(schema)}.{quoted(table)}) as loaded '
-        'where "copy of an event" = 1'
+        f"select {', '.join(chosen)}, coalesce({day} - {earlier} <= {window_days}, false) "
+        f'as "is a copy" from {quoted(schema)}.{quoted(table)}) as loaded where not "is a copy"'
     )
 
 
@@ -72,12 +75,72 @@ def _names(columns: Mapping[str, str]) -> list[str]:
     return list(columns) if PARTITION in columns else [*columns, PARTITION]
 
 
-def create_views(connection: Connection, schema: str, events: str) -> list[str]:
-    """Make the views as the tables are now; gives the names of the tables."""
+KINDS = {
+    "tracks": "track",
+    "identifies": "identify",
+    "pages": "page",
+    "screens": "screen",
+    "groups": "group",
+    "aliases": "alias",
+}
+"""Tables that together hold every event, and the type of event that is in each."""
+
+_OF_EVERY = {
+    "id": "text",
+    "anonymous_id": "text",
+    "user_id": "text",
+    "sent_at": "timestamp",
+    "timestamp": "timestamp",
+    "received_at": "timestamp",
+    "original_timestamp": "timestamp",
+    "channel": "text",
+    "context_ip": "text",
+    "context_request_ip": "text",
+    "context_passed_ip": "text",
+}
+
+
+def every_event_sql(tables: Mapping[str, Mapping[str, str]], events: str) -> str:
+    """The query behind the view ``events``: a row per event, whatever its type."""
+    parts = []
+    for table, kind in KINDS.items():
+        if table not in tables:
+            continue
+        have = tables[table]
+        chosen = [
+            f"cast({quoted(name) if name in have else 'null'} as {wanted}) as {quoted(name)}"
+            for name, wanted in _OF_EVERY.items()
+        ]
+        event = next((quoted(n) for n in ("event_text", "event") if n in have), "null")
+        event = event if table == "tracks" else "null"
+        parts.append(
+            f"select {', '.join(chosen)}, {text(kind)} as type, cast({event} as text) as event, "
+            f"{PARTITION} from {quoted(events)}.{quoted(table)}"
+        )
+    return " union all ".join(parts)
+
+
+def create_views(connection: Connection, schema: str, events: str, window_days: int) -> list[str]:
+    """Make the views, if RudderStack's tables have others columns now; gives the tables' names."""
     tables = loaded(connection, schema)
-    for name, columns in tables.items():
-        place = f"{quoted(events)}.{quoted(name)}"
-        with connection.transaction():
-            connection.execute(f"drop view if exists {place}".encode())
-            connection.execute(f"create view {place} as {view_sql(schema, name, columns)}".encode())
+    views = {name: view_sql(schema, name, columns, window_days) for name, columns in tables.items()}
+    if KINDS.keys() & tables.keys():
+        views["events"] = every_event_sql(tables, events)
+    made = "\0".join(f"{name} {sql}" for name, sql in views.items())
+    mark = f"views {hashlib.sha256(made.encode()).hexdigest()[:16]}"
+    there = f"to_regnamespace({text(quoted(events))})"
+    found = connection.execute(f"select obj_description({there}, 'pg_namespace')".encode())
+    if found.fetchone() == (mark,):
+        return list(tables)
+    with connection.transaction():
+        old = connection.execute(
+            f"select relname from pg_class where relnamespace = {there} and relkind = 'v'".encode()
+        ).fetchall()
+        for (name,) in old:
+            place = f"{quoted(events)}.{quoted(name)}"
+            connection.execute(f"drop view if exists {place} cascade".encode())
+        for name, sql in views.items():
+            place = f"{quoted(events)}.{quoted(name)}"
+            connection.execute(f"create view {place} as {sql}".encode())
+        connection.execute(f"comment on schema {quoted(events)} is {text(mark)}".encode())
     return list(tables)

@@ -36,6 +36,7 @@ class PostgresWarehouse:
             name: getattr(settings.warehouse.databases, name)
             for name in ("landing", "events", "marts")
         }
+        self._window_days = settings.duplicates.window_days
         self.log = StatementLog()
 
     def describe(self) -> str:
@@ -76,6 +77,10 @@ class PostgresWarehouse:
                 "set standard_conforming_strings = on",
                 "set extra_float_digits = 1",
                 "set client_min_messages = warning",
+                # Nothing has an index: where the planner takes a few rows for granted, a nested
+                # loop reads the other side once for each of thousands.
+                "set enable_nestloop = off",
+                "set jit = off",
                 f"set search_path = {path}",
             ):
                 connection.execute(setting.encode())
@@ -124,7 +129,7 @@ class PostgresWarehouse:
                 connection.execute(f"comment on schema {schema} is {text(mark)}".encode())
         raw = self._section.rudderstack_schema
         if raw is not None:
-            sources.create_views(connection, raw, self._databases["events"])
+            sources.create_views(connection, raw, self._databases["events"], self._window_days)
 
     @contextmanager
     def session(self, *, write: bool = False) -> Iterator[Session]:
