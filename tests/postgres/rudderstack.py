@@ -85,7 +85,7 @@ def _discards(
     local: duckdb.DuckDBPyConnection, connection: psycopg.Connection, schema: str
 ) -> None:
     columns = ("table_name", "row_id", "column_name", "column_value", "received_at")
-    kinds = {name: "varchar(65535)" for name in columns} | {"received_at": "timestamp"}
+    kinds = dict.fromkeys(columns, "varchar(65535)") | {"received_at": "timestamp"}
     rows = f"select {', '.join(columns)} from events.discards"
     _copied(local, connection, schema, "rudder_discards", kinds, rows)
 

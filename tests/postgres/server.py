@@ -54,7 +54,7 @@ def _owner() -> pwd.struct_passwd | None:
 
 def _run(owner: pwd.struct_passwd | None, *command: str | Path, cwd: Path) -> None:
     who = {} if owner is None else {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []}
-    done = subprocess.run(  # noqa: S603 (programs of PostgreSQL)
+    done = subprocess.run(
         [str(part) for part in command],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -79,7 +79,7 @@ def running() -> Iterator[Path]:
         Where PostgreSQL is missing or does not start.
     """
     binaries, owner = programs(), _owner()
-    folder = Path(tempfile.mkdtemp(prefix="engagement-pg-", dir="/tmp"))  # noqa: S108 (short path)
+    folder = Path(tempfile.mkdtemp(prefix="engagement-pg-", dir="/tmp"))
     try:
         if owner is not None:
             os.chown(folder, owner.pw_uid, owner.pw_gid)

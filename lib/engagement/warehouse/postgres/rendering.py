@@ -47,8 +47,6 @@ _PARTS: dict[type[exp.Expr], str] = {
 }
 
 _TEMPLATES = {
-    "part": "cast(floor(date_part(@1, @2)) as bigint)",
-    "bigint": "cast(@1 as bigint)",
     "day": "cast(cast(@1 as date) - cast(@2 as date) as bigint)",
     "millisecond": "f_milliseconds(@1, @2)",
     "filter": "case when @1 is not null then array(select __item from unnest(@1) "
@@ -81,6 +79,11 @@ def call(name: str, *arguments: exp.Expr) -> exp.Anonymous:
     return exp.Anonymous(this=name, expressions=[one.copy() for one in arguments])
 
 
+def _part(name: str, time: exp.Expr) -> exp.Expr:
+    found = call("date_part", exp.Literal.string(name), time)
+    return exp.cast(call("floor", found), "bigint")
+
+
 def _whole(value: exp.Expr) -> exp.Expr:
     """A number as PostgreSQL's functions on texts take it."""
     if isinstance(value, exp.Literal):
@@ -100,7 +103,7 @@ def _is_number(node: exp.Expr) -> bool:
     return isinstance(node, (exp.Null, exp.Literal, exp.Count, exp.RowNumber))
 
 
-def _for_postgres(node: exp.Expr) -> exp.Expr:  # noqa: C901, PLR0911, PLR0912 (a list of forms)
+def _for_postgres(node: exp.Expr) -> exp.Expr:
     """What sqlglot's PostgreSQL writer leaves different from Trino."""
     kind = exp.DataType.Type
     match node:
@@ -160,7 +163,7 @@ def _for_postgres(node: exp.Expr) -> exp.Expr:  # noqa: C901, PLR0911, PLR0912 (
             unit = exp.Literal.string(str(node.args["unit"].name).lower())
             return call("date_trunc", unit, node.this)
         case exp.Extract():
-            return _made("part", exp.Literal.string(node.this.name.lower()), node.expression)
+            return _part(node.this.name.lower(), node.expression)
         case exp.RegexpLike():
             return call("f_regexp_like", node.this, _pattern(node.expression))
         case exp.RegexpExtract():
@@ -181,7 +184,7 @@ def _for_postgres(node: exp.Expr) -> exp.Expr:  # noqa: C901, PLR0911, PLR0912 (
             if not has_escape and "\\" in node.expression.sql():
                 return exp.Escape(this=node.copy(), expression=exp.Literal.string(""))
     if type(node) in _PARTS:
-        return _made("part", exp.Literal.string(_PARTS[type(node)]), node.this)
+        return _part(_PARTS[type(node)], node.this)
     return node
 
 

@@ -66,7 +66,7 @@ class Statements:
         described = cursor.description or []
         rows = cursor.fetchall()
         self.log.add(label, sql, len(rows), started)
-        kinds = [self._kind(one.type_code, one._fmod) for one in described]  # noqa: SLF001
+        kinds = [self._kind(one.type_code, one._fmod) for one in described]
         columns: Sequence[Sequence[Any]] = (
             list(zip(*rows, strict=True)) if rows else [[] for _ in kinds]
         )
@@ -93,7 +93,7 @@ def _array(cells: Sequence[Any], kind: str) -> pa.Array:
     if kind == "decimal":
         scale = max((-int(c.as_tuple().exponent) for c in cells if c is not None), default=0)
         return pa.array(cells, pa.decimal128(38, min(max(scale, 0), 37)))
-    if kind == "json" or arrow_type(kind) is None and not kind.startswith("array("):
+    if kind == "json" or (arrow_type(kind) is None and not kind.startswith("array(")):
         return pa.array([None if c is None else str(c) for c in cells], pa.string())
     if kind == "array(json)":
         return pa.array(
