@@ -54,6 +54,9 @@ _PARAMETER = "nullif(substring(url from '[?&]' || name || '=([^&#]*)'), '')"
 
 _OF_TEXTS = [
     _sql("f_pattern(p text)", "text", r"replace(p, '\z', '\Z')"),
+    # Where the database sorts by C, its own know the letters of English alone.
+    _sql("f_lower(x text)", "text", "lower(x collate {letters})"),
+    _sql("f_upper(x text)", "text", "upper(x collate {letters})"),
     _sql("f_regexp_like(x text, p text)", "boolean", "x ~ p"),
     _sql(
         "f_regexp_extract(x text, p text, g integer)",
@@ -148,6 +151,8 @@ _OF_NUMBERS = [
         _sql(f"f_bigint(x {kind})", "bigint", "cast(x as bigint)")
         for kind in ("integer", "bigint", "numeric", "double precision", "text")
     ),
+    _sql("round(x integer)", "integer", "x"),
+    _sql("round(x bigint)", "bigint", "x"),
     _sql("round(x double precision)", "double precision",
          "sign(x) * floor(abs(x) + cast(0.5 as double precision))"),
     _sql("round(x double precision, n integer)", "double precision",
@@ -239,26 +244,37 @@ AGGREGATES = {
 }
 
 
-def statements(schema: str) -> list[str]:
-    """What creates the functions, in a schema that is empty; its name is quoted already."""
-    found = []
-    for made in (*_OF_TEXTS, *_OF_TIMES, *_OF_NUMBERS, *_OF_JSON):
-        found.append(_placed(made, schema))
-    for signature, (state, kind, body) in AGGREGATES.items():
-        found.append(_placed(_sql(state, kind, body), schema))
-        name = state.partition("(")[0]
-        combined = f", combinefunc = {schema}.{name}"
+def statements(schema: str, letters: str) -> list[str]:
+    """What creates the functions, in a schema whose name is quoted already.
+
+    ``letters`` is the collation, quoted too, that knows of every letter which is its capital.
+    """
+    made = [*_OF_TEXTS, *_OF_TIMES, *_OF_NUMBERS, *_OF_JSON]
+    states = [_sql(state, kind, body) for state, kind, body in AGGREGATES.values()]
+    found = [_placed(one, schema, letters) for one in (*made, *states)]
+    for signature, (state, kind, _) in AGGREGATES.items():
+        function = f"{schema}.{state.partition('(')[0]}"
         found.append(
-            f"create aggregate {schema}.{signature} "
-            f"(sfunc = {schema}.{name}, stype = {kind}{combined}, parallel = safe)"
+            f"create aggregate {schema}.{signature} (sfunc = {function}, stype = {kind}, "
+            f"combinefunc = {function}, parallel = safe)"
         )
     return found
 
 
-def _placed(made: str, schema: str) -> str:
-    return made.replace("{schema}", schema).replace("{{", "{").replace("}}", "}")
+def _placed(made: str, schema: str, letters: str) -> str:
+    placed = made.replace("{schema}", schema).replace("{letters}", letters)
+    return placed.replace("{{", "{").replace("}}", "}")
 
 
 def digest() -> str:
     """What tells these functions from those of another version."""
-    return hashlib.sha256("\0".join(statements("s")).encode()).hexdigest()[:16]
+    return hashlib.sha256("\0".join(statements("s", "l")).encode()).hexdigest()[:16]
+
+
+LETTERS = """
+    select collname from pg_collation
+    where collname in ('C.utf8', 'C.UTF-8', 'en_US.utf8', 'en_US.UTF-8', 'en_US', 'und-x-icu')
+    order by case when collname like 'C.%' then 1 when collname like 'en%' then 2 else 3 end
+    limit 1
+"""
+"""Finds the collation for :func:`statements`: one that changes letter by letter, if there is one."""

@@ -58,9 +58,10 @@ _TEMPLATES = {
 _REWRITTEN = (
     exp.ArrayFilter, exp.ArrayToString, exp.ArraySize, exp.Bracket, exp.Cast, exp.CountIf,
     exp.DataType, exp.DateAdd, exp.DateDiff, exp.Extract, exp.Filter, exp.GenerateSeries,
-    exp.Greatest, exp.Least, exp.Length, exp.Like, exp.Literal, exp.Ntile, exp.RegexpExtract,
+    exp.Greatest, exp.Least, exp.Length, exp.Like, exp.Literal, exp.Lower, exp.RegexpExtract,
     exp.RegexpExtractAll, exp.RegexpLike, exp.RegexpReplace, exp.Round, exp.Select, exp.Split,
-    exp.StrPosition, exp.Subquery, exp.Substring, exp.TimestampTrunc, exp.DateTrunc, exp.Transform, exp.TryCast,
+    exp.StrPosition, exp.Subquery, exp.Substring, exp.TimestampTrunc, exp.DateTrunc, exp.Transform,
+    exp.TryCast, exp.Upper, exp.Window,
     *_PARTS,
 )  # fmt: skip
 
@@ -134,8 +135,12 @@ def _for_postgres(node: exp.Expr) -> exp.Expr:
                 node.this, (exp.Literal, exp.Null)
             ):
                 return call("f_timestamp", node.this)
-        case exp.Length() | exp.Ntile():
+        case exp.Length():
             return exp.cast(node.copy(), "bigint")
+        case exp.Window() if isinstance(node.this, exp.Ntile):
+            return exp.cast(node.copy(), "bigint")
+        case exp.Lower() | exp.Upper():
+            return call(f"f_{node.key}", node.this)
         case exp.StrPosition():
             found = call("strpos", node.this, node.args["substr"])
             return exp.cast(found, "bigint")
@@ -212,7 +217,8 @@ def _index(node: exp.Bracket) -> exp.Expr:
 def _replaced(node: exp.RegexpReplace) -> exp.Expr:
     by = node.args.get("replacement") or exp.Literal.string("")
     if isinstance(by, exp.Literal):
-        by = exp.Literal.string(re.sub(r"\$(\d)", r"\\\1", by.name))
+        marked = re.sub(r"\$([1-9])", r"\\\1", by.name).replace("$0", r"\&")
+        by = exp.Literal.string(marked)
     return call("regexp_replace", node.this, _pattern(node.expression), by, exp.Literal.string("g"))
 
 

@@ -124,7 +124,9 @@ class PostgresWarehouse:
             with connection.transaction():
                 for signature in functions.AGGREGATES:
                     connection.execute(f"drop aggregate if exists {schema}.{signature}".encode())
-                for statement in functions.statements(schema):
+                named = connection.execute(functions.LETTERS.encode()).fetchone()
+                letters = quoted(named[0] if named else "default")
+                for statement in functions.statements(schema, letters):
                     connection.execute(statement.encode())
                 connection.execute(f"comment on schema {schema} is {text(mark)}".encode())
         raw = self._section.rudderstack_schema

@@ -365,10 +365,7 @@ def _numbers(first: int, last: int, name: str, column: str) -> exp.Expr:
     places = range(len(str(max(last - first, 1))))
     total = " + ".join(f"{10**place} * d{place}.n" for place in places)
     tables = " cross join ".join(f"({digits}) as d{place}" for place in places)
-    sql = (
-        f"select {first} + {total} as {column} from {tables} "
-        f"where {first} + {total} <= {last}"
-    )
+    sql = f"select {first} + {total} as {column} from {tables} where {first} + {total} <= {last}"
     tree = read_template(sql, "redshift")
     assert isinstance(tree, exp.Query)  # noqa: S101 (for the type checker)
     return tree.subquery(name)
