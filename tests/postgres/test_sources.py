@@ -109,7 +109,20 @@ def test_times_are_utc_and_have_milliseconds(warehouse: Warehouse) -> None:
 
 def test_tables_that_are_no_events_are_left_out(warehouse: Warehouse) -> None:
     with warehouse.session() as session:
-        assert session.tables("events") == ["events", "identifies", "order_completed", "tracks"]
+        assert session.tables("events") == [
+            "discards",
+            "events",
+            "identifies",
+            "order_completed",
+            "tracks",
+        ]
+
+
+def test_what_rudderstack_set_aside_is_shown(warehouse: Warehouse) -> None:
+    found = warehouse.query("select * from events.discards")
+    assert found.drop(columns="received_at").values.tolist() == [
+        ["tracks", "x", "total", "much", "set aside by RudderStack", "2026-01-05"]
+    ]
 
 
 def test_every_event_is_in_one_view_with_its_type(warehouse: Warehouse) -> None:

@@ -120,12 +120,34 @@ def every_event_sql(tables: Mapping[str, Mapping[str, str]], events: str) -> str
     return " union all ".join(parts)
 
 
+DISCARDS = "rudder_discards"
+_DISCARDED = ("table_name", "row_id", "column_name", "column_value")
+
+
+def discards_sql(connection: Connection, schema: str) -> str | None:
+    """The query behind the view ``discards``: values that fitted no column, as RudderStack says."""
+    rows = connection.execute(_TABLES.format(schema=text(schema)).encode()).fetchall()
+    have = {column for table, column, _ in rows if table == DISCARDS}
+    if not {*_DISCARDED, "received_at"} <= have:
+        return None
+    reason = quoted("reason") if "reason" in have else "'set aside by RudderStack'"
+    chosen = [f"cast({quoted(name)} as text) as {quoted(name)}" for name in _DISCARDED]
+    return (
+        f"select distinct {', '.join(chosen)}, cast(received_at as timestamp) as received_at, "
+        f"cast({reason} as text) as reason, to_char(received_at, 'YYYY-MM-DD') as {PARTITION} "
+        f"from {quoted(schema)}.{quoted(DISCARDS)}"
+    )
+
+
 def create_views(connection: Connection, schema: str, events: str, window_days: int) -> list[str]:
     """Make the views, if RudderStack's tables have others columns now; gives the tables' names."""
     tables = loaded(connection, schema)
     views = {name: view_sql(schema, name, columns, window_days) for name, columns in tables.items()}
     if KINDS.keys() & tables.keys():
         views["events"] = every_event_sql(tables, events)
+    discards = discards_sql(connection, schema)
+    if discards:
+        views["discards"] = discards
     made = "\0".join(f"{name} {sql}" for name, sql in views.items())
     mark = f"views {hashlib.sha256(made.encode()).hexdigest()[:16]}"
     there = f"to_regnamespace({text(quoted(events))})"

@@ -68,7 +68,14 @@ def problems(sql: str) -> list[str]:
     return list(found | dict.fromkeys(_of_tree(tree)))
 
 
+_WITH_UNIT = ("date_part", "date_trunc", "dateadd", "datediff")
+
+
 def _of_tokens(tokens: list[Token]) -> Iterator[str]:
+    for token, bracket, first in zip(tokens, tokens[1:], tokens[2:], strict=False):
+        if token.text.lower() in _WITH_UNIT and bracket.token_type == TokenType.L_PAREN:
+            if first.token_type != TokenType.STRING:
+                yield f"{token.text.lower()}() without a quoted unit"
     for before, token, after in zip([None, *tokens], tokens, tokens[1:], strict=False):
         word = token.text.lower()
         is_word = word.replace("_", "a").isalnum() and not word[0].isdigit()
@@ -78,6 +85,8 @@ def _of_tokens(tokens: list[Token]) -> Iterator[str]:
             yield "filter (where …): put the condition inside, case when … then … end"
         elif word == "ordinality":
             yield "with ordinality: with offset, which counts from 0"
+        elif word == "values":
+            yield "values (…) as a table: select … union all select …"
         elif word == "ilike":
             yield "ilike: lower(x) like …"
         elif word in ("range", "groups") and after.text.lower() in ("between", "unbounded"):
@@ -127,14 +136,3 @@ def _of_tree(tree: exp.Expr) -> Iterator[str]:
     for node in tree.find_all(exp.DataType):
         if node.this == exp.DataType.Type.ARRAY:
             yield "a type of arrays: super"
-    for text in _calls(tree, "date_part", "dateadd", "datediff"):
-        if text is not None:
-            yield text
-
-
-def _calls(tree: exp.Expr, *names: str) -> Iterator[str | None]:
-    for call in tree.find_all(exp.Anonymous):
-        if call.name.lower() in names and not (
-            call.expressions and isinstance(call.expressions[0], exp.Literal)
-        ):
-            yield f"{call.name}() without a quoted unit"
