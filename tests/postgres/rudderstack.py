@@ -104,8 +104,12 @@ def _copied(
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.csv"
         local.execute(f"copy ({rows}) to '{path}' (format csv, header false, nullstr '')")
-        with connection.cursor() as cursor, path.open("rb") as file:
-            with cursor.copy(f"copy {place} from stdin (format csv)".encode()) as copy:
-                while part := file.read(1 << 20):
-                    copy.write(part)
+        copying = f"copy {place} from stdin (format csv)".encode()
+        with (
+            connection.cursor() as cursor,
+            path.open("rb") as file,
+            cursor.copy(copying) as copy,
+        ):
+            while part := file.read(1 << 20):
+                copy.write(part)
     connection.execute(f"analyze {place}".encode())

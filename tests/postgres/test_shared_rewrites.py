@@ -30,14 +30,19 @@ CASES: list[tuple[str, list[tuple[Any, ...]]]] = [
         [(731, 0, 730)],
     ),
     (
-        "select o.a, k.v, k.n from (select 1 as a, 'p' as b, 'q' as c) as o "
-        "cross join unnest(array[o.b, null, o.c]) with ordinality as k (v, n) order by k.n",
+        (
+            "select o.a, k.v, k.n from (select 1 as a, 'p' as b, 'q' as c) as o "
+            "cross join unnest(array[o.b, null, o.c]) with ordinality as k (v, n) order by k.n"
+        ),
         [(1, "p", 1), (1, None, 2), (1, "q", 3)],
     ),
     # The first by t, NULL t passed over; a NULL that comes first is the answer.
     (
-        f"select o.k, max_by(o.a, o.t), min_by(o.a, o.t), max_by(o.a, o.t) filter (where o.ok), "
-        f"count(*) from {THINGS} group by o.k order by o.k",
+        (
+            "select o.k, max_by(o.a, o.t), min_by(o.a, o.t), "
+            f"max_by(o.a, o.t) filter (where o.ok), count(*) "
+            f"from {THINGS} group by o.k order by o.k"
+        ),
         [("x", 3, 1, None, 4), ("y", 6, 6, None, 1), (None, 5, 5, 5, 1)],
     ),
     (f"select max_by(o.a, o.t) + 1 from {THINGS} where o.k = 'x'", [(4,)]),
@@ -47,14 +52,19 @@ CASES: list[tuple[str, list[tuple[Any, ...]]]] = [
         [("y",), (None,)],
     ),
     (
-        "select greatest(o.a, o.b), least(o.a, 1) from (select cast(null as integer) as a, 2 as b "
-        "union all select 3, 2) as o order by 1",
+        (
+            "select greatest(o.a, o.b), least(o.a, 1) from "
+            "(select cast(null as integer) as a, 2 as b union all select 3, 2) as o order by 1"
+        ),
         [(3, 1), (None, None)],
     ),
     ("select count_if(o.ok) from (select true as ok) as o where not o.ok", [(0,)]),
     (
-        "select o.a is not distinct from o.b, o.a is distinct from o.b from (select 1 as a, 1 as b "
-        "union all select 1, null union all select null, null) as o order by o.a, o.b",
+        (
+            "select o.a is not distinct from o.b, o.a is distinct from o.b from "
+            "(select 1 as a, 1 as b union all select 1, null "
+            "union all select null, null) as o order by o.a, o.b"
+        ),
         [(True, False), (False, True), (True, False)],
     ),
 ]

@@ -8,11 +8,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from engagement.as_of import resolve_as_of
 from engagement.models.inputs import expand, parameters
 from engagement.settings import Settings, load_settings
 from engagement.sql.dialect import Table, parse
 from engagement.warehouse import Warehouse, open_warehouse
-from engagement.as_of import resolve_as_of
 from tests.postgres.parameters import overrides
 from tests.postgres.server import USER
 
@@ -76,7 +76,7 @@ def warehouse(settings: Settings) -> Iterator[Warehouse]:
     opened = open_warehouse(settings)
     with opened.session(write=True):
         pass
-    yield opened
+    return opened
 
 
 def test_a_copy_within_the_window_after_another_is_left_out(warehouse: Warehouse) -> None:

@@ -1,7 +1,8 @@
 """The engines that this folder's suites run against.
 
 What is about the interface to an engine, and about the dialect, is tested on each: on DuckDB by
-``make test``, on the stand by ``make test-athena``, on PostgreSQL by ``make test-redshift`` (see ``tests/conftest.py``).
+``make test``, on the stand by ``make test-athena``, on PostgreSQL by ``make test-redshift`` (see
+``tests/conftest.py``).
 """
 
 from __future__ import annotations

@@ -75,18 +75,24 @@ ROWS = [
     ("select day_of_week(a) from marts.t", "case when (date_part('dow', a)) = 0 then 7"),
     # unnest and sequence
     (
-        "select t.item, t.n from marts.t as o "
-        "cross join unnest(json_items(o.x)) with ordinality as t (item, n)",
+        (
+            "select t.item, t.n from marts.t as o "
+            "cross join unnest(json_items(o.x)) with ordinality as t (item, n)"
+        ),
         "unnest(f_json_items((o.x))) with offset as t(item, n)",
     ),
     (
-        "select t.n from marts.t as o "
-        "cross join unnest(json_items(o.x)) with ordinality as t (item, n)",
+        (
+            "select t.n from marts.t as o "
+            "cross join unnest(json_items(o.x)) with ordinality as t (item, n)"
+        ),
         "(t.n + 1) as n",
     ),
     (
-        "select k.v, k.n from marts.t as o "
-        "cross join unnest(array[o.a, o.b]) with ordinality as k (v, n)",
+        (
+            "select k.v, k.n from marts.t as o "
+            "cross join unnest(array[o.a, o.b]) with ordinality as k (v, n)"
+        ),
         "case k.n when 1 then o.a when 2 then o.b end as v",
     ),
     ("select h.n from unnest(sequence(0, 23)) as h (n)", "where 0 + 1 * d0.n + 10 * d1.n <= 23"),
@@ -123,7 +129,7 @@ def test_max_by_numbers_the_rows() -> None:
     )
     numbered = (
         "row_number() over (partition by o.a order by case when not (o.t) is null and (o.ok) "
-        "then 0 else 1 end, o.t desc nulls last) as n__0"
+        "then 0 else 1 end asc, o.t desc nulls last) as n__0"
     )
     assert found == (
         'select v__1 as "a", max(case when n__0 = 1 and (not (v__4) is null and (v__3)) then v__2 '
@@ -137,8 +143,10 @@ REFUSED = [
     ("select sum(x) over (partition by a order by b) from marts.t", "leaves no ties"),
     ("select last_value(x) over (order by b) from marts.t", "last_value"),
     (
-        "select max(x) over (order by b range between unbounded preceding and current row) "
-        "from marts.t",
+        (
+            "select max(x) over (order by b range between unbounded preceding and current row) "
+            "from marts.t"
+        ),
         "rows alone",
     ),
     ("select sequence(1, 3)", "sequence"),
@@ -169,8 +177,10 @@ TRAPS = [
     ("select sum(a) over (order by b) from m.t", "without a frame"),
     ("select first_value(a) over (order by b) from m.t", "without a frame"),
     (
-        "select sum(a) over (order by b range between unbounded preceding and current row) "
-        "from m.t",
+        (
+            "select sum(a) over (order by b range between unbounded preceding and current row) "
+            "from m.t"
+        ),
         "frame of range",
     ),
     ("select array_agg(a) from m.t", "array_agg()"),

@@ -277,4 +277,4 @@ LETTERS = """
     order by case when collname like 'C.%' then 1 when collname like 'en%' then 2 else 3 end
     limit 1
 """
-"""Finds the collation for :func:`statements`: one that changes letter by letter, if there is one."""
+"""Finds the collation for :func:`statements`: one that changes letter by letter, if there is."""

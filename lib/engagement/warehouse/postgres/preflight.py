@@ -46,7 +46,7 @@ def findings(connection: Connection, settings: Settings) -> Iterator[Finding]:
             "RudderStack's schema", bool(schema), raw, "no such schema: is the destination set up?"
         )
         if schema:
-            usage = _one(connection, f"select has_schema_privilege({text(quoted(raw))}, 'usage')")
+            usage = _one(connection, f"select has_schema_privilege({text(raw)}, 'usage')")
             yield Finding(
                 "reading it", bool(usage), raw, f"grant usage on schema {raw} to this user"
             )

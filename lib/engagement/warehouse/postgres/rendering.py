@@ -12,7 +12,7 @@ from functools import cache
 from sqlglot import exp
 
 from engagement.sql.rendering import Rendering, filled, read_template
-from engagement.warehouse.postgres import trees
+from engagement.sql import rewrites as trees
 from engagement.warehouse.postgres.patterns import postgres_pattern
 
 FUNCTIONS: dict[str, str] = {
@@ -55,7 +55,7 @@ _TEMPLATES = {
     "with ordinality as __u(__item, __place) order by __place) end",
 }
 
-_REWRITTEN = (
+_REWRITTEN: tuple[type[exp.Expr], ...] = (
     exp.ArrayFilter, exp.ArrayToString, exp.ArraySize, exp.Bracket, exp.Cast, exp.CountIf,
     exp.DataType, exp.DateAdd, exp.DateDiff, exp.Extract, exp.Filter, exp.GenerateSeries,
     exp.Greatest, exp.Least, exp.Length, exp.Like, exp.Literal, exp.Lower, exp.RegexpExtract,

@@ -113,10 +113,13 @@ class PostgresSession:
         copying = f"copy {physical} ({names}) from stdin"
         cells = [rows.column(column).to_pylist() for column in columns]
         try:
-            with self._connection.transaction(), self._connection.cursor() as cursor:
-                with cursor.copy(copying.encode()) as copy:
-                    for row in zip(*cells, strict=True):
-                        copy.write_row(row)
+            with (
+                self._connection.transaction(),
+                self._connection.cursor() as cursor,
+                cursor.copy(copying.encode()) as copy,
+            ):
+                for row in zip(*cells, strict=True):
+                    copy.write_row(row)
         except psycopg.Error as error:
             raise WarehouseError(f"{name}: {first_line(error)}") from None
         self._run(f"analyze {physical}", name)
@@ -191,13 +194,11 @@ class PostgresSession:
         return max(done.rowcount, 0)
 
     def _swap(self, table: Table, fresh: str) -> None:
-        physical = self._physical(table)
         self._run(f"analyze {fresh}", str(table))
         with self._statements.transaction(str(table)):
             self._check_lease()
             self._drop(table)
             self._run(f"alter table {fresh} rename to {quoted(table.name)}", str(table))
-        del physical
 
     def _replace_partitions(
         self,

@@ -53,7 +53,7 @@ class PostgresWarehouse:
             When there is none; the password is never in it.
         """
         one = self._section
-        given = {
+        given: dict[str, Any] = {
             "host": one.host, "port": one.port, "dbname": one.database, "user": one.user,
             "sslmode": one.sslmode, "connect_timeout": one.wait_seconds,
         }  # fmt: skip
@@ -138,7 +138,11 @@ class PostgresWarehouse:
         """Connect; writing holds the lease."""
         with self.connected() as connection:
             if not write:
-                if not _is_there(connection, self._storage):
+                is_there = _is_there(connection, self._storage)
+                if not is_there and self._section.rudderstack_schema is not None:
+                    with self.session(write=True):
+                        is_there = True  # the views over RudderStack's tables are made
+                if not is_there:
                     raise WarehouseError(
                         f"There is no warehouse yet in {self.describe()}: run the notebooks first "
                         "('engagement run', or 01 and 02 by hand)."

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ParseError
-from sqlglot.tokens import Token, TokenType
+from sqlglot.tokenizer_core import Token, TokenType
 
 FUNCTIONS = frozenset(
     """
@@ -73,9 +73,9 @@ _WITH_UNIT = ("date_part", "date_trunc", "dateadd", "datediff")
 
 def _of_tokens(tokens: list[Token]) -> Iterator[str]:
     for token, bracket, first in zip(tokens, tokens[1:], tokens[2:], strict=False):
-        if token.text.lower() in _WITH_UNIT and bracket.token_type == TokenType.L_PAREN:
-            if first.token_type != TokenType.STRING:
-                yield f"{token.text.lower()}() without a quoted unit"
+        is_call = token.text.lower() in _WITH_UNIT and bracket.token_type == TokenType.L_PAREN
+        if is_call and first.token_type != TokenType.STRING:
+            yield f"{token.text.lower()}() without a quoted unit"
     for before, token, after in zip([None, *tokens], tokens, tokens[1:], strict=False):
         word = token.text.lower()
         is_word = word.replace("_", "a").isalnum() and not word[0].isdigit()
@@ -108,9 +108,12 @@ def _of_tokens(tokens: list[Token]) -> Iterator[str]:
         ):
             instead = _INSTEAD.get(word)
             yield f"{word}() is not on the list" + (f": {instead}" if instead else "")
-        elif token.token_type == TokenType.L_BRACKET and before is not None:
-            if before.text.lower() == "array":
-                yield "array[…]: array(…), a SUPER"
+        elif (
+            token.token_type == TokenType.L_BRACKET
+            and before is not None
+            and before.text.lower() == "array"
+        ):
+            yield "array[…]: array(…), a SUPER"
 
 
 def _is_type(before: Token | None) -> bool:

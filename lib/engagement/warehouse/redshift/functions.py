@@ -57,44 +57,44 @@ _DEFINITIONS: dict[str, tuple[tuple[str, ...], str, str]] = {
     ),
     "f_parse_date": (
         (_TEXT,), "date",
-        f"case when {_matches('$1', DATE_PATTERN)} and $1 >= '0001' "
-        "then try_cast($1 as date) end",
+        (f"case when {_matches('$1', DATE_PATTERN)} and $1 >= '0001' "
+        "then try_cast($1 as date) end"),
     ),
     "f_parse_timestamp": (
         (_TEXT,), "timestamp",
-        f"case when {_matches('$1', TIMESTAMP_PATTERN)} and $1 >= '0001-01-02' "
+        (f"case when {_matches('$1', TIMESTAMP_PATTERN)} and $1 >= '0001-01-02' "
         "and $1 < '9999-12-31' then date_trunc('milliseconds', "
-        "convert_timezone('UTC', try_cast($1 as timestamptz))) end",
+        "convert_timezone('UTC', try_cast($1 as timestamptz))) end"),
     ),
     "f_timestamp_text": (
         ("timestamp",), _TEXT, "to_char($1, 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')",
     ),
     "f_double_text": (
         ("double precision",), _TEXT,
-        "case when $1 = 0 then '0.0' when abs($1) <= 1.7976931348623157e308 then "
+        ("case when $1 = 0 then '0.0' when abs($1) <= 1.7976931348623157e308 then "
         f"cast($1 as {_TEXT}) || case when strpos(cast($1 as {_TEXT}), '.') > 0 "
-        f"or strpos(cast($1 as {_TEXT}), 'e') > 0 then '' else '.0' end end",
+        f"or strpos(cast($1 as {_TEXT}), 'e') > 0 then '' else '.0' end end"),
     ),
     "f_json_of": (
         (_TEXT,), "super", "case when can_json_parse($1) then json_parse($1) end",
     ),
     "f_json_items": (
         (_TEXT,), "super",
-        "case when can_json_parse($1) then case when is_array(json_parse($1)) "
-        "then json_parse($1) end end",
+        ("case when can_json_parse($1) then case when is_array(json_parse($1)) "
+        "then json_parse($1) end end"),
     ),
     "f_json_text": (
         ("super", _TEXT), _TEXT,
-        "case when is_object($1) then json_extract_path_text(json_serialize($1), "
-        "substring($2, 3), true) end",
+        ("case when is_object($1) then json_extract_path_text(json_serialize($1), "
+        "substring($2, 3), true) end"),
     ),
     "f_url_host": (
         (_TEXT,), _TEXT, f"nullif(lower(regexp_substr($1, '{_HOST}', 1, 1, 'ep')), '')",
     ),
     "f_url_parameter": (
         (_TEXT, _TEXT), _TEXT,
-        f"case when regexp_instr({_FOUND}, '%([^0-9a-fA-F]|[89a-fA-F][0-9a-fA-F])') > 0 "
-        f"then {_FOUND} else {_decoded()} end",
+        (f"case when regexp_instr({_FOUND}, '%([^0-9a-fA-F]|[89a-fA-F][0-9a-fA-F])') > 0 "
+        f"then {_FOUND} else {_decoded()} end"),
     ),
 }  # fmt: skip
 

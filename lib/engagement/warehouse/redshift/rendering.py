@@ -1,7 +1,7 @@
 """The dialect as Redshift reads it; :mod:`.allowed` asserts it on what comes out.
 
 Nothing here has run on Redshift. What a construct needs is from its documentation; what the same
-rewrites give was seen on PostgreSQL, with which :mod:`engagement.warehouse.postgres.trees` is
+rewrites give was seen on PostgreSQL, with which :mod:`engagement.sql.rewrites` is
 shared. What has no form on Redshift is refused, never left as it is.
 """
 
@@ -13,7 +13,7 @@ from sqlglot import exp
 
 from engagement.errors import FailedError
 from engagement.sql.rendering import Rendering, filled, read_template, render
-from engagement.warehouse.postgres import trees
+from engagement.sql import rewrites as trees
 from engagement.warehouse.redshift import allowed
 from engagement.warehouse.redshift.functions import FUNCTIONS
 from engagement.warehouse.redshift.patterns import only_group
@@ -55,7 +55,7 @@ def call(name: str, *arguments: exp.Expr) -> exp.Anonymous:
     return exp.Anonymous(this=name, expressions=[one.copy() for one in arguments])
 
 
-def _number(value: int) -> exp.Literal:
+def _number(value: int) -> exp.Expr:
     return exp.Literal.number(value)
 
 

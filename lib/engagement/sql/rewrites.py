@@ -32,7 +32,7 @@ def without_filter(node: exp.Filter) -> exp.Expr:
     aggregate, condition = node.this, node.expression.this
     if isinstance(aggregate, (exp.ArgMax, exp.ArgMin, *AGGREGATES_KEPT)):
         return node
-    moved = aggregate.copy()
+    moved: exp.Expr = aggregate.copy()
     inner = moved.this
     if isinstance(inner, exp.Distinct):
         inner.set("expressions", [_when(condition, one) for one in inner.expressions])
@@ -54,7 +54,8 @@ def null_if_any(node: exp.Expr) -> exp.Expr:
     if not unsure:
         return node
     missing: exp.Expr = exp.or_(*(exp.paren(one.copy()).is_(exp.null()) for one in unsure))
-    return exp.case().when(missing.not_(), node.copy())
+    found: exp.Expr = exp.case().when(missing.not_(), node.copy())
+    return found
 
 
 # --- max_by and min_by ----------------------------------------------------------------------------
@@ -81,16 +82,15 @@ def ranked(select: exp.Select) -> exp.Select:
             node.replace(exp.alias_(node.copy(), node.name, quoted=True))
     aliases = {node.alias for node in select.expressions if isinstance(node, exp.Alias)}
     for node in wanted:
-        around = node.parent
-        has_filter = isinstance(around, exp.Filter)
-        conditions = [exp.paren(node.expression.copy()).is_(exp.null()).not_()]
-        if has_filter:
+        around = node.parent if isinstance(node.parent, exp.Filter) else None
+        conditions: list[exp.Expr] = [exp.paren(node.expression.copy()).is_(exp.null()).not_()]
+        if around is not None:
             conditions.append(exp.paren(around.expression.this.copy()))
         counts = exp.and_(*conditions)
         number = names.number(keys, counts, node.expression, newest=isinstance(node, exp.ArgMax))
         first = exp.and_(exp.column(number).eq(1), counts.copy())
         taken = exp.Max(this=exp.case().when(first, node.this.copy()))
-        (around if has_filter else node).replace(taken)
+        (around or node).replace(taken)
     for part in ("expressions", "having", "order", "qualify"):
         given = select.args.get(part)
         for node in given if isinstance(given, list) else [given] if given else []:
@@ -112,7 +112,8 @@ def _own(select: exp.Select) -> Iterator[exp.Expr]:
 def _key(select: exp.Select, key: exp.Expr) -> exp.Expr:
     """What is grouped by, where its place in the list of columns is written too."""
     if isinstance(key, exp.Literal) and not key.is_string:
-        return select.expressions[int(key.name) - 1].unalias().copy()
+        chosen: exp.Expr = select.expressions[int(key.name) - 1]
+        return chosen.unalias().copy()
     return key.copy()
 
 
