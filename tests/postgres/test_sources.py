@@ -133,6 +133,18 @@ def test_every_event_is_in_one_view_with_its_type(warehouse: Warehouse) -> None:
     assert found.values.tolist()[1] == ["track", "Order Completed", 5]
 
 
+def test_names_of_events_are_counted_by_date(warehouse: Warehouse) -> None:
+    found = warehouse.query(
+        "select event, events, received_at_utc_date from landing.event_names "
+        "where type = 'track' order by received_at_utc_date"
+    )
+    assert found.values.tolist() == [
+        ["Order Completed", 1, "2026-01-01"],
+        ["Order Completed", 3, "2026-01-05"],
+        ["Order Completed", 1, "2026-01-13"],
+    ]
+
+
 def test_a_source_has_what_its_contract_promises(warehouse: Warehouse, settings: Settings) -> None:
     """Columns that RudderStack has not made are NULL; those of other types are read as promised."""
     query = parse(

@@ -11,8 +11,8 @@ from functools import cache
 
 from sqlglot import exp
 
-from engagement.sql.rendering import Rendering, filled, read_template
 from engagement.sql import rewrites as trees
+from engagement.sql.rendering import Rendering, filled, read_template
 from engagement.warehouse.postgres.patterns import postgres_pattern
 
 FUNCTIONS: dict[str, str] = {

@@ -139,21 +139,45 @@ def discards_sql(connection: Connection, schema: str) -> str | None:
     )
 
 
-def create_views(connection: Connection, schema: str, events: str, window_days: int) -> list[str]:
-    """Make the views, if RudderStack's tables have others columns now; gives the tables' names."""
-    tables = loaded(connection, schema)
-    views = {name: view_sql(schema, name, columns, window_days) for name, columns in tables.items()}
+def names_sql(events: str) -> str:
+    """The query behind ``landing.event_names``: how often each event came, by date."""
+    return (
+        f"select type, coalesce(event, '') as event, count(*) as events, {PARTITION} "
+        f"from {quoted(events)}.events group by 1, 2, 4"
+    )
+
+
+def _views(
+    connection: Connection, raw: str, databases: Mapping[str, str], window_days: int
+) -> dict[str, str]:
+    """The queries behind all views, by the views' names, in the order in which they are made."""
+    events, landing = databases["events"], databases["landing"]
+    tables = loaded(connection, raw)
+    views = {
+        f"{quoted(events)}.{quoted(name)}": view_sql(raw, name, columns, window_days)
+        for name, columns in tables.items()
+    }
     if KINDS.keys() & tables.keys():
-        views["events"] = every_event_sql(tables, events)
-    discards = discards_sql(connection, schema)
+        views[f"{quoted(events)}.events"] = every_event_sql(tables, events)
+        views[f"{quoted(landing)}.event_names"] = names_sql(events)
+    discards = discards_sql(connection, raw)
     if discards:
-        views["discards"] = discards
+        views[f"{quoted(events)}.discards"] = discards
+    return views
+
+
+def create_views(
+    connection: Connection, raw: str, databases: Mapping[str, str], window_days: int
+) -> None:
+    """Make the views, if RudderStack's tables have other columns than when they were made."""
+    events = databases["events"]
+    views = _views(connection, raw, databases, window_days)
     made = "\0".join(f"{name} {sql}" for name, sql in views.items())
     mark = f"views {hashlib.sha256(made.encode()).hexdigest()[:16]}"
     there = f"to_regnamespace({text(quoted(events))})"
     found = connection.execute(f"select obj_description({there}, 'pg_namespace')".encode())
     if found.fetchone() == (mark,):
-        return list(tables)
+        return
     with connection.transaction():
         old = connection.execute(
             f"select relname from pg_class where relnamespace = {there} and relkind = 'v'".encode()
@@ -161,8 +185,6 @@ def create_views(connection: Connection, schema: str, events: str, window_days: 
         for (name,) in old:
             place = f"{quoted(events)}.{quoted(name)}"
             connection.execute(f"drop view if exists {place} cascade".encode())
-        for name, sql in views.items():
-            place = f"{quoted(events)}.{quoted(name)}"
+        for place, sql in views.items():
             connection.execute(f"create view {place} as {sql}".encode())
         connection.execute(f"comment on schema {quoted(events)} is {text(mark)}".encode())
-    return list(tables)

@@ -131,7 +131,7 @@ class PostgresWarehouse:
                 connection.execute(f"comment on schema {schema} is {text(mark)}".encode())
         raw = self._section.rudderstack_schema
         if raw is not None:
-            sources.create_views(connection, raw, self._databases["events"], self._window_days)
+            sources.create_views(connection, raw, self._databases, self._window_days)
 
     @contextmanager
     def session(self, *, write: bool = False) -> Iterator[Session]:

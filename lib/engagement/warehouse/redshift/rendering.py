@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from sqlglot import exp
 
 from engagement.errors import FailedError
-from engagement.sql.rendering import Rendering, filled, read_template, render
 from engagement.sql import rewrites as trees
+from engagement.sql.rendering import Rendering, filled, read_template, render
 from engagement.warehouse.redshift import allowed
 from engagement.warehouse.redshift.functions import FUNCTIONS
 from engagement.warehouse.redshift.patterns import only_group
