@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
+import pyarrow as pa
 import pytest
 
 from engagement.as_of import resolve_as_of
 from engagement.models.inputs import expand, parameters
 from engagement.settings import Settings, load_settings
-from engagement.sql.dialect import Table, parse
-from engagement.warehouse import Warehouse, open_warehouse
+from engagement.sql.dialect import DialectError, Table, parse
+from engagement.warehouse import Warehouse, WarehouseError, open_warehouse
 from tests.postgres.parameters import overrides
 from tests.postgres.server import USER
 
@@ -179,3 +180,16 @@ def test_a_session_that_only_reads_cannot_write(warehouse: Warehouse) -> None:
         connection = session._connection  # type: ignore[attr-defined]
         with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
             connection.execute("insert into raw.identifies values ('x')")
+
+
+def test_a_session_that_only_reads_has_working_tables(warehouse: Warehouse) -> None:
+    with warehouse.session() as session:
+        made = session.work("made", "select id from events.identifies")
+        session.rows("here", pa.table({"n": [1, 2]}), {"n": "bigint"})
+        found = session.query("select count(*) as n from work.made cross join work.here")
+        assert found["n"].tolist() == [2]
+        session.release(made)
+        with pytest.raises(DialectError):
+            session.work("made", "select pg_read_file('/etc/passwd') as a")
+        with pytest.raises(WarehouseError, match="session"):
+            session.publish(Table("marts", "x"), "select 1 as a")

@@ -60,6 +60,7 @@ class PostgresSession:
         self._token = token
         self._statements = Statements(connection, log)
         self._run = self._statements.run
+        self._is_within = False
 
     # --- reading
 
@@ -98,12 +99,34 @@ class PostgresSession:
         lazy: bool = False,
     ) -> Table:
         del lazy
+        if self._token is None:
+            select = parse(select) if isinstance(select, str) else select
+            confine(select)
         table = Table(WORK, name)
-        self._make(table, self._physical(table), self._sql(select, parameters), temporary=True)
-        self._run(f"analyze {self._physical(table)}", name)
+        with self._own():
+            self._make(table, self._physical(table), self._sql(select, parameters), temporary=True)
+            self._run(f"analyze {self._physical(table)}", name)
         return table
 
+    @contextmanager
+    def _own(self) -> Iterator[None]:
+        """Let a session that only reads make a working table: nobody else sees it."""
+        if self._token is not None or self._is_within:
+            yield
+            return
+        self._is_within = True
+        self._connection.execute(b"set default_transaction_read_only = off")
+        try:
+            yield
+        finally:
+            self._is_within = False
+            self._connection.execute(b"set default_transaction_read_only = on")
+
     def rows(self, name: str, rows: pa.Table, columns: Mapping[str, str]) -> Table:
+        with self._own():
+            return self._filled(name, rows, columns)
+
+    def _filled(self, name: str, rows: pa.Table, columns: Mapping[str, str]) -> Table:
         table = Table(WORK, name)
         physical = self._physical(table)
         started = time.perf_counter()
@@ -127,8 +150,9 @@ class PostgresSession:
         return table
 
     def release(self, *tables: Table) -> None:
-        for table in tables:
-            self._run(f"drop table if exists {self._physical(table)}", table.name)
+        with self._own():
+            for table in tables:
+                self._run(f"drop table if exists {self._physical(table)}", table.name)
 
     def _make(self, table: Table, physical: str, sql: str, *, temporary: bool) -> int:
         """Make a table of a query; gives the number of its rows."""

@@ -99,6 +99,7 @@ class PostgresWarehouse:
         with self.connected() as connection:
             self._create(connection)
             with lease.hold(connection, self._storage, holder) as token:
+                self._prepare(connection)
                 yield token
 
     def _create(self, connection: Connection) -> None:
@@ -114,6 +115,12 @@ class PostgresWarehouse:
             lease.create(connection, self._storage)
 
     def _prepare(self, connection: Connection) -> None:
+        try:
+            self._made_ready(connection)
+        except psycopg.Error as error:
+            raise WarehouseError(f"preparing the schemas: {first_line(error)}") from None
+
+    def _made_ready(self, connection: Connection) -> None:
         """Create the functions, if they are not there as they are now, and the sources' views."""
         schema = quoted(self._storage)
         mark = f"functions {functions.digest()}"
@@ -155,10 +162,7 @@ class PostgresWarehouse:
             self._create(connection)
             with lease.hold(connection, self._storage, "a notebook or script") as token:
                 self.log.may_have_written = True
-                try:
-                    self._prepare(connection)
-                except psycopg.Error as error:
-                    raise WarehouseError(f"preparing the schemas: {first_line(error)}") from None
+                self._prepare(connection)
                 yield self._session(connection, token)
 
     def _session(self, connection: Connection, token: str | None) -> PostgresSession:
