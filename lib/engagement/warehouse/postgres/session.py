@@ -9,7 +9,6 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import pandas as pd
-import psycopg
 import pyarrow as pa
 
 from engagement.records.files import PARTITION
@@ -25,7 +24,7 @@ from engagement.warehouse.frames import (
 )
 from engagement.warehouse.postgres import lease
 from engagement.warehouse.postgres.rendering import POSTGRES
-from engagement.warehouse.postgres.statements import Connection, Statements, first_line
+from engagement.warehouse.postgres.statements import Connection, Statements
 from engagement.warehouse.postgres.types import athena_type, defined, postgres_type, quoted, text
 from engagement.warehouse.protocol import Publication, Published, R, Select, T
 from engagement.warehouse.statements import StatementLog
@@ -134,17 +133,7 @@ class PostgresSession:
         self._run(f"create temporary table {quoted(name)} ({defined(columns)})", name)
         names = ", ".join(map(quoted, columns))
         copying = f"copy {physical} ({names}) from stdin"
-        cells = [rows.column(column).to_pylist() for column in columns]
-        try:
-            with (
-                self._connection.transaction(),
-                self._connection.cursor() as cursor,
-                cursor.copy(copying.encode()) as copy,
-            ):
-                for row in zip(*cells, strict=True):
-                    copy.write_row(row)
-        except psycopg.Error as error:
-            raise WarehouseError(f"{name}: {first_line(error)}") from None
+        self._statements.copied(copying, [rows.column(one).to_pylist() for one in columns], name)
         self._run(f"analyze {physical}", name)
         self._statements.log.add(name, copying, rows.num_rows, started)
         return table

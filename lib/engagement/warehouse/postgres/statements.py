@@ -55,6 +55,19 @@ class Statements:
             self.log.add(label, sql, 0, started, failed=True)
             raise WarehouseError(f"{label}: {first_line(error)}") from None
 
+    def copied(self, copying: str, columns: Sequence[Sequence[Any]], label: str) -> None:
+        """Run a COPY from here, with values column by column."""
+        try:
+            with (
+                self.connection.transaction(),
+                self.connection.cursor() as cursor,
+                cursor.copy(copying.encode()) as copy,
+            ):
+                for row in zip(*columns, strict=True):
+                    copy.write_row(row)
+        except psycopg.Error as error:
+            raise WarehouseError(f"{label}: {first_line(error)}") from None
+
     def rows(self, sql: str, label: str) -> list[tuple[Any, ...]]:
         """The rows of a query, which is not logged."""
         return self.run(sql, label).fetchall()
