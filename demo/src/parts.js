@@ -38,7 +38,7 @@ export function banner() {
 export const card = (product, position, list) => html`
   <li class="card">
     <a href="/p/${product.product_id}" data-click="${product.product_id}" data-position="${position}" data-list="${list}">
-      <img src="${product.image}" alt="" width="240" height="180" loading="lazy">
+      <img src="${product.image}" alt="" width="240" height="180">
       <span class="name">${product.name}</span>
     </a>
     <span class="brand">${product.brand}</span>

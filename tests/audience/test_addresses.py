@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 
 import pytest
+from email_validator import EmailNotValidError, validate_email
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -127,6 +128,20 @@ def test_no_text_breaks_the_reading_of_mail_addresses(text: str) -> None:
     except AddressError:
         return
     assert found.isascii() and "@" in found  # noqa: PT018
+
+
+@given(st.text(max_size=20) | st.emails() | st.from_regex(r"[a-z.\"<@ \\]{0,8}@[a-zä.-]{1,9}"))
+def test_an_address_is_what_the_library_makes_of_the_whole(text: str) -> None:
+    """Though its two parts are asked for apart, since domains recur."""
+    try:
+        whole = validate_email(text.strip(" "), check_deliverability=False).ascii_email
+    except (EmailNotValidError, UnicodeError):
+        whole = None
+    try:
+        ours = email_address(text)
+    except AddressError:
+        ours = None
+    assert ours == whole
 
 
 def test_nothing_asks_the_network(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -12,9 +13,9 @@ from typing import Any
 import pytest
 
 from engagement.audience import planning
-from engagement.aws import requests
+from engagement.aws import requests, service_model
 from engagement.errors import FailedError, WrongInputError
-from engagement.settings import Settings
+from engagement.settings import ROOT, Settings
 from tests.audience.profiles import CAMPAIGN, MON, TUE, Shop, member, members, shop
 from tests.fakes import NEVER, Ending, Fakes
 
@@ -201,3 +202,20 @@ def test_no_secret_and_no_address_anywhere(
         text = path.read_text(encoding="utf-8")
         for secret in made.profiles.tokens:
             assert secret not in text, path
+
+
+def test_the_policy_has_every_operation_that_is_called() -> None:
+    """Read from the code: every name of an operation that a module of audiences calls."""
+    found: set[str] = set()
+    for module in ("campaigns", "import_jobs", "profile_domain", "sending", "forgetting"):
+        text = (ROOT / "lib/engagement/audience" / f"{module}.py").read_text(encoding="utf-8")
+        names = re.findall(r'"([A-Z][A-Za-z]+)"', text)
+        for service in ("customer-profiles", "connectcampaignsv2"):
+            known = set(service_model.model(service).operation_names)
+            prefix = {"customer-profiles": "profile", "connectcampaignsv2": "connect-campaigns"}
+            found |= {f"{prefix[service]}:{name}" for name in names if name in known}
+    policy = json.loads((ROOT / "docs/aws/audience-additions.json").read_text(encoding="utf-8"))
+    allowed = {action for statement in policy["Statement"] for action in statement["Action"]}
+    tags = {"profile:TagResource", "connect-campaigns:TagResource"}  # to make with tags
+    assert found | tags == allowed
+    assert len(found) > 25

@@ -13,6 +13,7 @@ import pytest
 from engagement.as_of import whole_day
 from engagement.audience import segments
 from engagement.audience.happenings import known, properties
+from engagement.audience.looking import check as check_parameters
 from engagement.audience.looking import look, named
 from engagement.audience.rendering import threshold
 from engagement.audience.rules import TABLES, Happening
@@ -169,6 +170,18 @@ def test_segments_may_refer_to_each_other_but_not_in_a_circle(tmp_path: Path) ->
     assert problems(tmp_path, "  {segment: secnd}") == [
         "who.segment: there is no segment 'secnd'; did you mean 'second'?"
     ]
+
+
+def test_segments_that_refer_to_each_other_again_and_again_are_refused(tmp_path: Path) -> None:
+    """Thirty files of two references each would be a rule of a billion parts."""
+    write(tmp_path, "s0", "  {feature: plan, is: a}")
+    for n in range(1, 31):
+        write(tmp_path, f"s{n}", f"  any: [{{segment: s{n - 1}}}, {{not: {{segment: s{n - 1}}}}}]")
+    assert segments.load(tmp_path / "s5.yaml").name == "s5"
+    with pytest.raises(AudienceError, match="with the segments that it refers to"):
+        segments.load(tmp_path / "s30.yaml")
+    with pytest.raises(AudienceError, match="with the segments that it refers to"):
+        segments.load_all(tmp_path)
 
 
 def test_nobody_fills_in_other_segments_from_a_file(tmp_path: Path) -> None:
@@ -369,3 +382,26 @@ def test_a_segment_is_found_by_name_or_told_with_the_nearest(make_settings: Make
 def test_moments_of_rules_are_dates_and_times() -> None:
     assert date.fromisoformat("2026-03-10") == AS_OF
     assert datetime(2026, 3, 11, 4) == END  # midnight in New York, in summer already
+
+
+def test_what_the_parameters_say_of_segments_is_checked_before_anything_runs(
+    make_settings: MakeSettings, tmp_path: Path
+) -> None:
+    path = write(tmp_path, "some", "  {feature: plan, is: a}", "topic: offer\n")
+    settings = make_settings(
+        audience__segment=str(path),
+        audience__priority=["som", "some"],
+        audience__topics={"offers": "wants_offers"},
+        audience__suppression=["nobody.csv", "marts.do_not_contact"],
+    )
+    with pytest.raises(AudienceError) as caught:
+        check_parameters(settings)
+    assert caught.value.problems == [
+        "audience.priority: there is no segment 'som'; did you mean 'some'?",
+        "topic of some: audience.topics has no 'offer'; did you mean 'offers'?",
+        "audience.suppression: there is no file nobody.csv",
+    ]
+    write(tmp_path, "other", "  {feature: plan}")
+    with pytest.raises(AudienceError, match=r"the segment other\.yaml"):
+        check_parameters(settings)
+    assert check_parameters(make_settings()).name == "recent_buyers"

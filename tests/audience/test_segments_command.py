@@ -83,3 +83,10 @@ def test_a_segment_that_there_is_not_is_wrong_input(command: Command) -> None:
     done = command("show", "golt")
     assert done.exit_code == 2
     assert "there is no segment 'golt'; did you mean 'gold'?" in done.stderr
+
+
+def test_only_days_that_are_over_can_be_filled_in(command: Command) -> None:
+    assert "'yesterday' is no day such as" in command("backfill", "--on", "yesterday").stderr
+    done = command("backfill", "--on", AS_OF.isoformat())
+    assert done.exit_code == 2
+    assert "2026-01-31 is not before 2026-01-31, the as-of day" in done.stderr

@@ -109,6 +109,36 @@ def test_somebody_who_came_back_is_sent_again(make_shop: MakeShop) -> None:
     assert made.inside() == ["ann", "ben"]
 
 
+def test_the_same_change_twice_on_one_day_is_sent_twice(make_shop: MakeShop) -> None:
+    """The second file has the content, and so the name, of the first: its job is another one."""
+    made = make_shop()
+    made.send(members("ann"))
+    for rows in (members("ann", "ben"), members("ann"), members("ann", "ben")):
+        made.send(rows, TUE)
+        assert made.inside() == [row["person_id"] for row in rows]
+    first, _, second = list(made.profiles.jobs.values())[1:]
+    assert first.request["DisplayName"] == second.request["DisplayName"]
+
+
+def test_afresh_sends_everybody_again(make_shop: MakeShop) -> None:
+    made = make_shop()
+    made.send(members("ann", "ben"))
+    made.profiles.profiles.clear()
+    made.send(members("ann", "ben"), afresh=True)
+    assert made.inside() == ["ann", "ben"]
+
+
+@pytest.mark.parametrize("how", [{"afresh": True}, {}])
+def test_who_left_since_a_full_send_of_the_same_day_is_out(
+    make_shop: MakeShop, how: dict[str, bool]
+) -> None:
+    """The batch is the same, so those who left have it until they are told."""
+    made = make_shop(activation__customer_profiles__mode="full")
+    made.send(members("ann", "ben"))
+    made.send(members("ann", "cat"), **how)
+    assert made.inside() == ["ann", "cat"]
+
+
 def test_small_changes_are_put_one_by_one_ten_in_a_call(make_shop: MakeShop) -> None:
     made = make_shop(activation__customer_profiles__puts_up_to=30)
     ids = [f"p{n:02d}" for n in range(30)]

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from engagement.as_of import AsOf, whole_day
-from engagement.audience import history, snapshots
+from engagement.audience import backfill, history, snapshots
 from engagement.audience.errors import AudienceError
 from engagement.audience.members import members
 from engagement.audience.reach import Contact, Outcome
@@ -220,6 +220,43 @@ def test_the_share_that_is_held_back_stays_the_same(shop: Shop) -> None:
         held.add(tuple(sorted(found["person_id"])))
     assert len(held) == 1
     assert 8 <= len(held.pop()) <= 32
+
+
+def test_days_that_are_over_are_filled_in_and_today_is_compared_again(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Today was there first, with nothing to be compared with; then two weeks come in between."""
+    built = []
+
+    def build(warehouse: Warehouse, settings: Settings, moment: AsOf) -> None:
+        del warehouse, settings
+        built.append(moment.day)
+        _as_on(shop, moment.day)
+
+    monkeypatch.setattr(backfill, "_build", build)
+    for day in (DAYS[0], DAYS[2]):
+        _as_on(shop, day)
+        shop.publish(day)
+    told: list[str] = []
+    found = backfill.snapshots_of(
+        shop.warehouse, shop.settings, [SEGMENT], [DAYS[1]], as_of(DAYS[2]), told.append
+    )
+    assert built == [DAYS[1], DAYS[2]]
+    assert [(one.as_of, one.previous) for one in found] == [
+        (DAYS[1], DAYS[0]),
+        (DAYS[2], DAYS[1]),
+    ]
+    assert backfill.still_stale(found) == []
+
+    def refuse(*_: object) -> None:
+        raise RuntimeError("no more")
+
+    monkeypatch.setattr(snapshots, "publish", refuse)
+    with pytest.raises(RuntimeError, match="no more"):
+        backfill.snapshots_of(
+            shop.warehouse, shop.settings, [SEGMENT], [DAYS[0]], as_of(DAYS[2]), told.append
+        )
+    assert built[-2:] == [DAYS[0], DAYS[2]]  # the models stand for today again
 
 
 # --- the history of exports -----------------------------------------------------------------------

@@ -400,6 +400,31 @@ def test_no_title_is_wider_than_its_figure(word: str, is_narrow: bool) -> None:
         assert " ".join(said.get_text().split()) == " ".join([word] * 30)
 
 
+@in_words
+@pytest.mark.parametrize(
+    ("now", "unsettled", "words"),
+    [(50, 0, "usual"), (90, 0, "▲ unusually high"), (20, 0, "▼ unusually low"),
+     (20, 40, "too few weeks to judge")],
+)  # fmt: skip
+def test_users_of_a_week_are_judged_by_users_of_weeks(now: int, unsettled: int, words: str) -> None:
+    days = [AS_OF - timedelta(days=n) for n in reversed(range(63))]
+    rolling = pd.DataFrame(
+        {
+            "day": days,
+            "is_complete": True,
+            "is_settled": [n >= unsettled for n in range(63)],
+            "is_wau_complete": [n >= 6 for n in range(63)],
+            "is_mau_complete": [n >= 29 for n in range(63)],
+            "dau": 9,
+            "wau": [50] * 62 + [now],
+            "mau": 100,
+            "stickiness": 0.09,
+        }
+    )
+    text = Page(report.render(frames(rolling=rolling), **ABOUT)).text
+    assert words in text.split("Users50")[1].split("New users")[0]
+
+
 # --- what a script makes of it --------------------------------------------------------------------
 
 
@@ -507,10 +532,10 @@ def test_a_figure_of_the_period_is_judged_by_the_periods_before() -> None:
     tile = text.split("Sessions80")[1][:60]
     assert "▲ unusually high" in tile
     assert "usual" in text.split("Orders4")[1][:40]
-    # People of a week are not the sum of the people of its days.
+    # People of a week are not the sum of the people of its days: without rolling users no verdict.
     assert "usual" not in text.split("Users50")[1][:30].split("New users")[0]
     unusual = text.split("Unusual days")[1]
-    assert "Saturday 2026-01-31" in unusual
+    assert "Sat 2026-01-31" in unusual
     assert "Sessions" in unusual
 
 

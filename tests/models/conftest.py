@@ -38,8 +38,9 @@ from engagement.warehouse.duckdb.rendering import DUCKDB
 
 def forget_columns(session: Session) -> None:
     """Let a session ask again for what it asked once: tables were made behind its back."""
-    vars(session)["_columns"].clear()
-    vars(session)["_there"] = None
+    tables = vars(session)["_tables"]
+    vars(tables)["_columns"].clear()
+    vars(tables)["_there"] = None
 
 
 @dataclass(frozen=True)

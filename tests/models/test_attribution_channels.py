@@ -150,7 +150,7 @@ CHANNELS = ("Email", "Paid Search")
 def read(tmp_path: Path, text: str) -> list[tuple[Any, ...]]:
     path = tmp_path / "costs.csv"
     path.write_text(text, encoding="utf-8")
-    return spend(path, CHANNELS, "USD", {"EUR": Decimal("1.10")})
+    return spend(path, CHANNELS, "USD", {"EUR": Decimal("1.10"), "BIG": Decimal(10**9)})
 
 
 def test_costs_are_read_in_any_order_of_columns(tmp_path: Path) -> None:
@@ -177,6 +177,10 @@ def test_costs_are_read_in_any_order_of_columns(tmp_path: Path) -> None:
         ("day,channel,cost\n2026-01-01,Email,1e10\n", "'1e10' is no amount from 0 to below"),
         ("day,channel,cost\n2026-01-01,Email,a lot\n", "'a lot' is no amount such as 1250.00"),
         ("day,channel,cost\n2026-01-01,Email\n", "line 2: 2 cells, the header has 3"),
+        (
+            "day,channel,cost,currency\n2026-01-01,Email,9999999999,BIG\n",
+            "'9999999999' BIG is more than a table of money holds",
+        ),
         (
             "day,channel,cost,currency\n2026-01-01,Email,1,JPY\n",
             "there is no rate for 'JPY' in currency.rates",

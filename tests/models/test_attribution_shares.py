@@ -153,6 +153,12 @@ def test_cents_that_do_not_divide_are_the_last_touches(bench: Any) -> None:
     assert found["linear"] == {"o": D("0.01", "0.01", "0.00"), "p": D("-0.03", "-0.03", "-0.04")}
 
 
+def test_the_greatest_amounts_are_shared_out(bench: Any) -> None:
+    touches = journey("o", *["Email"] * 3)
+    found = shares(bench, touches, [order("o", "9999999999999999.99")], "revenue")["linear"]["o"]
+    assert found == D("3333330000000000.00", "3333330000000000.00", "3333339999999999.99")
+
+
 def test_unvalued_orders_have_credit_and_no_money(bench: Any) -> None:
     touches = journey("o", "Email", "Referral")
     assert shares(bench, touches, [order("o", None)])["linear"]["o"] == D("0.5", "0.5")

@@ -249,3 +249,30 @@ def test_nothing_received_after_the_as_of_date_is_there(bench: Bench) -> None:
 def test_there_may_be_nothing_at_all(bench: Bench) -> None:
     fill(bench, profiles=[])
     assert rows(bench, "candidate_id") == []
+
+
+def test_when_it_was_received_and_which_recommendation_was_followed(bench: Bench) -> None:
+    """Of an order, the completion that was received first counts: it is known from then on."""
+    completion = {"order_id": "o1", "kind": "completed", "timestamp": f"{DAY} 11:00"}
+    fill(
+        bench,
+        product_viewed=[product("1", recommendation_id="r1"), product("2", recommendation_id="")],
+        session_events=[
+            seen("1", "ann", received_at=f"{DAY} 12:00"),
+            seen("2", "ann", received_at=f"{DAY} 12:30"),
+        ],
+        order_items=[line("o1", 1, "ann", "p2")],
+        order_events=[
+            {**completion, "event_number": 1, "id": "a", "received_at": f"{DAY} 15:00"},
+            {**completion, "event_number": 2, "id": "b", "received_at": f"{DAY} 13:00"},
+            {**completion, "event_number": 3, "id": "c", "received_at": f"{DAY} 12:00",
+             "kind": "refunded"},
+        ],
+    )  # fmt: skip
+    found = rows(bench, "candidate_id, recommendation_id, received_at, session_id")
+    assert [(row[0][:16], row[1], row[2].hour, row[2].minute) for row in found] == [
+        ("order_completed:", None, 13, 0),
+        ("product_viewed:1", "r1", 12, 0),
+        ("product_viewed:2", None, 12, 30),
+    ]
+    assert found[0][3] == "s1"

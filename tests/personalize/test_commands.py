@@ -90,7 +90,10 @@ def test_nothing_is_sent_unless_the_parameters_say_so(commands: Commands) -> Non
     folder = commands.folder / "runs" / "one" / "requests" / "personalize"
     names = [path.name for path in sorted(folder.iterdir())]
     assert names[0] == "001-iam-CreateRole.json"
-    assert "rudderstack_destinations.json" in names
+    destinations = json.loads((folder / "rudderstack_destinations.json").read_text("utf-8"))
+    (config,) = [one["config"] for one in destinations["destinations"]]
+    assert config["trackingId"] == "env.PERSONALIZE_TRACKING_ID"
+    assert config["customMappings"] == [{"from": "product_id", "to": "ITEM_ID"}]
     assert "This is the plan" in commands("up", "--yes")
     assert "no account is asked" in commands("status")
     assert "nothing is removed" in commands("down", "--yes")
@@ -114,6 +117,12 @@ def test_a_set_up_is_made_looked_at_fed_and_removed(commands: Commands) -> None:
     assert "123456789012" not in said
     assert "nothing was changed" in commands("up", "--yes")
     assert "ACTIVE" in commands("status")
+
+    assert "nothing" not in commands("plan")
+    folder = commands.folder / "runs" / "one" / "requests" / "personalize"
+    destinations = json.loads((folder / "rudderstack_destinations.json").read_text("utf-8"))
+    assert destinations["destinations"][0]["config"]["trackingId"] == "tracking-1"
+    assert [path.name for path in folder.iterdir()] == ["rudderstack_destinations.json"]
 
     said = commands("replay")
     assert "3 entries sent in 1 call from 1 file" in said

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from engagement.personalize import datasets
 from engagement.personalize.datasets import Lengths, Name, PersonalizeError, Reject, categories
 from engagement.settings import Personalize
+from tests.personalize import small
 
 
 def interaction(user: str | None = "u1", item: str | None = "p1", **more: Any) -> dict[str, Any]:
@@ -36,8 +37,8 @@ def user(id_: str = "u1", **more: Any) -> dict[str, Any]:
             "country": "DE", "plan": "free", **more}  # fmt: skip
 
 
-def prepare(name: Name, *rows: dict[str, Any], **more: Any) -> datasets.Dataset:
-    return datasets.prepare(name, pd.DataFrame(rows), **more)
+def prepare(name: Name, *rows: dict[str, Any], **more: Any) -> small.Dataset:
+    return small.prepare(name, pd.DataFrame(rows), **more)
 
 
 # --- schemas ------------------------------------------------------------------------------------
@@ -55,7 +56,7 @@ def prepare(name: Name, *rows: dict[str, Any], **more: Any) -> datasets.Dataset:
 def test_schemas_are_flat_avro_in_the_form_that_personalize_takes(
     name: Name, fields: list[str]
 ) -> None:
-    document = json.loads(datasets.schema_text(name))
+    document = json.loads(small.schema_text(name))
     fastavro.parse_schema(document)
     assert (document["type"], document["name"].lower()) == ("record", name)
     assert document["namespace"] == "com.amazonaws.personalize.schema"
@@ -78,7 +79,7 @@ def test_the_schema_is_one_that_the_service_takes() -> None:
 
     model = get_session().get_service_model("personalize")
     most = model.operation_model("CreateSchema").input_shape.members["schema"].metadata["max"]
-    assert all(len(datasets.schema_text(name)) <= most for name in datasets.NAMES)
+    assert all(len(small.schema_text(name)) <= most for name in small.NAMES)
 
 
 # --- rows ---------------------------------------------------------------------------------------
@@ -214,7 +215,7 @@ def test_the_file_of_interactions_to_the_letter() -> None:
         interaction("u1", epoch_seconds=101, device_type=None),
         interaction("u9", epoch_seconds=100, event_type="Purchase"),
     )
-    assert datasets.csv_bytes(dataset) == (
+    assert small.csv_bytes(dataset) == (
         b"USER_ID,ITEM_ID,EVENT_TYPE,TIMESTAMP,DEVICE_TYPE\n"
         b"u9,p1,Purchase,100,mobile\n"
         b"u1,p1,View,101,\n"
@@ -224,7 +225,7 @@ def test_the_file_of_interactions_to_the_letter() -> None:
 
 def test_quotation_marks_and_backslashes_have_a_backslash_before_them() -> None:
     dataset = prepare("items", item(name='27" Monitor, matt', brand="A\\B", category="a|b"))
-    assert datasets.csv_bytes(dataset).decode().splitlines()[1] == (
+    assert small.csv_bytes(dataset).decode().splitlines()[1] == (
         r'p1,19.9,a|b,,,A\\B,"27\" Monitor, matt"'
     )
 
@@ -232,10 +233,10 @@ def test_quotation_marks_and_backslashes_have_a_backslash_before_them() -> None:
 def test_pandas_writes_the_same_with_the_settings_that_the_service_documents() -> None:
     rows = [item("p1", name='27" Monitor'), item("p2", name="a, b"), item("p3", name="ö – 漢")]
     dataset = prepare("items", *rows)
-    expected = dataset.frame().to_csv(
+    expected = pd.DataFrame(list(dataset.rows)).to_csv(
         index=False, doublequote=False, escapechar="\\", lineterminator="\n"
     )
-    assert datasets.csv_bytes(dataset).decode("utf-8") == expected
+    assert small.csv_bytes(dataset).decode("utf-8") == expected
 
 
 ODD = ['say "hi"', "a,b", "back\\slash", '\\"', "ends with \\", "ö – 漢字 🎁", "'", "=1+1", '"']
@@ -243,7 +244,7 @@ ODD = ['say "hi"', "a,b", "back\\slash", '\\"', "ends with \\", "ö – 漢字 �
 
 def test_other_readers_have_every_value_back(tmp_path: Path) -> None:
     dataset = prepare("items", *(item(f"p{n}", name=text) for n, text in enumerate(ODD)))
-    path = datasets.write(dataset, tmp_path).path
+    path = small.write(dataset, tmp_path).path
     read = pd.read_csv(
         path, doublequote=False, escapechar="\\", keep_default_na=False, encoding="utf-8"
     )
@@ -259,7 +260,7 @@ def test_other_readers_have_every_value_back(tmp_path: Path) -> None:
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=12), max_size=4))
 def test_any_text_comes_back(names: list[str]) -> None:
     dataset = prepare("items", *(item(f"p{n}", name=name) for n, name in enumerate(names)), item())
-    lines = datasets.csv_bytes(dataset).decode("utf-8").split("\n")[1:-1]
+    lines = small.csv_bytes(dataset).decode("utf-8").split("\n")[1:-1]
     expected = [row["PRODUCT_DESCRIPTION"] or "" for row in dataset.rows]
     assert [_spark_cells(line)[-1] for line in lines] == expected
     assert len(lines) == len(names) + 1
@@ -282,10 +283,10 @@ def _spark_cells(line: str) -> list[str]:
 
 def test_the_header_is_the_schemas_fields_without_quotation_marks(tmp_path: Path) -> None:
     rows = {"interactions": interaction(), "items": item(), "users": user()}
-    for name in datasets.NAMES:
-        path = datasets.write(prepare(name, rows[name]), tmp_path).path
+    for name in small.NAMES:
+        path = small.write(prepare(name, rows[name]), tmp_path).path
         header = path.read_bytes().split(b"\n")[0].decode()
-        fields = json.loads(datasets.schema_text(name))["fields"]
+        fields = json.loads(small.schema_text(name))["fields"]
         assert header == ",".join(field["name"] for field in fields)
         assert '"' not in header
 
@@ -294,51 +295,21 @@ def test_every_row_of_a_file_is_an_avro_record_of_its_schema(tmp_path: Path) -> 
     """Written as Avro and read back by fastavro: what passes the check can be stored."""
     dataset = prepare("users", user("u1"), user("u2", age=None, plan=None))
     stream = io.BytesIO()
-    fastavro.writer(stream, fastavro.parse_schema(datasets.schema("users")), dataset.rows)
+    fastavro.writer(stream, fastavro.parse_schema(small.schema("users")), dataset.rows)
     stream.seek(0)
     assert list(fastavro.reader(stream)) == list(dataset.rows)
 
 
 def test_the_same_rows_give_the_same_bytes_in_any_order(tmp_path: Path) -> None:
     rows = [interaction(f"u{n % 3}", f"p{n % 4}", epoch_seconds=100 + n % 2) for n in range(12)]
-    one = datasets.write(prepare("interactions", *rows), tmp_path / "1")
-    two = datasets.write(prepare("interactions", *reversed(rows)), tmp_path / "2")
+    one = small.write(prepare("interactions", *rows), tmp_path / "1")
+    two = small.write(prepare("interactions", *reversed(rows)), tmp_path / "2")
     assert one.sha256 == two.sha256
     assert one.path.read_bytes() == two.path.read_bytes()
 
 
-def test_a_file_that_cannot_be_finished_leaves_the_old_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    first = datasets.write(prepare("users", user("u1")), tmp_path)
-    before = first.path.read_bytes()
-
-    def full(_: int) -> None:
-        raise OSError("no space left on device")
-
-    monkeypatch.setattr("engagement.personalize.datasets.os.fsync", full)
-    with pytest.raises(OSError, match="no space"):
-        datasets.write(prepare("users", user("u2")), tmp_path)
-    assert first.path.read_bytes() == before
-    assert [path.name for path in tmp_path.iterdir()] == ["users.csv"]
-
-
-def test_rejects_are_listed_in_a_file_of_their_own(tmp_path: Path) -> None:
-    dataset = prepare("items", item("p2", price=None), item("p1", category=None))
-    path = datasets.write_rejects(dataset, tmp_path).path
-    assert path.name == "personalize-items.csv"
-    assert path.read_text(encoding="utf-8") == (
-        "id,field,reason\np1,CATEGORY_L1,is missing\np2,PRICE,is missing\n"
-    )
-    counted = datasets.rejects_frame([dataset])
-    assert counted.values.tolist() == [
-        ["items", "CATEGORY_L1 is missing", 1],
-        ["items", "PRICE is missing", 1],
-    ]
-
-
 def test_there_may_be_no_row(tmp_path: Path) -> None:
-    for name in datasets.NAMES:
-        empty = datasets.prepare(name, pd.DataFrame(columns=["user_id", "item_id"]))
-        assert datasets.write(empty, tmp_path).rows == 0
-        assert (empty.found, len(empty.frame())) == (0, 0)
+    for name in small.NAMES:
+        empty = small.prepare(name, pd.DataFrame(columns=["user_id", "item_id"]))
+        assert small.write(empty, tmp_path).rows == 0
+        assert empty.found == 0

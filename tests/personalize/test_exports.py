@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -15,7 +16,7 @@ import pandas as pd
 import pytest
 
 from engagement.as_of import whole_day
-from engagement.personalize import datasets, exports, fields, parts, readiness, row_values
+from engagement.personalize import exports, fields, parts, readiness, row_values
 from engagement.personalize.datasets import PersonalizeError
 from engagement.personalize.fields import Column
 from tests.models.conftest import Bench, _OneSession
@@ -138,32 +139,51 @@ def nasty(count: int) -> list[dict[str, Any]]:
     ]
 
 
+def judged(row: dict[str, Any]) -> tuple[str, str] | None:
+    """What is wrong with a row, looked at on its own: the first field that is."""
+    for field, name in (("USER_ID", "user_id"), ("ITEM_ID", "item_id")):
+        text = row[name]
+        if not text.strip():
+            return field, "is blank"
+        if len(text) > 256:
+            return field, "is longer than 256 characters"
+        if "\n" in text or "\t" in text:
+            return field, "holds a line break, a tab or another control character"
+    return None
+
+
+def quoted(text: str) -> str:
+    text = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{text}"' if "," in text else text
+
+
 def test_pages_of_any_size_write_what_single_rows_do(bench: Bench, tmp_path: Path) -> None:
-    """The rows as :mod:`datasets` checks them one by one, whatever the size of a page."""
     rows = {
-        (one["user_id"], one["item_id"], one["event_type"], one["epoch_seconds"]): one
+        (one["epoch_seconds"], one["user_id"], one["item_id"], one["event_type"]): one
         for one in nasty(800)
     }
     chosen = [{k: v for k, v in one.items() if k != "n"} for one in rows.values()]
     fill(bench, chosen)
-    dataset = datasets.prepare("interactions", pd.DataFrame(chosen))
-    expected = datasets.csv_bytes(dataset).decode().splitlines()
-    assert 200 < len(dataset.rows) < 700
+    good = [rows[key] for key in sorted(rows) if judged(rows[key]) is None]
+    device = {None: "", "mobile": "mobile", " ": "", "tab\tlet": "tab let"}
+    expected = [
+        f"{quoted(one['user_id'])},{quoted(one['item_id'])},{one['event_type']},"
+        f"{one['epoch_seconds']},{device[one['device_type']]}"
+        for one in good
+    ]
+    reasons = Counter(reason for one in chosen if (reason := judged(one)))
+    assert 200 < len(good) < 700
     for page_rows in (7, 100, 10_000):
         folder = tmp_path / str(page_rows)
         written = write(bench, folder, page_rows=page_rows)
-        assert lines(folder, "interactions") == expected
+        assert lines(folder, "interactions")[1:] == expected
         rejects = pd.read_csv(folder / "rejects" / "personalize-interactions.csv")
-        assert len(rejects) == len(dataset.rejects)
-        reasons: dict[tuple[str, str], int] = {}
-        for one in dataset.rejects:
-            reasons[one.field, one.reason] = reasons.get((one.field, one.reason), 0) + 1
+        assert len(rejects) == len(chosen) - len(good)
         assert written.sets["interactions"].left_out == reasons
         measured = written.facts.interactions
-        assert (measured.rows, measured.rejected) == (len(dataset.rows), len(dataset.rejects))
-        users = [row["USER_ID"] for row in dataset.rows]
-        twice = sum(users.count(user) >= 2 for user in set(users))
-        assert measured.users() == (len(set(users)), twice)
+        assert (measured.rows, measured.rejected) == (len(good), len(rejects))
+        users = Counter(one["user_id"] for one in good)
+        assert measured.users() == (len(users), sum(n >= 2 for n in users.values()))
 
 
 def test_parts_stay_below_the_limit_and_each_has_the_header(
@@ -199,6 +219,24 @@ def test_a_rerun_writes_the_same_bytes_and_leaves_nothing_of_the_run_before(
         found.append({path: path.read_bytes() for path in paths if "left over" not in path.name})
     assert found[0] == found[1]
     assert not (tmp_path / "personalize" / "left over.csv").exists()
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith("personalize.")]
+
+
+def test_an_export_that_cannot_be_finished_leaves_the_one_before(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(bench, [interaction("before")])
+    write(bench, tmp_path)
+    before = {p: p.read_bytes() for p in (tmp_path / "personalize").rglob("*.*")}
+
+    def full(_: int) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr("engagement.personalize.parts.os.fsync", full)
+    fill(bench, [interaction("after")])
+    with pytest.raises(OSError, match="no space"):
+        write(bench, tmp_path)
+    assert {p: p.read_bytes() for p in (tmp_path / "personalize").rglob("*.*")} == before
     assert not [path for path in tmp_path.iterdir() if path.name.startswith("personalize.")]
 
 
@@ -296,7 +334,7 @@ def test_a_group_without_a_domain_needs_no_price(
         counts[domain] = written.sets["items"].rows
         found = validate(tmp_path / domain / "personalize", domain)
         assert found == []
-        requirements = readiness.check_facts(
+        requirements = readiness.check(
             written.facts,
             {name: one.bytes for name, one in written.sets.items()},
             domain=domain == "ECOMMERCE",
@@ -480,7 +518,7 @@ def test_too_little_to_learn_from_is_told(bench: Bench, tmp_path: Path) -> None:
     fill(bench, [interaction(f"u{n}", "p1", n) for n in range(999)])
     written = write(bench, tmp_path)
     sizes = {name: one.bytes for name, one in written.sets.items()}
-    found = {r.name: r for r in readiness.check_facts(written.facts, sizes)}
+    found = {r.name: r for r in readiness.check(written.facts, sizes)}
     assert not readiness.ready(list(found.values()))
     assert not found["unique interactions"].ok
     assert not found["users with two interactions or more"].ok

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from engagement.personalize import datasets, readiness
-from engagement.personalize.datasets import Dataset, Lengths, Reject
+from engagement.personalize import readiness
+from engagement.personalize.datasets import Lengths, Reject
 from engagement.personalize.readiness import THRESHOLDS, Requirement, Thresholds
+from tests.personalize import small
 
 SMALL = {"interactions": 100, "items": 100, "users": 100}
 
@@ -25,13 +26,13 @@ def rows(users: dict[str, int], event_type: str = "View") -> list[dict[str, Any]
     ]  # fmt: skip
 
 
-def dataset(name: Any, content: Iterable[dict[str, Any]], **more: Any) -> Dataset:
-    return Dataset(name, datasets.schema(name), tuple(content), (), **more)
+def dataset(name: Any, content: Iterable[dict[str, Any]], **more: Any) -> small.Dataset:
+    return small.Dataset(name, small.schema(name), tuple(content), (), **more)
 
 
-def only(name: Any, **known: Any) -> Dataset:
+def only(name: Any, **known: Any) -> small.Dataset:
     """A dataset of one row, in which nothing else is known."""
-    empty = {field["name"]: None for field in datasets.schema(name)["fields"]}
+    empty = {field["name"]: None for field in small.schema(name)["fields"]}
     return dataset(name, [{**empty, **known}])
 
 
@@ -41,12 +42,12 @@ USERS = only("users", USER_ID="u", MEMBERSHIP="guest")
 
 def check(
     content: Iterable[dict[str, Any]] = (),
-    items: Dataset = ITEMS,
-    users: Dataset = USERS,
+    items: small.Dataset = ITEMS,
+    users: small.Dataset = USERS,
     **more: Any,
 ) -> dict[str, Requirement]:
     sizes = more.pop("sizes", SMALL)
-    found = readiness.check(dataset("interactions", content), items, users, sizes, **more)
+    found = small.check(dataset("interactions", content), items, users, sizes, **more)
     assert len({r.name for r in found}) == len(found)
     return {r.name: r for r in found}
 
@@ -122,13 +123,13 @@ def test_files_have_limits_by_the_mode_of_import() -> None:
 
 
 def test_fields_have_limits() -> None:
-    def wide(name: Any, fields: int) -> Dataset:
-        document = copy.deepcopy(datasets.schema(name))
+    def wide(name: Any, fields: int) -> small.Dataset:
+        document = copy.deepcopy(small.schema(name))
         extra = [{"name": f"F{n}", "type": ["null", "int"]} for n in range(fields)]
         document["fields"] += extra[: fields - len(document["fields"])]
         base = ITEMS if name == "items" else USERS
         empty = {field["name"]: None for field in extra}
-        return Dataset(name, document, tuple({**empty, **row} for row in base.rows), ())
+        return small.Dataset(name, document, tuple({**empty, **row} for row in base.rows), ())
 
     assert check(items=wide("items", 100))["fields of items"].ok
     assert not check(items=wide("items", 101))["fields of items"].ok
@@ -138,23 +139,23 @@ def test_fields_have_limits() -> None:
 
 @pytest.mark.parametrize("name", ["interactions", "items", "users"])
 def test_schemas_need_the_fields_of_the_domain(name: Any) -> None:
-    document = copy.deepcopy(datasets.schema(name))
+    document = copy.deepcopy(small.schema(name))
     taken = document["fields"].pop(0)["name"]
-    poor = Dataset(name, document, (), ())
+    poor = small.Dataset(name, document, (), ())
     parts = {
         "interactions": dataset("interactions", []),
         "items": ITEMS,
         "users": USERS,
         name: poor,
     }
-    found = readiness.check(*parts.values(), SMALL)
+    found = small.check(*parts.values(), SMALL)
     (requirement,) = (r for r in found if r.name == f"fields of the {name} schema")
     assert (requirement.ok, requirement.found) == (False, f"without {taken}")
 
 
 def test_users_need_one_more_field_than_their_id() -> None:
-    document = {**datasets.schema("users"), "fields": datasets.schema("users")["fields"][:1]}
-    poor = Dataset("users", document, ({"USER_ID": "u"},), ())
+    document = {**small.schema("users"), "fields": small.schema("users")["fields"][:1]}
+    poor = small.Dataset("users", document, ({"USER_ID": "u"},), ())
     assert not check(users=poor)["fields of the users schema"].ok
 
 
@@ -169,7 +170,7 @@ def test_values_have_lengths() -> None:
 
 def test_rows_left_out_are_told_and_do_not_stop_an_import() -> None:
     content = rows({f"u{n}": 40 for n in range(25)})
-    items = Dataset("items", ITEMS.schema, ITEMS.rows, (Reject("p2", "PRICE", "is missing"),))
+    items = small.Dataset("items", ITEMS.schema, ITEMS.rows, (Reject("p2", "PRICE", "is missing"),))
     found = check(content, items=items)
     requirement = found["rows of items that could be written"]
     assert (requirement.needed, requirement.found, requirement.ok) == ("all 2", "1", False)

@@ -25,8 +25,8 @@ from tests.fakes import Fakes
 from tests.fakes.personalize import PersonalizeEventsFake, PersonalizeFake
 from tests.fakes.server import REGION
 
-EVENTS = int(os.environ.get("REPLAY_EVENTS", "2000"))
-KILLS = int(os.environ.get("REPLAY_KILLS", "4"))
+EVENTS = int(os.environ.get("REPLAY_EVENTS", "1500"))
+KILLS = int(os.environ.get("REPLAY_KILLS", "3"))
 FILES = 12
 
 

@@ -54,7 +54,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Samples:
 def test_the_files_hold_every_rule_of_the_service(shop: Samples) -> None:
     assert validate(shop.folder / "personalize") == []
     sizes = {name: one.bytes for name, one in shop.export.sets.items()}
-    requirements = readiness.check_facts(shop.export.facts, sizes)
+    requirements = readiness.check(shop.export.facts, sizes)
     assert readiness.ready(requirements)
     assert shop.export.left_out().empty
 

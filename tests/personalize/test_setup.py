@@ -448,6 +448,17 @@ def test_what_is_somebody_elses_is_left_alone(account: Account, data: list[Expor
     assert account.fake.names() == {"dataset group": ["shop"]}
 
 
+def test_what_failed_and_is_somebody_elses_is_left_alone_too(
+    account: Account, data: list[Exported]
+) -> None:
+    account.fake.script("dataset group", Ending("CREATE FAILED", {"failureReason": "no luck"}))
+    account.fake.create_dataset_group({"name": "shop", "domain": "ECOMMERCE"})
+    account.fake.finish()
+    with pytest.raises(SetupError, match="dataset group shop that does not carry this project's"):
+        account.up(settings(), data)
+    assert account.fake.names() == {"dataset group": ["shop"]}
+
+
 def test_down_removes_nothing_where_somebody_else_put_something_in(
     account: Account, data: list[Exported]
 ) -> None:
@@ -708,6 +719,22 @@ def test_a_plan_for_an_account_has_what_is_missing_there(
     ]
 
 
+def test_names_are_never_too_long(data: list[Exported], tmp_path: Path) -> None:
+    long = "n" * 30
+    more = {
+        **CUSTOM,
+        "project": "p" * 31,
+        "personalize.solutions": {
+            long: {"batch": {long: {"input": f"s3://{BUCKET}/personalize/users.jsonl"}}}
+        },
+        "personalize.filters": {long: 'EXCLUDE ItemID WHERE Items.BRAND IN ("x")'},
+    }
+    longest = Exported("action_interactions", data[0].schema, data[0].parts)
+    planner = PlanCaller()
+    setup.up(Setup(planner, "p" * 31), settings(**more), [*data, longest])
+    requests.check(planner.calls)
+
+
 # --- exports and parameters ---------------------------------------------------------------------
 
 
@@ -764,3 +791,6 @@ def test_fits_compares_what_was_asked_for() -> None:
     assert not fits(True, None)
     assert fits('{"a": 1}', '{"a":1}')
     assert not fits('{"a": 1}', '{"a":2}')
+    assert fits([{"a": 1}, {"b": 2}], [{"b": 2, "c": 3}, {"a": 1}])
+    assert not fits([{"a": 1}], [{"a": 1}, {"b": 2}])
+    assert not fits([{"a": 1}, {"b": 2}], [{"a": 1}, {"b": 3}])

@@ -7,7 +7,7 @@ import { shown } from "../money.js";
 import { card, grid } from "../parts.js";
 import { wishes } from "../state.js";
 
-const ON_A_PAGE = 12;
+const ON_A_PAGE = 24;
 
 const FILTERS = {
   all: ["Any price", () => true, null],

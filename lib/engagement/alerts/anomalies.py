@@ -221,9 +221,22 @@ def period(
         elif back == 0:
             return Judgement("unknown", float("nan"))
     (value, size), *before = found
-    alike = np.array([one for one, _ in before if not np.isnan(one)], dtype=float)
-    residuals = _residuals(alike, np.zeros(len(alike)), measure.kind)
-    return judge(value, alike, residuals, kind=measure.kind, threshold=threshold, size=size)
+    alike = [one for one, _ in before]
+    return among(value, alike, kind=measure.kind, threshold=threshold, size=size)
+
+
+def among(
+    value: float,
+    alike: Sequence[float],
+    *,
+    kind: Kind,
+    threshold: float = 3.5,
+    size: float = float("nan"),
+) -> Judgement:
+    """Judge a figure by others that it may be compared with, of which none has a weekday."""
+    known = np.array([one for one in alike if not np.isnan(one)], dtype=float)
+    residuals = _residuals(known, np.zeros(len(known)), kind)
+    return judge(value, known, residuals, kind=kind, threshold=threshold, size=size)
 
 
 def _figures(days: pd.DataFrame, measure: Measure) -> tuple[Floats, Floats]:

@@ -87,7 +87,10 @@ def prepare(
         leavers = held.enter_context(Writer(room, f"{stem}-left", keys, format_))
         note = held.enter_context(replacing(room / outbox.NEXT))
         note(csv_line(["person_id", "row"]))
-        sorting = _Sorting(how, batch, f"left-{as_of.isoformat()}", members, leavers, note)
+        # A batch that members had before keeps those who left, unless they are told.
+        is_known = batch in (box.state.batch, *box.state.older)
+        gone = f"left-{as_of.isoformat()}"
+        sorting = _Sorting(how, batch, gone, members, leavers, note, tell_leavers=is_known)
         people = sorting.sort(box, export, only_note=as_they_are)
     files = _linked(export.files, room, stem) if as_they_are else members.files
     few = how.name == "delta" and _rows(files) + _rows(leavers.files) <= target.settings.puts_up_to
@@ -133,6 +136,7 @@ class _Sorting:
     members: Writer
     leavers: Writer
     note: Callable[[bytes], int]
+    tell_leavers: bool
 
     def sort(self, box: Outbox, export: Export, *, only_note: bool) -> int:
         """Write each person to where they belong; gives how many members there are."""
@@ -140,7 +144,7 @@ class _Sorting:
         every = outbox.members(file.path for file in export.files)
         for person, row, before in outbox.merged(every, outbox.ledger(box.sent)):
             if row is None:
-                if self.how.name == "delta":
+                if self.tell_leavers:
                     leaving.add([person, self.gone])
                 continue
             people += 1

@@ -29,7 +29,6 @@ _REASONS = {
     "VALIDATION_FAILURE": "the service found the file or its mapping invalid",
     "INTERNAL_FAILURE": "the service failed by itself",
 }
-_FURTHEST = {"SUCCEEDED": 4, "PARTIALLY_SUCCEEDED": 3, "IN_PROGRESS": 2, "CREATED": 1}
 
 Say = Callable[[str], None]
 
@@ -92,19 +91,18 @@ class Imports:
                 for item in self._service.pages(
                     "ListUploadJobs", "Items", DomainName=self._target.domain
                 )
-                if item.get("DisplayName") == part.name
+                # A job's number is noted before it is started: one that went further is another
+                # send's, of a file with the same content.
+                if item.get("DisplayName") == part.name and item.get("Status") == "CREATED"
             ]
             if not named:
                 return None
-            # One that got further than others is the one that was started.
-            named.sort(key=lambda i: (-_FURTHEST.get(i.get("Status", ""), 0), i["JobId"]))
-            part.job = named[0]["JobId"]
+            part.job = min(item["JobId"] for item in named)
             self._box.save()
         found = self._service.find("GetUploadJob", **self._target.job(part.job))
         if found is None or found.get("Status") in ("FAILED", "STOPPED"):
             # It brought nothing, and a job cannot be used twice.
-            if found is not None or part.job:
-                self._again(part)
+            self._again(part)
             return None
         return found
 

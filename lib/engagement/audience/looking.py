@@ -8,13 +8,13 @@ from pathlib import Path
 import pandas as pd
 
 from engagement.as_of import AsOf
-from engagement.audience import snapshots
+from engagement.audience import snapshots, suppression
 from engagement.audience.conditions import CUSTOMERS
 from engagement.audience.errors import AudienceError
 from engagement.audience.members import members
 from engagement.audience.reach import Outcome
 from engagement.audience.rendering import Renderer
-from engagement.audience.segments import Segment, frame, load
+from engagement.audience.segments import Segment, frame, load, load_all
 from engagement.audience.selection import columns, fitting
 from engagement.messages import nearest
 from engagement.settings import Settings
@@ -53,6 +53,47 @@ def named(settings: Settings, name: str) -> Segment:
         near = nearest(name, [path.stem for path in folder.glob("*.yaml")])
         raise AudienceError("what was asked for", [f"there is no segment '{name}'{near}"])
     return load(folder / f"{Path(name).name}.yaml")
+
+
+def check(settings: Settings) -> Segment:
+    """Read the segment to export and all others beside it, and what the parameters say of them.
+
+    Everything that can be told without a warehouse.
+
+    Returns
+    -------
+    Segment
+        The one to export.
+
+    Raises
+    ------
+    AudienceError
+        With every mistake of the first file that has any; or when ``audience.priority`` names a
+        segment, a segment a topic, or ``audience.suppression`` a file that there is not.
+    """
+    audience = settings.audience
+    path = settings.path(audience.segment)
+    segment = load(path)
+    others = {one.name: one for one in load_all(path.parent)} | {segment.name: segment}
+    problems = [
+        f"audience.priority: there is no segment '{name}'{nearest(name, others)}"
+        for name in audience.priority
+        if name not in others
+    ]
+    problems += [
+        f"topic of {one.name}: audience.topics has no '{one.topic}'"
+        f"{nearest(one.topic, audience.topics)}"
+        for one in others.values()
+        if one.topic is not None and one.topic not in audience.topics
+    ]
+    problems += [
+        f"audience.suppression: there is no file {source}"
+        for source in audience.suppression
+        if not suppression.is_table(source) and not settings.path(source).is_file()
+    ]
+    if problems:
+        raise AudienceError("the parameters", problems)
+    return segment
 
 
 def look(warehouse: Warehouse, settings: Settings, segment: Segment, as_of: AsOf) -> Look:

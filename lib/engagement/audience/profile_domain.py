@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import heapq
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -165,13 +165,26 @@ def _estimate(service: Service, target: Target, batch: str) -> int | None:
     return int(text) if found.get("Status") == "SUCCEEDED" and text.isdigit() else None
 
 
-def chosen(people: Iterable[str], number: int) -> list[str]:
-    """So many people, the same in every run: those with the smallest hashes of their ids."""
+def chosen(people: Iterable[tuple[str, str]], number: int) -> tuple[int, list[str]]:
+    """How many people there are, and so many of them, the same ones in every run.
 
-    def place(person: str) -> bytes:
-        return hashlib.blake2b(person.encode(), digest_size=8).digest()
+    They are those with the smallest hashes of their ids; memory holds no more of them.
 
-    return sorted(heapq.nsmallest(number, people, key=place)) if number else []
+    Parameters
+    ----------
+    people
+        Pairs whose first is the person's id.
+    """
+    count = 0
+
+    def hashed() -> Iterator[tuple[bytes, str]]:
+        nonlocal count
+        for person, _ in people:
+            count += 1
+            yield hashlib.blake2b(person.encode(), digest_size=8).digest(), person
+
+    some = heapq.nsmallest(max(number, 1), hashed())
+    return count, sorted(person for _, person in some[:number])
 
 
 # --- people who were erased -----------------------------------------------------------------------

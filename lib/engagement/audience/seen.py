@@ -36,7 +36,9 @@ class Seen:
         found = _hash(str(text))
         if found in self._recent:
             return True
-        place = int(np.searchsorted(self._sorted, np.uint64(found)))
+        if not len(self._sorted):
+            return False
+        place = int(self._sorted.searchsorted(np.uint64(found)))
         return place < len(self._sorted) and int(self._sorted[place]) == found
 
     def __repr__(self) -> str:

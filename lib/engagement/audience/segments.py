@@ -149,10 +149,20 @@ def load(path: Path) -> Segment:
     AudienceError
         With every mistake of the file; or when segments refer to each other in a circle.
     """
-    return _load(path, ())
+    return _load(path, (), {})[0]
 
 
-def _load(path: Path, above: tuple[str, ...]) -> Segment:
+_Loaded = dict[Path, tuple[Segment, int]]
+"""Segments that were read, each with the parts of its rule, those of others among them."""
+
+
+def _load(path: Path, above: tuple[str, ...], loaded: _Loaded) -> tuple[Segment, int]:
+    if path not in loaded:
+        loaded[path] = _read(path, above, loaded)
+    return loaded[path]
+
+
+def _read(path: Path, above: tuple[str, ...], loaded: _Loaded) -> tuple[Segment, int]:
     source = f"the segment {path.name}"
     try:
         document = read_yaml(path)
@@ -180,13 +190,24 @@ def _load(path: Path, above: tuple[str, ...]) -> Segment:
         raise AudienceError(source, problems)
     chain = (*above, segment.name)
     others = {}
+    parts = sum(1 for _ in segment.who.walk("who")) if segment.who else 1
     for key, other in segment.references():
         if other in chain:
             circle = " -> ".join((*chain[chain.index(other) :], other))
             raise AudienceError(source, [f"{key}: segments refer to each other: {circle}"])
-        if other not in others:
-            others[other] = _load(path.with_name(f"{other}.yaml"), chain)
-    return segment.model_copy(update={"others": others}) if others else segment
+        others[other], more = _load(path.with_name(f"{other}.yaml"), chain, loaded)
+        parts += more
+    if parts > rules.MOST_PARTS:
+        raise AudienceError(
+            source,
+            [
+                (
+                    f"who: with the segments that it refers to, it has {parts:,} parts; a rule "
+                    f"has at most {rules.MOST_PARTS}"
+                )
+            ],
+        )
+    return (segment.model_copy(update={"others": others}) if others else segment), parts
 
 
 def _missing(segment: Segment, path: Path) -> Iterator[str]:
@@ -204,7 +225,8 @@ def load_all(folder: Path) -> list[Segment]:
     AudienceError
         With every mistake of the first file that has any.
     """
-    return [load(path) for path in sorted(folder.glob("*.yaml"))]
+    loaded: _Loaded = {}
+    return [_load(path, (), loaded)[0] for path in sorted(folder.glob("*.yaml"))]
 
 
 def frame(segment: Segment) -> pd.DataFrame:

@@ -255,9 +255,8 @@ class Sender:
         if not state.batch:
             return
         arn = ensure_segment(service, target, state.batch)
-        people = [person for person, _ in outbox.ledger(box.sent)]
-        some = chosen(people, target.settings.check_people)
-        report.read_back = read_back(service, target, state.batch, len(people), some, self.say)
+        sent, some = chosen(outbox.ledger(box.sent), target.settings.check_people)
+        report.read_back = read_back(service, target, state.batch, sent, some, self.say)
         campaign = self.settings.activation.campaign
         if campaign is not None:
             report.campaign = campaigns.ensure_campaign(

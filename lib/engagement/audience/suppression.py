@@ -48,9 +48,13 @@ def listed(session: Session, settings: Settings) -> Listed:
     return Listed(frozenset(addresses), frozenset(people))
 
 
+def is_table(source: str) -> bool:
+    """Whether a list is a table, such as ``marts.do_not_contact``, and not a file."""
+    return source.partition(".")[0] in LOGICAL and "/" not in source
+
+
 def _rows(source: str, session: Session, settings: Settings) -> Iterator[dict[str, str | None]]:
-    database = source.partition(".")[0]
-    if database in LOGICAL and "/" not in source:
+    if is_table(source):
         return _of_table(Table.parse(source), session)
     return _of_file(settings.path(source), source)
 

@@ -20,6 +20,7 @@ from engagement.cli import (
     run,
     segments,
     state,
+    workspace,
 )
 from engagement.cli.console import app, guarded
 
@@ -36,6 +37,7 @@ for command in (
     erase.erase,
     generate.generate,
     collect.collect,
+    workspace.workspace,
     report.report,
 ):
     app.command()(guarded(command))

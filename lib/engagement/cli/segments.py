@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated
 
 import typer
@@ -46,6 +47,55 @@ def list_(context: typer.Context, params: Params = None, set_: Sets = None) -> N
         right={1},
     )
     console.print(f"As of {plain(as_of)}. 'engagement segments show NAME' shows one of them.")
+
+
+@segments.command()
+@guarded
+def backfill(
+    on: Annotated[
+        list[str],
+        typer.Option("--on", help="A day that is over. Repeatable.", metavar="YYYY-MM-DD"),
+    ],
+    params: Params = None,
+    set_: Sets = None,
+) -> None:
+    """Publish the snapshots of earlier days; the models are as of now again afterwards."""
+    from engagement.as_of import resolve_as_of
+    from engagement.audience import backfill as filling
+    from engagement.audience.errors import AudienceError
+    from engagement.audience.segments import load_all
+    from engagement.warehouse import open_warehouse
+
+    settings, _ = settings_from(params, set_)
+    found = load_all(settings.path(settings.audience.segment).parent)
+    warehouse = open_warehouse(settings)
+    now = resolve_as_of(warehouse, settings)
+    days = [_day(text) for text in on]
+    if max(days) >= now.day:
+        raise AudienceError("--on", [f"{max(days)} is not before {now.day}, the as-of day"])
+    with errors.status("snapshots of earlier days") as status:
+        done = filling.snapshots_of(
+            warehouse, settings, found, days, now, lambda text: status.update(plain(text))
+        )
+    heads = ["segment", "as of", "people", "joined", "left"]
+    rows = [
+        (o.segment, o.as_of.isoformat(), f"{o.members:,}", f"{o.joined:,}", f"{o.left:,}")
+        for o in done
+    ]
+    grid(heads, rows, right={2, 3, 4})
+    stale = filling.still_stale(done)
+    if stale:
+        days_after = ", ".join(day.isoformat() for day in stale)
+        console.print(f"Compared with an earlier day than these: {days_after}. Run them again.")
+
+
+def _day(text: str) -> date:
+    from engagement.audience.errors import AudienceError
+
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise AudienceError("--on", [f"'{text}' is no day such as 2026-10-30"]) from None
 
 
 @segments.command()

@@ -22,6 +22,7 @@ from engagement.models.runner import Model
 from engagement.records.files import LandingError
 from engagement.settings import Settings
 from engagement.warehouse import LeaseHeldError, Warehouse, WarehouseError, open_warehouse
+from engagement.warehouse.lease import as_holder
 from engagement.warehouse.reading import landing_warehouse
 
 _LAYERS = ("people", "behaviour", "commerce", "customer")
@@ -106,20 +107,23 @@ def play(settings: Settings, folder: Path) -> Round:
 
     Raises
     ------
+    LeaseHeldError
+        When a run writes the same tables.
     AudienceError, LandingError, ModelError, WarehouseError
         When a part failed; the shop goes on with the last export.
     """
     began = time.monotonic()
     warehouse = open_warehouse(settings)
-    flatten(warehouse, settings)
-    as_of = resolve_as_of(warehouse, settings)
-    built = runner.build_all(warehouse, settings, as_of, _models(), stale="ignore")
-    if any(one.status == "failed" for one in built):
-        raise runner.ModelError(runner.report(built))
-    everyone = segments.load_all(settings.path(settings.audience.segment).parent)
-    snapshots.publish(warehouse, settings, everyone, as_of)
-    exported = answers.export(warehouse, folder, as_of.end)
-    events, orders = _counts(warehouse)
+    with warehouse.lease("a round of the demo") as token, as_holder(token):
+        flatten(warehouse, settings)
+        as_of = resolve_as_of(warehouse, settings)
+        built = runner.build_all(warehouse, settings, as_of, _models(), stale="ignore")
+        if any(one.status == "failed" for one in built):
+            raise runner.ModelError(runner.report(built))
+        everyone = segments.load_all(settings.path(settings.audience.segment).parent)
+        snapshots.publish(warehouse, settings, everyone, as_of)
+        exported = answers.export(warehouse, folder, as_of.end)
+        events, orders = _counts(warehouse)
     return Round(time.monotonic() - began, events, orders, exported)
 
 

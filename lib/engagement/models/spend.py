@@ -32,6 +32,7 @@ COLUMNS = {
 _REQUIRED = ("day", "channel", "cost")
 _OPTIONAL = ("source", "medium", "campaign", "currency")
 _MOST = Decimal(10) ** 10
+_MOST_CENTS = 10**17
 _MOST_SHOWN = 20
 
 
@@ -162,7 +163,10 @@ class _Reader:
         rate = self._rates.get(currency) if currency else Decimal(1)
         if rate is None:
             raise ValueError(f"there is no rate for '{currency}' in currency.rates")
-        return int((amount * rate * 100).quantize(Decimal(1), ROUND_HALF_UP))
+        cents = int((amount * rate * 100).quantize(Decimal(1), ROUND_HALF_UP))
+        if cents >= _MOST_CENTS:
+            raise ValueError(f"'{cost}' {currency} is more than a table of money holds")
+        return cents
 
 
 def _day(text: str) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from engagement import owner_only
 from engagement.aws import requests
 from engagement.aws.requests import Call
+from engagement.aws.service_model import Later
 from engagement.personalize import setup
 from engagement.personalize.exported import exported
 from engagement.personalize.mapping import LiveMapping, load_mapping, render_destinations
@@ -49,11 +50,20 @@ def make_plan(settings: Settings, exports: Path) -> Plan:
     requests.write(folder, TOPIC, planner.calls)
     mapping = load_mapping(settings.path(chosen.live.mapping))
     names = setup.Names.of(settings)
-    arns = {**dict.fromkeys(("users", "items"), ""), **made.datasets}
-    text = render_destinations(mapping, names.region, made.tracking_id, arns)
+    arns = {
+        name: _known(made.datasets.get(name), f"PERSONALIZE_{name.upper()}_DATASET_ARN")
+        for name in ("users", "items")
+    }
+    tracking_id = _known(made.tracking_id, "PERSONALIZE_TRACKING_ID")
+    text = render_destinations(mapping, names.region, tracking_id, arns)
     destinations = folder / TOPIC / DESTINATIONS
     owner_only.replace(destinations, text)
     return Plan(planner.calls, one.billed, gaps(settings, mapping), folder / TOPIC, destinations)
+
+
+def _known(value: str | None, variable: str) -> str:
+    """An id, or the variable of the data plane's environment that has it until it is known."""
+    return f"env.{variable}" if value is None or isinstance(value, Later) else value
 
 
 def requests_folder(settings: Settings, exports: Path | None) -> Path:

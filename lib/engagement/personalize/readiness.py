@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from engagement.personalize.datasets import LENGTHS, Dataset, Lengths, Name
+from engagement.personalize.datasets import LENGTHS, Lengths, Name
 
 Kind = Literal["minimum", "limit", "rows", "use case", "advice"]
 
@@ -161,36 +161,6 @@ class Facts:
 
 
 def check(
-    interactions: Dataset,
-    items: Dataset,
-    users: Dataset,
-    sizes: Mapping[Name, int],
-    *,
-    incremental: bool = False,
-    thresholds: Thresholds = THRESHOLDS,
-    lengths: Lengths = LENGTHS,
-) -> list[Requirement]:
-    """Compare datasets that are in memory with everything that Personalize asks.
-
-    See :func:`check_facts`.
-    """
-    facts = Facts.empty()
-    for dataset in (interactions, items, users):
-        measured = facts.of(dataset.name)
-        measured.fields = list(dataset.schema["fields"])
-        measured.rejected = len(dataset.rejects)
-        rows = pd.DataFrame([dict(row) for row in dataset.rows], columns=dataset.fields)
-        measured.add(rows.astype(object).where(rows.notna(), None))
-    keys = [
-        (r["USER_ID"], r["ITEM_ID"], r["EVENT_TYPE"], r["TIMESTAMP"]) for r in interactions.rows
-    ]
-    facts.interactions.repeats = len(keys) - len(set(keys))
-    return check_facts(
-        facts, sizes, incremental=incremental, thresholds=thresholds, lengths=lengths
-    )
-
-
-def check_facts(
     facts: Facts,
     sizes: Mapping[Name, int],
     *,

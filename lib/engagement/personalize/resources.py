@@ -121,6 +121,7 @@ def _begin(setup: Setup, wanted: Wanted) -> tuple[str, bool]:
     found = look_up(setup, kind, name, wanted.scope)
     number = 1
     while found is not None and _failure(found):
+        _check_owner(setup, kind, found)
         # What has failed stays so: it makes room where it can, else another takes its place.
         if kind.deletable:
             remove(setup, kind, found)
@@ -227,6 +228,8 @@ def fits(wanted: Any, found: Any) -> bool:
         return isinstance(found, Mapping) and all(
             fits(value, found.get(key)) for key, value in wanted.items()
         )
+    if isinstance(wanted, list) and isinstance(found, list):  # in any order
+        return len(wanted) == len(found) and all(any(fits(w, f) for f in found) for w in wanted)
     if isinstance(wanted, bool):
         return wanted == bool(found)
     if isinstance(wanted, str) and isinstance(found, str) and wanted.lstrip().startswith("{"):

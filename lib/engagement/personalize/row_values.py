@@ -88,9 +88,15 @@ def users(page: pd.DataFrame, features: Sequence[str]) -> pd.DataFrame:
     """Fields of users."""
     made: dict[str, Objects] = {"USER_ID": _plain(page["user_id"])}
     for name in ("membership", "gender", "age", "country", "plan", *features):
-        plain = _plain(page[name])
-        made[name.upper()] = _each(plain, lambda v: _line(v) if isinstance(v, str) else v)
+        made[name.upper()] = _each(_plain(page[name]), _feature)
     return pd.DataFrame(made, dtype=object)
+
+
+def _feature(value: Any) -> Any:
+    """A text on one line; a whole number that came along with NULLs, as the number it is."""
+    if isinstance(value, str):
+        return _line(value)
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def joined(items: pd.DataFrame, catalogue: Catalogue) -> pd.DataFrame:

@@ -163,10 +163,8 @@ def _imports(
 
 def _upload(setup: Setup, one: Exported, folder: Address) -> None:
     """Put the files of a data set into a folder of their own, unless they are there whole."""
-    there = {}
-    if not (setup.caller.is_plan and folder.bucket == Address.parse(PLAN_LOCATION).bucket):
-        answer = setup.caller.call("s3", "list_objects_v2", Bucket=folder.bucket, Prefix=folder.key)
-        there = {item["Key"]: item["Size"] for item in answer.get("Contents", [])}
+    answer = setup.caller.call("s3", "list_objects_v2", Bucket=folder.bucket, Prefix=folder.key)
+    there = {item["Key"]: item["Size"] for item in answer.get("Contents", [])}
     for part in one.parts:
         key = folder.key + part.path.name
         if there.get(key) == part.bytes:

@@ -202,7 +202,7 @@ def ensure_data_source(maker: Maker, asked: Asked) -> Made:
     else:
         maker.own_tags(asked)
         there, wanted = found["DataSource"], asked.create
-        same = all(there.get(key) == wanted[key] for key in ("Name", "DataSourceParameters"))
+        same = there.get("Name") == wanted["Name"] and _reached(there) == _reached(wanted)
         if not same or there.get("Status") in _ENDED_BADLY:
             maker.call(
                 "UpdateDataSource",
@@ -218,6 +218,12 @@ def ensure_data_source(maker: Maker, asked: Asked) -> Made:
 
     maker.wait(asked, look)
     return _as_permitted(maker, asked, outcome)
+
+
+def _reached(source: Mapping[str, Any]) -> tuple[Any, Any]:
+    """By which workgroup, and which role, a data source reaches Athena."""
+    athena = source.get("DataSourceParameters", {}).get("AthenaParameters", {})
+    return athena.get("WorkGroup"), athena.get("RoleArn")
 
 
 def ensure_data_set(maker: Maker, asked: Asked) -> tuple[Made, str | None]:

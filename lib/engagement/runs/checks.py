@@ -13,7 +13,7 @@ import pandas as pd
 
 from engagement import alerts
 from engagement.as_of import in_words
-from engagement.audience import segments
+from engagement.audience import looking
 from engagement.audience.segments import AudienceError
 from engagement.messages import counted, shown_path
 from engagement.models.concepts import mapping
@@ -101,7 +101,7 @@ def refuse_wrong_input(settings: Settings, notebooks: Sequence[str]) -> None:
     if wrong:
         raise SettingsError("the mapping of events", wrong)
     if any(name.startswith("05") for name in notebooks):
-        segments.load(settings.path(settings.audience.segment))
+        looking.check(settings)
 
 
 def _python() -> str:
@@ -184,7 +184,7 @@ def _events(settings: Settings) -> list[Check]:
 
 def _segment(settings: Settings) -> Check:
     try:
-        segment = segments.load(settings.path(settings.audience.segment))
+        segment = looking.check(settings)
     except AudienceError as error:
         return Check("segment", False, settings.audience.segment, str(error), is_input=True)
     return Check("segment", True, f"{settings.audience.segment}: {segment.name}")

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from engagement.settings.section import S3_ADDRESS, Section
 
-_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,39}")
+_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,29}")  # with the group's they are below 63
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]")
 _RECIPE = re.compile(r"aws-[a-z0-9-]{1,60}")
 _METRIC = re.compile(r"SAMPLECOUNT\(\)|SUM\((Items|Interactions)\.[A-Z][A-Z0-9_]*\)")
@@ -19,7 +19,7 @@ def _named(value: dict[str, Any]) -> dict[str, Any]:
     for name in value:
         if not _NAME.fullmatch(name):
             raise ValueError(
-                f"'{name}' is no name: letters, digits, '-' and '_', at most 40 of them"
+                f"'{name}' is no name: letters, digits, '-' and '_', at most 30 of them"
             )
     return value
 
@@ -202,7 +202,7 @@ class PersonalizeService(Section):
     def _names(cls, value: str | None) -> str | None:
         if value is not None and not _NAME.fullmatch(value):
             raise ValueError(
-                f"'{value}' is no name: letters, digits, '-' and '_', at most 40 of them"
+                f"'{value}' is no name: letters, digits, '-' and '_', at most 30 of them"
             )
         return value
 

@@ -80,7 +80,7 @@ class Demo:
         found: list[dict[str, Any]] = json.loads(line)
         return found
 
-    def wait(self, sql: str, seconds: float = 150) -> float:
+    def wait(self, sql: str, seconds: float = 300) -> float:
         """Wait until a query finds a row; seconds it took.
 
         It is asked once after each round: whoever reads keeps the next round from writing.
@@ -242,6 +242,14 @@ class Device:
         self.page.wait_for_load_state("networkidle")
 
     def picture(self, name: str) -> None:
+        """Keep what is on the screen, once every drawing is."""
+        drawn = "[...document.images].every(image => image.complete && image.naturalWidth > 0)"
+        for _ in range(100):
+            if self.page.evaluate(drawn):
+                break
+            self.page.wait_for_timeout(100)
+        else:
+            raise AssertionError(f"{name}: a picture is missing")
         self.page.screenshot(path=PICTURES / f"{name}.png", full_page=True)
 
     def tracked(self, event: str) -> list[dict[str, Any]]:

@@ -32,6 +32,7 @@ PAGES = {
 @pytest.fixture(scope="module", params=list(WIDTHS))
 def visitor(request: pytest.FixtureRequest, browser: Browser, demo: Demo) -> Iterator[Device]:
     """Somebody who refused to be measured, with an order, and something in the cart."""
+    demo.wait("select 1 as there from marts.orders limit 1")  # so that there are recommendations
     one = device(browser, demo, request.param)
     one.open("/p/prd-0035")
     one.picture(f"consent-{request.param}")

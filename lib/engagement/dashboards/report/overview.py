@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pandas as pd
@@ -105,6 +105,9 @@ def key_figures(
     week = complete.iloc[0]
     days = int(week["window_days"])
     judgements = judged(frames["overview"], week["to_day"], days, threshold)
+    rolling = frames.get("rolling")
+    if rolling is not None and days == _WEEK:
+        judgements["Users"] = people(rolling, week["to_day"], threshold)
     tiles = "".join(_tile(week, figure, currency, judgements) for figure in FIGURES)
     since, until = _day(week["from_day"]), _day(week["to_day"])
     note = f"The {days} days from {since} to {until}, and how they compare with the {days} before."
@@ -145,6 +148,32 @@ def judged(
         if figure.judged is not None
         and {figure.judged.column, figure.judged.over or "day"} <= set(overview.columns)
     }
+
+
+_WEEK = 7
+_WEEKS = 8
+
+
+def people(rolling: pd.DataFrame, last_day: date, threshold: float) -> Judgement:
+    """Whether so many people in the seven days to a day are usual: by those of the weeks before.
+
+    Parameters
+    ----------
+    rolling
+        ``day, wau, is_wau_complete, is_settled`` of ``marts.rolling_users``. Seven days are settled
+        if their first one is.
+    """
+    rows = {row.day: row for row in rolling.itertuples(index=False)}
+    weeks = [last_day - timedelta(days=_WEEK * back) for back in range(_WEEKS + 1)]
+    now = rows.get(weeks[0])
+    if now is None:
+        return Judgement("unknown", float("nan"))
+    alike = []
+    for day in weeks[1:]:
+        first = rows.get(day - timedelta(days=_WEEK - 1))
+        if day in rows and rows[day].is_wau_complete and first is not None and first.is_settled:
+            alike.append(float(rows[day].wau))
+    return anomalies.among(float(now.wau), alike, kind="count", threshold=threshold)
 
 
 def _tile(
@@ -241,7 +270,7 @@ def _unusual_days(overview: pd.DataFrame, currency: str, weeks: int, threshold: 
     measures = {measure.name: measure for measure in known}
     rows = [
         (
-            f"{written.weekday(row.day)} {row.day}",
+            f"{written.weekday(row.day)[:3]} {row.day}",
             str(row.measure),
             written.figure(float(row.value), measures[str(row.measure)], currency),
             written.figure(float(row.expected), measures[str(row.measure)], currency),

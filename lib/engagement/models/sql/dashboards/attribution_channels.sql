@@ -60,8 +60,8 @@ taken as (
     select
         c.order_date,
         w.channel,
-        sum(cast(c.revenue * w.credit as decimal(18, 2))) as revenue,
-        sum(cast(c.net_revenue * w.credit as decimal(18, 2))) as net_revenue
+        sum(cast(cast(c.revenue as decimal(28, 2)) * w.credit as decimal(18, 2))) as revenue,
+        sum(cast(cast(c.net_revenue as decimal(28, 2)) * w.credit as decimal(18, 2))) as net_revenue
     from conversions as c
     inner join weights as w on w.place > 1
     group by c.order_date, w.channel
@@ -94,8 +94,8 @@ credited as (
         d.order_date,
         w.channel,
         d.orders,
-        cast(cast(d.orders as decimal(18, 0)) * w.credit as decimal(38, 6)) as credits,
-        cast(cast(d.valued_orders as decimal(18, 0)) * w.credit as decimal(38, 6)) as valued_credits,
+        cast(cast(d.orders as decimal(28, 0)) * w.credit as decimal(38, 6)) as credits,
+        cast(cast(d.valued_orders as decimal(28, 0)) * w.credit as decimal(38, 6)) as valued_credits,
         cast(
             case
                 when w.place = 1 then d.revenue - coalesce(a.revenue, 0)
@@ -118,7 +118,7 @@ costs as (
     select
         parse_date(p.day) as order_date,
         p.channel,
-        cast(sum(cast(cast(p.cents as decimal(18, 0)) * 0.01 as decimal(18, 2))) as decimal(38, 2))
+        cast(sum(cast(cast(p.cents as decimal(28, 0)) * 0.01 as decimal(18, 2))) as decimal(38, 2))
             as cost
     from spend as p
     where parse_date(p.day) <= :as_of

@@ -156,12 +156,13 @@ priced as (
         c.revenue,
         c.net_revenue,
         case
-            when c.is_last then cast(0 as decimal(18, 2)) else cast(c.revenue * c.credit as decimal(18, 2))
+            when c.is_last then cast(0 as decimal(18, 2)) else
+                cast(cast(c.revenue as decimal(28, 2)) * c.credit as decimal(18, 2))
         end
             as own_revenue,
         case
             when c.is_last then cast(0 as decimal(18, 2)) else
-                cast(c.net_revenue * c.credit as decimal(18, 2))
+                cast(cast(c.net_revenue as decimal(28, 2)) * c.credit as decimal(18, 2))
         end
             as own_net_revenue
     from credited as c

@@ -36,7 +36,7 @@ costs as (
         p.source,
         p.medium,
         p.campaign,
-        sum(cast(cast(p.cents as decimal(18, 0)) * 0.01 as decimal(18, 2))) as cost
+        sum(cast(cast(p.cents as decimal(28, 0)) * 0.01 as decimal(18, 2))) as cost
     from spend as p
     cross join (
         values ('first'), ('last'), ('last_non_direct'), ('linear'), ('position'), ('time_decay')

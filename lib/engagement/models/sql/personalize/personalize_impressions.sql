@@ -65,7 +65,7 @@ moments as (
     select
         s.session_id,
         s.item_id,
-        s.viewed_at as at,
+        s.viewed_at as moment,
         1 as kind,
         s.list,
         cast(null as varchar) as candidate_id
@@ -74,7 +74,7 @@ moments as (
     select
         c.session_id,
         c.item_id,
-        c.happened_at as at,
+        c.happened_at as moment,
         2 as kind,
         cast(null as varchar) as list,
         c.candidate_id
@@ -87,7 +87,7 @@ chosen as (
         m.candidate_id,
         max(m.list) over (
             partition by m.session_id, m.item_id
-            order by m.at, m.kind, m.list, m.candidate_id
+            order by m.moment, m.kind, m.list, m.candidate_id
             rows between unbounded preceding and current row
         ) as list
     from moments as m
