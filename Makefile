@@ -9,7 +9,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 SCALE ?= 1000000
 
-.PHONY: run demo test-demo bench bench-large bench-recommend test test-athena test-browser test-deploy test-clone notebooks samples lint format lock lab clean help
+.PHONY: run demo test-demo bench bench-large bench-recommend test test-athena test-redshift test-browser test-deploy test-clone notebooks samples lint format lock lab clean help
 
 help:           ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 16
@@ -40,6 +40,10 @@ test: $(READY)  ## every test that needs no Java
 
 test-athena: $(READY) ## the tests against a real Trino (Java 17 and Maven)
 	@$(BIN)/python -m pytest -m athena -n 3 --dist loadfile --no-loadscope-reorder tests/athena tests/warehouse tests/sql
+
+test-redshift: $(READY) ## the tests against a real PostgreSQL (Debian's postgresql)
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || { echo "This needs PostgreSQL 13 or newer: apt-get install postgresql"; exit 1; }
+	@$(BIN)/python -m pytest -m postgres -n 0 tests/postgres tests/warehouse/test_warehouse.py
 
 BROWSER := .venv-browser
 $(BROWSER)/.ready: tests/browser/requirements.lock

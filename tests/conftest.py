@@ -6,6 +6,9 @@ leaves out what runs on it: all of ``tests/athena``, and the suites of ``tests/w
 marker ``athena``, as ``make test-athena`` does; those of ``tests/athena`` also where that folder,
 or something in it, is named on the command line or is where pytest was started. Asked for, they are
 never skipped: without Java or Maven they fail and say what to install.
+
+What runs on PostgreSQL (all of ``tests/postgres``, and those suites on the engine ``postgres``) has
+the marker ``postgres`` and is left out in the same way: ``make test-redshift`` asks for it.
 """
 
 from __future__ import annotations
@@ -36,7 +39,9 @@ hypothesis.settings.load_profile("untimed")
 # They have environments of their own: make test-browser, …-demo, …-deploy.
 collect_ignore = ["browser", "demo/live", "deploy"]
 
-_ATHENA = Path(__file__).resolve().parent / "athena"
+_FOLDERS = {name: Path(__file__).resolve().parent / name for name in ("athena", "postgres")}
+"""Folders all of whose tests have a marker of the folder's name, and need a server."""
+
 _HOST = pytest.StashKey[str]()
 _AWSWRANGLER_WARNS = "ignore:The copy keyword is deprecated"
 
@@ -59,30 +64,34 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     Two workers then end at about the same time.
     """
-    for item in items:
-        if _ATHENA in item.path.parents:
-            item.add_marker(pytest.mark.athena)
-    ours = [item for item in items if item.get_closest_marker("athena")]
-    for item in ours:
-        item.add_marker(pytest.mark.filterwarnings(_AWSWRANGLER_WARNS))
-    unwanted = {item for item in ours if not _is_asked_for(item, config)}
-    config.hook.pytest_deselected(items=[item for item in ours if item in unwanted])
+    unwanted: set[pytest.Item] = set()
+    for name, folder in _FOLDERS.items():
+        for item in items:
+            if folder in item.path.parents:
+                item.add_marker(name)
+        ours = [item for item in items if item.get_closest_marker(name)]
+        if name == "athena":
+            for item in ours:
+                item.add_marker(pytest.mark.filterwarnings(_AWSWRANGLER_WARNS))
+        unwanted |= {item for item in ours if not _is_asked_for(item, config, name)}
+    config.hook.pytest_deselected(items=[item for item in items if item in unwanted])
     items[:] = [item for item in items if item not in unwanted]
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
-def _is_asked_for(item: pytest.Item, config: pytest.Config) -> bool:
-    if _speaks_of_athena(config):
+def _is_asked_for(item: pytest.Item, config: pytest.Config, name: str) -> bool:
+    if _speaks_of(name, config):
         return True
+    folder = _FOLDERS[name]
     named = [
         (config.invocation_params.dir / argument.partition("::")[0]).resolve()
         for argument in config.args
     ]
-    return _ATHENA in item.path.parents and any(_ATHENA in (path, *path.parents) for path in named)
+    return folder in item.path.parents and any(folder in (path, *path.parents) for path in named)
 
 
-def _speaks_of_athena(config: pytest.Config) -> bool:
-    return re.search(r"\bathena\b", config.option.markexpr or "") is not None
+def _speaks_of(name: str, config: pytest.Config) -> bool:
+    return re.search(rf"\b{name}\b", config.option.markexpr or "") is not None
 
 
 @pytest.fixture
@@ -131,7 +140,7 @@ def services_read_once() -> Iterator[None]:
 def pytest_configure_node(node: Any) -> None:
     """Start the process that Trino runs in, where several workers will share it."""
     config: pytest.Config = node.config
-    if not _speaks_of_athena(config):
+    if not _speaks_of("athena", config):
         return
     from tests.athena.stand import StandError, shared_host
 
@@ -191,3 +200,24 @@ def aws_environment(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> Stand:
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("pyarrow.fs.S3FileSystem", s3_filesystem_at(stand.endpoint_url))
     return stand
+
+
+# --- PostgreSQL -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def postgres_socket() -> Iterator[Path]:
+    """A real PostgreSQL for the whole test run: the folder of its socket."""
+    from tests.postgres.server import ServerError, running
+
+    started, missing = running(), ""
+    try:
+        socket = started.__enter__()
+    except ServerError as error:
+        missing = str(error)
+    if missing:
+        pytest.fail(missing, pytrace=False)
+    try:
+        yield socket
+    finally:
+        started.__exit__(None, None, None)

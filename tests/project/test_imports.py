@@ -35,6 +35,8 @@ ALLOWED = {
     "warehouse": {"settings", "records", "sql"},
     "warehouse.duckdb": {"settings", "records", "sql", "warehouse"},
     "warehouse.athena": {"settings", "records", "sql", "aws", "warehouse"},
+    "warehouse.postgres": {"settings", "records", "sql", "warehouse"},
+    "warehouse.redshift": {"sql", "warehouse"},
     "as_of": {"settings", "sql", "warehouse"},
     "landing": {"settings", "records", "sql", "warehouse"},
     "flatten": {"settings", "records", "sql", "warehouse", "landing"},

@@ -1,7 +1,8 @@
 """The engines that this folder's suites run against.
 
-What is about the interface to an engine, and about the dialect, is tested on both: on DuckDB by
-``make test``, and on the stand by ``make test-athena`` (see ``tests/conftest.py``).
+What is about the interface to an engine, and about the dialect, is tested on each: on DuckDB by
+``make test``, on the stand by ``make test-athena``, on PostgreSQL by ``make test-redshift`` (see
+``tests/conftest.py``).
 """
 
 from __future__ import annotations
@@ -29,13 +30,20 @@ def _on_athena(request: pytest.FixtureRequest) -> Settings:
     return settings(request.getfixturevalue("aws_environment"), next(_NAMES))
 
 
+def _on_postgres(request: pytest.FixtureRequest) -> Settings:
+    from tests.postgres.parameters import settings
+
+    return settings(request.getfixturevalue("postgres_socket"), next(_NAMES))
+
+
 SETTINGS: dict[str, Callable[[pytest.FixtureRequest], Settings]] = {
     "duckdb": _on_duckdb,
     "athena": _on_athena,
+    "postgres": _on_postgres,
 }
 """What gives the settings of an empty warehouse, by engine: every engine has one here."""
 
-MARKS = {"athena": pytest.mark.athena}
+MARKS = {"athena": pytest.mark.athena, "postgres": pytest.mark.postgres}
 """Marks of the engines that ``make test`` does without."""
 
 

@@ -196,7 +196,8 @@ def test_types_are_those_that_athena_has(warehouse: Warehouse) -> None:
 
 
 def test_names_of_columns_may_be_any(warehouse: Warehouse) -> None:
-    names = ["select", "timestamp", "_1a", "k" * 127]
+    longest = 63 if warehouse.engine == "postgres" else 127  # PostgreSQL cuts what is longer
+    names = ["select", "timestamp", "_1a", "k" * longest]
     query = exp.Select(
         expressions=[
             exp.alias_(exp.Literal.number(n), name, quoted=True) for n, name in enumerate(names)

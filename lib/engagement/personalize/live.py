@@ -47,6 +47,7 @@ from engagement.records.files import LandedFile
 from engagement.records.lines import UnreadableFileError
 from engagement.settings import Settings
 from engagement.warehouse import open_warehouse
+from engagement.warehouse.reading import LandingWarehouse
 
 TOPIC = "personalize-live"
 _HIDDEN = (
@@ -163,7 +164,11 @@ def plan(settings: Settings, *, since: date | None = None) -> Planned:
         When the mapping cannot be used, or the service would refuse a sample.
     """
     mapping = load_mapping(settings.path(settings.personalize.live.mapping))
-    landed = WarehouseLanding(open_warehouse(settings), settings.landing.most_file_megabytes)
+    warehouse = open_warehouse(settings)
+    if not isinstance(warehouse, LandingWarehouse):
+        words = f"{warehouse.describe()} reads no landing: there is nothing that could be replayed."
+        return Planned(0, 0, [words], settings.path(settings.run.directory))
+    landed = WarehouseLanding(warehouse, settings.landing.most_file_megabytes)
     told: Counter[str] = Counter()
     numbers: Counter[str] = Counter()
     samples: dict[str, list[Put]] = {}

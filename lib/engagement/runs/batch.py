@@ -36,7 +36,7 @@ from engagement.settings import ROOT, Settings
 from engagement.sql.dialect import LOGICAL
 from engagement.warehouse import Table, Warehouse, WarehouseError, costs, open_warehouse
 from engagement.warehouse.lease import TOKEN_VARIABLE
-from engagement.warehouse.reading import landing_warehouse
+from engagement.warehouse.reading import LandingWarehouse
 from engagement.warehouse.statements import Statement
 
 logger = logging.getLogger("engagement")
@@ -176,9 +176,10 @@ def run(
     for name in names:
         _check_declared(name)
     warehouse = open_warehouse(settings)
-    landing, span = landing_warehouse(warehouse).landing_files(), settings.landing
-    if not landing.files:
-        raise nothing_landed(landing.location, landing.strays, span.from_, span.to)
+    if isinstance(warehouse, LandingWarehouse):
+        landing, span = warehouse.landing_files(), settings.landing
+        if not landing.files:
+            raise nothing_landed(landing.location, landing.strays, span.from_, span.to)
     started = datetime.now(UTC)
     record = RunRecord(
         id=new_run_id(),

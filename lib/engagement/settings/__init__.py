@@ -26,7 +26,7 @@ from engagement.settings.measures import Attribution, Currency, Funnel, Metrics,
 from engagement.settings.quicksight import QuickSight
 from engagement.settings.root import Settings
 from engagement.settings.section import FIRST_DAY, LAST_DAY, LATEST, ROOT, Section, SettingsError
-from engagement.settings.warehouse import Athena, Databases, DuckDB, Run, Warehouse
+from engagement.settings.warehouse import Athena, Databases, DuckDB, Postgres, Run, Warehouse
 from engagement.settings.yaml_files import read_yaml
 
 __all__ = [
@@ -61,6 +61,7 @@ __all__ = [
     "Models",
     "Personalize",
     "PlannedProperty",
+    "Postgres",
     "QuickSight",
     "Run",
     "Section",

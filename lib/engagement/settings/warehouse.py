@@ -88,6 +88,37 @@ class Athena(EngineSection):
     keep_days: int = Field(default=7, ge=0)
 
 
+class Postgres(EngineSection):
+    """PostgreSQL, over the tables that RudderStack loads into it.
+
+    ``host`` (a name, or the folder of its socket), ``port``, ``database``, ``user`` and ``sslmode``
+    are what libpq's own settings (``PGHOST``, …) are where they are left out. The password comes
+    from ``PGPASSWORD`` or ``~/.pgpass``, never from here. ``rudderstack_schema`` is where
+    RudderStack loads; views over it are made in ``databases.events``. ``storage_schema`` holds the
+    project's functions and lease (left out: the project's name and ``_storage``). A session that
+    only reads takes on the role ``read_role``. ``wait_seconds`` bounds how long to wait for the
+    server.
+    """
+
+    title: ClassVar[str] = "PostgreSQL"
+
+    host: str | None = None
+    port: int | None = Field(default=None, ge=1, le=65535)
+    database: str | None = None
+    user: str | None = None
+    sslmode: Literal["disable", "prefer", "require", "verify-ca", "verify-full"] | None = None
+    rudderstack_schema: str | None = Field(default=None, pattern=r"^[a-z_][a-z0-9_]{0,62}$")
+    storage_schema: str | None = Field(default=None, pattern=r"^[a-z_][a-z0-9_]{0,62}$")
+    read_role: str | None = Field(default=None, min_length=1)
+    wait_seconds: int = Field(default=10, ge=1)
+
+    @model_validator(mode="after")
+    def _own_schemas(self) -> Self:
+        if self.storage_schema is not None and self.storage_schema == self.rudderstack_schema:
+            raise ValueError("storage_schema must be another than rudderstack_schema")
+        return self
+
+
 class Databases(Section):
     """Physical names of the three logical databases: DuckDB schemas or Glue databases."""
 
@@ -108,6 +139,7 @@ class Warehouse(Section):
     engine: str = "duckdb"
     duckdb: DuckDB = DuckDB()
     athena: Athena | None = None
+    postgres: Postgres | None = None
     databases: Databases = Databases()
 
     @field_validator("engine")

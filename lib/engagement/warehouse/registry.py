@@ -20,6 +20,7 @@ from engagement.warehouse.protocol import Finding, Warehouse
 ENGINES = {
     "duckdb": "engagement.warehouse.duckdb.engine",
     "athena": "engagement.warehouse.athena.engine",
+    "postgres": "engagement.warehouse.postgres.engine",
 }
 """The module of each engine, by the name that ``warehouse.engine`` has in the parameters."""
 

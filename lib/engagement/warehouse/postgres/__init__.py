@@ -1,0 +1,1 @@
+"""PostgreSQL, over the tables that RudderStack loads into it."""

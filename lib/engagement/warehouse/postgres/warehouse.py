@@ -1,0 +1,191 @@
+"""PostgreSQL: the tables that RudderStack loads, and beside them those that are made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import pandas as pd
+import psycopg
+
+from engagement.settings import Settings
+from engagement.sql.dialect import bind, parse
+from engagement.sql.rendering import render
+from engagement.warehouse.errors import WarehouseError
+from engagement.warehouse.postgres import functions, lease, sources
+from engagement.warehouse.postgres.rendering import POSTGRES
+from engagement.warehouse.postgres.session import PostgresSession
+from engagement.warehouse.postgres.statements import Connection, first_line
+from engagement.warehouse.postgres.types import quoted, text
+from engagement.warehouse.protocol import Select, Session
+from engagement.warehouse.statements import StatementLog
+
+
+class PostgresWarehouse:
+    """Tables in one database of a PostgreSQL server."""
+
+    engine = "postgres"
+
+    def __init__(self, settings: Settings) -> None:
+        section = settings.warehouse.postgres
+        assert section is not None  # noqa: S101 (the settings see to it)
+        self._section = section
+        self._storage = section.storage_schema or f"{settings.project}_storage"
+        self._databases = {
+            name: getattr(settings.warehouse.databases, name)
+            for name in ("landing", "events", "marts")
+        }
+        self._window_days = settings.duplicates.window_days
+        self.log = StatementLog()
+
+    def describe(self) -> str:
+        """Name the engine and where it is."""
+        return f"PostgreSQL, database {self._section.database or 'by default'}"
+
+    @contextmanager
+    def connected(self) -> Iterator[Connection]:
+        """A connection that commits each statement, in UTC.
+
+        Raises
+        ------
+        WarehouseError
+            When there is none; the password is never in it.
+        """
+        one = self._section
+        given: dict[str, Any] = {
+            "host": one.host, "port": one.port, "dbname": one.database, "user": one.user,
+            "sslmode": one.sslmode, "connect_timeout": one.wait_seconds,
+        }  # fmt: skip
+        try:
+            connection: Connection = psycopg.connect(
+                **{key: value for key, value in given.items() if value is not None},
+                autocommit=True,
+                application_name="engagement",
+                client_encoding="UTF8",
+            )
+        except psycopg.Error as error:
+            raise WarehouseError(
+                f"PostgreSQL cannot be reached: {first_line(error)}. Where it is stands in "
+                "warehouse.postgres; the password in PGPASSWORD or ~/.pgpass."
+            ) from None
+        try:
+            path = f"{quoted(self._storage)}, pg_catalog"
+            for setting in (
+                "set timezone = 'UTC'",
+                "set datestyle = 'ISO, YMD'",
+                "set standard_conforming_strings = on",
+                "set extra_float_digits = 1",
+                "set client_min_messages = warning",
+                # Nothing has an index: where the planner takes a few rows for granted, a nested
+                # loop reads the other side once for each of thousands.
+                "set enable_nestloop = off",
+                "set jit = off",
+                f"set search_path = {path}",
+            ):
+                connection.execute(setting.encode())
+            yield connection
+        finally:
+            connection.close()
+
+    def exists(self) -> bool:
+        """Whether anything was ever published."""
+        with self.connected() as connection:
+            return _is_there(connection, self._storage)
+
+    @contextmanager
+    def lease(self, holder: str) -> Iterator[str]:
+        """Keep other runs from writing."""
+        with self.connected() as connection:
+            self._create(connection)
+            with lease.hold(connection, self._storage, holder) as token:
+                self._prepare(connection)
+                yield token
+
+    def _create(self, connection: Connection) -> None:
+        """Make the schemas, where they are missing, and what a lease needs."""
+        with connection.transaction():
+            connection.execute(b"select pg_advisory_xact_lock(20250)")
+            for schema in (*self._databases.values(), self._storage):
+                found = connection.execute(
+                    f"select to_regnamespace({text(quoted(schema))})".encode()
+                ).fetchone()
+                if not (found and found[0]):
+                    connection.execute(f"create schema {quoted(schema)}".encode())
+            lease.create(connection, self._storage)
+
+    def _prepare(self, connection: Connection) -> None:
+        try:
+            self._made_ready(connection)
+        except psycopg.Error as error:
+            raise WarehouseError(f"preparing the schemas: {first_line(error)}") from None
+
+    def _made_ready(self, connection: Connection) -> None:
+        """Create the functions, if they are not there as they are now, and the sources' views."""
+        schema = quoted(self._storage)
+        mark = f"functions {functions.digest()}"
+        found = connection.execute(
+            f"select obj_description(to_regnamespace({text(schema)}), 'pg_namespace')".encode()
+        ).fetchone()
+        if not found or found[0] != mark:
+            with connection.transaction():
+                for signature in functions.AGGREGATES:
+                    connection.execute(f"drop aggregate if exists {schema}.{signature}".encode())
+                named = connection.execute(functions.LETTERS.encode()).fetchone()
+                letters = quoted(named[0] if named else "default")
+                for statement in functions.statements(schema, letters):
+                    connection.execute(statement.encode())
+                connection.execute(f"comment on schema {schema} is {text(mark)}".encode())
+        raw = self._section.rudderstack_schema
+        if raw is not None:
+            sources.create_views(connection, raw, self._databases, self._window_days)
+
+    @contextmanager
+    def session(self, *, write: bool = False) -> Iterator[Session]:
+        """Connect; writing holds the lease."""
+        with self.connected() as connection:
+            if not write:
+                is_there = _is_there(connection, self._storage)
+                if not is_there and self._section.rudderstack_schema is not None:
+                    with self.session(write=True):
+                        is_there = True  # the views over RudderStack's tables are made
+                if not is_there:
+                    raise WarehouseError(
+                        f"There is no warehouse yet in {self.describe()}: run the notebooks first "
+                        "('engagement run', or 01 and 02 by hand)."
+                    )
+                connection.execute(b"set default_transaction_read_only = on")
+                if self._section.read_role:
+                    connection.execute(f"set role {quoted(self._section.read_role)}".encode())
+                yield self._session(connection, None)
+                return
+            self._create(connection)
+            with lease.hold(connection, self._storage, "a notebook or script") as token:
+                self.log.may_have_written = True
+                self._prepare(connection)
+                yield self._session(connection, token)
+
+    def _session(self, connection: Connection, token: str | None) -> PostgresSession:
+        return PostgresSession(connection, self._databases, self._storage, self.log, token)
+
+    def render(self, select: Select, parameters: Mapping[str, Any] | None = None) -> str:
+        """Show the SQL as PostgreSQL runs it."""
+        query = parse(select) if isinstance(select, str) else select
+        return render(bind(query, parameters or {}), POSTGRES, self._databases, pretty=True)
+
+    def query(self, select: Select, parameters: Mapping[str, Any] | None = None) -> pd.DataFrame:
+        """Run one query in a session of its own."""
+        with self.session() as session:
+            return session.query(select, parameters)
+
+    def clean(self, keep_days: float | None = None, *, dry_run: bool = False) -> list[str]:
+        """Nothing is left behind: what was replaced is dropped with the swap."""
+        del keep_days, dry_run
+        return []
+
+
+def _is_there(connection: Connection, storage: str) -> bool:
+    found = connection.execute(
+        f"select to_regclass({text(lease.table(storage))})".encode()
+    ).fetchone()
+    return bool(found and found[0])

@@ -1,0 +1,1 @@
+"""Redshift, over the tables that RudderStack loads into it: its SQL, not run on Redshift yet."""

@@ -1,0 +1,141 @@
+"""What a statement for Redshift may be made of: functions and forms, and nothing else.
+
+PostgreSQL proves values, and accepts much that Redshift does not; sqlglot writes it without a word.
+So the text that would be sent is read again, and whatever is not on these lists is named.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import ParseError
+from sqlglot.tokenizer_core import Token, TokenType
+
+FUNCTIONS = frozenset(
+    """
+    abs ceil ceiling coalesce concat convert_timezone count cume_dist date_part date_trunc dateadd
+    datediff dense_rank extract first_value floor get_array_length greatest is_array is_object
+    json_parse json_serialize lag last_value lead least left len listagg lower max min mod nullif
+    ntile percent_rank rank regexp_count regexp_instr regexp_replace regexp_substr replace round
+    row_number sha2 split_part split_to_array sqrt strpos substring sum trunc upper bool_and bool_or
+    json_extract_path_text can_json_parse to_char array unnest cast try_cast
+    f_double_text f_json_items f_json_of f_json_text f_parse_bigint f_parse_date f_parse_double
+    f_parse_timestamp f_timestamp_text f_url_host f_url_parameter
+    """.split()
+)
+"""Functions that Redshift has on its compute nodes, and those of this project."""
+
+_NO_FUNCTIONS = frozenset(
+    """
+    and as between by case cross decimal distinct else end except exists filter from group having in
+    inner intersect is join left like not numeric on or order over partition select then union using
+    values varchar when where with within within_group offset limit all any escape recursive char
+    """.split()
+) | {"group"}
+"""Words that a bracket may follow, though they are no functions."""
+
+_INSTEAD = {
+    "arg_max": "it does not exist: number the rows and take the first",
+    "arg_min": "it does not exist: number the rows and take the first",
+    "max_by": "it does not exist: number the rows and take the first",
+    "min_by": "it does not exist: number the rows and take the first",
+    "generate_series": "it runs on the leader node alone: a table of numbers",
+    "array_agg": "listagg(…) within group (order by …)",
+    "array_to_string": "listagg(…), or texts put together",
+    "regexp_matches": "regexp_substr(…)",
+    "regexp_extract": "regexp_substr(x, p, 1, 1, 'ep')",
+    "now": "a rerun would differ",
+}
+
+_FRAMED = (exp.Sum, exp.Count, exp.Max, exp.Min, exp.FirstValue, exp.LastValue,
+           exp.LogicalAnd, exp.LogicalOr)  # fmt: skip
+
+_REGULAR = {"regexp_replace": 5, "regexp_substr": 5, "regexp_instr": 6}
+"""How many arguments say that a pattern is PCRE, as Athena's are read alike."""
+
+
+def problems(sql: str) -> list[str]:
+    """Say what a statement has that Redshift does not, a sentence for each."""
+    found = dict.fromkeys(_of_tokens(sqlglot.tokenize(sql, read="redshift")))
+    readable = re.sub(r"(?i)\)\s+WITH OFFSET\b", ")", sql)
+    try:
+        tree = sqlglot.parse_one(readable, read="redshift")
+    except ParseError as error:
+        return [*found, f"it cannot be read: {str(error).splitlines()[0]}"]
+    return list(found | dict.fromkeys(_of_tree(tree)))
+
+
+_WITH_UNIT = ("date_part", "date_trunc", "dateadd", "datediff")
+
+
+def _of_tokens(tokens: list[Token]) -> Iterator[str]:
+    for token, bracket, first in zip(tokens, tokens[1:], tokens[2:], strict=False):
+        is_call = token.text.lower() in _WITH_UNIT and bracket.token_type == TokenType.L_PAREN
+        if is_call and first.token_type != TokenType.STRING:
+            yield f"{token.text.lower()}() without a quoted unit"
+    for before, token, after in zip([None, *tokens], tokens, tokens[1:], strict=False):
+        word = token.text.lower()
+        is_word = word.replace("_", "a").isalnum() and not word[0].isdigit()
+        if token.token_type in (TokenType.STRING, TokenType.IDENTIFIER):
+            continue
+        if word == "filter" and after.token_type == TokenType.L_PAREN:
+            yield "filter (where …): put the condition inside, case when … then … end"
+        elif word == "ordinality":
+            yield "with ordinality: with offset, which counts from 0"
+        elif word == "values":
+            yield "values (…) as a table: select … union all select …"
+        elif word == "ilike":
+            yield "ilike: lower(x) like …"
+        elif word in ("range", "groups") and after.text.lower() in ("between", "unbounded"):
+            yield f"a frame of {word}: rows"
+        elif word in ("varchar", "text") and _is_type(before):
+            if after.token_type != TokenType.L_PAREN:
+                yield f"a bare {word} is varchar(256), and cuts: varchar(65535)"
+        elif word in ("timestamp", "timestamptz") and after.token_type == TokenType.L_PAREN:
+            yield "timestamp(n) is no type: timestamp"
+        elif word == "distinct" and after.text.lower() == "from":
+            yield "is distinct from: compare, and ask for NULL"
+        elif (
+            is_word
+            and after.token_type == TokenType.L_PAREN
+            and word not in FUNCTIONS
+            and word not in _NO_FUNCTIONS
+            and not (before is not None and before.text.lower() in ("as", "with", ","))
+            and not _is_alias(before)
+        ):
+            instead = _INSTEAD.get(word)
+            yield f"{word}() is not on the list" + (f": {instead}" if instead else "")
+        elif (
+            token.token_type == TokenType.L_BRACKET
+            and before is not None
+            and before.text.lower() == "array"
+        ):
+            yield "array[…]: array(…), a SUPER"
+
+
+def _is_type(before: Token | None) -> bool:
+    return before is not None and before.text.lower() in ("as", "::")
+
+
+def _is_alias(before: Token | None) -> bool:
+    """A subquery's or a table's alias may have a list of columns in brackets."""
+    return before is not None and before.token_type == TokenType.R_PAREN
+
+
+def _of_tree(tree: exp.Expr) -> Iterator[str]:
+    for window in tree.find_all(exp.Window):
+        spec, order = window.args.get("spec"), window.args.get("order")
+        if order and isinstance(window.this, _FRAMED) and spec is None:
+            yield f"{window.this.key}() over (order by …) without a frame: rows between … and …"
+        if spec is not None and str(spec.args.get("kind", "")).upper() != "ROWS":
+            yield "a frame of other than rows"
+    for call in tree.find_all(exp.Func):
+        name = (call.name if isinstance(call, exp.Anonymous) else call.sql_name()).lower()
+        if name.startswith("arg_"):
+            yield f"{name}() is not on the list: {_INSTEAD[name]}"
+    for node in tree.find_all(exp.DataType):
+        if node.this == exp.DataType.Type.ARRAY:
+            yield "a type of arrays: super"
