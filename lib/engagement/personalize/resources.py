@@ -15,12 +15,11 @@ from typing import Any
 
 from engagement.aws.glue import OWNER
 from engagement.aws.service_model import Later
-from engagement.aws.waiting import wait_until
+from engagement.aws.waiting import WaitedTooLongError, wait_until
 from engagement.personalize import kinds
 from engagement.personalize.kinds import Kind
 from engagement.personalize.service import Caller, RefusedCallError, SetupError, find
 from engagement.privacy import masked
-from engagement.warehouse import WarehouseError
 
 SERVICE = "personalize"
 
@@ -330,7 +329,7 @@ def _awaited(setup: Setup, kind: Kind, arn: str, *, changed: bool = False) -> Ma
 def _wait(setup: Setup, look: Callable[[], Any], what: str) -> Any:
     try:
         return wait_until(look, what, seconds=setup.seconds, pause=setup.pause)
-    except WarehouseError as error:
+    except WaitedTooLongError as error:
         raise SetupError(f"{error}; run it again to go on waiting") from None
 
 
