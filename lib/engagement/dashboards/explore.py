@@ -284,9 +284,6 @@ def events(book: Book, name: str, *, by: str | None = None, top: int = 20) -> pd
                 "events",
                 kinds=kinds,
             )
-        if by not in ATTRIBUTES and not any(map(asked.session.columns, asked.tables_of(kinds))):
-            # Nothing of the kind was ever sent, so nobody can say which properties it has.
-            return pd.DataFrame(columns=["value", "events", "persons", "share"])
         own = None if by in ATTRIBUTES else _own_property(asked, kinds, by)
         value = "p.value" if own is not None else by_column(by)
         query = dialect.parse(
