@@ -82,7 +82,9 @@ def test_a_snapshot_published_again_is_the_same(shop: tuple[Warehouse, Settings]
         (done,) = snapshots.publish(
             warehouse, parameters, [one], whole_day(AS_OF, parameters.timezone)
         )
-        rows = warehouse.query("select * from marts.segment_members order by snapshot_id, person_id")
+        rows = warehouse.query(
+            "select * from marts.segment_members order by snapshot_id, person_id"
+        )
         found.append((done, rows.to_csv()))
     assert found[0] == found[1]
     assert found[0][0].members == len(content.customers)
