@@ -25,7 +25,7 @@ def funnel(
     _in_sessions(bench)
     bench.given("marts.sessions", sessions)
     bench.build(
-        *("funnel_events", "funnel_journeys", "funnel_steps", "funnel_attempts"),
+        *("funnel_events", "funnel_journeys", "funnel_steps", "funnel_attempts", "funnel_entries"),
         *("funnel_segments", "funnel_open"),
     )
 
