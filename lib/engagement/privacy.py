@@ -20,9 +20,10 @@ import hashlib
 import re
 from collections.abc import Iterable
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
+if TYPE_CHECKING:
+    import pandas as pd
 
 FEWEST_PEOPLE = 10
 """A text that fewer people typed is nobody else's business."""
@@ -142,6 +143,9 @@ def shown(
         A copy where something was masked, else the frame itself. Columns that have names like
         somebody's are renamed.
     """
+    # Most commands start without a frame: pandas takes half of a second to import.
+    import pandas as pd
+
     result = frame
     for place, name in enumerate(frame.columns):
         column = frame.iloc[:, place]
