@@ -35,6 +35,7 @@ from engagement.audience.selection import (
 from engagement.audience.validation import checked
 from engagement.messages import explained, nearest, unknown_key
 from engagement.settings import SettingsError, read_yaml
+from engagement.settings.section import named_once
 
 
 class Segment(BaseModel):
@@ -101,10 +102,7 @@ class Segment(BaseModel):
     @field_validator("channels", "attributes", "lists", "metrics")
     @classmethod
     def _once(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"{', '.join(twice)}: named twice")
-        return names
+        return named_once(names)
 
     @model_validator(mode="after")
     def _a_rule(self) -> Self:

@@ -26,7 +26,6 @@ from engagement.settings import (
     Settings,
     parse_override,
 )
-from engagement.warehouse.reading import landing_warehouse
 
 
 def run(
@@ -134,20 +133,16 @@ def _follow(params: str | None, set_: list[str] | None, names: list[str], wait: 
     """Run again whenever something has landed, until Ctrl-C."""
     from engagement.collect.follow import follow
     from engagement.models.runner import ModelError
-    from engagement.records.files import LandingError
     from engagement.runs.batch import NotebookFailedError
     from engagement.warehouse import WarehouseError, open_warehouse
+    from engagement.warehouse.reading import what_landed
 
     sets = [*(set_ or []), *([] if _sets_as_of(set_) else ["as_of=latest"])]
     settings, overrides = settings_from(params, sets)
     in_s3 = settings.landing.location.startswith("s3://")
 
     def look() -> frozenset[tuple[str, str]]:
-        try:
-            files = landing_warehouse(open_warehouse(settings)).landing_files().files
-        except LandingError:
-            return frozenset()  # its folder is not there yet
-        return frozenset((file.name, file.tag) for file in files)
+        return what_landed(open_warehouse(settings))
 
     def run_once() -> None:
         try:

@@ -247,16 +247,12 @@ class _Server(uvicorn.Server):
         return await super().on_tick(counter) or (self._stop is not None and self._stop.is_set())
 
 
-def _run(
-    app: Any,
-    listening: socket.socket,
-    started: Callable[[str], None],
-    stop: threading.Event | None,
-) -> None:
+def quiet_config(app: Any, **options: Any) -> uvicorn.Config:
+    """How a server of a laptop is set up: plain HTTP, and not a line of a log."""
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "asyncio"):
         # Their lines hold addresses with write keys, and quote what went wrong.
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    config = uvicorn.Config(
+    return uvicorn.Config(
         app,
         http="h11",
         loop="asyncio",
@@ -264,10 +260,19 @@ def _run(
         lifespan="off",
         log_config=None,
         access_log=False,
-        proxy_headers=False,
         server_header=False,
-        timeout_keep_alive=60,
-        timeout_graceful_shutdown=_CLOSING_SECONDS,
+        **options,
+    )
+
+
+def _run(
+    app: Any,
+    listening: socket.socket,
+    started: Callable[[str], None],
+    stop: threading.Event | None,
+) -> None:
+    config = quiet_config(
+        app, proxy_headers=False, timeout_keep_alive=60, timeout_graceful_shutdown=_CLOSING_SECONDS
     )
     host, port = listening.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host

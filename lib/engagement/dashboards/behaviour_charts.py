@@ -196,14 +196,7 @@ def life_cycle(frame: pd.DataFrame, *, weeks: int = 26) -> Figure:
         axes.set_ylabel("Persons")
         axes.yaxis.set_major_formatter(style.thousands())
         axes.grid(visible=True, axis="y")
-        axes.legend(
-            frameon=False,
-            loc="lower left",
-            bbox_to_anchor=(-0.01, 1),
-            borderaxespad=0,
-            ncols=1 if style.is_narrow() else 2,
-            labelcolor=style.GREY,
-        )
+        style.legend_above(axes)
         style.title(figure, _life_cycle_title(recent))
     return figure
 

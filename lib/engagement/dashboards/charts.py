@@ -119,7 +119,7 @@ def trend(
         axes.set_ylim(lowest * 1.08, None if daily.gt(0).any() else 1)
         axes.grid(visible=True, axis="y")
         style.dates(axes, day)
-        _legend_above(axes)
+        style.legend_above(axes)
     return figure
 
 
@@ -339,7 +339,7 @@ def attribution(frame: pd.DataFrame, *, unit: str, top: int = 10) -> Figure:
         axes.xaxis.set_major_formatter(style.thousands())
         axes.grid(visible=True, axis="x")
         axes.tick_params(axis="y", length=0)
-        _legend_above(axes)
+        style.legend_above(axes)
         style.title(figure, _attribution_title(sums))
     return figure
 
@@ -443,17 +443,6 @@ def _sums(frame: pd.DataFrame, category: str, values: list[str]) -> pd.DataFrame
     numbers[category] = frame[category].astype(str)
     sums = numbers.groupby(category, as_index=False)[values].sum()
     return sums.sort_values([values[0], category], ascending=[False, True], ignore_index=True)
-
-
-def _legend_above(axes: Axes) -> None:
-    axes.legend(
-        frameon=False,
-        loc="lower left",
-        bbox_to_anchor=(-0.01, 1),
-        borderaxespad=0,
-        ncols=1 if style.is_narrow() else 2,
-        labelcolor=style.GREY,
-    )
 
 
 def _with_unit(name: str, unit: str) -> str:

@@ -197,3 +197,16 @@ def dates(axes: Axes, day: pd.Series) -> None:
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
     if len(day):
         axes.set_xlim(day.min() - pd.Timedelta(days=1), day.max() + pd.Timedelta(days=1))
+
+
+def legend_above(axes: Axes, *, columns: int | None = None, **options: Any) -> None:
+    """Put the legend above a chart, in two columns (one on a narrow chart) or as many as given."""
+    axes.legend(
+        frameon=False,
+        loc="lower left",
+        bbox_to_anchor=(-0.01, 1),
+        borderaxespad=0,
+        ncols=columns or (1 if is_narrow() else 2),
+        labelcolor=GREY,
+        **options,
+    )

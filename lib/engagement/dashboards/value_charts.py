@@ -157,13 +157,9 @@ def value_curves(
         axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
         axes.yaxis.set_major_formatter(style.thousands())
         axes.grid(visible=True, axis="y")
-        axes.legend(
-            frameon=False,
-            loc="lower left",
-            bbox_to_anchor=(-0.01, 1),
-            borderaxespad=0,
-            ncols=2 if style.is_narrow() else 5,
-            labelcolor=style.GREY,
+        style.legend_above(
+            axes,
+            columns=2 if style.is_narrow() else 5,
             fontsize=8,
             title=f"New people of the {period} of",
             title_fontsize=8,

@@ -23,7 +23,7 @@ from engagement.records.files import LandingError
 from engagement.settings import Settings
 from engagement.warehouse import LeaseHeldError, Warehouse, WarehouseError, open_warehouse
 from engagement.warehouse.lease import as_holder
-from engagement.warehouse.reading import landing_warehouse
+from engagement.warehouse.reading import what_landed
 
 _LAYERS = ("people", "behaviour", "commerce", "customer")
 """What 03 builds."""
@@ -74,11 +74,7 @@ def follow(
     before: list[Round] = []
 
     def look() -> frozenset[tuple[str, str]]:
-        try:
-            files = landing_warehouse(open_warehouse(settings)).landing_files().files
-        except LandingError:
-            return frozenset()  # its folder is not there yet
-        return frozenset((file.name, file.tag) for file in files)
+        return what_landed(open_warehouse(settings))
 
     def run() -> None:
         while True:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from engagement.collect.server import quiet_config
 from engagement.demo.answers import CURRENT
 from engagement.demo.errors import DemoError
 
@@ -97,21 +97,7 @@ def serve(app: Starlette, host: str, port: int) -> None:
     DemoError
         When the address is taken.
     """
-    for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "asyncio"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-    config = uvicorn.Config(
-        app,
-        host=host,
-        port=port,
-        http="h11",
-        loop="asyncio",
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=2,
-    )
+    config = quiet_config(app, host=host, port=port, timeout_graceful_shutdown=2)
     try:
         uvicorn.Server(config).run()
     except SystemExit:  # how it says that it cannot listen

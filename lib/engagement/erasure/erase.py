@@ -36,6 +36,7 @@ from engagement.flatten import flatten, increments
 from engagement.landing import do_not_reload
 from engagement.landing.tables import PROFILE
 from engagement.messages import counted
+from engagement.models.provenance import MARTS
 from engagement.models.runner import ModelError, build, models
 from engagement.records.files import partition_of
 from engagement.records.lines import UnreadableFileError
@@ -52,7 +53,6 @@ from engagement.warehouse.reading import LandingSession, LandingWarehouse, landi
 
 _BLOCKED = "user ids that nobody has (blocked in advance)"
 _EVENTS = Table("events", "events")
-_MARTS = "marts"
 
 
 class ErasureError(WrongInputError):
@@ -483,14 +483,14 @@ class _Erasure:
     def _make_models(self) -> None:
         own = models()
         with self._warehouse.session() as session:
-            there = session.tables(_MARTS)
+            there = session.tables(MARTS)
         if not there:
             return
         with self._warehouse.session(write=True) as session:
             held = tables.held(session, self._values)
             for name in there:
-                if name not in own and f"{_MARTS}.{name}" in held:
-                    tables.remove_rows(session, Table(_MARTS, name), self._values)
+                if name not in own and f"{MARTS}.{name}" in held:
+                    tables.remove_rows(session, Table(MARTS, name), self._values)
         layers = sorted({model.layer for model in own.values()})
         as_of = resolve_as_of(self._warehouse, self._settings)
         only = sorted(own.keys() & set(there))
@@ -506,9 +506,9 @@ class _Erasure:
         """Remove models that could not be made again and hold the person still."""
         with self._warehouse.session(write=True) as session:
             held = tables.held(session, self._values)
-            stale = [name for name in names if f"{_MARTS}.{name}" in held]
+            stale = [name for name in names if f"{MARTS}.{name}" in held]
             for name in stale:
-                session.drop(Table(_MARTS, name))
+                session.drop(Table(MARTS, name))
         self._leave(
             f"models could not all be made again; {len(stale)} that held the person were removed, "
             f"and the others are as old as before: run 03 and 04. {reason.splitlines()[0]}"

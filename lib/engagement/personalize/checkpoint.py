@@ -10,8 +10,8 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -177,23 +177,16 @@ class Checkpoint:
         return Progress(files, dict(self._base.execute("select name, number from counts")))
 
 
-class _transaction:  # noqa: N801 (used as a function)
+@contextmanager
+def _transaction(base: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
     """A transaction that takes the write lock at once; a killed process leaves nothing of it."""
-
-    def __init__(self, base: sqlite3.Connection) -> None:
-        self._base = base
-
-    def __enter__(self) -> sqlite3.Connection:
-        self._base.execute("begin immediate")
-        return self._base
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._base.execute("commit" if kind is None else "rollback")
+    base.execute("begin immediate")
+    try:
+        yield base
+    except BaseException:
+        base.execute("rollback")
+        raise
+    base.execute("commit")
 
 
 def _count(base: sqlite3.Connection, counts: Mapping[str, int]) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from engagement.settings.section import Section
+from engagement.settings.section import Section, named_once
 
 _TOPIC = r"^[a-z][a-z0-9_]{0,49}$"
 _CLOCK = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
@@ -76,7 +76,4 @@ class Audience(Section):
     @field_validator("priority", "suppression")
     @classmethod
     def _once(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"{', '.join(twice)}: named twice")
-        return names
+        return named_once(names)

@@ -57,3 +57,11 @@ Names = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_len
 ColumnType = Literal["bigint", "double", "boolean", "string", "timestamp"]
 
 S3_ADDRESS = r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?$"
+
+
+def named_once(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuse a name that a list holds twice; for validators."""
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"{', '.join(twice)}: named twice")
+    return names

@@ -16,7 +16,7 @@ from typing import Any, Protocol, runtime_checkable
 import pyarrow as pa
 from sqlglot import exp
 
-from engagement.records.files import LandedFile
+from engagement.records.files import LandedFile, LandingError
 from engagement.sql.dialect import Table
 from engagement.warehouse.errors import WarehouseError
 from engagement.warehouse.json_values import JsonColumn
@@ -296,3 +296,12 @@ def landing_warehouse(warehouse: Warehouse) -> LandingWarehouse:
             "RudderStack, and what works on landed files has nothing to do here"
         )
     return warehouse
+
+
+def what_landed(warehouse: Warehouse) -> frozenset[tuple[str, str]]:
+    """Names and tags of all landed files; none where the landing is not there yet."""
+    try:
+        files = landing_warehouse(warehouse).landing_files().files
+    except LandingError:
+        return frozenset()
+    return frozenset((file.name, file.tag) for file in files)
