@@ -281,11 +281,8 @@ def outboxes(runs: Path) -> list[Outbox]:
 
 def digest(path: Path) -> str:
     """The sha256 of a file."""
-    found = hashlib.sha256()
     with path.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            found.update(block)
-    return found.hexdigest()
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _without(path: Path, people: set[str]) -> int:

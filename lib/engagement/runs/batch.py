@@ -450,7 +450,8 @@ def _files(folder: Path) -> dict[str, dict[str, Any]]:
     files = {}
     for path in sorted(folder.rglob("*")):
         if path.is_file() and path.name not in ("run.json", STATE, STATEMENTS, NOTICE):
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            with path.open("rb") as stream:  # an export may be larger than the memory
+                digest = hashlib.file_digest(stream, "sha256").hexdigest()
             name = path.relative_to(folder).as_posix()
             files[name] = {"bytes": path.stat().st_size, "sha256": digest}
     return files
