@@ -115,12 +115,14 @@ function answer(is) {
     if (person) analytics.identify(person);
     announce();
   }
-  if (is === "no" && before === "yes") {
-    // Nothing of the measuring stays, and a page that never started it begins anew.
-    state.forgetMeasuring();
-    location.reload();
-  }
+  // A page that never starts measuring begins anew, and forgets what this one kept.
+  if (is === "no" && before === "yes") location.reload();
 }
+
+// A refusal in one tab ends measuring in all of them.
+window.addEventListener("storage", () => {
+  if (analytics.measures() && state.consent() !== "yes") location.reload();
+});
 
 // --- events of the page --------------------------------------------------------------------------
 
@@ -161,6 +163,8 @@ window.addEventListener("popstate", () => show());
 
 config = await (await fetch("/config.json")).json();
 await goods.load();
+// Only here is it sure that no SDK runs, whose timers would write again what was forgotten.
+if (state.consent() !== "yes") state.forgetMeasuring();
 analytics.start(config);
 await answers.refresh();
 show({ isFirst: true });

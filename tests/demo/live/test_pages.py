@@ -107,3 +107,26 @@ def test_the_first_key_leads_past_the_header(visitor: Device) -> None:
     visitor.open("/")
     visitor.page.keyboard.press("Tab")
     assert visitor.page.evaluate("document.activeElement.textContent") == "To the content"
+
+
+def test_a_refusal_ends_measuring_in_every_tab(browser: Browser, demo: Demo) -> None:
+    one = device(browser, demo)
+    one.open("/")
+    one.press("Yes, measure")
+    other = one.page.context.new_page()
+    other.goto(demo.shop + "/wishlist")
+    other.wait_for_selector("html[data-ready]")
+    # The SDK's timers may write once more while the page that refused ends.
+    one.page.evaluate("addEventListener('pagehide', () => { localStorage.rudder_late = '1' })")
+
+    with other.expect_navigation():
+        one.press("Privacy")
+        one.press("No")
+    for page in (one.page, other):
+        page.wait_for_selector("html[data-ready]")
+        page.wait_for_timeout(1_500)
+
+    kept = one.page.evaluate("Object.keys(localStorage)")
+    assert [name for name in kept if not name.startswith("shop.")] == []
+    assert one.page.evaluate("document.cookie") == ""
+    one.page.context.close()
