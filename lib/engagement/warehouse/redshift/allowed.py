@@ -54,7 +54,7 @@ _FRAMED = (exp.Sum, exp.Count, exp.Max, exp.Min, exp.FirstValue, exp.LastValue,
            exp.LogicalAnd, exp.LogicalOr)  # fmt: skip
 
 _REGULAR = {"regexp_replace": 5, "regexp_substr": 5, "regexp_instr": 6}
-"""How many arguments it takes to say that a pattern is PCRE: others are POSIX's, without ``\\z``."""
+"""How many arguments it takes to say that a pattern is PCRE: without, it is one of POSIX's."""
 
 _SINGLE_BACKSLASH = re.compile(r"(?<!\\)(?:\\\\)*\\(?![\\tnr'])")
 
