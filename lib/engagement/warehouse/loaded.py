@@ -72,5 +72,5 @@ class LoadedWarehouse(Warehouse, Protocol):
         ...
 
     def forget_loaded(self, tables: Collection[str]) -> list[str]:
-        """Give free what deleted rows took in loaded tables; says what could not be done, and why."""
+        """Give free what deleted rows took in loaded tables; says what could not be done."""
         ...
