@@ -1,4 +1,4 @@
-"""What an erasure tells: what was found, what was done, what stays; and what cannot be asked for."""
+"""What an erasure tells: what was found, done and left; and what cannot be asked for."""
 
 from __future__ import annotations
 
