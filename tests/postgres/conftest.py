@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.postgres import loaded
+from tests.postgres import loaded, shell
 from tests.postgres.loaded import Flattened, Loaded
+from tests.postgres.shell import ShellRun
 
 
 @pytest.fixture(scope="session")
@@ -20,3 +21,9 @@ def flattened(tmp_path_factory: pytest.TempPathFactory) -> Flattened:
 def loaded_samples(postgres_socket: Path, flattened: Flattened) -> Loaded:
     """The samples in PostgreSQL as RudderStack loads them, in each of its modes."""
     return loaded.load(postgres_socket, flattened)
+
+
+@pytest.fixture(scope="session")
+def run_from_a_shell(loaded_samples: Loaded, tmp_path_factory: pytest.TempPathFactory) -> ShellRun:
+    """``engagement run`` on the samples; its database holds all models afterwards."""
+    return shell.run(loaded_samples, tmp_path_factory.mktemp("from_a_shell"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,10 +24,14 @@ SAMPLES = ROOT / "data/samples/rudderstack_firehose"
 
 @dataclass(frozen=True)
 class Flattened:
-    """The samples flattened by DuckDB, with what RudderStack's loading loses lost there, too."""
+    """The samples flattened by DuckDB, with what RudderStack's loading loses lost there, too.
+
+    ``whole`` is a copy of before that.
+    """
 
     path: Path
     settings: Settings
+    whole: Path
 
 
 def flattened(folder: Path) -> Flattened:
@@ -41,8 +46,10 @@ def flattened(folder: Path) -> Flattened:
         },
     )
     flatten(open_warehouse(settings), settings)
+    whole = folder / "whole.duckdb"
+    shutil.copyfile(path, whole)
     lose_what_loading_loses(path)
-    return Flattened(path, settings)
+    return Flattened(path, settings, whole)
 
 
 def lose_what_loading_loses(path: Path) -> None:
@@ -70,9 +77,20 @@ class Loaded:
 
     def copy(self, name: str, *, mode: rudderstack.Mode = "append") -> dict[str, Any]:
         """What leads the parameters to a copy of its own."""
-        given = overrides(self.socket, name, template=self.names[mode])
-        given["warehouse.postgres"]["rudderstack_schema"] = rudderstack.SCHEMA
-        return given
+        overrides(self.socket, name, template=self.names[mode])
+        return self.open(name)
+
+    def open(self, name: str) -> dict[str, Any]:
+        """What leads the parameters to a copy that is there."""
+        return {
+            "warehouse.engine": "postgres",
+            "warehouse.postgres": {
+                "host": str(self.socket),
+                "database": name,
+                "user": USER,
+                "rudderstack_schema": rudderstack.SCHEMA,
+            },
+        }
 
 
 def load(socket: Path, source: Flattened) -> Loaded:

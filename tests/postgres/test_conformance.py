@@ -18,6 +18,7 @@ from engagement.models.runner import build, models
 from engagement.settings import ROOT, Settings, load_settings
 from engagement.warehouse import Warehouse, open_warehouse
 from tests.athena.compare import differences
+from tests.postgres import shell
 from tests.postgres.loaded import Flattened, Loaded
 
 pytestmark = pytest.mark.slow
@@ -54,11 +55,20 @@ def both(
     local: Warehouse,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Both:
-    """The samples on DuckDB, and on PostgreSQL as RudderStack loads them in each of its modes."""
+    """The samples on DuckDB, and on PostgreSQL as RudderStack loads them in each of its modes.
+
+    In append mode it is the notebooks, run from a shell, that have built the models.
+    """
+    if request.param == "append":
+        done = request.getfixturevalue("run_from_a_shell")
+        assert done.code == 0, done.said
+        given = loaded_samples.open(shell.NAME)
+    else:
+        given = loaded_samples.copy("conformance_merge", mode="merge")
     settings = load_settings(
         "params/local.yaml",
         {
-            **loaded_samples.copy(f"conformance_{request.param}", mode=request.param),
+            **given,
             "run.directory": str(tmp_path_factory.mktemp("postgres") / "runs"),
         },
     )

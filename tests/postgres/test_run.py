@@ -3,46 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from engagement.settings import ROOT
-from tests.postgres.loaded import Loaded
-from tests.postgres.server import USER
+from tests.postgres.shell import ShellRun, shell
 
 pytestmark = pytest.mark.slow
 
-PARAMS = "tests/postgres/params.yaml"
-NAME = "from_a_shell"
-
-
-def shell(socket: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """``engagement`` as a user types it; where the server is comes from the environment."""
-    where = {"PGHOST": str(socket), "PGUSER": USER, "PGDATABASE": NAME}
-    return subprocess.run(
-        [sys.executable, "-m", "engagement.cli", *words, "--params", PARAMS],
-        env={**os.environ, **where},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
 
 @pytest.fixture(scope="module")
-def runs(loaded_samples: Loaded, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def runs(run_from_a_shell: ShellRun) -> Path:
     """The folder of a run of all notebooks."""
-    loaded_samples.copy(NAME)
-    folder = tmp_path_factory.mktemp("from_a_shell")
-    done = shell(loaded_samples.socket, "run", "--set", f"run.directory={folder}")
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    return folder
+    assert run_from_a_shell.code == 0, run_from_a_shell.said
+    return run_from_a_shell.folder
 
 
 def record(runs: Path) -> dict[str, Any]:
@@ -97,9 +73,9 @@ def test_02_accounts_for_every_row(runs: Path) -> None:
     assert '"is a copy"' in said["02-21"]
 
 
-def test_the_commands_that_look(runs: Path, loaded_samples: Loaded) -> None:
+def test_the_commands_that_look(runs: Path, postgres_socket: Path) -> None:
     del runs
-    socket = loaded_samples.socket
+    socket = postgres_socket
     checked = shell(socket, "check")
     assert checked.returncode == 0, checked.stdout
     assert "46 tables of events" in checked.stdout
