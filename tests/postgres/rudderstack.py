@@ -1,8 +1,8 @@
 """Loads tables of events as RudderStack's Redshift destination does, from those DuckDB flattened.
 
 Its COPY makes NULL of texts that are empty or blank, trims and cuts the others, and leaves times
-without a zone. In append mode, the default, an event that was sent again is there again; in merge mode the
-copy received last takes the place of the others.
+without a zone. In append mode, the default, an event that was sent again is there again; in merge
+mode the copy received last takes the place of the others.
 """
 
 from __future__ import annotations
