@@ -8,11 +8,13 @@ with its checks; loading and flattening are not counted.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,20 +35,52 @@ NAME = "bench"
 LONGEST = 600
 """Seconds that no model may take."""
 
-Timed = dict[str, tuple[float, int]]
-"""Seconds and rows, by model."""
+Clock = Callable[[], float]
+
+
+@dataclass(frozen=True)
+class Took:
+    """What a model took: seconds on the clock and of the processor, and its rows."""
+
+    seconds: float
+    cpu: float
+    rows: int
+
+
+Timed = dict[str, Took]
+"""By model."""
+
+
+def _of_server(socket: Path) -> float:
+    """Seconds of the processor that a server's processes have taken, those that ended included."""
+    first = int((socket / "data" / "postmaster.pid").read_text().split()[0])
+    ticks = os.sysconf("SC_CLK_TCK")
+    total = 0
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue  # it has ended
+        # State is the first field here, then the parent; 11 and 12 are its own times.
+        if int(path.parent.name) == first:
+            total += sum(map(int, fields[11:15]))
+        elif int(fields[1]) == first:
+            total += sum(map(int, fields[11:13]))
+    return total / ticks
 
 
 @contextmanager
-def _timed() -> Iterator[dict[str, float]]:
+def _timed(cpu: Clock) -> Iterator[Timed]:
     """Note how long each model takes while the block lasts."""
-    seconds: dict[str, float] = {}
+    seconds: Timed = {}
     build = runner._try_build
 
     def noting(*given: Any) -> Built:
-        started = time.perf_counter()
+        started, before = time.perf_counter(), cpu()
         built = build(*given)
-        seconds[built.model] = time.perf_counter() - started
+        took = Took(time.perf_counter() - started, cpu() - before, built.rows)
+        seconds[built.model] = took
+        say(f"{built.model}: {built.status}, {took.seconds:.1f} s, {took.cpu:.1f} s of CPU")
         return built
 
     runner._try_build = noting
@@ -56,13 +90,13 @@ def _timed() -> Iterator[dict[str, float]]:
         runner._try_build = build
 
 
-def all_models(settings: Settings) -> Timed:
-    """Build every model; gives seconds and rows of each."""
+def all_models(settings: Settings, cpu: Clock = time.process_time) -> Timed:
+    """Build every model."""
     warehouse = open_warehouse(settings)
     layers = sorted({model.layer for model in models().values()})
-    with _timed() as seconds:
-        built = runner.build(warehouse, settings, resolve_as_of(warehouse, settings), layers)
-    return {one.model: (seconds[one.model], one.rows) for one in built}
+    with _timed(cpu) as took:
+        runner.build(warehouse, settings, resolve_as_of(warehouse, settings), layers)
+    return took
 
 
 def say(text: str) -> None:
@@ -95,11 +129,17 @@ def measure(events: int, memory: str | None) -> tuple[Timed, Timed]:
                 rudderstack.load(path, connection, mode="append")
             given["warehouse.postgres"]["rudderstack_schema"] = rudderstack.SCHEMA
             say("models on PostgreSQL")
-            remote = all_models(load_settings("params/local.yaml", {**own, **given}))
+            theirs = load_settings("params/local.yaml", {**own, **given})
+
+            def cpu() -> float:
+                return time.process_time() + _of_server(socket)
+
+            remote = all_models(theirs, cpu)
             say("models on PostgreSQL, with nothing new")
-            started = time.perf_counter()
-            all_models(load_settings("params/local.yaml", {**own, **given}))
-            say(f"{time.perf_counter() - started:.1f} s to find that out")
+            started, before = time.perf_counter(), cpu()
+            all_models(theirs, cpu)
+            took = f"{time.perf_counter() - started:.1f} s, {cpu() - before:.1f} s of CPU"
+            say(f"nothing new: {took}")
     return local, remote
 
 
@@ -110,13 +150,21 @@ def main() -> None:
     parser.add_argument("--memory", help="bounds DuckDB's memory, such as 4GB")
     given = parser.parse_args()
     local, remote = measure(given.events, given.memory)
-    print("| model | rows | DuckDB, s | PostgreSQL, s |\n|---|---:|---:|---:|")
-    for name, (seconds, rows) in sorted(remote.items(), key=lambda one: -one[1][0]):
-        print(f"| `{name}` | {rows:,} | {local[name][0]:.1f} | {seconds:.1f} |")
-    total = [sum(seconds for seconds, _ in timed.values()) for timed in (local, remote)]
-    print(f"| all {len(remote)} | | {total[0]:.0f} | {total[1]:.0f} |")
-    other = [name for name in remote if remote[name][1] != local[name][1]]
-    slow = [name for name, (seconds, _) in remote.items() if seconds > LONGEST]
+    print("| model | rows | DuckDB, s | of CPU | PostgreSQL, s | of CPU |\n|---|" + "---:|" * 5)
+    for name, one in sorted(remote.items(), key=lambda item: -item[1].cpu):
+        ours = local[name]
+        print(
+            f"| `{name}` | {one.rows:,} | {ours.seconds:.1f} | {ours.cpu:.1f} "
+            f"| {one.seconds:.1f} | {one.cpu:.1f} |"
+        )
+    sums = " | ".join(
+        f"{sum(one.seconds for one in timed.values()):.0f} | "
+        f"{sum(one.cpu for one in timed.values()):.0f}"
+        for timed in (local, remote)
+    )
+    print(f"| all {len(remote)} | | {sums} |")
+    other = [name for name in remote if remote[name].rows != local[name].rows]
+    slow = [name for name, one in remote.items() if one.seconds > LONGEST]
     if other or slow:
         sys.exit(f"other rows than DuckDB's: {other or 'none'}; too slow: {slow or 'none'}")
 

@@ -15,6 +15,7 @@ from engagement.models.inputs import expand, parameters
 from engagement.settings import Settings, SettingsError, load_settings
 from engagement.sql.dialect import DialectError, Table, parse
 from engagement.warehouse import Warehouse, WarehouseError, open_warehouse
+from engagement.warehouse.reading import what_landed
 from tests.postgres.parameters import overrides
 from tests.postgres.server import USER
 
@@ -235,6 +236,18 @@ def test_a_view_has_another_version_after_any_change_of_its_tables(
     # What reads every event reads this table, too; a column that is new is in its own view alone.
     every = {"events.events", "landing.event_names", "landing.ledger"}
     assert changed == {"events.identifies"} | (set() if "alter" in change else every)
+
+
+def test_a_run_that_follows_sees_that_something_was_loaded(
+    postgres_socket: Path, warehouse: Warehouse
+) -> None:
+    before = what_landed(warehouse)
+    assert what_landed(warehouse) == before
+    with psycopg.connect(
+        host=str(postgres_socket), user=USER, dbname="sources", autocommit=True
+    ) as connection:
+        connection.execute(b"insert into raw.tracks (id, received_at) values ('n', '2026-02-01')")
+    assert what_landed(warehouse) != before
 
 
 def test_cleaning_up_changes_no_version(postgres_socket: Path, warehouse: Warehouse) -> None:
