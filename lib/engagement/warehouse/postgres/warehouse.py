@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import pandas as pd
 import psycopg
+import sqlglot
 
 from engagement.settings import Settings
 from engagement.sql.dialect import bind, parse
 from engagement.sql.rendering import render
+from engagement.warehouse import loaded_views
 from engagement.warehouse.errors import WarehouseError
-from engagement.warehouse.postgres import functions, lease, sources
+from engagement.warehouse.loaded import LoadedTable
+from engagement.warehouse.postgres import erasing, functions, lease, preflight, sources
 from engagement.warehouse.postgres.rendering import POSTGRES
 from engagement.warehouse.postgres.session import PostgresSession
 from engagement.warehouse.postgres.statements import Connection, first_line
 from engagement.warehouse.postgres.types import quoted, text
-from engagement.warehouse.protocol import Select, Session
+from engagement.warehouse.protocol import Finding, Select, Session
 from engagement.warehouse.statements import StatementLog
 
 
@@ -30,7 +33,7 @@ class PostgresWarehouse:
     def __init__(self, settings: Settings) -> None:
         section = settings.warehouse.postgres
         assert section is not None  # noqa: S101 (the settings see to it)
-        self._section = section
+        self._settings, self._section = settings, section
         self._storage = section.storage_schema or f"{settings.project}_storage"
         self._databases = {
             name: getattr(settings.warehouse.databases, name)
@@ -88,6 +91,10 @@ class PostgresWarehouse:
         finally:
             connection.close()
 
+    def findings(self, connection: Connection) -> Iterator[Finding]:
+        """What a run needs, tried one by one."""
+        return preflight.findings(connection, self._settings, self._section, self._storage)
+
     def exists(self) -> bool:
         """Whether anything was ever published."""
         with self.connected() as connection:
@@ -115,10 +122,8 @@ class PostgresWarehouse:
             lease.create(connection, self._storage)
 
     def _prepare(self, connection: Connection) -> None:
-        try:
+        with self._in_words("preparing the schemas"):
             self._made_ready(connection)
-        except psycopg.Error as error:
-            raise WarehouseError(f"preparing the schemas: {first_line(error)}") from None
 
     def _made_ready(self, connection: Connection) -> None:
         """Create the functions, if they are not there as they are now, and the sources' views."""
@@ -167,6 +172,60 @@ class PostgresWarehouse:
 
     def _session(self, connection: Connection, token: str | None) -> PostgresSession:
         return PostgresSession(connection, self._databases, self._storage, self.log, token)
+
+    # --- what RudderStack loads
+
+    @property
+    def rudderstack_schema(self) -> str | None:
+        """Where RudderStack loads."""
+        return self._section.rudderstack_schema
+
+    def loaded_tables(self) -> list[LoadedTable]:
+        """The tables of RudderStack's schema as they are now, in order of name."""
+        raw = self._section.rudderstack_schema
+        if raw is None:
+            return []
+        with self.connected() as connection, self._in_words("RudderStack's tables"):
+            found = sources.tables_of(connection, raw)
+            events = loaded_views.event_tables(found)
+            tables = []
+            for name, columns in sorted(found.items()):
+                place = f"{quoted(raw)}.{quoted(name)}"
+                counted = connection.execute(f"select count(*) from {place}".encode()).fetchone()
+                rows = int(counted[0]) if counted else 0
+                tables.append(LoadedTable(name, columns, rows, name in events))
+            return tables
+
+    def copies_sql(self) -> str:
+        """The SQL that leaves copies out, as it is in the view over ``tracks``."""
+        raw = self._section.rudderstack_schema or "rudderstack"
+        with self.connected() as connection, self._in_words("RudderStack's tables"):
+            found = loaded_views.event_tables(sources.tables_of(connection, raw))
+        columns = found.get("tracks", {"id": "text", "received_at": "timestamp"})
+        few = {name: columns[name] for name in loaded_views.OF_COPIES if name in columns}
+        sql = loaded_views.view_sql(raw, "tracks", few, self._window_days)
+        return sqlglot.transpile(sql, read="postgres", write="postgres", pretty=True)[0]
+
+    def delete_loaded(
+        self, columns: Mapping[str, Sequence[str]], values: Collection[str], *, dry_run: bool = True
+    ) -> Mapping[str, int]:
+        """Delete rows of RudderStack's own tables, in one transaction."""
+        raw = self._section.rudderstack_schema or ""
+        with self.connected() as connection, self._in_words("deleting rows"):
+            return erasing.delete(connection, raw, columns, values, dry_run=dry_run)
+
+    def forget_loaded(self, tables: Collection[str]) -> list[str]:
+        """Give free what deleted rows took; says what could not be done."""
+        raw = self._section.rudderstack_schema or ""
+        with self.connected() as connection, self._in_words("vacuum"):
+            return erasing.vacuum(connection, raw, tables)
+
+    @contextmanager
+    def _in_words(self, label: str) -> Iterator[None]:
+        try:
+            yield
+        except psycopg.Error as error:
+            raise WarehouseError(f"{label}: {first_line(error)}") from None
 
     def render(self, select: Select, parameters: Mapping[str, Any] | None = None) -> str:
         """Show the SQL as PostgreSQL runs it."""

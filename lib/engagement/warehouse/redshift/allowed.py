@@ -54,12 +54,16 @@ _FRAMED = (exp.Sum, exp.Count, exp.Max, exp.Min, exp.FirstValue, exp.LastValue,
            exp.LogicalAnd, exp.LogicalOr)  # fmt: skip
 
 _REGULAR = {"regexp_replace": 5, "regexp_substr": 5, "regexp_instr": 6}
-"""How many arguments say that a pattern is PCRE, as Athena's are read alike."""
+"""How many arguments it takes to say that a pattern is PCRE: without, it is one of POSIX's."""
+
+_SINGLE_BACKSLASH = re.compile(r"(?<!\\)(?:\\\\)*\\(?![\\tnr'])")
 
 
 def problems(sql: str) -> list[str]:
     """Say what a statement has that Redshift does not, a sentence for each."""
     found = dict.fromkeys(_of_tokens(sqlglot.tokenize(sql, read="redshift")))
+    if _SINGLE_BACKSLASH.search(sql):
+        found["a single backslash escapes what follows it in a text: two of them"] = None
     readable = re.sub(r"(?i)\)\s+WITH OFFSET\b", ")", sql)
     try:
         tree = sqlglot.parse_one(readable, read="redshift")
@@ -98,6 +102,8 @@ def _of_tokens(tokens: list[Token]) -> Iterator[str]:
             yield "timestamp(n) is no type: timestamp"
         elif word == "distinct" and after.text.lower() == "from":
             yield "is distinct from: compare, and ask for NULL"
+        elif word in ("~", "!~", "~*", "!~*"):
+            yield f"{word} reads patterns as POSIX does: regexp_instr(x, p, 1, 1, 0, 'p') > 0"
         elif (
             is_word
             and after.token_type == TokenType.L_PAREN
@@ -136,6 +142,29 @@ def _of_tree(tree: exp.Expr) -> Iterator[str]:
         name = (call.name if isinstance(call, exp.Anonymous) else call.sql_name()).lower()
         if name.startswith("arg_"):
             yield f"{name}() is not on the list: {_INSTEAD[name]}"
+        name = "regexp_substr" if isinstance(call, exp.RegexpExtract) else name
+        if name in _REGULAR and not _is_pcre(call, _REGULAR[name]):
+            yield f"{name}() of fewer arguments: say with 'p' that the pattern is PCRE"
+    for both in tree.find_all(exp.Greatest, exp.Least):
+        if not _is_guarded(both):
+            yield f"{both.key}() passes NULLs over: case when no argument is NULL"
     for node in tree.find_all(exp.DataType):
         if node.this == exp.DataType.Type.ARRAY:
             yield "a type of arrays: super"
+
+
+def _is_pcre(call: exp.Func, wanted: int) -> bool:
+    """Whether a call's last argument, at its place, says that its pattern is PCRE."""
+    given = [*([call.this] if isinstance(call.this, exp.Expr) else []), *call.expressions]
+    if not isinstance(call, exp.Anonymous):
+        given = [value for value in call.args.values() if isinstance(value, exp.Expr)]
+    last = given[-1] if given else None
+    return len(given) == wanted and isinstance(last, exp.Literal) and "p" in last.name
+
+
+def _is_guarded(node: exp.Expr) -> bool:
+    """Whether ``greatest`` or ``least`` is only reached where no argument is NULL."""
+    branch = node.find_ancestor(exp.If)
+    return branch is not None and any(
+        isinstance(asked.expression, exp.Null) for asked in branch.this.find_all(exp.Is)
+    )

@@ -93,7 +93,8 @@ _DEFINITIONS: dict[str, tuple[tuple[str, ...], str, str]] = {
     ),
     "f_url_parameter": (
         (_TEXT, _TEXT), _TEXT,
-        (f"case when regexp_instr({_FOUND}, '%([^0-9a-fA-F]|[89a-fA-F][0-9a-fA-F])') > 0 "
+        (f"case when regexp_instr({_FOUND}, '%([^0-9a-fA-F]|[89a-fA-F][0-9a-fA-F])', "
+        "1, 1, 0, 'p') > 0 "
         f"then {_FOUND} else {_decoded()} end"),
     ),
 }  # fmt: skip
