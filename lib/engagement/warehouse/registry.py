@@ -21,6 +21,7 @@ ENGINES = {
     "duckdb": "engagement.warehouse.duckdb.engine",
     "athena": "engagement.warehouse.athena.engine",
     "postgres": "engagement.warehouse.postgres.engine",
+    "redshift": "engagement.warehouse.redshift.engine",
 }
 """The module of each engine, by the name that ``warehouse.engine`` has in the parameters."""
 
