@@ -168,7 +168,11 @@ class Session(Protocol):
         ...
 
     def published(self, table: Table) -> Published | None:
-        """Tell which version of a table is published, without reading it; ``None`` if none is."""
+        """Tell which version of a table is published, without reading it; ``None`` if none is.
+
+        Of a view over tables that others load, the version changes with any change of these, and
+        the rows are those that were loaded.
+        """
         ...
 
     def drop(self, table: Table) -> None:

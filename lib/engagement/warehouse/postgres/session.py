@@ -22,7 +22,8 @@ from engagement.warehouse.frames import (
     fresh_name,
     with_new_columns,
 )
-from engagement.warehouse.postgres import lease
+from engagement.warehouse.loaded_views import read_mark
+from engagement.warehouse.postgres import lease, sources
 from engagement.warehouse.postgres.rendering import POSTGRES
 from engagement.warehouse.postgres.statements import Connection, Statements
 from engagement.warehouse.postgres.types import athena_type, defined, postgres_type, quoted, text
@@ -60,6 +61,7 @@ class PostgresSession:
         self._statements = Statements(connection, log)
         self._run = self._statements.run
         self._is_within = False
+        self._loaded = sources.States(connection)
 
     # --- reading
 
@@ -308,6 +310,8 @@ class PostgresSession:
         )[0][0]
         if not found:
             return None
+        if view := read_mark(found):
+            return self._loaded.published(*view)
         counted = self._statements.rows(f"select count(*) from {self._physical(table)}", str(table))
         return Published(str(found), int(counted[0][0]))
 

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 import pyarrow as pa
 
 from engagement.warehouse.frames import arrow_type
+from engagement.warehouse.loaded_views import quoted as quoted
+from engagement.warehouse.loaded_views import text as text
 
 _ATHENA_TYPES = {
     "bigint": "bigint",
@@ -31,16 +33,6 @@ _POSTGRES_TYPES = {
     "timestamp(3)": "timestamp",
     "json": "jsonb",
 }
-
-
-def quoted(name: str) -> str:
-    """A name as PostgreSQL reads it."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def text(value: str) -> str:
-    """A text as PostgreSQL reads it."""
-    return "'" + value.replace("'", "''") + "'"
 
 
 def athena_type(kind: str) -> str:

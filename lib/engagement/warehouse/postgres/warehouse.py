@@ -8,11 +8,14 @@ from typing import Any
 
 import pandas as pd
 import psycopg
+import sqlglot
 
 from engagement.settings import Settings
 from engagement.sql.dialect import bind, parse
 from engagement.sql.rendering import render
+from engagement.warehouse import loaded_views
 from engagement.warehouse.errors import WarehouseError
+from engagement.warehouse.loaded import LoadedTable
 from engagement.warehouse.postgres import functions, lease, sources
 from engagement.warehouse.postgres.rendering import POSTGRES
 from engagement.warehouse.postgres.session import PostgresSession
@@ -115,10 +118,8 @@ class PostgresWarehouse:
             lease.create(connection, self._storage)
 
     def _prepare(self, connection: Connection) -> None:
-        try:
+        with self._in_words("preparing the schemas"):
             self._made_ready(connection)
-        except psycopg.Error as error:
-            raise WarehouseError(f"preparing the schemas: {first_line(error)}") from None
 
     def _made_ready(self, connection: Connection) -> None:
         """Create the functions, if they are not there as they are now, and the sources' views."""
@@ -167,6 +168,46 @@ class PostgresWarehouse:
 
     def _session(self, connection: Connection, token: str | None) -> PostgresSession:
         return PostgresSession(connection, self._databases, self._storage, self.log, token)
+
+    # --- what RudderStack loads
+
+    @property
+    def rudderstack_schema(self) -> str | None:
+        """Where RudderStack loads."""
+        return self._section.rudderstack_schema
+
+    def loaded_tables(self) -> list[LoadedTable]:
+        """The tables of RudderStack's schema as they are now, in order of name."""
+        raw = self._section.rudderstack_schema
+        if raw is None:
+            return []
+        with self.connected() as connection, self._in_words("RudderStack's tables"):
+            found = sources.tables_of(connection, raw)
+            events = loaded_views.event_tables(found)
+            tables = []
+            for name, columns in sorted(found.items()):
+                place = f"{quoted(raw)}.{quoted(name)}"
+                counted = connection.execute(f"select count(*) from {place}".encode()).fetchone()
+                rows = int(counted[0]) if counted else 0
+                tables.append(LoadedTable(name, columns, rows, name in events))
+            return tables
+
+    def copies_sql(self) -> str:
+        """The SQL that leaves copies out, as it is in the view over ``tracks``."""
+        raw = self._section.rudderstack_schema or "rudderstack"
+        with self.connected() as connection, self._in_words("RudderStack's tables"):
+            found = loaded_views.event_tables(sources.tables_of(connection, raw))
+        columns = found.get("tracks", {"id": "text", "received_at": "timestamp"})
+        few = {name: columns[name] for name in loaded_views.OF_COPIES if name in columns}
+        sql = loaded_views.view_sql(raw, "tracks", few, self._window_days)
+        return sqlglot.transpile(sql, read="postgres", write="postgres", pretty=True)[0]
+
+    @contextmanager
+    def _in_words(self, label: str) -> Iterator[None]:
+        try:
+            yield
+        except psycopg.Error as error:
+            raise WarehouseError(f"{label}: {first_line(error)}") from None
 
     def render(self, select: Select, parameters: Mapping[str, Any] | None = None) -> str:
         """Show the SQL as PostgreSQL runs it."""

@@ -19,9 +19,10 @@ FUNCTIONS = frozenset(
     """
     abs ceil ceiling coalesce concat convert_timezone count cume_dist date_part date_trunc dateadd
     datediff dense_rank extract first_value floor get_array_length greatest is_array is_object
-    json_parse json_serialize lag last_value lead least left len listagg lower max min mod nullif
-    getdate ntile percent_rank rank regexp_count regexp_instr regexp_replace regexp_substr replace round
-    row_number sha2 split_part split_to_array sqrt strpos substring sum trunc upper bool_and bool_or
+    getdate json_parse json_serialize lag last_value lead least left len listagg lower max min mod
+    nullif ntile percent_rank rank regexp_count regexp_instr regexp_replace regexp_substr replace
+    round row_number sha2 split_part split_to_array sqrt strpos substring sum trunc upper bool_and
+    bool_or
     json_extract_path_text can_json_parse json_size to_char timezone array unnest cast try_cast
     f_double_text f_json_items f_json_of f_json_text f_parse_bigint f_parse_date f_parse_double
     f_parse_timestamp f_timestamp_text f_url_host f_url_parameter
@@ -55,12 +56,16 @@ _FRAMED = (exp.Sum, exp.Count, exp.Max, exp.Min, exp.FirstValue, exp.LastValue,
            exp.LogicalAnd, exp.LogicalOr)  # fmt: skip
 
 _REGULAR = {"regexp_replace": 5, "regexp_substr": 5, "regexp_instr": 6}
-"""How many arguments say that a pattern is PCRE, as Athena's are read alike."""
+"""How many arguments it takes to say that a pattern is PCRE: others are POSIX's, with no ``\\z``."""
+
+_SINGLE_BACKSLASH = re.compile(r"(?<!\\)(?:\\\\)*\\(?![\\tnr'])")
 
 
 def problems(sql: str, functions: frozenset[str] = FUNCTIONS) -> list[str]:
     """Say what a query has that Redshift does not, a sentence for each."""
     found = dict.fromkeys(_of_tokens(sqlglot.tokenize(sql, read="redshift"), functions))
+    if _SINGLE_BACKSLASH.search(sql):
+        found["a single backslash escapes what follows it in a text: two of them"] = None
     readable = re.sub(r"(?i)\)\s+WITH OFFSET\b", ")", sql)
     try:
         tree = sqlglot.parse_one(readable, read="redshift")
@@ -99,6 +104,8 @@ def _of_tokens(tokens: list[Token], functions: frozenset[str]) -> Iterator[str]:
             yield "timestamp(n) is no type: timestamp"
         elif word == "distinct" and after.text.lower() == "from":
             yield "is distinct from: compare, and ask for NULL"
+        elif word in ("~", "!~", "~*", "!~*"):
+            yield f"{word} reads patterns as POSIX does: regexp_instr(x, p, 1, 1, 0, 'p') > 0"
         elif (
             is_word
             and after.token_type == TokenType.L_PAREN
@@ -137,110 +144,29 @@ def _of_tree(tree: exp.Expr) -> Iterator[str]:
         name = (call.name if isinstance(call, exp.Anonymous) else call.sql_name()).lower()
         if name.startswith("arg_"):
             yield f"{name}() is not on the list: {_INSTEAD[name]}"
+        name = "regexp_substr" if isinstance(call, exp.RegexpExtract) else name
+        if name in _REGULAR and not _is_pcre(call, _REGULAR[name]):
+            yield f"{name}() of fewer arguments: say with 'p' that the pattern is PCRE"
+    for both in tree.find_all(exp.Greatest, exp.Least):
+        if not _is_guarded(both):
+            yield f"{both.key}() passes NULLs over: case when no argument is NULL"
     for node in tree.find_all(exp.DataType):
         if node.this == exp.DataType.Type.ARRAY:
             yield "a type of arrays: super"
 
 
-# --- statements -----------------------------------------------------------------------------------
+def _is_pcre(call: exp.Func, wanted: int) -> bool:
+    """Whether a call's last argument, at its place, says that its pattern is PCRE."""
+    given = [*([call.this] if isinstance(call.this, exp.Expr) else []), *call.expressions]
+    if not isinstance(call, exp.Anonymous):
+        given = [value for value in call.args.values() if isinstance(value, exp.Expr)]
+    last = given[-1] if given else None
+    return len(given) == wanted and isinstance(last, exp.Literal) and "p" in last.name
 
-_NAME = r'"(?:[^"]|"")+"'
-_PLACE = rf"{_NAME}(?:\.(?:{_NAME}|[a-z_]+))?"
-_TEXT = r"'(?:[^'\\]|''|\\.)*'"
-_TYPE = (
-    r"(?:varchar\(\d+\)|bigint|integer|double precision|boolean|date|timestamp|super|"
-    r"decimal\(\d+,\s*\d+\))"
-)
-_COLUMN = rf"(?:{_NAME}|[a-z_]+) {_TYPE}"
-_COLUMNS = rf"\({_COLUMN}(?:, {_COLUMN})*\)"
-_NAMES = rf"\((?:{_NAME}|[a-z_]+)(?:, (?:{_NAME}|[a-z_]+))*\)"
-_CELL = rf"(?:null|true|false|-?[\d.]+(?:[Ee][+-]?\d+)?|{_TEXT}|cast\((?:null|true|false|" \
-        rf"-?[\d.]+(?:[Ee][+-]?\d+)?|{_TEXT}) as {_TYPE}\))"
-_ROW = rf"\({_CELL}(?:, {_CELL})*\)"
-_ROLE = rf"iam_role (?:default|{_TEXT})"
 
-_FORMS = [
-    re.compile(form, re.DOTALL)
-    for form in (
-        rf"create schema if not exists {_NAME}",
-        r"begin|commit|rollback",
-        rf"lock {_PLACE}",
-        rf"drop (?:table|view)(?: if exists)? {_PLACE}",
-        rf"create table(?: if not exists)? {_PLACE} {_COLUMNS}",
-        rf"create temp table {_NAME} {_COLUMNS}",
-        rf"create table {_PLACE} as (?P<query>.+)",
-        rf"create temp table {_NAME} as (?P<query>.+)",
-        rf"create view {_PLACE} as (?P<query>.+) with no schema binding",
-        rf"create or replace function {_PLACE}\([^()]*(?:\(\d+\)[^()]*)*\) returns {_TYPE} "
-        r"stable as \$\$ (?P<body>.+) \$\$ language sql",
-        rf"insert into {_PLACE}(?: {_NAMES})? values {_ROW}(?:, {_ROW})*",
-        rf"insert into {_PLACE}(?: {_NAMES})? (?P<query>(?:select|with)\b.+)",
-        rf"delete from {_PLACE} where (?P<condition>.+)",
-        rf"update {_PLACE} set [a-z_]+ = (?P<value>.+?) where (?P<condition>.+)",
-        rf"alter table {_PLACE} rename to {_NAME}",
-        rf"comment on table {_PLACE} is {_TEXT}",
-        rf"set (?:timezone|datestyle|query_group) to {_TEXT}",
-        r"set (?:statement_timeout|extra_float_digits) to \d+",
-        rf"set search_path to {_NAME}",
-        r"show (?:search_path|timezone)",
-        rf"unload \((?P<quoted>{_TEXT})\) to {_TEXT} {_ROLE} format (?:csv header|parquet) "
-        r"manifest verbose cleanpath parallel on maxfilesize \d+ mb",
-        rf"copy {_PLACE} {_NAMES} from {_TEXT} {_ROLE} format csv gzip null as {_TEXT} "
-        r"timeformat 'auto' dateformat 'auto' encoding utf8 compupdate off statupdate off",
+def _is_guarded(node: exp.Expr) -> bool:
+    """Whether ``greatest`` or ``least`` is only reached where no argument is NULL."""
+    branch = node.find_ancestor(exp.If)
+    return branch is not None and any(
+        isinstance(asked.expression, exp.Null) for asked in branch.this.find_all(exp.Is)
     )
-]
-"""Everything that is no query: the texts of the engine, word for word but for names and values."""
-
-_CATALOG = ("svv_columns", "svv_tables", "pg_class", "pg_namespace", "pg_description",
-            "pg_attribute", "pg_database", "stv_sessions")  # fmt: skip
-
-_OF_THE_LEADER = FUNCTIONS | frozenset(
-    """
-    current_database current_user version db_collation format_type pg_encoding_to_char
-    has_database_privilege has_schema_privilege has_table_privilege
-    """.split()
-)
-"""Functions of the leader node: a query has them that reads the catalog alone, or no table."""
-
-
-def statement_problems(sql: str) -> list[str]:
-    """Say what a statement that the engine would send has that Redshift does not.
-
-    A statement is a query, or one of a list of forms, around a query that is judged by itself.
-    """
-    if re.match(r"(?:select|with)\b", sql):
-        return _query_problems(sql)
-    for form in _FORMS:
-        found = form.fullmatch(sql)
-        if found:
-            return list(dict.fromkeys(_of_parts(found.groupdict())))
-    return [f"a statement of no known form: {sql[:60]!r}"]
-
-
-def _of_parts(parts: dict[str, str | None]) -> Iterator[str]:
-    for name, part in parts.items():
-        if part is None:
-            continue
-        if name == "body":
-            part = re.sub(r"\$(\d)", r"a\1", part)
-        elif name == "quoted":
-            part = re.sub(r"\\(.)", r"\1", part[1:-1].replace("''", "'"), flags=re.DOTALL)
-        elif name == "value":
-            part = f"select {part} as x"
-        elif name == "condition":
-            part = f"select 1 as x from t where {part}"
-        yield from problems(part)
-
-
-def _query_problems(sql: str) -> list[str]:
-    tokens = sqlglot.tokenize(sql, read="redshift")
-    names = {token.text.lower() for token in tokens}
-    read = [
-        after.text.lower()
-        for token, after in zip(tokens, tokens[1:], strict=False)
-        if token.text.lower() in ("from", "join")
-    ]
-    is_of_the_leader = all(name in _CATALOG for name in read) and bool(
-        names & {*_CATALOG, *(_OF_THE_LEADER - FUNCTIONS)}
-    )
-    return problems(sql, _OF_THE_LEADER if is_of_the_leader else FUNCTIONS)

@@ -89,6 +89,7 @@ class Connector:
         self._error = error
 
     def run(self, sql: str) -> Result:
+        """Run one statement; see the protocol."""
         cursor = self._connection.cursor()
         try:
             cursor.execute(sql)
@@ -104,6 +105,7 @@ class Connector:
                 cursor.close()
 
     def together(self, statements: Sequence[str]) -> None:
+        """Run statements between ``begin`` and ``commit``."""
         self.run("begin")
         try:
             for statement in statements:
@@ -115,6 +117,7 @@ class Connector:
             raise
 
     def close(self) -> None:
+        """Close the connection."""
         with suppress(self._error, OSError):
             self._connection.close()
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -79,12 +80,14 @@ class DataApi:
     # --- what a transport does
 
     def run(self, sql: str) -> Result:
+        """Run one statement; see the protocol."""
         done = self._done("ExecuteStatement", Sql=sql)
         if done.get("HasResultSet"):
             return self._result(done)
         return Result(affected=max(int(done.get("ResultRows", 0)), 0), query_id=done["Id"])
 
     def together(self, statements: Sequence[str]) -> None:
+        """Run statements in one call, which is one transaction."""
         if len(statements) > MOST_TOGETHER:
             raise StatementFailedError(
                 f"{len(statements)} statements cannot take effect together: the Data API takes "
@@ -96,7 +99,8 @@ class DataApi:
         """Let the session end with one last statement; it would by itself after a while."""
         if self._session is None:
             return
-        try:
+        # It may be busy or gone already: then it ends after the seconds it is kept.
+        with suppress(ServiceError):
             self._service.call(
                 "ExecuteStatement",
                 Sql="select 1",
@@ -104,10 +108,7 @@ class DataApi:
                 SessionKeepAliveSeconds=0,
                 ClientToken=secrets.token_hex(16),
             )
-        except ServiceError:
-            pass  # it is busy or gone already: then it ends after the seconds it is kept
-        finally:
-            self._session = None
+        self._session = None
 
     # --- inside
 
@@ -168,10 +169,9 @@ class DataApi:
             pause = min(pause * 1.5, 5)
 
     def _cancel(self, id_: str) -> None:
-        try:
+        # It may have ended meanwhile, or the service cannot be reached.
+        with suppress(FailedError):
             self._service.call("CancelStatement", Id=id_)
-        except FailedError:
-            pass  # it has ended meanwhile, or the service cannot be reached
 
     def _result(self, done: Mapping[str, Any]) -> Result:
         """Every page of a result."""

@@ -6,8 +6,6 @@ what stands for one ASCII character, and leaves a text with other escapes as it 
 
 from __future__ import annotations
 
-import hashlib
-
 from engagement.sql.functions import DATE_PATTERN, NUMBER_PATTERN, TIMESTAMP_PATTERN, WHOLE_PATTERN
 
 FUNCTIONS: dict[str, str] = {
@@ -35,6 +33,9 @@ def _matches(value: str, pattern: str) -> str:
 
 _HOST = r"^[a-zA-Z][a-zA-Z0-9+.-]*://(?:[^/?#@]*@)?(?:[wW]{3}\.)?([^/?#:]+)".replace("\\", "\\\\")
 _FOUND = "nullif(regexp_substr($1, '[?&]' || $2 || '=([^&#]*)', 1, 1, 'ep'), '')"
+
+
+_NO_ASCII = "%([^0-9a-fA-F]|[89a-fA-F][0-9a-fA-F])"
 
 
 def _decoded() -> str:
@@ -95,7 +96,7 @@ _DEFINITIONS: dict[str, tuple[tuple[str, ...], str, str]] = {
     ),
     "f_url_parameter": (
         (_TEXT, _TEXT), _TEXT,
-        (f"case when regexp_instr({_FOUND}, '%([^0-9a-fA-F]|[89a-fA-F][0-9a-fA-F])') > 0 "
+        (f"case when regexp_instr({_FOUND}, '{_NO_ASCII}', 1, 1, 0, 'p') > 0 "
         f"then {_FOUND} else {_decoded()} end"),
     ),
 }  # fmt: skip
@@ -108,8 +109,3 @@ def statements(schema: str) -> list[str]:
         f"stable as $$ select {body} $$ language sql"
         for name, (arguments, result, body) in _DEFINITIONS.items()
     ]
-
-
-def digest() -> str:
-    """What tells these functions from those of another version."""
-    return hashlib.sha256("\0".join(statements("s")).encode()).hexdigest()[:16]

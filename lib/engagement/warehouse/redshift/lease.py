@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import Any
 
 from engagement.errors import FailedError
 from engagement.warehouse.errors import LeaseHeldError, WarehouseError
@@ -121,8 +122,10 @@ class Lease:
                 [
                     f"lock {self._table}",
                     f"delete from {self._table} where seen < {silent}",
-                    f"insert into {self._table} (token, holder, process, since, seen) "
-                    f"select {note} where not exists (select 1 from {self._table})",
+                    (
+                        f"insert into {self._table} (token, holder, process, since, seen) "
+                        f"select {note} where not exists (select 1 from {self._table})"
+                    ),
                 ]
             )
         except StatementFailedError as error:
@@ -154,7 +157,7 @@ class Lease:
         except StatementFailedError as error:
             logger.warning("the lease of %s was not let go of: %s", self._storage, error)
 
-    def _run(self, sql: str) -> list[tuple[object, ...]]:
+    def _run(self, sql: str) -> list[tuple[Any, ...]]:
         try:
             return [tuple(row) for row in self._transport.run(sql).rows]
         except StatementFailedError as error:

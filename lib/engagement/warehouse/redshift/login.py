@@ -45,8 +45,10 @@ def transport(section: Redshift, *, reads: bool) -> Transport:
         )
     connector.driver()  # before anything is asked for
     try:
-        given = _by_password(section, reads) if section.connect == "password" else _by_iam(
-            section, reads
+        given = (
+            _by_password(section, reads)
+            if section.connect == "password"
+            else _by_iam(section, reads)
         )
     except ServiceError as error:
         raise WarehouseError(f"logging in to Redshift: {error}") from None
@@ -99,7 +101,9 @@ def _of_secret(section: Redshift, arn: str) -> dict[str, Any]:
         found = json.loads(answer["SecretString"])
         return {"user": found["username"], "password": found["password"]}
     except (KeyError, ValueError, TypeError):
-        raise WarehouseError("the secret has no username and password, as Redshift's have") from None
+        raise WarehouseError(
+            "the secret has no username and password, as Redshift's have"
+        ) from None
 
 
 def _by_iam(section: Redshift, reads: bool) -> dict[str, Any]:

@@ -19,6 +19,8 @@ from engagement.warehouse.frames import arrow_type
 FEW = 100
 """Lists of up to so many values stay in the query."""
 
+_KINDS: dict[type, str] = {int: "bigint", bool: "boolean", str: "varchar"}
+
 Seed = Callable[[str, pa.Table, Mapping[str, str]], Table]
 
 
@@ -68,7 +70,7 @@ def _typed(
         kinds = {type(cell) for cell in cells if cell is not None}
         if len(kinds) > 1:
             return None
-        kind = {int: "bigint", bool: "boolean"}.get(*kinds, "varchar") if kinds else "varchar"
+        kind = _KINDS[kinds.pop()] if kinds else "varchar"
         columns[name] = kind
         arrays.append(pa.array(cells, arrow_type(kind)))
     return pa.Table.from_arrays(arrays, names=list(names)), columns

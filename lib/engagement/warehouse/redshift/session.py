@@ -22,8 +22,9 @@ from engagement.warehouse.frames import (
     fresh_name,
     with_new_columns,
 )
+from engagement.warehouse.loaded_views import read_mark
 from engagement.warehouse.protocol import Publication, Published, R, Select, T
-from engagement.warehouse.redshift import catalog, lease, uploads
+from engagement.warehouse.redshift import catalog, lease, sources, uploads
 from engagement.warehouse.redshift.seeds import spooled
 from engagement.warehouse.redshift.staging import Stage
 from engagement.warehouse.redshift.statements import Statements, Words
@@ -73,6 +74,7 @@ class RedshiftSession:
         self._seeds: dict[str, Table] = {}
         self._columns: dict[Table, dict[str, str]] = {}
         self._pending: dict[Table, list[str]] | None = None
+        self._loaded = sources.States(statements)
 
     # --- reading
 
@@ -333,6 +335,8 @@ class RedshiftSession:
         found = self._statements.rows(catalog.comment(*self._place(table)), str(table))
         if not found or not found[0][0]:
             return None
+        if view := read_mark(str(found[0][0])):
+            return self._loaded.published(*view)
         return Published(str(found[0][0]), self._counted(self._physical(table), str(table)))
 
     def drop(self, table: Table) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -36,12 +37,12 @@ class Stage:
     @contextmanager
     def put(self, name: str, content: bytes) -> Iterator[str]:
         """A file that is there while the block lasts; gives its address."""
-        place = self._root / f"rows/{name}"
-        self._bucket.write(place, content)
+        key = "rows/" + re.sub(r"[^a-zA-Z0-9._-]", "_", name)
+        self._bucket.write(self._root / key, content)
         try:
-            yield str(place)
+            yield str(self._root / key)
         finally:
-            self._bucket.remove(self._root, [f"rows/{name}"])
+            self._bucket.remove(self._root, [key])
 
     def copying(self, table: str, columns: Sequence[str], source: str) -> str:
         """The statement that reads such a file."""
@@ -49,9 +50,7 @@ class Stage:
 
     def unloading(self, query: str, folder: str, kind: Format) -> str:
         """The statement that writes a query's rows to a folder."""
-        return unload.unloading(
-            query, folder, self._staging, kind, most_megabytes=_MOST_MEGABYTES
-        )
+        return unload.unloading(query, folder, self._staging, kind, most_megabytes=_MOST_MEGABYTES)
 
     def written(self, folder: str) -> Unloaded:
         """What the folder's manifest says was written."""

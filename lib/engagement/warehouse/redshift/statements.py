@@ -11,7 +11,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 from engagement.warehouse.errors import WarehouseError
-from engagement.warehouse.redshift import allowed, functions
+from engagement.warehouse.redshift import forms, functions
 from engagement.warehouse.redshift.rendering import redshift_sql
 from engagement.warehouse.redshift.transport import Result, StatementFailedError, Transport
 from engagement.warehouse.statements import Statement, StatementLog
@@ -40,7 +40,7 @@ def _write(tree: exp.Expr, databases: Mapping[str, str]) -> str:
     return redshift_sql(tree, databases, copy=False)
 
 
-REDSHIFT_WORDS = Words(_write, allowed.statement_problems, functions.statements)
+REDSHIFT_WORDS = Words(_write, forms.statement_problems, functions.statements)
 
 
 class Statements:

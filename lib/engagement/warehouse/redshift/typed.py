@@ -17,9 +17,7 @@ from engagement.sql.dialect import Table, tables
 _ASKED = (exp.Sum, exp.Max, exp.Min)
 
 
-def with_types(
-    tree: exp.Query, columns: Callable[[Table], Mapping[str, str]]
-) -> exp.Query:
+def with_types(tree: exp.Query, columns: Callable[[Table], Mapping[str, str]]) -> exp.Query:
     """The tree with what only types can tell written out; it may be changed.
 
     Parameters

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import boto3
 import pandas as pd
+import sqlglot
 
 from engagement.settings import Settings
 from engagement.sql.dialect import bind, parse
+from engagement.warehouse import loaded_views
 from engagement.warehouse.errors import WarehouseError
+from engagement.warehouse.loaded import LoadedTable
 from engagement.warehouse.protocol import Select, Session
 from engagement.warehouse.redshift import catalog, lease, login, sources
 from engagement.warehouse.redshift.lease import Lease
@@ -137,34 +141,21 @@ class RedshiftWarehouse:
         """Create the functions, if they are not there as they are now, and the sources' views."""
         marks = dict(statements.rows(f"select name, mark from {self._made}", "what was made"))
         wanted = self._words.functions(quoted(self._storage))
-        mark = sources.digest("\0".join(wanted))
+        mark = hashlib.sha256("\0".join(wanted).encode()).hexdigest()[:16]
         if marks.get("functions") != mark:
             for statement in wanted:
                 statements.run(statement, "the project's functions")
-            self._mark(statements, "functions", mark)
+            place = f"{self._made} (name, mark) values ('functions', {text(mark)})"
+            statements.together(
+                [f"delete from {self._made} where name = 'functions'", f"insert into {place}"],
+                "the project's functions",
+            )
         raw = self._section.rudderstack_schema
         if raw is not None:
-            for view in sources.views(statements, raw, self._databases, self._window_days):
-                if marks.get(view.mark_name) == view.mark:
-                    continue
-                place = f"{quoted(self._databases[view.table.database])}.{quoted(view.table.name)}"
-                statements.together(
-                    [
-                        f"drop view if exists {place}",
-                        f"create view {place} as {view.sql} with no schema binding",
-                    ],
-                    str(view.table),
-                )
-                self._mark(statements, view.mark_name, view.mark)
-
-    def _mark(self, statements: Statements, name: str, mark: str) -> None:
-        statements.together(
-            [
-                f"delete from {self._made} where name = {text(name)}",
-                f"insert into {self._made} (name, mark) values ({text(name)}, {text(mark)})",
-            ],
-            "what was made",
-        )
+            for label, together in sources.making(
+                statements, raw, self._databases, self._window_days
+            ):
+                statements.together(together, label)
 
     @contextmanager
     def session(self, *, write: bool = False) -> Iterator[Session]:
@@ -204,6 +195,40 @@ class RedshiftWarehouse:
             lease_check=check,
             stage=self._stage(),
         )
+
+    # --- what RudderStack loads
+
+    @property
+    def rudderstack_schema(self) -> str | None:
+        """Where RudderStack loads."""
+        return self._section.rudderstack_schema
+
+    def loaded_tables(self) -> list[LoadedTable]:
+        """The tables of RudderStack's schema as they are now, in order of name."""
+        raw = self._section.rudderstack_schema
+        if raw is None:
+            return []
+        with self.connected(reads=True) as statements:
+            found = sources.tables_of(statements, raw)
+            events = loaded_views.event_tables(found)
+            tables = []
+            for name, columns in sorted(found.items()):
+                asked = f"select count(*) as n from {quoted(raw)}.{quoted(name)}"
+                rows = int(statements.rows(asked, name)[0][0])
+                tables.append(LoadedTable(name, columns, rows, name in events))
+            return tables
+
+    def copies_sql(self) -> str:
+        """The SQL that leaves copies out, as it is in the view over ``tracks``."""
+        raw = self._section.rudderstack_schema or "rudderstack"
+        with self.connected(reads=True) as statements:
+            found = loaded_views.event_tables(sources.tables_of(statements, raw))
+        columns = found.get("tracks", {"id": "text", "received_at": "timestamp"})
+        few = {name: columns[name] for name in loaded_views.OF_COPIES if name in columns}
+        sql = loaded_views.view_sql(raw, "tracks", few, self._window_days, sources.WORDS)
+        return sqlglot.transpile(sql, read="redshift", write="redshift", pretty=True)[0]
+
+    # --- the rest
 
     def _stage(self) -> Stage | None:
         one = self._section

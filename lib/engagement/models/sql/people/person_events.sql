@@ -47,20 +47,32 @@ users_on_shared_devices as (
     where is_shared_device and user_person_id is not null
 ),
 
-latest_sightings as (
+-- Events of the same time count together: each has the latest sighting of them all before the
+-- sightings of earlier times are looked at, row by row.
+sightings_of_the_time as (
     select
         n.id,
         n.received_at_utc_date,
         n.anonymous_id,
-        max(u.sighting) over (
-            partition by n.anonymous_id
-            order by n."timestamp"
-            range between unbounded preceding and current row
-        ) as sighting
+        n."timestamp",
+        max(u.sighting) over (partition by n.anonymous_id, n."timestamp") as sighting
     from named as n
     left join users_on_shared_devices as u
         on n.id = u.id and n.received_at_utc_date = u.received_at_utc_date
     where n.is_shared_device
+),
+
+latest_sightings as (
+    select
+        id,
+        received_at_utc_date,
+        anonymous_id,
+        max(sighting) over (
+            partition by anonymous_id
+            order by "timestamp"
+            rows between unbounded preceding and current row
+        ) as sighting
+    from sightings_of_the_time
 ),
 
 latest_users as (
