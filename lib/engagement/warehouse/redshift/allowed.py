@@ -56,7 +56,7 @@ _FRAMED = (exp.Sum, exp.Count, exp.Max, exp.Min, exp.FirstValue, exp.LastValue,
            exp.LogicalAnd, exp.LogicalOr)  # fmt: skip
 
 _REGULAR = {"regexp_replace": 5, "regexp_substr": 5, "regexp_instr": 6}
-"""How many arguments it takes to say that a pattern is PCRE: others are POSIX's, with no ``\\z``."""
+"""How many arguments it takes to say that a pattern is PCRE: else it is POSIX, with no ``\\z``."""
 
 _SINGLE_BACKSLASH = re.compile(r"(?<!\\)(?:\\\\)*\\(?![\\tnr'])")
 
@@ -82,8 +82,13 @@ def _of_tokens(tokens: list[Token], functions: frozenset[str]) -> Iterator[str]:
         is_call = token.text.lower() in _WITH_UNIT and bracket.token_type == TokenType.L_PAREN
         if is_call and first.token_type != TokenType.STRING:
             yield f"{token.text.lower()}() without a quoted unit"
+    opened: list[str] = []
     for before, token, after in zip([None, *tokens], tokens, tokens[1:], strict=False):
         word = token.text.lower()
+        if token.token_type == TokenType.L_PAREN:
+            opened.append(before.text.lower() if before is not None else "")
+        elif token.token_type == TokenType.R_PAREN and opened:
+            opened.pop()
         is_word = word.replace("_", "a").isalnum() and not word[0].isdigit()
         if token.token_type in (TokenType.STRING, TokenType.IDENTIFIER):
             continue
@@ -97,7 +102,7 @@ def _of_tokens(tokens: list[Token], functions: frozenset[str]) -> Iterator[str]:
             yield "ilike: lower(x) like …"
         elif word in ("range", "groups") and after.text.lower() in ("between", "unbounded"):
             yield f"a frame of {word}: rows"
-        elif word in ("varchar", "text") and _is_type(before):
+        elif word in ("varchar", "text") and _is_type(before, opened):
             if after.token_type != TokenType.L_PAREN:
                 yield f"a bare {word} is varchar(256), and cuts: varchar(65535)"
         elif word in ("timestamp", "timestamptz") and after.token_type == TokenType.L_PAREN:
@@ -124,8 +129,10 @@ def _of_tokens(tokens: list[Token], functions: frozenset[str]) -> Iterator[str]:
             yield "array[…]: array(…), a SUPER"
 
 
-def _is_type(before: Token | None) -> bool:
-    return before is not None and before.text.lower() in ("as", "::")
+def _is_type(before: Token | None, opened: list[str]) -> bool:
+    """Whether a type comes next: after ``::``, or the ``as`` of a cast, not that of an alias."""
+    word = before.text.lower() if before is not None else ""
+    return word == "::" or (word == "as" and bool(opened) and opened[-1] in ("cast", "try_cast"))
 
 
 def _is_alias(before: Token | None) -> bool:
