@@ -64,7 +64,7 @@ class DataApi:
         *,
         poll_seconds: float = 0.25,
         statement_seconds: float = 3600,
-        keep_seconds: int = 600,
+        keep_seconds: int = 1800,
         busy_seconds: float = 120,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -143,6 +143,11 @@ class DataApi:
                     self._pause(pause)
                     pause = min(pause * 1.5, 10)
                     continue
+                if self._session and error.code == "ResourceNotFoundException":
+                    self._session = None
+                    raise StatementFailedError(
+                        "its session has ended, and what was temporary with it: run it again"
+                    ) from None
                 raise _failed(error) from None
             self._session = answer.get("SessionId") or self._session
             return str(answer["Id"])

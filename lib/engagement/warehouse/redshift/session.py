@@ -13,7 +13,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 from engagement.records.files import PARTITION
-from engagement.sql.dialect import LOGICAL, WORK, Table, bind, confine, parse
+from engagement.sql.dialect import LOGICAL, WORK, Table, bind, columns, confine, parse, tables
 from engagement.warehouse.errors import WarehouseError
 from engagement.warehouse.frames import (
     appended,
@@ -81,7 +81,15 @@ class RedshiftSession:
     def query(
         self, select: Select, parameters: Mapping[str, Any] | None = None, *, label: str = "query"
     ) -> pd.DataFrame:
-        return frame(self._statements.arrow(self._sql(select, parameters), label))
+        query = parse(select) if isinstance(select, str) else select
+        found = self._statements.query(self._sql(query, parameters), label)
+        # Redshift has one type for arrays and JSON: the query says which a column is.
+        arrays: list[str] = []
+        if "json" in found.kinds:
+            known = {str(one): self.columns(one) for one in tables(query)}
+            kinds = columns(query, known)
+            arrays = [name for name, kind in kinds.items() if kind.startswith("array(")]
+        return frame(found.arrow(arrays))
 
     def columns(self, table: Table) -> dict[str, str]:
         if table in self._columns:
@@ -273,7 +281,7 @@ class RedshiftSession:
         kinds_now = self.columns(table)
         if kinds_now:
             sql = self._sql(columns_of(table, kinds_now))
-            found = self._statements.arrow(sql, str(table))
+            found = self._statements.query(sql, str(table)).arrow()
         old, kinds = appended(found, rows)
         work = self.rows(f"{table.name[:60]}_rows", pa.concat_tables([keep(old), rows]), kinds)
         done = self.publish(table, columns_of(work, kinds), columns=kinds)

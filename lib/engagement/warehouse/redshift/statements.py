@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import pyarrow as pa
 from sqlglot import exp
 
 from engagement.warehouse.errors import WarehouseError
@@ -88,12 +87,12 @@ class Statements:
         """The rows of a query, which is not logged."""
         return [tuple(row) for row in self.run(sql, label).rows]
 
-    def arrow(self, sql: str, label: str) -> pa.Table:
+    def query(self, sql: str, label: str) -> Result:
         """The result of a query, logged."""
         started = time.perf_counter()
         found = self.run(sql, label)
         self.logged(label, sql, len(found.rows), started, found.query_id)
-        return found.arrow()
+        return found
 
     def logged(self, label: str, sql: str, rows: int, started: float, query_id: str = "") -> None:
         """Note a statement that went well; ``started`` is a ``time.perf_counter()``."""

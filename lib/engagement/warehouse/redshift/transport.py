@@ -6,7 +6,7 @@ together. What is temporary stays while the transport is open.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -42,13 +42,20 @@ class Result:
     affected: int = 0
     query_id: str = ""
 
-    def arrow(self) -> pa.Table:
-        """The rows as an Arrow table, with types that depend on the columns alone."""
+    def arrow(self, arrays: Collection[str] = ()) -> pa.Table:
+        """The rows as an Arrow table, with types that depend on the columns alone.
+
+        ``arrays`` are columns of lists of texts: Redshift has but one type for these and for JSON.
+        """
         cells: Sequence[Sequence[Any]] = (
             list(zip(*self.rows, strict=True)) if self.rows else [[] for _ in self.kinds]
         )
-        arrays = [arrow(kind, column) for kind, column in zip(self.kinds, cells, strict=True)]
-        return pa.Table.from_arrays(arrays, names=list(self.names))
+        kinds = [
+            "array(varchar)" if name in arrays else kind
+            for name, kind in zip(self.names, self.kinds, strict=True)
+        ]
+        columns = [arrow(kind, column) for kind, column in zip(kinds, cells, strict=True)]
+        return pa.Table.from_arrays(columns, names=list(self.names))
 
 
 class Transport(Protocol):

@@ -112,22 +112,15 @@ def literal(value: Any) -> str:
 def arrow(kind: str, cells: Sequence[Any]) -> pa.Array:
     """A column of a result, with the type that Athena gives it.
 
-    Times are UTC and have milliseconds. What JSON there is (SUPER) is its text; lists of texts
-    where the whole column is one.
+    Times are UTC and have milliseconds. What JSON there is (SUPER) is its text.
     """
     if kind.startswith("timestamp"):
         return pa.array([_milliseconds(cell) for cell in cells], pa.timestamp("ms"))
     if kind == "decimal":
         scale = max((-int(c.as_tuple().exponent) for c in cells if c is not None), default=0)
         return pa.array(cells, pa.decimal128(38, min(max(scale, 0), 37)))
-    if kind == "json":
-        lists = [_list(cell) for cell in cells]
-        if lists and all(isinstance(one, list) or one is None for one in lists):
-            return pa.array(lists, pa.list_(pa.string()))
-        return pa.array([None if c is None else str(c) for c in cells], pa.string())
     if kind.startswith("array("):
-        inner = arrow_type(kind[6:-1]) or pa.string()
-        return pa.array(cells, pa.list_(inner))
+        return pa.array([_list(cell) for cell in cells], pa.list_(pa.string()))
     found = arrow_type(kind)
     if found is None:
         return pa.array([None if c is None else str(c) for c in cells], pa.string())
@@ -143,13 +136,10 @@ def _milliseconds(cell: datetime | None) -> datetime | None:
 
 
 def _list(cell: Any) -> Any:
-    """The items of a SUPER that is an array, each as its text; anything else as it is."""
-    if not isinstance(cell, str) or not cell.startswith("["):
-        return cell
-    try:
-        found = json.loads(cell)
-    except ValueError:
-        return cell
+    """The items of a SUPER that is an array, each as its text; NULL for any other."""
+    found = json.loads(cell) if isinstance(cell, str) else cell
+    if not isinstance(found, list):
+        return None
     return [
         one if one is None or isinstance(one, str) else json.dumps(one, ensure_ascii=False)
         for one in found
