@@ -31,4 +31,10 @@ def _check(settings: Settings) -> Iterator[Finding]:
         yield Finding("connection", False, str(error), "see docs/redshift.md")
 
 
-ENGINE = Engine("redshift", REDSHIFT, _open, _check)
+def _roles(settings: Settings, loader: str | None, builder: str | None) -> str:
+    from engagement.warehouse.redshift.roles import listed, statements
+
+    return listed(statements(settings, loader, builder))
+
+
+ENGINE = Engine("redshift", REDSHIFT, _open, _check, _roles)

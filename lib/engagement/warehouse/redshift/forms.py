@@ -31,6 +31,9 @@ _CELL = (
 _ROW = rf"\({_CELL}(?:, {_CELL})*\)"
 _ROLE = rf"iam_role (?:default|{_TEXT})"
 
+_QUERY = r"(?:/\*(?:[^*]|\*(?!/))*\*/\s*)*(?i:select|with)\b"
+"""How a query begins: models' comments come along."""
+
 _FORMS = [
     re.compile(form, re.DOTALL)
     for form in (
@@ -48,7 +51,7 @@ _FORMS = [
             r"stable as \$\$ (?P<body>.+) \$\$ language sql"
         ),
         rf"insert into {_PLACE}(?: {_NAMES})? values {_ROW}(?:, {_ROW})*",
-        rf"insert into {_PLACE}(?: {_NAMES})? (?P<query>(?i:select|with)\b.+)",
+        rf"insert into {_PLACE}(?: {_NAMES})? (?P<query>{_QUERY}.+)",
         rf"delete from {_PLACE} where (?P<condition>.+)",
         rf"update {_PLACE} set [a-z_]+ = (?P<value>.+?) where (?P<condition>.+)",
         rf"alter table {_PLACE} rename to {_NAME}",
@@ -86,7 +89,7 @@ def statement_problems(sql: str) -> list[str]:
 
     A statement is a query, or one of a list of forms, around a query that is judged by itself.
     """
-    if re.match(r"(?i)(?:select|with)\b", sql):
+    if re.match(_QUERY, sql):
         return _query_problems(sql)
     for form in _FORMS:
         found = form.fullmatch(sql)

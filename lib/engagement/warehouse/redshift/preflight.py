@@ -57,12 +57,13 @@ def findings(statements: Statements, settings: Settings) -> Iterator[Finding]:
     raw = section.rudderstack_schema if section else None
     if raw is not None:
         yield from _reading(statements, raw)
-    for privilege, name, what in (
-        ("create", "creating schemas", "grant create on the database, or create the schemas"),
-        ("temp", "temporary tables", "grant temp on the database"),
-    ):
-        allowed = bool(_one(statements, catalog.database_privilege(privilege), name))
-        yield Finding(name, allowed, "allowed" if allowed else "not allowed", what)
+    allowed = bool(_one(statements, catalog.database_privilege("temp"), "temporary tables"))
+    yield Finding(
+        "temporary tables",
+        allowed,
+        "allowed" if allowed else "not allowed",
+        "grant temp on the database to this user",
+    )
     yield from _own_schemas(statements, settings, storage)
 
 
@@ -91,9 +92,15 @@ def _own_schemas(statements: Statements, settings: Settings, storage: str) -> It
     databases = settings.warehouse.databases
     wanted = (databases.landing, databases.events, databases.marts, storage)
     there = {str(name) for (name,) in statements.rows(catalog.schemas(*wanted), "schemas")}
+    may_create = bool(_one(statements, catalog.database_privilege("create"), "creating schemas"))
     for schema in wanted:
         if schema not in there:
-            yield Finding(f"schema {schema}", True, "not there yet: a run makes it")
+            yield Finding(
+                f"schema {schema}",
+                may_create,
+                "not there yet: a run makes it" if may_create else "not there",
+                "create it for this user ('engagement roles'), or grant create on the database",
+            )
             continue
         allowed = bool(
             _one(statements, catalog.schema_privilege(schema, "create"), f"schema {schema}")
