@@ -103,6 +103,8 @@ class Connector:
         finally:
             with suppress(self._error, OSError):
                 cursor.close()
+            # The driver keeps the text of every statement, and some have half a megabyte.
+            getattr(self._connection, "_caches", {}).clear()
 
     def together(self, statements: Sequence[str]) -> None:
         """Run statements between ``begin`` and ``commit``."""
