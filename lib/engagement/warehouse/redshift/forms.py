@@ -11,8 +11,10 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 import sqlglot
+from sqlglot.tokenizer_core import TokenType
 
 from engagement.warehouse.redshift.allowed import FUNCTIONS, problems
+from engagement.warehouse.redshift.types import LONGEST_TEXT
 
 _NAME = r'"(?:[^"]|"")+"'
 _PLACE = rf"{_NAME}(?:\.(?:{_NAME}|[a-z_]+))?"
@@ -89,6 +91,17 @@ def statement_problems(sql: str) -> list[str]:
 
     A statement is a query, or one of a list of forms, around a query that is judged by itself.
     """
+    found = list(_judged(sql))
+    if len(sql) > LONGEST_TEXT and not sql.startswith("unload"):
+        tokens = sqlglot.tokenize(sql, read="redshift")
+        texts = (t.text for t in tokens if t.token_type == TokenType.STRING)
+        longest = max((len(text.encode()) for text in texts), default=0)
+        if longest > LONGEST_TEXT:
+            found.append(f"a text of {longest:,} bytes is cut: the longest has {LONGEST_TEXT:,}")
+    return found
+
+
+def _judged(sql: str) -> list[str]:
     if re.match(_QUERY, sql):
         return _query_problems(sql)
     for form in _FORMS:
