@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cfnlint.api import lint_file
@@ -37,6 +40,66 @@ def test_the_landing_bucket_is_closed_and_kept() -> None:
     ]
     assert deny["Effect"] == "Deny"
     assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def decoded(name: str) -> dict[str, Any]:
+    template, problems = decode(str(DEPLOY / name / "template.yaml"))
+    assert problems == []
+    return template  # type: ignore[no-any-return]
+
+
+def test_the_staging_bucket_is_closed_and_forgets() -> None:
+    resources = decoded("redshift")["Resources"]
+    bucket = resources["StagingBucket"]["Properties"]
+    assert len(bucket["PublicAccessBlockConfiguration"]) == 4
+    assert all(bucket["PublicAccessBlockConfiguration"].values())
+    assert bucket["BucketEncryption"]
+    rules = {rule["Id"]: rule for rule in bucket["LifecycleConfiguration"]["Rules"]}
+    assert "ExpirationInDays" in rules["staged-by-rudderstack"]
+    assert "ExpirationInDays" in rules["exports-and-uploads"]
+    (deny,) = resources["StagingBucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    assert (deny["Effect"], deny["Condition"]) == (
+        "Deny",
+        {"Bool": {"aws:SecureTransport": "false"}},
+    )
+
+
+def statements(resources: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What each role and policy allows."""
+    for name, resource in resources.items():
+        properties = resource["Properties"]
+        documents = [one["PolicyDocument"] for one in properties.get("Policies", [])]
+        if resource["Type"] == "AWS::IAM::ManagedPolicy":
+            documents.append(properties["PolicyDocument"])
+        for document in documents:
+            for one in document["Statement"]:
+                yield name, one["Fn::If"][1] if "Fn::If" in one else one
+
+
+def test_roles_for_redshift_allow_no_more_than_they_say() -> None:
+    found = list(statements(decoded("redshift")["Resources"]))
+    assert len(found) > 12
+    for name, one in found:
+        actions = [one["Action"]] if isinstance(one["Action"], str) else one["Action"]
+        assert not [action for action in actions if "*" in action], name
+        if one["Resource"] == "*":
+            assert one["Condition"], name
+    loader = [a for name, one in found if name == "RudderStackStagingRole" for a in one["Action"]]
+    assert "s3:DeleteObject" not in loader
+
+
+def test_the_outputs_are_values_of_the_parameters() -> None:
+    """Each key that an output names is a key of the file, and the other way round."""
+    named = re.compile(r"warehouse\.redshift\.(\w+) in params/redshift\.yaml")
+    outputs = {
+        found[1]: name
+        for name, output in decoded("redshift")["Outputs"].items()
+        if (found := named.match(output["Description"]))
+    }
+    text = (DEPLOY.parent / "params/redshift.yaml").read_text(encoding="utf-8")
+    marked = dict(re.findall(r"^ +(?:# )?(\w+): .*# \* (\w+)", text, flags=re.MULTILINE))
+    assert marked == outputs
+    assert len(marked) == 6
 
 
 def test_what_is_wrong_is_found(tmp_path: Path) -> None:

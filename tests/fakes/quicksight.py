@@ -137,6 +137,11 @@ class QuickSightFake(Fake):
             **{key: thing.content[key] for key in ("Name", "Type", "DataSourceParameters")},
             "Status": status,
         }
+        for key in ("VpcConnectionProperties", "SslProperties"):
+            if key in thing.content:
+                found[key] = thing.content[key]
+        if "Credentials" in thing.content:  # whose secret it is, and nothing else of them
+            found["SecretArn"] = thing.content["Credentials"]["SecretArn"]
         if status.endswith("FAILED"):
             found["ErrorInfo"] = thing.progress.ending.details
         return {"DataSource": found}

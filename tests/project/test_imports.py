@@ -36,7 +36,7 @@ ALLOWED = {
     "warehouse.duckdb": {"settings", "records", "sql", "warehouse"},
     "warehouse.athena": {"settings", "records", "sql", "aws", "warehouse"},
     "warehouse.postgres": {"settings", "records", "sql", "warehouse"},
-    "warehouse.redshift": {"sql", "warehouse"},
+    "warehouse.redshift": {"settings", "records", "sql", "aws", "warehouse"},
     "as_of": {"settings", "sql", "warehouse"},
     "landing": {"settings", "records", "sql", "warehouse"},
     "flatten": {"settings", "records", "sql", "warehouse", "landing"},

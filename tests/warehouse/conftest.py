@@ -8,7 +8,8 @@ What is about the interface to an engine, and about the dialect, is tested on ea
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -36,14 +37,45 @@ def _on_postgres(request: pytest.FixtureRequest) -> Settings:
     return settings(request.getfixturevalue("postgres_socket"), next(_NAMES))
 
 
+def _on_redshift(request: pytest.FixtureRequest) -> Settings:
+    """Redshift's engine and driver, on a PostgreSQL that stands for the server."""
+    from engagement.warehouse.redshift import engine
+    from tests.postgres.redshift_stand import stand
+
+    folder = request.getfixturevalue("short_folder")
+    made = stand(request.getfixturevalue("postgres_socket"), next(_NAMES), folder)
+    found = made.__enter__()
+    request.addfinalizer(lambda: made.__exit__(None, None, None))
+    request.getfixturevalue("monkeypatch").setattr(engine, "ENGINE", found.engine())
+    request.addfinalizer(lambda: _no_problems(found.problems))
+    return found.settings()
+
+
+def _no_problems(problems: list[tuple[str, str]]) -> None:
+    """What would have been sent to Redshift is made of what it knows."""
+    assert problems == []
+
+
+@pytest.fixture
+def short_folder() -> Iterator[Path]:
+    """A folder for a socket, whose path may have some hundred letters."""
+    with tempfile.TemporaryDirectory(prefix="relay-", dir="/tmp") as folder:
+        yield Path(folder)
+
+
 SETTINGS: dict[str, Callable[[pytest.FixtureRequest], Settings]] = {
     "duckdb": _on_duckdb,
     "athena": _on_athena,
     "postgres": _on_postgres,
+    "redshift": _on_redshift,
 }
 """What gives the settings of an empty warehouse, by engine: every engine has one here."""
 
-MARKS = {"athena": pytest.mark.athena, "postgres": pytest.mark.postgres}
+MARKS = {
+    "athena": pytest.mark.athena,
+    "postgres": pytest.mark.postgres,
+    "redshift": pytest.mark.postgres,
+}
 """Marks of the engines that ``make test`` does without."""
 
 

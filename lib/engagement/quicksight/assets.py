@@ -209,6 +209,7 @@ def ensure_data_source(maker: Maker, asked: Asked) -> Made:
                 DataSourceId=asked.name,
                 Name=wanted["Name"],
                 DataSourceParameters=wanted["DataSourceParameters"],
+                **{key: wanted[key] for key in _BESIDES if key in wanted},
             )
             outcome = "updated"
 
@@ -220,10 +221,21 @@ def ensure_data_source(maker: Maker, asked: Asked) -> Made:
     return _as_permitted(maker, asked, outcome)
 
 
-def _reached(source: Mapping[str, Any]) -> tuple[Any, Any]:
-    """By which workgroup, and which role, a data source reaches Athena."""
-    athena = source.get("DataSourceParameters", {}).get("AthenaParameters", {})
-    return athena.get("WorkGroup"), athena.get("RoleArn")
+_BESIDES = ("Credentials", "VpcConnectionProperties", "SslProperties")
+"""What a data source has beside its parameters: who logs in, and by which way."""
+
+_ASKED = ("WorkGroup", "RoleArn", "Host", "Port", "Database", "ClusterId", "IAMParameters")
+
+
+def _reached(source: Mapping[str, Any]) -> tuple[Any, ...]:
+    """How a data source reaches its engine: what may be asked for, and nothing that QuickSight
+    adds by itself.
+    """
+    (parameters,) = source.get("DataSourceParameters", {"": {}}).values()
+    secret = source.get("SecretArn") or source.get("Credentials", {}).get("SecretArn")
+    vpc = source.get("VpcConnectionProperties", {}).get("VpcConnectionArn")
+    ssl = bool(source.get("SslProperties", {}).get("DisableSsl"))
+    return (*(parameters.get(key) for key in _ASKED), secret, vpc, ssl)
 
 
 def ensure_data_set(maker: Maker, asked: Asked) -> tuple[Made, str | None]:

@@ -14,6 +14,7 @@ from typing import Any
 
 from engagement.aws.service_model import Later
 from engagement.models.runner import models
+from engagement.quicksight import sources
 from engagement.quicksight.definition import definition
 from engagement.quicksight.sheets import tables
 from engagement.quicksight.visuals import Types
@@ -125,7 +126,7 @@ def region(settings: Settings) -> str:
     SettingsError
         When the parameters name none.
     """
-    found = settings.quicksight.region or (settings.warehouse.athena or settings.quicksight).region
+    found = settings.quicksight.region or sources.region(settings)
     if found is None:
         problem = "quicksight.region: name a region, such as eu-central-1, or an Athena warehouse"
         raise SettingsError("quicksight", [problem])
@@ -190,28 +191,25 @@ def everything(settings: Settings, place: Place) -> list[Asked]:
 
 
 def data_source(settings: Settings, place: Place) -> Asked:
-    """Athena, by this project's workgroup.
-
-    Another engine needs another type and other parameters here, and nothing else.
-    """
-    athena = settings.warehouse.athena
-    parameters: dict[str, Any] = {"WorkGroup": athena.workgroup if athena else "primary"}
-    if settings.quicksight.role:
-        parameters["RoleArn"] = settings.quicksight.role
+    """The engine, as QuickSight reaches it: the tables' names and types are the same on each."""
+    engine = sources.reached(settings, place.account)
+    name = f"{settings.project}-{engine.name}"
     create = {
         "AwsAccountId": place.aws_account_id,
-        "DataSourceId": f"{settings.project}-athena",
-        "Name": f"{settings.project}: Athena",
-        "Type": "ATHENA",
-        "DataSourceParameters": {"AthenaParameters": parameters},
+        "DataSourceId": name,
+        "Name": f"{settings.project}: {engine.title}",
+        "Type": engine.type,
+        "DataSourceParameters": engine.parameters,
+        **engine.others,
     }
-    return _asked(settings, place, "data-source", f"{settings.project}-athena", create)
+    return _asked(settings, place, "data-source", name, create)
 
 
 def data_set(settings: Settings, place: Place, table: str, columns: Mapping[str, str]) -> Asked:
     """A data set: one table of marts with all its columns."""
     name = f"{settings.project}-{table}"
-    source = place.arn("datasource", f"{settings.project}-athena")
+    engine = sources.reached(settings, place.account)
+    source = place.arn("datasource", f"{settings.project}-{engine.name}")
     create = {
         "AwsAccountId": place.aws_account_id,
         "DataSetId": name,
@@ -221,7 +219,7 @@ def data_set(settings: Settings, place: Place, table: str, columns: Mapping[str,
             "table": {
                 "RelationalTable": {
                     "DataSourceArn": source,
-                    "Catalog": "AwsDataCatalog",
+                    **engine.table,
                     "Schema": settings.warehouse.databases.marts,
                     "Name": table,
                     "InputColumns": [_column(column, kind) for column, kind in columns.items()],

@@ -24,6 +24,7 @@ from engagement.settings.loading import (
 )
 from engagement.settings.measures import Attribution, Currency, Funnel, Metrics, Models
 from engagement.settings.quicksight import QuickSight
+from engagement.settings.redshift import Redshift
 from engagement.settings.root import Settings
 from engagement.settings.section import FIRST_DAY, LAST_DAY, LATEST, ROOT, Section, SettingsError
 from engagement.settings.warehouse import Athena, Databases, DuckDB, Postgres, Run, Warehouse
@@ -63,6 +64,7 @@ __all__ = [
     "PlannedProperty",
     "Postgres",
     "QuickSight",
+    "Redshift",
     "Run",
     "Section",
     "Sessions",

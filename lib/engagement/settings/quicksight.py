@@ -44,9 +44,11 @@ class QuickSight(Section):
     table of the dashboards becomes one, or those that the dashboard shows. ``owners`` may change
     what is made, ``viewers`` may open the dashboard; both are ARNs, or ``group/default/name`` and
     ``user/default/name``, which are completed. ``role`` is an IAM role that QuickSight reads Athena
-    with (left out: its own). ``region`` is that of Athena, where it is left out. ``wait_seconds``
-    is the deadline for each thing to be ready. ``default_days`` is how many days the date controls
-    show at first.
+    or Redshift with (left out: its own, for Athena). ``secret`` is the secret of Secrets Manager
+    whose user reads Redshift or PostgreSQL, ``vpc_connection`` the VPC connection by which it gets
+    there, where it needs one. ``region`` is that of the engine, where it is left out.
+    ``wait_seconds`` is the deadline for each thing to be ready. ``default_days`` is how many days
+    the date controls show at first.
     """
 
     mode: Literal["SPICE", "DIRECT_QUERY"] = "SPICE"
@@ -55,6 +57,12 @@ class QuickSight(Section):
     owners: tuple[Principal, ...] = ()
     viewers: tuple[Principal, ...] = ()
     role: str | None = Field(default=None, pattern=r"^arn:aws[a-z-]*:iam::.+:role/.+$")
+    secret: str | None = Field(
+        default=None, pattern=r"^arn:aws[a-z-]*:secretsmanager:[-a-z0-9]*:[0-9]{12}:secret:.+$"
+    )
+    vpc_connection: str | None = Field(
+        default=None, pattern=r"^arn:aws[a-z-]*:quicksight:.+:vpcConnection/.+$"
+    )
     region: str | None = Field(default=None, pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")
     wait_seconds: float = Field(default=900, gt=0, le=7200)
     default_days: int = Field(default=90, ge=1, le=1096)

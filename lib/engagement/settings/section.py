@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
@@ -43,6 +43,21 @@ class Section(BaseModel):
         if isinstance(value, bool) and wanted in (int, float, int | None, float | None):
             raise ValueError("write a number")
         return value
+
+
+class EngineSection(Section):
+    """The settings of one engine: a key of ``warehouse`` with such a section makes one known.
+
+    Attributes
+    ----------
+    title
+        What messages call the engine.
+    landing_in
+        Where its landing has to be; ``None`` for an engine that reads none.
+    """
+
+    title: ClassVar[str]
+    landing_in: ClassVar[Literal["folder", "s3"] | None] = None
 
 
 LATEST = "latest"

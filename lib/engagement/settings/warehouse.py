@@ -8,22 +8,8 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticKnownError
 
-from engagement.settings.section import S3_ADDRESS, Section
-
-
-class EngineSection(Section):
-    """The settings of one engine: a key of ``warehouse`` with such a section makes one known.
-
-    Attributes
-    ----------
-    title
-        What messages call the engine.
-    landing_in
-        Where its landing has to be; ``None`` for an engine that reads none.
-    """
-
-    title: ClassVar[str]
-    landing_in: ClassVar[Literal["folder", "s3"] | None] = None
+from engagement.settings.redshift import Redshift
+from engagement.settings.section import S3_ADDRESS, EngineSection, Section
 
 
 class DuckDB(EngineSection):
@@ -140,6 +126,7 @@ class Warehouse(Section):
     duckdb: DuckDB = DuckDB()
     athena: Athena | None = None
     postgres: Postgres | None = None
+    redshift: Redshift | None = None
     databases: Databases = Databases()
 
     @field_validator("engine")

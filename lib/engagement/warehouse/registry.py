@@ -21,6 +21,7 @@ ENGINES = {
     "duckdb": "engagement.warehouse.duckdb.engine",
     "athena": "engagement.warehouse.athena.engine",
     "postgres": "engagement.warehouse.postgres.engine",
+    "redshift": "engagement.warehouse.redshift.engine",
 }
 """The module of each engine, by the name that ``warehouse.engine`` has in the parameters."""
 
@@ -39,12 +40,16 @@ class Engine:
         Gives the warehouse of some settings; no connection is made yet.
     check
         Tries one by one what a run needs of it, without changing any table.
+    roles
+        SQL by which an administrator lets RudderStack load as one user, and the workbook build as
+        another, whose names may be left out; ``None`` for an engine without users of its own.
     """
 
     name: str
     rendering: Rendering
     open: Callable[[Settings], Warehouse]
     check: Callable[[Settings], Iterable[Finding]]
+    roles: Callable[[Settings, str | None, str | None], str] | None = None
 
 
 def find_engine(name: str) -> Engine:

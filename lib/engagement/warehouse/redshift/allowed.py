@@ -1,7 +1,8 @@
 """What a statement for Redshift may be made of: functions and forms, and nothing else.
 
 PostgreSQL proves values, and accepts much that Redshift does not; sqlglot writes it without a word.
-So the text that would be sent is read again, and whatever is not on these lists is named.
+So the text that would be sent is read again, and whatever is not on these lists is named. Queries
+are judged by :func:`problems`, everything that the engine sends by :func:`statement_problems`.
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ FUNCTIONS = frozenset(
     """
     abs ceil ceiling coalesce concat convert_timezone count cume_dist date_part date_trunc dateadd
     datediff dense_rank extract first_value floor get_array_length greatest is_array is_object
-    json_parse json_serialize lag last_value lead least left len listagg lower max min mod nullif
-    ntile percent_rank rank regexp_count regexp_instr regexp_replace regexp_substr replace round
-    row_number sha2 split_part split_to_array sqrt strpos substring sum trunc upper bool_and bool_or
-    json_extract_path_text can_json_parse to_char array unnest cast try_cast
+    getdate json_parse json_serialize lag last_value lead least left len listagg lower max min mod
+    nullif ntile percent_rank rank regexp_count regexp_instr regexp_replace regexp_substr replace
+    round row_number sha2 split_part split_to_array sqrt strpos substring sum trunc upper bool_and
+    bool_or
+    json_extract_path_text can_json_parse json_size to_char timezone array unnest cast try_cast
     f_double_text f_json_items f_json_of f_json_text f_parse_bigint f_parse_date f_parse_double
     f_parse_timestamp f_timestamp_text f_url_host f_url_parameter
     """.split()
@@ -54,14 +56,14 @@ _FRAMED = (exp.Sum, exp.Count, exp.Max, exp.Min, exp.FirstValue, exp.LastValue,
            exp.LogicalAnd, exp.LogicalOr)  # fmt: skip
 
 _REGULAR = {"regexp_replace": 5, "regexp_substr": 5, "regexp_instr": 6}
-"""How many arguments it takes to say that a pattern is PCRE: without, it is one of POSIX's."""
+"""How many arguments it takes to say that a pattern is PCRE: else it is POSIX, with no ``\\z``."""
 
 _SINGLE_BACKSLASH = re.compile(r"(?<!\\)(?:\\\\)*\\(?![\\tnr'])")
 
 
-def problems(sql: str) -> list[str]:
-    """Say what a statement has that Redshift does not, a sentence for each."""
-    found = dict.fromkeys(_of_tokens(sqlglot.tokenize(sql, read="redshift")))
+def problems(sql: str, functions: frozenset[str] = FUNCTIONS) -> list[str]:
+    """Say what a query has that Redshift does not, a sentence for each."""
+    found = dict.fromkeys(_of_tokens(sqlglot.tokenize(sql, read="redshift"), functions))
     if _SINGLE_BACKSLASH.search(sql):
         found["a single backslash escapes what follows it in a text: two of them"] = None
     readable = re.sub(r"(?i)\)\s+WITH OFFSET\b", ")", sql)
@@ -75,13 +77,18 @@ def problems(sql: str) -> list[str]:
 _WITH_UNIT = ("date_part", "date_trunc", "dateadd", "datediff")
 
 
-def _of_tokens(tokens: list[Token]) -> Iterator[str]:
+def _of_tokens(tokens: list[Token], functions: frozenset[str]) -> Iterator[str]:
     for token, bracket, first in zip(tokens, tokens[1:], tokens[2:], strict=False):
         is_call = token.text.lower() in _WITH_UNIT and bracket.token_type == TokenType.L_PAREN
         if is_call and first.token_type != TokenType.STRING:
             yield f"{token.text.lower()}() without a quoted unit"
+    opened: list[str] = []
     for before, token, after in zip([None, *tokens], tokens, tokens[1:], strict=False):
         word = token.text.lower()
+        if token.token_type == TokenType.L_PAREN:
+            opened.append(before.text.lower() if before is not None else "")
+        elif token.token_type == TokenType.R_PAREN and opened:
+            opened.pop()
         is_word = word.replace("_", "a").isalnum() and not word[0].isdigit()
         if token.token_type in (TokenType.STRING, TokenType.IDENTIFIER):
             continue
@@ -95,7 +102,7 @@ def _of_tokens(tokens: list[Token]) -> Iterator[str]:
             yield "ilike: lower(x) like …"
         elif word in ("range", "groups") and after.text.lower() in ("between", "unbounded"):
             yield f"a frame of {word}: rows"
-        elif word in ("varchar", "text") and _is_type(before):
+        elif word in ("varchar", "text") and _is_type(before, opened):
             if after.token_type != TokenType.L_PAREN:
                 yield f"a bare {word} is varchar(256), and cuts: varchar(65535)"
         elif word in ("timestamp", "timestamptz") and after.token_type == TokenType.L_PAREN:
@@ -107,7 +114,7 @@ def _of_tokens(tokens: list[Token]) -> Iterator[str]:
         elif (
             is_word
             and after.token_type == TokenType.L_PAREN
-            and word not in FUNCTIONS
+            and word not in functions
             and word not in _NO_FUNCTIONS
             and not (before is not None and before.text.lower() in ("as", "with", ","))
             and not _is_alias(before)
@@ -122,8 +129,10 @@ def _of_tokens(tokens: list[Token]) -> Iterator[str]:
             yield "array[…]: array(…), a SUPER"
 
 
-def _is_type(before: Token | None) -> bool:
-    return before is not None and before.text.lower() in ("as", "::")
+def _is_type(before: Token | None, opened: list[str]) -> bool:
+    """Whether a type comes next: after ``::``, or the ``as`` of a cast, not that of an alias."""
+    word = before.text.lower() if before is not None else ""
+    return word == "::" or (word == "as" and bool(opened) and opened[-1] in ("cast", "try_cast"))
 
 
 def _is_alias(before: Token | None) -> bool:

@@ -35,6 +35,9 @@ _HOST = r"^[a-zA-Z][a-zA-Z0-9+.-]*://(?:[^/?#@]*@)?(?:[wW]{3}\.)?([^/?#:]+)".rep
 _FOUND = "nullif(regexp_substr($1, '[?&]' || $2 || '=([^&#]*)', 1, 1, 'ep'), '')"
 
 
+_NO_ASCII = "%([^0-9a-fA-F]|[89a-fA-F][0-9a-fA-F])"
+
+
 def _decoded() -> str:
     """The parameter with blanks and ASCII escapes decoded; ``%25`` comes last."""
     value = f"replace({_FOUND}, '+', ' ')"
@@ -93,8 +96,7 @@ _DEFINITIONS: dict[str, tuple[tuple[str, ...], str, str]] = {
     ),
     "f_url_parameter": (
         (_TEXT, _TEXT), _TEXT,
-        (f"case when regexp_instr({_FOUND}, '%([^0-9a-fA-F]|[89a-fA-F][0-9a-fA-F])', "
-        "1, 1, 0, 'p') > 0 "
+        (f"case when regexp_instr({_FOUND}, '{_NO_ASCII}', 1, 1, 0, 'p') > 0 "
         f"then {_FOUND} else {_decoded()} end"),
     ),
 }  # fmt: skip
