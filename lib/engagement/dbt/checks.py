@@ -26,6 +26,8 @@ class Tests:
         As ``schema.yml`` lists them.
     queries
         Tests that are a file each: its name, without ``.sql``, and its text.
+    asked
+        The same tests' queries as trees.
     refused
         Checks without a form on the target, each with the reason.
     """
@@ -33,6 +35,7 @@ class Tests:
     of_table: list[dict[str, Any]] = field(default_factory=list)
     of_columns: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     queries: dict[str, str] = field(default_factory=dict)
+    asked: dict[str, exp.Query] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -104,6 +107,7 @@ def _check(found: Tests, model: Model, title: str, name: str, writer: Writer) ->
             }
             found.of_table.append({"never": test})
             return
+    found.asked[name] = query
     found.queries[name] = f"-- {title}\n{writer.query(query)}\n"
 
 

@@ -16,7 +16,7 @@ from engagement.as_of import whole_day
 from engagement.dbt import inputs, readme
 from engagement.dbt.checks import Tests, columns_yaml, tests_of
 from engagement.dbt.inputs import ExportError
-from engagement.dbt.steps import Step, steps
+from engagement.dbt.steps import Step, ready_in, steps
 from engagement.dbt.targets import Schemas, Target
 from engagement.dbt.template import template
 from engagement.dbt.text import PYTHON, STAGED, Writer, escaped, quoted
@@ -118,7 +118,12 @@ def _needed(made: Export, queries: Iterable[Any]) -> None:
 def _config(**given: Any) -> str:
     parts = []
     for key, value in given.items():
-        text = f"[{quoted(value[0])}]" if isinstance(value, list) else quoted(value)
+        if isinstance(value, list):
+            text = f"[{', '.join(map(quoted, value))}]"
+        elif isinstance(value, dict):
+            text = f"{{{', '.join(f'{quoted(k)}: {quoted(v)}' for k, v in value.items())}}}"
+        else:
+            text = quoted(value)
         parts.append(f"{key}={text}")
     return "{{ config(" + ", ".join(parts) + ") }}\n"
 
@@ -174,8 +179,7 @@ def _loop(made: Export, model: Model, loop: Loop, folder: str) -> dict[str, Any]
         materialized="fixed_point",
         schema=made.schemas.own,
         tags=[made.tag(model.name)],
-        step=f"{loop.table}_step",
-        changed=f"{loop.table}_changed",
+        meta={part: f"{loop.table}_{part}" for part in rounds},
     )
     depends = "".join(f"-- depends_on: {_reference(made, table)}\n" for table in read)
     seed = made.writer.query(model.loop["seed"])
@@ -189,7 +193,11 @@ def _tests(made: Export, model: Model) -> Tests:
     for name, problem in found.refused.items():
         made.refused[name] = problem
     for name, text in found.queries.items():
-        made.files[f"tests/{model.layer}/{name}.sql"] = text
+        read = {table.name for table in tables(found.asked[name]) if table.database == MARTS}
+        # Tables of Python models are sources of dbt's, which it takes for there.
+        step = ready_in(made.steps, read)
+        head = _config(tags=[step.tag]) + "\n" if read & made.python.keys() else ""
+        made.files[f"tests/{model.layer}/{name}.sql"] = head + text
     made.tests += found.count
     return found
 
@@ -218,7 +226,7 @@ def _python_models(made: Export) -> None:
     for name, model in sorted(made.python.items()):
         entry = _documented(made, model, _tests(made, model))
         _needed(made, model.checks.values())
-        listed.append({**entry, "config": {"tags": [_tested_in(made, name)]}})
+        listed.append({**entry, "config": {"tags": [ready_in(made.steps, [name]).tag]}})
     source = {
         "name": PYTHON,
         "description": "Models that are Python functions; `engagement build` fills them.",
@@ -226,13 +234,6 @@ def _python_models(made: Export) -> None:
         "tables": listed,
     }
     made.files["models/python_models.yml"] = as_yaml({"version": 2, "sources": [source]})
-
-
-def _tested_in(made: Export, name: str) -> str:
-    """The step of dbt's after the one that fills a Python model."""
-    own = next(step.number for step in made.steps if name in step.models)
-    later = [step for step in made.steps if step.number > own and not step.is_python]
-    return later[0].tag if later else made.tag(name)
 
 
 def _staging(made: Export) -> None:
@@ -351,8 +352,6 @@ def _settings_of_dbt(made: Export) -> None:
         )
         of_models["+post-hook"] = "analyze {{ this }}"
     of_models["staging"] = {"+materialized": "ephemeral"}
-    if target.name == "postgres":
-        of_models["staging"].update({"+pre-hook": [], "+post-hook": []})
     project: dict[str, Any] = {
         "name": "engagement",
         "version": "1.0.0",

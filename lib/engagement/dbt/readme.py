@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING
 
-from engagement.dbt.steps import Step
+from engagement.dbt.steps import Step, later
 from engagement.dbt.template import template
 
 if TYPE_CHECKING:
@@ -24,12 +24,11 @@ def files(made: Export) -> dict[str, str]:
     return {"README.md": _readme(made), "run.sh": _script(made)}
 
 
-def dbt_step(step: Step, day: str) -> str:
-    """How dbt runs a step of its own."""
-    return (
-        f"dbt build --select tag:{step.tag} --indirect-selection buildable "
-        f"--vars '{{as_of: {day}}}'"
-    )
+def selection(made: Export, step: Step) -> str:
+    """What dbt builds and tests in a step of its own; no test of what is not there yet."""
+    tags = "".join(f" tag:{one.tag}" for one in later(made.steps, step))
+    exclude = f" --exclude{tags}" if tags else ""
+    return f"--select tag:{step.tag}{exclude} --indirect-selection buildable"
 
 
 def python_step(step: Step, day: str) -> str:
@@ -41,7 +40,10 @@ def _readme(made: Export) -> str:
     target, schemas, settings = made.target, made.schemas, made.settings
     day = "2026-01-31"
     lines = [
-        python_step(step, day) if step.is_python else dbt_step(step, day) for step in made.steps
+        python_step(step, day)
+        if step.is_python
+        else f"dbt build {selection(made, step)} --vars '{{as_of: {day}}}'"
+        for step in made.steps
     ]
     of_python = [
         f"| `{name}` | {model.document.description.strip().split('. ')[0].rstrip('.')} | "
@@ -89,7 +91,7 @@ def _script(made: Export) -> str:
             )
         else:
             lines.append(
-                f'"$dbt" build --project-dir "$project" --select tag:{step.tag} '
-                '--indirect-selection buildable --vars "{as_of: $as_of}"'
+                f'"$dbt" build --project-dir "$project" {selection(made, step)} '
+                '--vars "{as_of: $as_of}"'
             )
     return template("run.sh", steps="\n".join(lines) + "\n").rstrip("\n") + "\n"

@@ -31,6 +31,7 @@ AS_OF = {
 _REF, _PYTHON, _NODES = "__ref__", "__python__", "__nodes__"
 _MARKS = re.compile(r'"__(ref|python|nodes)__"\."([a-z0-9_]+)"')
 _DAYS = re.compile(rf"'__({'|'.join(AS_OF)})__'")
+_COMMENTS = re.compile(r"(?m)^( *)/\* (.*) \*/$")
 _TAGS = re.compile(r"\{\{|\{%|\{#")
 
 
@@ -133,6 +134,7 @@ class Writer:
         return made
 
     def _finished(self, text: str) -> str:
+        text = _COMMENTS.sub(r"\1-- \2", text)
         text = self._with_schema(escaped(text), "{{ functions_schema() }}.")
         text = _DAYS.sub(r"'{{ \1() }}'", text)
         return _MARKS.sub(_reference, text)
