@@ -42,6 +42,11 @@ ALLOWED = {
     "flatten": {"settings", "records", "sql", "warehouse", "landing"},
     "models": {"settings", "sql", "warehouse", "flatten", "as_of"},  # names of tables, of events
     "alerts": {"settings", "sql", "warehouse"},
+    # What it writes runs without this project: the engines' functions, the reader of JSON.
+    "dbt": {
+        *("settings", "records", "sql", "warehouse", "as_of", "models"),
+        *("warehouse.postgres", "warehouse.redshift"),
+    },
     # Of flatten the names of tables, which explorations know events by.
     "dashboards": {"settings", "sql", "warehouse", "as_of", "models", "runs", "flatten", "alerts"},
     "quicksight": {"settings", "models", "aws"},
@@ -65,7 +70,7 @@ ALLOWED = {
     "cli": {
         *("settings", "records", "samples", "sql", "warehouse", "landing", "as_of", "flatten"),
         *("models", "audience", "personalize", "erasure", "collect", "runs", "aws"),
-        *("alerts", "dashboards", "quicksight", "demo", "mcp"),
+        *("alerts", "dashboards", "quicksight", "demo", "mcp", "dbt"),
     },
 }
 

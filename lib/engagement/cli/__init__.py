@@ -14,6 +14,7 @@ from engagement.cli import (
     audience,
     build,
     collect,
+    dbt,
     demo,
     erase,
     generate,
@@ -47,6 +48,7 @@ for command in (
     generate.generate,
     collect.collect,
     workspace.workspace,
+    dbt.export_dbt,
     report.report,
     mcp.mcp,
 ):

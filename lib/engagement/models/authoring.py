@@ -22,7 +22,7 @@ from sqlglot import exp
 
 from engagement.errors import WrongInputError
 from engagement.messages import counted, nearest
-from engagement.models import definition, inputs, seed_files
+from engagement.models import definition, inputs, seed_files, settings_seeds
 from engagement.models.definition import Model, ModelDocument, ModelError
 from engagement.models.inputs import SEEDS, SOURCES
 from engagement.models.provenance import MARTS
@@ -310,7 +310,7 @@ def _input(table: Table, here: Collection[str]) -> tuple[Mapping[str, str] | Non
         case "sources":
             known: Iterable[str] = inputs.contracts().sources
         case "seeds":
-            known = [*seed_files.names(), *inputs.SEED_KEYS]
+            known = [*seed_files.names(), *settings_seeds.KEYS]
         case "marts":
             known = _models()
         case "work":

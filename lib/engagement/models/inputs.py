@@ -14,10 +14,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal
 from functools import cache, lru_cache
 from importlib import resources
-from pathlib import Path
 from typing import Any
 
 from sqlglot import exp
@@ -25,9 +23,9 @@ from sqlglot import exp
 from engagement.as_of import AsOf, whole_day
 from engagement.errors import WrongInputError
 from engagement.flatten.names import column_name, table_name
-from engagement.models import recommendation_seeds, seed_files, spend
+from engagement.models import seed_files, settings_seeds
 from engagement.models.seed_files import SeedError
-from engagement.settings import Concept, Events, Settings, SettingsError, read_yaml
+from engagement.settings import Concept, Events, Settings, read_yaml
 from engagement.sql.conversions import (
     BIGINT,
     BOOLEAN,
@@ -171,8 +169,8 @@ def columns(input_: Table) -> dict[str, str] | None:
     if input_.database == SOURCES:
         known = contracts()
         return known.columns(input_.name) if input_.name in known.sources else None
-    if input_.name in _SETTINGS_SEEDS:
-        return _SETTINGS_SEEDS[input_.name]
+    if input_.name in settings_seeds.COLUMNS:
+        return settings_seeds.COLUMNS[input_.name]
     return seed_files.header(input_.name)
 
 
@@ -194,6 +192,11 @@ def expand(query: exp.Query, session: Session, settings: Settings) -> exp.Query:
         else:
             continue
         node.replace(inner.copy().subquery(node.alias or node.name, copy=False))
+    return with_own_members(query, settings)
+
+
+def with_own_members(query: exp.Query, settings: Settings) -> exp.Query:
+    """Let a query read products in lists by the shop's own names too; the tree is changed."""
     members = _members_of_products(settings)
     for call in [n for n in query.find_all(exp.Anonymous) if n.name.lower() == "json_text"]:
         item, path = call.expressions
@@ -256,7 +259,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
 @dataclass(frozen=True)
-class _Held:
+class Held:
     """Where a table holds what a contract promises: a column, or a member of its first product.
 
     ``kind`` is the column's type in the table, ``None`` where the table has no such column.
@@ -268,48 +271,64 @@ class _Held:
 
 
 def _source(name: str, session: Session, settings: Settings) -> exp.Query:
-    columns = contracts().columns(name)
-    names: tuple[str, ...] = (name,)
-    shops_own: dict[str, str] = {}
-    if name in Events.model_fields:
-        concept: Concept = getattr(settings.events, name)
-        names = tuple(sorted({table_name(event) for event in concept.names} - {""}))
-        shops_own = concept.properties
-    origins = {}
-    if name == "identifies":
-        # The parameters say which trait answers for which channel.
-        origins = {f"consent_{channel}": c for channel, c in settings.consent.traits.items()}
+    places = source_places(name, settings)
     tables = []
-    for table in names:
+    for table in source_tables(name, settings):
         found = session.columns(Table("events", table))
         if found:
             held = [
-                (
-                    *_shops_own(shops_own.get(column), found),
-                    _Held(origins.get(column, column), found.get(origins.get(column, column))),
+                tuple(
+                    Held(column, found.get(column), member)
+                    for n, (column, member) in enumerate(where, start=1)
+                    # What the parameters name may be missing; the contract's own comes last.
+                    if column in found or n == len(where)
                 )
-                for column in columns
+                for where in places.values()
             ]
             tables.append((table, tuple(held)))
     return _union(name, tuple(tables))
 
 
+def source_tables(name: str, settings: Settings) -> tuple[str, ...]:
+    """Tables of events that a source is the union of, of those that there are."""
+    if name not in Events.model_fields:
+        return (name,)
+    concept: Concept = getattr(settings.events, name)
+    return tuple(sorted({table_name(event) for event in concept.names} - {""}))
+
+
+def source_places(name: str, settings: Settings) -> dict[str, tuple[tuple[str, str], ...]]:
+    """Where a table may hold each column of a source: the first of them that has a value counts.
+
+    Each place is a column and, where it is a list of objects, the first one's member.
+    """
+    shops_own: dict[str, str] = {}
+    if name in Events.model_fields:
+        concept: Concept = getattr(settings.events, name)
+        shops_own = concept.properties
+    origins = {}
+    if name == "identifies":
+        # The parameters say which trait answers for which channel.
+        origins = {f"consent_{channel}": c for channel, c in settings.consent.traits.items()}
+    return {
+        column: (*_shops_own(shops_own.get(column)), (origins.get(column, column), ""))
+        for column in contracts().columns(name)
+    }
+
+
 _FIRST_MEMBER = re.compile(r"^(?P<list>[^\[\]]+)\[0\][.](?P<member>[^\[\]]+)\Z")
 
 
-def _shops_own(written: str | None, found: Mapping[str, str]) -> tuple[_Held, ...]:
-    """Where a table holds a property that the parameters name; empty where it does not."""
+def _shops_own(written: str | None) -> tuple[tuple[str, str], ...]:
+    """Where a table holds a property that the parameters name."""
     if written is None:
         return ()
     first = _FIRST_MEMBER.match(written)
-    column = column_name(first["list"] if first else written)
-    if column not in found:
-        return ()
-    return (_Held(column, found[column], first["member"] if first else ""),)
+    return ((column_name(first["list"] if first else written), first["member"] if first else ""),)
 
 
 @lru_cache
-def _union(name: str, tables: tuple[tuple[str, tuple[tuple[_Held, ...], ...]], ...]) -> exp.Query:
+def _union(name: str, tables: tuple[tuple[str, tuple[tuple[Held, ...], ...]], ...]) -> exp.Query:
     """A source over the tables that there are, each with where it holds what is promised.
 
     Kept, since every model that reads a source asks for the same again.
@@ -326,14 +345,14 @@ def _union(name: str, tables: tuple[tuple[str, tuple[tuple[_Held, ...], ...]], .
     return union
 
 
-def _conform(table: str, held: Sequence[Sequence[_Held]], columns: Mapping[str, str]) -> exp.Select:
+def _conform(table: str, held: Sequence[Sequence[Held]], columns: Mapping[str, str]) -> exp.Select:
     """Select what the contract promises from a table that may hold less, or other types.
 
     ``held`` says for each column where its value is; of several places the first that has one.
     """
     chosen = []
     for (name, kind), places in zip(columns.items(), held, strict=True):
-        values = [_as_promised(place, kind) for place in places]
+        values = [as_promised(place, kind) for place in places]
         value = exp.Coalesce(this=values[0], expressions=values[1:]) if values[1:] else values[0]
         chosen.append(exp.alias_(value, name, quoted=True, copy=False))
     return (
@@ -345,7 +364,7 @@ def _conform(table: str, held: Sequence[Sequence[_Held]], columns: Mapping[str, 
     )
 
 
-def _as_promised(place: _Held, wanted: str) -> exp.Expr:
+def as_promised(place: Held, wanted: str) -> exp.Expr:
     """A column as the type that a contract promises; a value that does not fit is NULL."""
     if place.member:
         found, over = VARCHAR, _FIRST.format(path=_json_path(place.member))
@@ -398,82 +417,6 @@ _CONVERSIONS = {
 """How a column of another type than promised is read; pairs that are not here are NULL."""
 
 
-_SETTINGS_SEEDS = {
-    "exchange_rates": {"currency": "varchar", "rate": "decimal(18, 8)"},
-    "rfm_thresholds": {
-        "score": "bigint",
-        "recency_days": "bigint",
-        "frequency_orders": "bigint",
-        "monetary": "decimal(18, 2)",
-    },
-    "personalize_event_types": {"concept": "varchar", "event_type": "varchar"},
-    "personalize_event_weights": {"event_type": "varchar", "weight": "bigint"},
-    "personalize_actions": {"action_id": "varchar", "event_type": "varchar", "event": "varchar"},
-    "experiment_arms": {
-        "name": "varchar",
-        "arm": "varchar",
-        "place": "bigint",
-        "starts_on": "date",
-        "lower_end": "varchar",
-        "upper_end": "varchar",
-    },
-    "attribution_spend": spend.COLUMNS,
-}
-"""Seeds that come from the parameters."""
-
-SEED_KEYS = {
-    "exchange_rates": "currency.rates",
-    "rfm_thresholds": "customers",
-    "personalize_event_types": "personalize.event_types",
-    "personalize_event_weights": "personalize.event_weights",
-    "personalize_actions": "personalize.actions",
-    "experiment_arms": "recommendations.experiment",
-    "attribution_spend": "attribution.spend",
-}
-"""The key of the setting that each of these comes from."""
-
-
-def seed_setting(name: str, settings: Settings) -> Any:
-    """The setting that a seed comes from, as plain values."""
-    value: Any = settings
-    for part in SEED_KEYS[name].split("."):
-        value = getattr(value, part)
-    return value.model_dump() if hasattr(value, "model_dump") else value
-
-
-def check_seeds(settings: Settings) -> None:
-    """Read every file of the team's folder of seeds, before any model needs it.
-
-    Raises
-    ------
-    SettingsError
-        With every mistake in those files.
-    """
-    folder = _own_seeds(settings)
-    problems = seed_files.problems(folder)
-    if problems:
-        raise SettingsError(f"models.seeds: {settings.models.seeds}", problems)
-    try:
-        _costs(settings)
-    except spend.SpendError as error:
-        raise SettingsError(
-            f"attribution.spend: {settings.attribution.spend}", error.problems
-        ) from None
-
-
-def _costs(settings: Settings) -> list[tuple[str, str, str, str, str, int]]:
-    """Rows of the team's table of costs; none where the parameters name none."""
-    if settings.attribution.spend is None:
-        return []
-    columns, rules = seed_files.rows(
-        "channel_rules", seed_files.own_text("channel_rules", _own_seeds(settings))
-    )
-    place = list(columns).index("channel")
-    channels = [str(rule[place]) for rule in rules]
-    path = settings.path(settings.attribution.spend)
-    return spend.spend(path, channels, settings.currency.reporting, settings.currency.rates)
-
-
 def _none(columns: Mapping[str, str]) -> exp.Select:
     """A table of these columns without a row."""
     return exp.select(
@@ -481,41 +424,19 @@ def _none(columns: Mapping[str, str]) -> exp.Select:
     ).where(exp.false())
 
 
-def _own_seeds(settings: Settings) -> Path | None:
-    return None if settings.models.seeds is None else settings.path(settings.models.seeds)
-
-
 def _seed(name: str, settings: Settings) -> exp.Query:
-    if name == "exchange_rates":
-        rows: list[list[Any]] = [
-            [code, rate] for code, rate in sorted(settings.currency.rates.items())
-        ]
-        rows.append([settings.currency.reporting, Decimal(1)])
-        return _rows(_SETTINGS_SEEDS[name], rows)
-    if name == "rfm_thresholds":
-        limits = settings.customers
-        # The shortest recency has the highest score, the lowest frequency and spend the lowest.
-        columns = (limits.recency_days[::-1], limits.frequency_orders, limits.monetary)
-        rows = [list(row) for row in zip(range(2, 6), *columns, strict=True)]
-        return _rows(_SETTINGS_SEEDS[name], rows)
-    if name == "personalize_event_types":
-        rows = [[concept, kind] for concept, kind in settings.personalize.event_types.items()]
-        # A concept that nothing has, so that an empty list is a table without a match.
-        return _rows(_SETTINGS_SEEDS[name], [*sorted(rows), [None, None]])
-    if name in ("personalize_event_weights", "personalize_actions", "experiment_arms"):
-        # A row that nothing matches, so that no setting is a table without rows.
-        none = [None] * len(_SETTINGS_SEEDS[name])
-        return _rows(_SETTINGS_SEEDS[name], [*recommendation_seeds.rows(name, settings), none])
-    if name == "attribution_spend":
-        costs = _costs(settings)
-        if not costs:
-            return _none(spend.COLUMNS)
-        cells = [list(row) for row in costs]
-        return _rows_of_text(spend.COLUMNS, cells) or _rows(spend.COLUMNS, cells)
     try:
-        return _seed_of_file(name, seed_files.own_text(name, _own_seeds(settings)))
+        if name not in settings_seeds.COLUMNS:
+            folder = settings_seeds.own_folder(settings)
+            return _seed_of_file(name, seed_files.own_text(name, folder))
+        columns, rows = settings_seeds.rows(name, settings)
     except SeedError as error:
         raise InputError("\n".join(error.problems)) from None
+    if not rows:
+        return _none(columns)
+    if name == "attribution_spend":
+        return _rows_of_text(columns, rows) or _rows(columns, rows)
+    return _rows(columns, rows)
 
 
 @lru_cache(maxsize=64)

@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlglot import exp
 
-from engagement.models import inputs
+from engagement.models import settings_seeds
 from engagement.models.inputs import SEEDS, SOURCES
 from engagement.settings import Events, Settings
 from engagement.sql.dialect import Table
@@ -75,8 +75,8 @@ def current(settings: Settings, values: Mapping[str, Any]) -> dict[str, str]:
         found[f"events.{name}"] = _text(getattr(settings.events, name).model_dump())
     found["consent.traits"] = _text(settings.consent.traits)
     found["attribution.position"] = _text(settings.attribution.position)
-    for seed, key in inputs.SEED_KEYS.items():
-        found[key] = _text(inputs.seed_setting(seed, settings))
+    for seed, key in settings_seeds.KEYS.items():
+        found[key] = _text(settings_seeds.setting(seed, settings))
     return found
 
 
@@ -92,8 +92,8 @@ def used(queries: Iterable[exp.Query], expanded: Iterable[exp.Query]) -> set[str
                 keys.add(f"events.{node.name}")
             if node.db == SOURCES and node.name == "identifies":
                 keys.add("consent.traits")
-            if node.db == SEEDS and node.name in inputs.SEED_KEYS:
-                keys.add(inputs.SEED_KEYS[node.name])
+            if node.db == SEEDS and node.name in settings_seeds.KEYS:
+                keys.add(settings_seeds.KEYS[node.name])
     return keys
 
 

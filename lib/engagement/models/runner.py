@@ -20,7 +20,7 @@ from sqlglot import exp
 
 from engagement.as_of import AsOf
 from engagement.messages import counted, nearest
-from engagement.models import inputs, provenance, python_functions
+from engagement.models import provenance, python_functions, settings_seeds
 from engagement.models.definition import (
     Model,
     ModelError,
@@ -133,7 +133,7 @@ def build_all(
     ModelError, SettingsError
         Before anything is built, as :func:`build` does.
     """
-    inputs.check_seeds(settings)
+    settings_seeds.check(settings)
     results: list[Built] = []
     done: dict[str, str] = {}
     values = parameters(settings, as_of)
