@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.status import Status
@@ -27,6 +27,9 @@ from engagement.settings import (
     parse_override,
 )
 
+if TYPE_CHECKING:
+    from engagement.runs.batch import NotebookRun
+
 
 def run(
     params: Params = None,
@@ -39,6 +42,12 @@ def run(
         str | None,
         typer.Option("--from", help="Run this notebook and those after it.", metavar="NOTEBOOK"),
     ] = None,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force", help="Execute every notebook, also where nothing that it reads has changed."
+        ),
+    ] = False,
     follow: Annotated[
         bool,
         typer.Option(
@@ -53,14 +62,19 @@ def run(
     from engagement.runs import batch
 
     if follow:
-        _follow(params, set_, batch.choose(only or (), from_), wait)
+        _follow(params, set_, batch.choose(only or (), from_), wait, force=force)
         return
     settings, overrides = settings_from(params, set_)
-    _run_once(settings, params, overrides, batch.choose(only or (), from_))
+    _run_once(settings, params, overrides, batch.choose(only or (), from_), force=force)
 
 
 def _run_once(
-    settings: Settings, params: str | None, overrides: dict[str, Any], names: list[str]
+    settings: Settings,
+    params: str | None,
+    overrides: dict[str, Any],
+    names: list[str],
+    *,
+    force: bool,
 ) -> None:
     from engagement.runs import batch, checks, summary
     from engagement.warehouse import open_warehouse
@@ -77,12 +91,10 @@ def _run_once(
                     watch(place, folder / batch.NOTICE)
                 elif notebook.status != "waiting" and notebook.name not in shown:
                     shown.add(notebook.name)
-                    mark = {"done": "[green]done[/]", "failed": "[red]failed[/]"}
-                    label = mark.get(notebook.status, notebook.status)
-                    console.print(f"  {place:<34} {label}  {notebook.seconds:6.1f} s")
+                    console.print(_line(place, notebook))
 
         record, folder = batch.run(
-            settings, params_path(params), overrides, names, progress=progress
+            settings, params_path(params), overrides, names, progress=progress, force=force
         )
     warehouse = open_warehouse(settings)
     found = summary.figures(warehouse, settings, record)
@@ -93,6 +105,14 @@ def _run_once(
     console.print(f"[bold green]{plain(head)}[/]")
     for line in rest:
         console.print(plain(masked(line)))
+
+
+def _line(place: str, notebook: NotebookRun) -> str:
+    """What is printed of a notebook that has ended."""
+    if notebook.executed_in:
+        return f"  {place:<34} [green]unchanged[/]  its page of run {notebook.executed_in}"
+    marks = {"done": "[green]done[/]", "failed": "[red]failed[/]"}
+    return f"  {place:<34} {marks.get(notebook.status, notebook.status)}  {notebook.seconds:6.1f} s"
 
 
 @contextmanager
@@ -129,7 +149,9 @@ def _watched(status: Status) -> Iterator[Callable[[str, Path], None]]:
 _LOOK_SECONDS = 0.3
 
 
-def _follow(params: str | None, set_: list[str] | None, names: list[str], wait: float) -> None:
+def _follow(
+    params: str | None, set_: list[str] | None, names: list[str], wait: float, *, force: bool
+) -> None:
     """Run again whenever something has landed, until Ctrl-C."""
     from engagement.collect.follow import follow
     from engagement.models.runner import ModelError
@@ -146,7 +168,7 @@ def _follow(params: str | None, set_: list[str] | None, names: list[str], wait: 
 
     def run_once() -> None:
         try:
-            _run_once(settings, params, overrides, names)
+            _run_once(settings, params, overrides, names, force=force)
         except (WarehouseError, ModelError, NotebookFailedError) as error:
             errors.print(f"[bold red]error:[/] {plain(masked(str(error)))}")
 
