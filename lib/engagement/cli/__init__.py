@@ -17,6 +17,7 @@ from engagement.cli import (
     demo,
     erase,
     generate,
+    init,
     mcp,
     personalize,
     quicksight,
@@ -47,6 +48,7 @@ for command in (
     workspace.workspace,
     report.report,
     mcp.mcp,
+    init.init,
 ):
     app.command()(guarded(command))
 

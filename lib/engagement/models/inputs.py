@@ -26,6 +26,7 @@ from engagement.as_of import AsOf, whole_day
 from engagement.errors import WrongInputError
 from engagement.flatten.names import column_name, table_name
 from engagement.models import recommendation_seeds, seed_files, spend
+from engagement.models.folders import OWN_SEEDS
 from engagement.models.seed_files import SeedError
 from engagement.settings import Concept, Events, Settings, SettingsError, read_yaml
 from engagement.sql.conversions import (
@@ -452,7 +453,7 @@ def check_seeds(settings: Settings) -> None:
     folder = _own_seeds(settings)
     problems = seed_files.problems(folder)
     if problems:
-        raise SettingsError(f"models.seeds: {settings.models.seeds}", problems)
+        raise SettingsError(f"models.seeds: {settings.models.seeds or folder}", problems)
     try:
         _costs(settings)
     except spend.SpendError as error:
@@ -482,7 +483,10 @@ def _none(columns: Mapping[str, str]) -> exp.Select:
 
 
 def _own_seeds(settings: Settings) -> Path | None:
-    return None if settings.models.seeds is None else settings.path(settings.models.seeds)
+    """The folder of the team's seeds: the one that is named, else the project's, if it is there."""
+    if settings.models.seeds is not None:
+        return settings.path(settings.models.seeds)
+    return OWN_SEEDS if OWN_SEEDS.is_dir() else None
 
 
 def _seed(name: str, settings: Settings) -> exp.Query:
@@ -512,8 +516,10 @@ def _seed(name: str, settings: Settings) -> exp.Query:
             return _none(spend.COLUMNS)
         cells = [list(row) for row in costs]
         return _rows_of_text(spend.COLUMNS, cells) or _rows(spend.COLUMNS, cells)
+    is_team_s = seed_files.own_header(name) is not None
+    folder = OWN_SEEDS if is_team_s else _own_seeds(settings)
     try:
-        return _seed_of_file(name, seed_files.own_text(name, _own_seeds(settings)))
+        return _seed_of_file(name, seed_files.own_text(name, folder))
     except SeedError as error:
         raise InputError("\n".join(error.problems)) from None
 

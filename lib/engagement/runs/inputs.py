@@ -19,6 +19,7 @@ from typing import Any
 
 import engagement
 from engagement.landing.tables import READING_TABLE
+from engagement.models.folders import OWN_MODELS, OWN_SEEDS
 from engagement.records.files import is_failure
 from engagement.runs.history import RUN_ID
 from engagement.settings import Settings
@@ -27,7 +28,7 @@ from engagement.warehouse import Session, Warehouse
 from engagement.warehouse.reading import Landing, LandingWarehouse
 from engagement.warehouse.reads import EVERY_NAME
 
-SETTINGS_OF_NO_PAGE = {
+SETTINGS_OF_NO_PAGE: dict[str, Any] = {
     "notify": True,
     "mcp": True,
     "demo": True,
@@ -137,6 +138,7 @@ def files(settings: Settings) -> str:
     named |= {settings.path(text) for key in _SECTIONS for text in _texts(dumped[key])}
     # 05 looks at every segment beside the one that it exports.
     named.add(settings.path(settings.audience.segment).parent)
+    named |= {OWN_MODELS, OWN_SEEDS}
     parts: list[str | bytes] = []
     for path in sorted(named - others):
         if any(path in (other, *other.parents) for other in others):
