@@ -20,6 +20,7 @@ from typing import Any
 import engagement
 from engagement.landing.tables import READING_TABLE
 from engagement.models.folders import OWN_MODELS, OWN_SEEDS
+from engagement.project import LAID_DOWN
 from engagement.records.files import is_failure
 from engagement.runs.history import RUN_ID
 from engagement.settings import Settings
@@ -77,7 +78,7 @@ def code() -> str:
 def _contents(folder: Path) -> Iterator[str | bytes]:
     """Names and contents of all files below a folder, by name; no bytecode."""
     for path in sorted(folder.rglob("*")):
-        if path.is_file() and "__pycache__" not in path.parts:
+        if path.is_file() and not {"__pycache__", LAID_DOWN} & {*path.parts}:
             yield path.relative_to(folder).as_posix()
             yield _content(path)
 
