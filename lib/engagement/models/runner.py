@@ -138,7 +138,8 @@ def build_all(
     done: dict[str, str] = {}
     values = parameters(settings, as_of)
     with warehouse.session(write=True) as session:
-        there = {*session.tables(MARTS), *(model.name for model in chosen)}
+        own = {model.name for model in chosen}
+        there = own | _there(session, set().union(*(model.needs for model in chosen)) - own)
         for model in chosen:
             missing = sorted(model.needs - there)
             if missing:
@@ -161,6 +162,14 @@ def build_all(
             done.update((one.model, one.status) for one in built)
             results.extend(built)
     return results
+
+
+def _there(session: Session, names: Collection[str]) -> set[str]:
+    """Those of some models whose tables there are.
+
+    Each is asked for by its name: a list of all would make a page depend on every table there is.
+    """
+    return {name for name in names if session.columns(Table(MARTS, name))}
 
 
 def _with_stale(
@@ -214,7 +223,7 @@ def require(
     """
     values = parameters(settings, as_of)
     with warehouse.session() as session:
-        missing = sorted(set(names) - set(session.tables(MARTS)))
+        missing = sorted(set(names) - _there(session, set(names)))
         found = provenance.mismatches(session, settings, values, names)
     if missing:
         raise ModelError(
