@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -80,7 +81,8 @@ def _run_once(
     from engagement.warehouse import open_warehouse
 
     checks.refuse_wrong_input(settings, names)
-    with console.status("starting") as status, _watched(status) as watch:
+    every = None if console.is_terminal else settings.run.progress_seconds
+    with console.status("starting") as status, _watched(status, every) as watch:
         shown: set[str] = set()
 
         def progress(record: batch.RunRecord) -> None:
@@ -88,10 +90,12 @@ def _run_once(
                 place = f"{number}/{len(record.notebooks)} {notebook.name}"
                 if notebook.status == "running":
                     folder = settings.path(settings.run.directory) / record.id
-                    watch(place, folder / batch.NOTICE)
+                    watch(place, folder)
                 elif notebook.status != "waiting" and notebook.name not in shown:
                     shown.add(notebook.name)
                     console.print(_line(place, notebook))
+            if all(one.status not in ("waiting", "running") for one in record.notebooks):
+                watch("counting what came out", settings.path(settings.run.directory) / record.id)
 
         record, folder = batch.run(
             settings, params_path(params), overrides, names, progress=progress, force=force
@@ -116,25 +120,42 @@ def _line(place: str, notebook: NotebookRun) -> str:
 
 
 @contextmanager
-def _watched(status: Status) -> Iterator[Callable[[str, Path], None]]:
-    """Show what a run is at, and what that is waiting for: gives a function that takes both.
+def _watched(status: Status, every: float | None) -> Iterator[Callable[[str, Path], None]]:
+    """Show what a run is at: gives a function that takes a notebook's place and the run's folder.
 
-    The second is the file where the notebook's process says it.
+    In the folder the notebook's process says what it waits for and which statement runs. ``every``
+    so many seconds of a notebook a line is printed; ``None`` where a terminal shows it.
     """
     from engagement.output import notices
+    from engagement.runs.batch import NOTICE
+    from engagement.warehouse import doing
 
-    at: list[tuple[str, Path]] = []
+    at: list[tuple[str, Path, float]] = []
     over = threading.Event()
 
-    def look() -> None:
-        while not over.wait(_LOOK_SECONDS):
-            if at:
-                place, path = at[-1]
-                waiting = notices.current(path)
-                status.update(plain(f"{place}: {waiting}" if waiting else place))
+    def words(folder: Path) -> str:
+        told = doing.read(folder / doing.FILE).words(time.time())
+        return notices.current(folder / NOTICE) or told
 
-    def watch(place: str, path: Path) -> None:
-        at.append((place, path))
+    def look() -> None:
+        printed = 0.0
+        while not over.wait(_LOOK_SECONDS):
+            if not at:
+                continue
+            place, folder, began = at[-1]
+            took = time.monotonic() - began
+            if every is None:
+                line = f"{place}, {took:,.0f} s"
+                said = words(folder)
+                line = f"{line}: {said}" if said else line
+                status.update(plain(line[: max(console.width - _SPINNER, 20)]))
+            elif every and took >= every and time.monotonic() - max(printed, began) >= every:
+                printed = time.monotonic()
+                said = words(folder)
+                console.print(plain(f"  {place:<34} {took:,.0f} s" + (f": {said}" if said else "")))
+
+    def watch(place: str, folder: Path) -> None:
+        at.append((place, folder, time.monotonic()))
         status.update(plain(place))
 
     thread = threading.Thread(target=look, daemon=True)
@@ -145,6 +166,9 @@ def _watched(status: Status) -> Iterator[Callable[[str, Path], None]]:
         over.set()
         thread.join()
 
+
+_SPINNER = 4
+"""Columns that a terminal's sign of life takes before the line."""
 
 _LOOK_SECONDS = 0.3
 

@@ -9,6 +9,7 @@ table as it was and stops what depends on it; everything else still runs.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -149,8 +150,12 @@ def build_all(
                 )
         chosen = _with_stale(session, settings, values, chosen, stale or settings.models.stale)
 
+        numbers = itertools.count(1)
+
         def build_one(lane: int, model: Model) -> Built:
             del lane
+            number = next(numbers)
+            warehouse.log.about(f"model {number} of {len(chosen)}, {model.name}")
             stopped = [name for name in sorted(model.needs) if done.get(name) in _STOPS]
             if stopped:
                 problem = f"waits for {stopped[0]}"

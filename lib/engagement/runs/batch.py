@@ -43,7 +43,15 @@ from engagement.runs.workbook import (
 )
 from engagement.settings import ROOT, Settings
 from engagement.sql.dialect import LOGICAL
-from engagement.warehouse import Table, Warehouse, WarehouseError, costs, open_warehouse, reads
+from engagement.warehouse import (
+    Table,
+    Warehouse,
+    WarehouseError,
+    costs,
+    doing,
+    open_warehouse,
+    reads,
+)
 from engagement.warehouse.lease import TOKEN_VARIABLE
 from engagement.warehouse.reading import LandingWarehouse
 from engagement.warehouse.statements import Statement
@@ -378,6 +386,7 @@ def _run_one(
         owner_only.tighten(folder)
         record.as_of, record.as_of_end = _as_of(folder)
         del os.environ[reads.VARIABLE]
+        (folder / doing.FILE).unlink(missing_ok=True)
     reuse.executed(notebook.name)
 
 
@@ -512,7 +521,7 @@ def _files(folder: Path, known: Mapping[str, tuple[int, int, str]]) -> dict[str,
     files = {}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
-        if path.name in ("run.json", STATE, STATEMENTS, NOTICE) or not path.is_file():
+        if path.name in ("run.json", STATE, STATEMENTS, NOTICE, doing.FILE) or not path.is_file():
             continue
         if name.startswith(f"{INPUTS}/"):
             continue

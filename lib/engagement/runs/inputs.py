@@ -33,7 +33,7 @@ SETTINGS_OF_NO_PAGE: dict[str, Any] = {
     "notify": True,
     "mcp": True,
     "demo": True,
-    "run": {"keep_runs", "keep_folders"},
+    "run": {"keep_runs", "keep_folders", "progress_seconds"},
 }
 """Parameters that no notebook's page depends on."""
 

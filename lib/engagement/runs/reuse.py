@@ -210,7 +210,8 @@ class Reuse:
         files
             Bytes and sha256 of all files in the folder.
         """
-        shutil.rmtree(self._folder / FOLDER, ignore_errors=True)
+        for left in (self._folder / FOLDER).glob("*.reads"):  # of one that failed
+            left.unlink()
         made = {page.name: page.made for page in self._used}
         try:
             # What changed meanwhile may be in the pages, or may not.

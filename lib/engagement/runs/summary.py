@@ -175,6 +175,7 @@ def lines(record: RunRecord, folder: str, found: Figures, currency: str) -> list
         The run's folder as a person would type it.
     """
     said = [_head(record)]
+    said += _unchanged(record)
     said += _taken_lines(found)
     said += _business(found, currency)
     said += _warnings(found)
@@ -198,6 +199,21 @@ def _head(record: RunRecord) -> str:
     day = f", as of {record.as_of}" if record.as_of else ""
     cost = f", {record.statements['usd']:,.2f} USD" if record.statements.get("usd") else ""
     return f"{record.status}{took}: run {record.id}{day}{cost}"
+
+
+def _unchanged(record: RunRecord) -> list[str]:
+    """How many notebooks were not executed, and whose pages stand for them."""
+    runs = [notebook.executed_in for notebook in record.notebooks if notebook.executed_in]
+    if not runs:
+        return []
+    several = sorted(set(runs))
+    whose = f"run {several[0]}" if len(several) == 1 else f"runs {', '.join(several[:3])}"
+    more = " …" if len(several) > 3 else ""
+    return _labelled(
+        "unchanged",
+        f"{len(runs)} of {counted(len(record.notebooks), 'notebook')}: nothing that they read has "
+        f"changed, and the pages are those of {whose}{more}; 'engagement run --force' executes them",
+    )
 
 
 def _seconds(record: RunRecord) -> float | None:

@@ -29,7 +29,15 @@ from engagement.output import formatting
 from engagement.privacy import shown
 from engagement.settings import ROOT, Settings, load_settings
 from engagement.sql.dialect import parse, tables
-from engagement.warehouse import Table, Warehouse, WarehouseError, costs, open_warehouse, reads
+from engagement.warehouse import (
+    Table,
+    Warehouse,
+    WarehouseError,
+    costs,
+    doing,
+    open_warehouse,
+    reads,
+)
 
 logger = logging.getLogger("engagement")
 
@@ -66,6 +74,7 @@ class Workbook:
             self._costs_id = f"{new_run_id()}-{INTERACTIVE}"
         else:
             self.warehouse.log.path = self.file(STATEMENTS)
+            self.warehouse.log.telling = doing.Telling(self.file(doing.FILE))
 
     def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pd.DataFrame:
         """Run a query in Athena's dialect, in which ``:as_of`` and ``:timezone`` may be used.
