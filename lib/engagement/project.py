@@ -22,12 +22,13 @@ LAID_DOWN = "laid_down"
 MODELS, SEEDS = "models", "seeds"
 """Folders of a project with a team's own models, by layer, and seeds."""
 
-_PACKAGE = Path(__file__).resolve().parent
+PACKAGE = Path(__file__).resolve().parent
+"""Where the code is."""
 
 
 def checkout() -> Path | None:
     """The checkout that this code is in; ``None`` where it was installed."""
-    folder = _PACKAGE.parents[1]
+    folder = PACKAGE.parents[1]
     is_one = (folder / "pyproject.toml").is_file() and (folder / "notebooks").is_dir()
     return folder if is_one else None
 
@@ -46,7 +47,7 @@ def find(start: Path | None = None) -> Path:
 
 def packaged(name: str) -> Path:
     """A file or folder that comes with the code, such as ``notebooks``."""
-    return (checkout() or _PACKAGE / LAID_DOWN) / name
+    return (checkout() or PACKAGE / LAID_DOWN) / name
 
 
 ROOT = find()

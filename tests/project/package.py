@@ -162,7 +162,7 @@ def add_own_files(project: Path) -> dict[str, bytes]:
     ]
     document = {
         "cells": cells,
-        "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3"}},
+        "metadata": {},
         "nbformat": 4,
         "nbformat_minor": 5,
     }

@@ -362,6 +362,7 @@ def _run_one(
                 kernel_name="python3",
                 cwd=str(NOTEBOOKS),
                 progress_bar=False,
+                language="python",
                 # A kernel that is told to end calls that an error, which it is not.
                 extra_arguments=["--log-level=50"],
             )

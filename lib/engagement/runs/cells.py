@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from engagement.project import PACKAGE
+
 KNOWN_MODULES = frozenset(
     {
         *("engagement.runs.workbook", "engagement.runs.checks"),
@@ -168,7 +170,7 @@ def _is_module_of_ours(name: str) -> bool:
     """Whether a name is a module of the project, and no function of one."""
     if not name.startswith("engagement."):
         return False
-    path = Path(__file__).resolve().parents[1].joinpath(*name.split(".")[1:])
+    path = PACKAGE.joinpath(*name.split(".")[1:])
     return path.with_suffix(".py").is_file() or path.is_dir()
 
 

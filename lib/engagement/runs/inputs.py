@@ -17,10 +17,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import engagement
 from engagement.landing.tables import READING_TABLE
 from engagement.models.folders import OWN_MODELS, OWN_SEEDS
-from engagement.project import LAID_DOWN
+from engagement.project import LAID_DOWN, PACKAGE
 from engagement.records.files import is_failure
 from engagement.runs.history import RUN_ID
 from engagement.settings import Settings
@@ -64,7 +63,7 @@ def digest(parts: Iterable[str | bytes]) -> str:
 
 def code() -> str:
     """The project's code as it is now, the Python that runs it and the packages beside it."""
-    root = Path(engagement.__file__).resolve().parent
+    root = PACKAGE
     packages = sorted(
         name
         for place in dict.fromkeys(sys.path)

@@ -195,11 +195,15 @@ class Reuse:
         another run.
         """
         known: Owned = {}
-        for page in self._used:
+        for page in list(self._used):
             for name, about in page.made.files.items():
                 if not (self._folder / name).exists():
                     _link(page.folder / name, self._folder / name)
                     known[name] = about
+                elif name not in (*pages.names(page.name), *known):
+                    # Another notebook wrote it: this page's own is not in the folder.
+                    self._used.remove(page)
+                    break
         return known
 
     def remember(self, files: Mapping[str, Mapping[str, Any]]) -> None:

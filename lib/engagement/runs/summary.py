@@ -211,8 +211,8 @@ def _unchanged(record: RunRecord) -> list[str]:
     more = " …" if len(several) > 3 else ""
     return _labelled(
         "unchanged",
-        f"{len(runs)} of {counted(len(record.notebooks), 'notebook')}: nothing that they read has "
-        f"changed, and the pages are those of {whose}{more}; 'engagement run --force' executes them",
+        f"{len(runs)} of {counted(len(record.notebooks), 'notebook')}, since nothing that they "
+        f"read has changed: pages of {whose}{more}; 'engagement run --force' executes them",
     )
 
 

@@ -21,6 +21,7 @@ from typing import Any, cast
 from sqlglot import exp
 
 from engagement import owner_only
+from engagement.project import PACKAGE
 from engagement.sql.dialect import LOGICAL, Table, parse, tables
 from engagement.warehouse.protocol import Warehouse
 
@@ -58,7 +59,7 @@ class Reads:
 
 def process() -> str:
     """Say which Python and which code a process is."""
-    return f"process {sys.prefix} {Path(__file__).resolve().parents[1]}"
+    return f"process {sys.prefix} {PACKAGE}"
 
 
 def note(name: str) -> None:
