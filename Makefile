@@ -9,7 +9,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 SCALE ?= 1000000
 
-.PHONY: run demo test-demo bench bench-large bench-redshift bench-recommend test test-athena test-redshift test-browser test-deploy test-clone notebooks samples lint format lock lab clean help
+.PHONY: run demo test-demo bench bench-large bench-redshift bench-recommend test test-athena test-redshift test-browser test-deploy test-clone test-package notebooks samples lint format lock lab clean help
 
 help:           ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 16
@@ -77,6 +77,9 @@ test-deploy: $(DEPLOY)/.ready ## the templates and values under deploy/, linted 
 
 test-clone: $(READY) ## the README's `make run`, twice, in a fresh clone
 	@$(BIN)/python tests/project/clone.py
+
+test-package: $(READY) ## a wheel in a fresh environment: init, run, a team's own models, an upgrade
+	@$(BIN)/python tests/project/package.py
 
 notebooks: $(READY) ## execute the notebooks in place, so that their outputs are committed
 	@$(BIN)/python tests/notebooks/refresh.py

@@ -20,8 +20,8 @@ import engagement
 PACKAGE = Path(engagement.__file__).parent
 
 # Small modules that know nothing of any stage: what is private, whose files are, what is printed,
-# how a mistake is told.
-LEAVES = {"errors", "messages", "output", "owner_only", "privacy"}
+# how a mistake is told, where the project is.
+LEAVES = {"errors", "messages", "output", "owner_only", "privacy", "project"}
 
 # What each room may import besides itself. Later stages meet earlier ones in tables. An engine is a
 # room within the warehouse's: it knows the protocols, and nobody but the registry knows it.
@@ -30,6 +30,7 @@ ALLOWED = {
     "settings": set(),
     "records": {"settings"},
     "samples": set(),
+    "init": set(),
     "sql": set(),
     "aws": {"settings", "records"},
     "warehouse": {"settings", "records", "sql"},
@@ -70,7 +71,7 @@ ALLOWED = {
     "cli": {
         *("settings", "records", "samples", "sql", "warehouse", "landing", "as_of", "flatten"),
         *("models", "audience", "personalize", "erasure", "collect", "runs", "aws"),
-        *("alerts", "dashboards", "quicksight", "demo", "mcp", "dbt"),
+        *("alerts", "dashboards", "quicksight", "demo", "mcp", "dbt", "init"),
     },
 }
 

@@ -18,6 +18,7 @@ from engagement.cli import (
     demo,
     erase,
     generate,
+    init,
     mcp,
     personalize,
     quicksight,
@@ -51,6 +52,7 @@ for command in (
     dbt.export_dbt,
     report.report,
     mcp.mcp,
+    init.init,
 ):
     app.command()(guarded(command))
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.status import Status
@@ -27,6 +28,9 @@ from engagement.settings import (
     parse_override,
 )
 
+if TYPE_CHECKING:
+    from engagement.runs.batch import NotebookRun
+
 
 def run(
     params: Params = None,
@@ -39,6 +43,12 @@ def run(
         str | None,
         typer.Option("--from", help="Run this notebook and those after it.", metavar="NOTEBOOK"),
     ] = None,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force", help="Execute every notebook, also where nothing that it reads has changed."
+        ),
+    ] = False,
     follow: Annotated[
         bool,
         typer.Option(
@@ -53,20 +63,26 @@ def run(
     from engagement.runs import batch
 
     if follow:
-        _follow(params, set_, batch.choose(only or (), from_), wait)
+        _follow(params, set_, batch.choose(only or (), from_), wait, force=force)
         return
     settings, overrides = settings_from(params, set_)
-    _run_once(settings, params, overrides, batch.choose(only or (), from_))
+    _run_once(settings, params, overrides, batch.choose(only or (), from_), force=force)
 
 
 def _run_once(
-    settings: Settings, params: str | None, overrides: dict[str, Any], names: list[str]
+    settings: Settings,
+    params: str | None,
+    overrides: dict[str, Any],
+    names: list[str],
+    *,
+    force: bool,
 ) -> None:
     from engagement.runs import batch, checks, summary
     from engagement.warehouse import open_warehouse
 
     checks.refuse_wrong_input(settings, names)
-    with console.status("starting") as status, _watched(status) as watch:
+    every = None if console.is_terminal else settings.run.progress_seconds
+    with console.status("starting") as status, _watched(status, every) as watch:
         shown: set[str] = set()
 
         def progress(record: batch.RunRecord) -> None:
@@ -74,15 +90,15 @@ def _run_once(
                 place = f"{number}/{len(record.notebooks)} {notebook.name}"
                 if notebook.status == "running":
                     folder = settings.path(settings.run.directory) / record.id
-                    watch(place, folder / batch.NOTICE)
+                    watch(place, folder)
                 elif notebook.status != "waiting" and notebook.name not in shown:
                     shown.add(notebook.name)
-                    mark = {"done": "[green]done[/]", "failed": "[red]failed[/]"}
-                    label = mark.get(notebook.status, notebook.status)
-                    console.print(f"  {place:<34} {label}  {notebook.seconds:6.1f} s")
+                    console.print(_line(place, notebook))
+            if all(one.status not in ("waiting", "running") for one in record.notebooks):
+                watch("counting what came out", settings.path(settings.run.directory) / record.id)
 
         record, folder = batch.run(
-            settings, params_path(params), overrides, names, progress=progress
+            settings, params_path(params), overrides, names, progress=progress, force=force
         )
     warehouse = open_warehouse(settings)
     found = summary.figures(warehouse, settings, record)
@@ -95,26 +111,51 @@ def _run_once(
         console.print(plain(masked(line)))
 
 
-@contextmanager
-def _watched(status: Status) -> Iterator[Callable[[str, Path], None]]:
-    """Show what a run is at, and what that is waiting for: gives a function that takes both.
+def _line(place: str, notebook: NotebookRun) -> str:
+    """What is printed of a notebook that has ended."""
+    if notebook.executed_in:
+        return f"  {place:<34} [green]unchanged[/]  its page of run {notebook.executed_in}"
+    marks = {"done": "[green]done[/]", "failed": "[red]failed[/]"}
+    return f"  {place:<34} {marks.get(notebook.status, notebook.status)}  {notebook.seconds:6.1f} s"
 
-    The second is the file where the notebook's process says it.
+
+@contextmanager
+def _watched(status: Status, every: float | None) -> Iterator[Callable[[str, Path], None]]:
+    """Show what a run is at: gives a function that takes a notebook's place and the run's folder.
+
+    In the folder the notebook's process says what it waits for and which statement runs. ``every``
+    so many seconds of a notebook a line is printed; ``None`` where a terminal shows it.
     """
     from engagement.output import notices
+    from engagement.runs.batch import NOTICE
+    from engagement.warehouse import doing
 
-    at: list[tuple[str, Path]] = []
+    at: list[tuple[str, Path, float]] = []
     over = threading.Event()
 
-    def look() -> None:
-        while not over.wait(_LOOK_SECONDS):
-            if at:
-                place, path = at[-1]
-                waiting = notices.current(path)
-                status.update(plain(f"{place}: {waiting}" if waiting else place))
+    def words(folder: Path) -> str:
+        told = doing.read(folder / doing.FILE).words(time.time())
+        return notices.current(folder / NOTICE) or told
 
-    def watch(place: str, path: Path) -> None:
-        at.append((place, path))
+    def look() -> None:
+        printed = 0.0
+        while not over.wait(_LOOK_SECONDS):
+            if not at:
+                continue
+            place, folder, began = at[-1]
+            took = time.monotonic() - began
+            if every is None:
+                line = f"{place}, {took:,.0f} s"
+                said = words(folder)
+                line = f"{line}: {said}" if said else line
+                status.update(plain(line[: max(console.width - _SPINNER, 20)]))
+            elif every and took >= every and time.monotonic() - max(printed, began) >= every:
+                printed = time.monotonic()
+                said = words(folder)
+                console.print(plain(f"  {place:<34} {took:,.0f} s" + (f": {said}" if said else "")))
+
+    def watch(place: str, folder: Path) -> None:
+        at.append((place, folder, time.monotonic()))
         status.update(plain(place))
 
     thread = threading.Thread(target=look, daemon=True)
@@ -126,10 +167,15 @@ def _watched(status: Status) -> Iterator[Callable[[str, Path], None]]:
         thread.join()
 
 
+_SPINNER = 4
+"""Columns that a terminal's sign of life takes before the line."""
+
 _LOOK_SECONDS = 0.3
 
 
-def _follow(params: str | None, set_: list[str] | None, names: list[str], wait: float) -> None:
+def _follow(
+    params: str | None, set_: list[str] | None, names: list[str], wait: float, *, force: bool
+) -> None:
     """Run again whenever something has landed, until Ctrl-C."""
     from engagement.collect.follow import follow
     from engagement.models.runner import ModelError
@@ -146,7 +192,7 @@ def _follow(params: str | None, set_: list[str] | None, names: list[str], wait: 
 
     def run_once() -> None:
         try:
-            _run_once(settings, params, overrides, names)
+            _run_once(settings, params, overrides, names, force=force)
         except (WarehouseError, ModelError, NotebookFailedError) as error:
             errors.print(f"[bold red]error:[/] {plain(masked(str(error)))}")
 

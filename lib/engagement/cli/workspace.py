@@ -9,6 +9,7 @@ import typer
 
 from engagement.cli.console import Params, Sets, console, plain, settings_from, shown_path
 from engagement.messages import counted
+from engagement.project import packaged
 from engagement.settings import ROOT, Settings
 
 TEMPLATE = "deploy/dataplane/workspaceConfig.template.json"
@@ -76,7 +77,9 @@ def workspace(
 
 def _path(name: str, default: str) -> Path:
     """A file as it was typed, or the project's own."""
-    return ROOT / default if name == default else Path(name)
+    if name != default:
+        return Path(name)
+    return packaged(default) if default == TEMPLATE else ROOT / default
 
 
 def _from_parameters(settings: Settings) -> dict[str, str]:

@@ -24,6 +24,7 @@ from engagement.flatten.report import FlatTable, FlattenReport, report
 from engagement.flatten.seen import discards as discarded
 from engagement.flatten.seen import seen
 from engagement.flatten.table_maker import TableMaker
+from engagement.messages import counted
 from engagement.records.files import nothing_landed
 from engagement.settings import Settings
 from engagement.warehouse.loaded import LoadedWarehouse
@@ -237,6 +238,7 @@ class _Run:
                 if self._unread:
                     read += self._read_some()
                 if not self._unread:
+                    self._warehouse.log.about("making the tables of all dates")
                     dropped = self._maker.make_all(self._stages.keys())
                     session.finish()
                     return tuple(read), dropped
@@ -251,6 +253,9 @@ class _Run:
             self._warehouse.batch_bytes,
             self._warehouse.batch_days,
         )[0]
+        span = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
+        left = counted(len(self._unread), "date")
+        self._warehouse.log.about(f"reading {span}; {left} left")
         # Tables whose rows of these dates may have to go.
         self._maker.touch(days)
         kept, turned = self._reader.read(days, self._unread)

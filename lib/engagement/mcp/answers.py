@@ -15,13 +15,14 @@ from engagement.mcp.masking import Mask, limited, read_by
 from engagement.models.definition import models
 from engagement.models.inputs import SOURCES
 from engagement.privacy import shown
+from engagement.project import packaged
 from engagement.runs import catalogue
 from engagement.runs.typed_queries import ask
-from engagement.settings import ROOT, Settings
+from engagement.settings import Settings
 from engagement.sql.dialect import LOGICAL, DialectError, parse, tables
 from engagement.warehouse import Session, Warehouse, open_warehouse
 
-DEFINITIONS = ROOT / "docs" / "metrics.md"
+DEFINITIONS = packaged("docs/metrics.md")
 _MOST_METRICS = 60
 _LAYERS = ("dashboards", "customer", "commerce", "behaviour", "recommendations")
 """Layers of models whose columns are looked through for metrics, the most summed up first."""

@@ -22,8 +22,9 @@ from sqlglot import exp
 
 from engagement.errors import WrongInputError
 from engagement.messages import counted, nearest
-from engagement.models import definition, inputs, seed_files, settings_seeds
+from engagement.models import definition, folders, inputs, seed_files, settings_seeds
 from engagement.models.definition import Model, ModelDocument, ModelError
+from engagement.models.folders import Layer
 from engagement.models.inputs import SEEDS, SOURCES
 from engagement.models.provenance import MARTS
 from engagement.settings import ROOT, SettingsError, read_yaml
@@ -94,7 +95,7 @@ def mistakes(name: str) -> list[str]:
     UnknownModelError
         When there is no file of this name: the nearest.
     """
-    layers = definition.layers()
+    layers = folders.layers()
     found = [
         layer
         for layer in layers
@@ -102,14 +103,14 @@ def mistakes(name: str) -> list[str]:
     ]
     if not found:
         known = {
-            item.name.removesuffix(".yml")
+            file.removesuffix(".yml")
             for layer in layers
-            for item in layer.iterdir()
-            if item.name.endswith(".yml")
+            for file in layer.files()
+            if file.endswith(".yml")
         }
         hint = nearest(name, known)
         if not hint:
-            file = _path(layers[-1].joinpath(f"{name}.sql")) if layers else f"{name}.sql"
+            file = _path(layers[-1] / f"{name}.sql") if layers else f"{name}.sql"
             hint = f": write its query, in a file such as {file}"
         raise UnknownModelError(f"there is no model '{name}'{hint}")
     if len(found) > 1:
@@ -118,7 +119,7 @@ def mistakes(name: str) -> list[str]:
     return list(dict.fromkeys(_mistakes(found[0], name)))
 
 
-def _mistakes(layer: Traversable, name: str) -> Iterator[str]:
+def _mistakes(layer: Layer, name: str) -> Iterator[str]:
     document, problems = _document(layer, name)
     yield from problems
     if document is None:
@@ -150,7 +151,7 @@ def _mistakes(layer: Traversable, name: str) -> Iterator[str]:
 # --- the YAML -----------------------------------------------------------------------------------
 
 
-def _document(layer: Traversable, name: str) -> tuple[dict[str, Any] | None, list[str]]:
+def _document(layer: Layer, name: str) -> tuple[dict[str, Any] | None, list[str]]:
     """A model's YAML as far as it is one, and what is wrong with it."""
     file = layer / f"{name}.yml"
     if not file.is_file():
@@ -182,7 +183,7 @@ def _types(document: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _wrong_documents(
-    layer: Traversable, name: str, document: Mapping[str, Any], own: Mapping[str, str]
+    layer: Layer, name: str, document: Mapping[str, Any], own: Mapping[str, str]
 ) -> Iterator[str]:
     """Keys that are no column, and types that there are not."""
     place = f"{layer.name}/{name}.yml"
@@ -196,13 +197,13 @@ def _wrong_documents(
                 f"{place}: column {column}: there is no type '{kind}'"
                 + (nearest(kind, _TYPES.values()) or f"; write {', '.join(_TYPES.values())}")
             )
-    if not layer.joinpath(f"{name}.sql").is_file() and not document.get("python"):
-        file = _path(layer.joinpath(f"{name}.sql"))
+    if not (layer / f"{name}.sql").is_file() and not document.get("python"):
+        file = _path(layer / f"{name}.sql")
         makes = f", which gives {', '.join(own)}" if own else ""
         yield f"{place}: there is no SQL beside it: write the query in {file}{makes}"
 
 
-def _without_yaml(layer: Traversable, name: str, query: _Query) -> str:
+def _without_yaml(layer: Layer, name: str, query: _Query) -> str:
     """That a query has no YAML, and one to begin with."""
     columns = query.columns or {"id": "varchar"}
     lines = [
@@ -219,7 +220,7 @@ def _without_yaml(layer: Traversable, name: str, query: _Query) -> str:
     skeleton = "\n".join(f"    {line}" for line in lines)
     return (
         f"{layer.name}/{name}.sql: its YAML is missing: write "
-        f"{_path(layer.joinpath(f'{name}.yml'))}, beginning with\n{skeleton}"
+        f"{_path(layer / f'{name}.yml')}, beginning with\n{skeleton}"
     )
 
 
@@ -244,7 +245,7 @@ class _Query:
     unnamed: dict[str, int] = field(default_factory=dict)
 
 
-def _query_of_file(layer: Traversable, file: str, work: Mapping[str, Mapping[str, str]]) -> _Query:
+def _query_of_file(layer: Layer, file: str, work: Mapping[str, Mapping[str, str]]) -> _Query:
     path = layer / file
     if not path.is_file():
         return _Query()
@@ -334,10 +335,10 @@ def _input(table: Table, here: Collection[str]) -> tuple[Mapping[str, str] | Non
 
 def _models() -> set[str]:
     return {
-        item.name.removesuffix(".yml")
-        for layer in definition.layers()
-        for item in layer.iterdir()
-        if item.name.endswith(".yml")
+        file.removesuffix(".yml")
+        for layer in folders.layers()
+        for file in layer.files()
+        if file.endswith(".yml")
     }
 
 
@@ -352,7 +353,7 @@ def _strange_parameters(tree: exp.Query) -> list[str]:
 
 
 def _strange_columns(
-    layer: Traversable, name: str, own: Mapping[str, str], query: _Query
+    layer: Layer, name: str, own: Mapping[str, str], query: _Query
 ) -> Iterator[str]:
     """Where the documented columns and those of the query differ."""
     if not query.columns:
@@ -387,7 +388,7 @@ def _strange_columns(
 
 
 def _loop(
-    layer: Traversable, document: Mapping[str, Any], work: dict[str, dict[str, str]]
+    layer: Layer, document: Mapping[str, Any], work: dict[str, dict[str, str]]
 ) -> Iterator[str]:
     """Mistakes of a loop's files; puts its working tables' columns into ``work``."""
     loop = document.get("loop")
@@ -408,7 +409,7 @@ def _loop(
 
 
 def _python(
-    layer: Traversable, name: str, python: Mapping[str, Any], own: Mapping[str, str]
+    layer: Layer, name: str, python: Mapping[str, Any], own: Mapping[str, str]
 ) -> Iterator[str]:
     place = f"{layer.name}/{name}.yml"
     module = str(python.get("function", "")).partition(":")[0]

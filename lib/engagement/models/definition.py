@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from graphlib import CycleError, TopologicalSorter
 from importlib import resources
-from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -23,6 +22,8 @@ from sqlglot import exp
 from engagement.errors import FailedError
 from engagement.messages import explained, nearest, unknown_key
 from engagement.models import inputs
+from engagement.models.folders import Layer, layer_of
+from engagement.models.folders import layers as every_layer
 from engagement.models.inputs import SEEDS, SOURCES
 from engagement.models.provenance import MARTS
 from engagement.settings import SettingsError, read_yaml
@@ -142,12 +143,11 @@ def models(layers: Sequence[str] | None = None) -> dict[str, Model]:
     ModelError
         When a file cannot be used: which one, and why.
     """
-    names = sorted(item.name for item in _root().iterdir() if item.is_dir())
     found: dict[str, Model] = {}
-    for layer in names:
-        if layers is not None and layer not in layers:
+    for layer in every_layer():
+        if layers is not None and layer.name not in layers:
             continue
-        for model in _layer(layer):
+        for model in _layer(layer.name):
             if model.name in found:
                 raise ModelError(f"{model.name} is in two layers")
             found[model.name] = model
@@ -162,7 +162,7 @@ def model(name: str) -> Model:
     ModelError
         When there is none of this name.
     """
-    known = [(layer, item.name) for layer in layers() for item in layer.iterdir()]
+    known = [(layer, file) for layer in every_layer() for file in layer.files()]
     for layer, file in known:
         if file == f"{name}.yml":
             return _read(layer, name)
@@ -170,19 +170,10 @@ def model(name: str) -> Model:
     raise ModelError(f"there is no model '{name}'{nearest(name, names)}")
 
 
-def layers() -> list[Traversable]:
-    """The folders that models are in, by name."""
-    return sorted((item for item in _root().iterdir() if item.is_dir()), key=lambda one: one.name)
-
-
-def _root() -> Traversable:
-    return resources.files("engagement.models") / "sql"
-
-
 @cache
 def _layer(name_of_layer: str) -> tuple[Model, ...]:
-    folder = _root() / name_of_layer
-    files = sorted(item.name for item in folder.iterdir())
+    folder = layer_of(name_of_layer)
+    files = folder.files()
     names = [file.removesuffix(".yml") for file in files if file.endswith(".yml")]
     used = {f"{name}.sql" for name in names}
     for document in (_document(name_of_layer, name) for name in names):
@@ -199,7 +190,7 @@ def _layer(name_of_layer: str) -> tuple[Model, ...]:
     return tuple(_read(folder, name) for name in names)
 
 
-def _read(layer: Traversable, name: str) -> Model:
+def _read(layer: Layer, name: str) -> Model:
     source = f"{layer.name}/{name}.yml"
     document = _document(layer.name, name)
     strange = [column for column in document.key if column not in document.columns]
@@ -244,7 +235,7 @@ def _read(layer: Traversable, name: str) -> Model:
 @cache
 def _document(layer: str, name: str) -> ModelDocument:
     source = f"{layer}/{name}.yml"
-    with resources.as_file(_root() / layer / f"{name}.yml") as path:
+    with resources.as_file(layer_of(layer) / f"{name}.yml") as path:
         try:
             return ModelDocument.model_validate(read_yaml(Path(path)))
         except ValidationError as error:
@@ -280,7 +271,7 @@ def _unknown_key(key: str) -> str:
     return f"{before}{dot}{said}"
 
 
-def _read_sql(layer: Traversable, name: str) -> str:
+def _read_sql(layer: Layer, name: str) -> str:
     try:
         return (layer / name).read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -313,8 +304,8 @@ def _columns(
 
 def documented(name: str) -> dict[str, str] | None:
     """Types of a model's columns, in whichever layer it is."""
-    for layer in _root().iterdir():
-        if layer.is_dir() and (layer / f"{name}.yml").is_file():
+    for layer in every_layer():
+        if (layer / f"{name}.yml").is_file():
             document = _document(layer.name, name)
             return {column: item.type for column, item in document.columns.items()}
     return None

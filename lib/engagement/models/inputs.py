@@ -427,8 +427,7 @@ def _none(columns: Mapping[str, str]) -> exp.Select:
 def _seed(name: str, settings: Settings) -> exp.Query:
     try:
         if name not in settings_seeds.COLUMNS:
-            folder = settings_seeds.own_folder(settings)
-            return _seed_of_file(name, seed_files.own_text(name, folder))
+            return _seed_of_file(name, settings_seeds.own_text(name, settings))
         columns, rows = settings_seeds.rows(name, settings)
     except SeedError as error:
         raise InputError("\n".join(error.problems)) from None

@@ -9,6 +9,7 @@ table as it was and stops what depends on it; everything else still runs.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -138,7 +139,8 @@ def build_all(
     done: dict[str, str] = {}
     values = parameters(settings, as_of)
     with warehouse.session(write=True) as session:
-        there = {*session.tables(MARTS), *(model.name for model in chosen)}
+        own = {model.name for model in chosen}
+        there = own | _there(session, set().union(*(model.needs for model in chosen)) - own)
         for model in chosen:
             missing = sorted(model.needs - there)
             if missing:
@@ -148,8 +150,12 @@ def build_all(
                 )
         chosen = _with_stale(session, settings, values, chosen, stale or settings.models.stale)
 
+        numbers = itertools.count(1)
+
         def build_one(lane: int, model: Model) -> Built:
             del lane
+            number = next(numbers)
+            warehouse.log.about(f"model {number} of {len(chosen)}, {model.name}")
             stopped = [name for name in sorted(model.needs) if done.get(name) in _STOPS]
             if stopped:
                 problem = f"waits for {stopped[0]}"
@@ -161,6 +167,14 @@ def build_all(
             done.update((one.model, one.status) for one in built)
             results.extend(built)
     return results
+
+
+def _there(session: Session, names: Collection[str]) -> set[str]:
+    """Those of some models whose tables there are.
+
+    Each is asked for by its name: a list of all would make a page depend on every table there is.
+    """
+    return {name for name in names if session.columns(Table(MARTS, name))}
 
 
 def _with_stale(
@@ -214,7 +228,7 @@ def require(
     """
     values = parameters(settings, as_of)
     with warehouse.session() as session:
-        missing = sorted(set(names) - set(session.tables(MARTS)))
+        missing = sorted(set(names) - _there(session, set(names)))
         found = provenance.mismatches(session, settings, values, names)
     if missing:
         raise ModelError(

@@ -3,7 +3,9 @@
 A seed's header gives each column's name and type (``precedence:bigint``). A team extends or
 overrides any seed without touching this package: a CSV of the same name and header in the folder
 that the parameter ``models.seeds`` names. A row whose key the seed has replaces that row, a row
-with another key is added, and a row with nothing but a key removes the seed's row.
+with another key is added, and a row with nothing but a key removes the seed's row. A file in the
+project's ``seeds`` folder whose name the package does not have is a seed of the team's own, with
+such a header; its first column is the key.
 """
 
 from __future__ import annotations
@@ -15,11 +17,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
 from engagement.errors import WrongInputError
+from engagement.models.folders import OWN_SEEDS
 from engagement.sql import regex
+
+_TYPES = ("varchar", "bigint", "boolean")
 
 
 @dataclass(frozen=True)
@@ -92,19 +98,42 @@ class SeedError(WrongInputError):
 
 def header(name: str) -> dict[str, str] | None:
     """Columns and types of a seed; ``None`` where there is none of that name."""
-    file = resources.files("engagement.models") / "seeds" / f"{name}.csv"
+    file = _file(name)
     if not file.is_file():
-        return None
+        return own_header(name)
     with file.open(encoding="utf-8") as text:
         return _columns(next(csv.reader(text)))
 
 
+def own_header(name: str) -> dict[str, str] | None:
+    """Columns and types of a seed that only the team has; ``None`` where it has none such.
+
+    A file without types is none: a header's cells are ``name:type``, of the types that seeds have.
+    """
+    path = OWN_SEEDS / f"{name}.csv"
+    if _file(name).is_file() or not path.is_file():
+        return None
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as text:
+            given = next(csv.reader(text), [])
+    except (OSError, ValueError, csv.Error):
+        return None
+    cells = [cell.strip().partition(":") for cell in given]
+    is_typed = all(column and kind in _TYPES for column, _, kind in cells)
+    columns = {column: kind for column, _, kind in cells}
+    return columns if is_typed and columns and len(columns) == len(cells) else None
+
+
+def _file(name: str) -> Traversable:
+    return resources.files("engagement.models") / "seeds" / f"{name}.csv"
+
+
 def names() -> list[str]:
-    """Names of the seeds that are files."""
+    """Names of the seeds that are files, a team's own among them."""
     folder = resources.files("engagement.models") / "seeds"
-    return sorted(
-        item.name.removesuffix(".csv") for item in folder.iterdir() if item.name.endswith(".csv")
-    )
+    own = OWN_SEEDS.iterdir() if OWN_SEEDS.is_dir() else ()
+    found = {item.name.removesuffix(".csv") for item in folder.iterdir()}
+    return sorted(found | {item.stem for item in own if own_header(item.stem)})
 
 
 def own_text(name: str, folder: Path | None) -> str | None:
@@ -139,9 +168,9 @@ def rows(name: str, own: str | None = None) -> tuple[dict[str, str], list[list[A
     SeedError
         When there is no such seed, or with every mistake in its rows.
     """
-    file = resources.files("engagement.models") / "seeds" / f"{name}.csv"
+    file = _file(name)
     if not file.is_file():
-        raise SeedError([f"there is no seed '{name}' in models/seeds"])
+        return _rows_of_team(name, own)
     given, *content = csv.reader(io.StringIO(file.read_text(encoding="utf-8"), newline=""))
     columns = _columns(given)
     problems = list(_pattern_problems(f"models/seeds/{name}.csv", columns, content))
@@ -156,6 +185,18 @@ def rows(name: str, own: str | None = None) -> tuple[dict[str, str], list[list[A
     return columns, found
 
 
+def _rows_of_team(name: str, own: str | None) -> tuple[dict[str, str], list[list[Any]]]:
+    """Columns and rows of a seed that only the team has."""
+    columns = own_header(name)
+    if columns is None or own is None:
+        raise SeedError([f"there is no seed '{name}' in models/seeds"])
+    key = next(iter(columns))
+    found, wrong = _merged(name, columns, [], own, Seed(key=(key,)))
+    if wrong:
+        raise SeedError(wrong)
+    return columns, found
+
+
 def problems(folder: Path | None) -> list[str]:
     """Say what is wrong with the files of a team's folder; nothing where there is no folder."""
     if folder is None:
@@ -165,12 +206,16 @@ def problems(folder: Path | None) -> list[str]:
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() != ".csv" or path.name.startswith("."):
             continue
-        if path.stem not in known or path.suffix != ".csv":
+        is_own = folder == OWN_SEEDS and own_header(path.stem) is not None
+        if (path.stem not in known and not is_own) or path.suffix != ".csv":
             near = difflib.get_close_matches(path.stem.lower(), known, n=1)
             hint = (
                 f"did you mean {near[0]}.csv?"
                 if near
-                else "the tables are " + ", ".join(f"{name}.csv" for name in known)
+                else "the tables are "
+                + ", ".join(f"{name}.csv" for name in known)
+                + f"; one of your own lies in {OWN_SEEDS.name}/ and has types in its header, such "
+                "as store:varchar,region:varchar"
             )
             found.append(f"{path.name}: there is no such table; {hint}")
             continue
@@ -207,10 +252,14 @@ def _pattern_problems(
 
 
 def _merged(
-    name: str, columns: Mapping[str, str], base: list[list[Any]], own: str
+    name: str,
+    columns: Mapping[str, str],
+    base: list[list[Any]],
+    own: str,
+    seed: Seed | None = None,
 ) -> tuple[list[list[Any]], list[str]]:
     """A seed's rows with a team's in their places, and what is wrong with the team's."""
-    seed = SEEDS.get(name)
+    seed = seed or SEEDS.get(name)
     if seed is None:
         return base, [f"{name}.csv: this table cannot be extended"]
     lines, problems = _lines(name, columns, own)

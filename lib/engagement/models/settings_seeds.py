@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from engagement.models import recommendation_seeds, seed_files, spend
+from engagement.models.folders import OWN_SEEDS
 from engagement.settings import Settings, SettingsError
 
 COLUMNS = {
@@ -63,7 +64,7 @@ def check(settings: Settings) -> None:
     folder = own_folder(settings)
     problems = seed_files.problems(folder)
     if problems:
-        raise SettingsError(f"models.seeds: {settings.models.seeds}", problems)
+        raise SettingsError(f"models.seeds: {settings.models.seeds or folder}", problems)
     try:
         _costs(settings)
     except spend.SpendError as error:
@@ -86,8 +87,16 @@ def _costs(settings: Settings) -> list[tuple[str, str, str, str, str, int]]:
 
 
 def own_folder(settings: Settings) -> Path | None:
-    """The team's folder of seeds, if the parameters name one."""
-    return None if settings.models.seeds is None else settings.path(settings.models.seeds)
+    """The folder of the team's seeds: the one that is named, else the project's, if it is there."""
+    if settings.models.seeds is not None:
+        return settings.path(settings.models.seeds)
+    return OWN_SEEDS if OWN_SEEDS.is_dir() else None
+
+
+def own_text(name: str, settings: Settings) -> str | None:
+    """The team's file of a seed, if there is one; a seed of its own is always in its project."""
+    is_team_s = seed_files.own_header(name) is not None
+    return seed_files.own_text(name, OWN_SEEDS if is_team_s else own_folder(settings))
 
 
 def rows(name: str, settings: Settings) -> tuple[dict[str, str], list[list[Any]]]:
@@ -99,7 +108,7 @@ def rows(name: str, settings: Settings) -> tuple[dict[str, str], list[list[Any]]
         When there is no such seed, or its rows cannot be used.
     """
     if name not in COLUMNS:
-        return seed_files.rows(name, seed_files.own_text(name, own_folder(settings)))
+        return seed_files.rows(name, own_text(name, settings))
     return COLUMNS[name], _rows_of_settings(name, settings)
 
 

@@ -31,10 +31,27 @@ from engagement.output import notices
 from engagement.privacy import masked
 from engagement.records.files import nothing_landed
 from engagement.runs import history, notify
-from engagement.runs.workbook import NOTEBOOK_VARIABLE, RUN_VARIABLE, STATE, STATEMENTS, new_run_id
+from engagement.runs.reuse import FOLDER as INPUTS
+from engagement.runs.reuse import Reuse
+from engagement.runs.workbook import (
+    NOTEBOOK_VARIABLE,
+    RUN_VARIABLE,
+    STATE,
+    STATEMENTS,
+    as_of_text,
+    new_run_id,
+)
 from engagement.settings import ROOT, Settings
 from engagement.sql.dialect import LOGICAL
-from engagement.warehouse import Table, Warehouse, WarehouseError, costs, open_warehouse
+from engagement.warehouse import (
+    Table,
+    Warehouse,
+    WarehouseError,
+    costs,
+    doing,
+    open_warehouse,
+    reads,
+)
 from engagement.warehouse.lease import TOKEN_VARIABLE
 from engagement.warehouse.reading import LandingWarehouse
 from engagement.warehouse.statements import Statement
@@ -66,13 +83,16 @@ class NotebookFailedError(FailedError):
 class NotebookRun:
     """How one notebook of a run went; ``status`` is waiting, running, done, failed or not run.
 
-    ``statements`` is what its statements took together.
+    ``statements`` is what its statements took together. ``executed_in`` is the run that executed
+    it, where its page was used again; ``why`` says what made it be executed again.
     """
 
     name: str
     status: str = "waiting"
     seconds: float = 0.0
     error: str | None = None
+    executed_in: str | None = None
+    why: str | None = None
     statements: dict[str, float] = field(default_factory=dict)
 
 
@@ -156,8 +176,14 @@ def run(
     names: Sequence[str],
     *,
     progress: Progress = _silent,
+    force: bool = False,
 ) -> tuple[RunRecord, Path]:
     """Run notebooks in order, in a new run folder.
+
+    Parameters
+    ----------
+    force
+        Execute every notebook, also those that would find everything as it was.
 
     Returns
     -------
@@ -176,6 +202,7 @@ def run(
     for name in names:
         _check_declared(name)
     warehouse = open_warehouse(settings)
+    landing = None
     if isinstance(warehouse, LandingWarehouse):
         landing, span = warehouse.landing_files(), settings.landing
         if not landing.files:
@@ -196,9 +223,21 @@ def run(
         notices.kept_in(folder / NOTICE),
     ):
         owner_only.folder(folder / "notebooks")
+        write_record(record, folder)
+        reuse = Reuse(
+            warehouse,
+            settings,
+            run_id=record.id,
+            params=record.params,
+            overrides=overrides,
+            notebooks=NOTEBOOKS,
+            listing=landing,
+            force=force,
+        )
         try:
             for notebook in record.notebooks:
-                _run_one(notebook, record, folder, params, overrides, progress)
+                if not _use_again(notebook, record, folder, reuse, progress):
+                    _run_one(notebook, record, folder, params, overrides, progress, reuse)
             record.status = "done"
         finally:
             if record.status != "done":
@@ -212,7 +251,8 @@ def run(
                 _look_for_alerts(warehouse, record, settings)
             _take_stock(warehouse, record, settings.run.keep_runs)
             record.notes += notify.tell(settings.notify, settings.project, asdict(record))
-            record.files = _files(folder)
+            record.files = _files(folder, reuse.finish())
+            reuse.remember(record.files)
             write_record(record, folder)
             progress(record)
             if settings.run.keep_folders is not None:
@@ -263,6 +303,30 @@ def _of(notebook: str, statements: Sequence[Statement]) -> list[Statement]:
     return [statement for statement in statements if statement.notebook == notebook]
 
 
+def _use_again(
+    notebook: NotebookRun, record: RunRecord, folder: Path, reuse: Reuse, progress: Progress
+) -> bool:
+    """Use the last page of a notebook again, if all that it was made from is as it was."""
+    started = time.perf_counter()
+    page = reuse.find(notebook.name)
+    if page is not None:
+        try:
+            reuse.use(page)
+        except (OSError, ValueError):
+            reuse.why, page = "its page cannot be read", None
+    if page is None:
+        notebook.why = reuse.why or None
+        return False
+    notebook.status, notebook.executed_in = "done", page.made.executed_in
+    notebook.seconds = round(time.perf_counter() - started, 2)
+    as_of = reuse.as_of()
+    if as_of is not None and not (folder / STATE).exists():
+        owner_only.write(folder / STATE, as_of_text(as_of))
+    record.as_of, record.as_of_end = _as_of(folder)
+    progress(record)
+    return True
+
+
 def _run_one(
     notebook: NotebookRun,
     record: RunRecord,
@@ -270,6 +334,7 @@ def _run_one(
     params: Path,
     overrides: Mapping[str, Any],
     progress: Progress,
+    reuse: Reuse,
 ) -> None:
     # Slow to import, and only batch runs need it.
     import papermill
@@ -284,6 +349,8 @@ def _run_one(
     write_record(record, folder)
     started = time.perf_counter()
     os.environ[NOTEBOOK_VARIABLE] = notebook.name
+    os.environ[reads.VARIABLE] = str(reuse.reads(notebook.name))
+    reuse.begin()
     output = folder / "notebooks" / f"{notebook.name}.ipynb"
     try:
         with warnings.catch_warnings():
@@ -295,6 +362,7 @@ def _run_one(
                 kernel_name="python3",
                 cwd=str(NOTEBOOKS),
                 progress_bar=False,
+                language="python",
                 # A kernel that is told to end calls that an error, which it is not.
                 extra_arguments=["--log-level=50"],
             )
@@ -318,6 +386,9 @@ def _run_one(
             _to_html(output)
         owner_only.tighten(folder)
         record.as_of, record.as_of_end = _as_of(folder)
+        del os.environ[reads.VARIABLE]
+        (folder / doing.FILE).unlink(missing_ok=True)
+    reuse.executed(notebook.name)
 
 
 def _one_screen(name: str, error: Any, output: Path) -> str:
@@ -355,7 +426,7 @@ def _check_declared(name: str) -> None:
 @contextmanager
 def _environment(run_id: str, token: str) -> Iterator[None]:
     """Tell the kernels, which are processes of their own, whose run they belong to."""
-    names = (RUN_VARIABLE, TOKEN_VARIABLE, NOTEBOOK_VARIABLE)
+    names = (RUN_VARIABLE, TOKEN_VARIABLE, NOTEBOOK_VARIABLE, reads.VARIABLE)
     before = {name: os.environ.get(name) for name in names}
     os.environ[RUN_VARIABLE], os.environ[TOKEN_VARIABLE] = run_id, token
     try:
@@ -446,14 +517,22 @@ def _counts(tables: Sequence[Table]) -> exp.Query:
     )
 
 
-def _files(folder: Path) -> dict[str, dict[str, Any]]:
+def _files(folder: Path, known: Mapping[str, tuple[int, int, str]]) -> dict[str, dict[str, Any]]:
+    """Bytes and sha256 of the files of a run's folder; those of ``known`` ones are not read."""
     files = {}
     for path in sorted(folder.rglob("*")):
-        if path.is_file() and path.name not in ("run.json", STATE, STATEMENTS, NOTICE):
+        name = path.relative_to(folder).as_posix()
+        if path.name in ("run.json", STATE, STATEMENTS, NOTICE, doing.FILE) or not path.is_file():
+            continue
+        if name.startswith(f"{INPUTS}/"):
+            continue
+        state = path.stat()
+        if known.get(name, ())[:2] == (state.st_size, state.st_mtime_ns):
+            digest = known[name][2]
+        else:
             with path.open("rb") as stream:  # an export may be larger than the memory
                 digest = hashlib.file_digest(stream, "sha256").hexdigest()
-            name = path.relative_to(folder).as_posix()
-            files[name] = {"bytes": path.stat().st_size, "sha256": digest}
+        files[name] = {"bytes": state.st_size, "sha256": digest}
     return files
 
 

@@ -110,7 +110,8 @@ def listed(runs: Sequence[PastRun]) -> pd.DataFrame:
     """One row per run: ``run, started, seconds, outcome, as_of, notebooks, statements, usd,
     alerts``.
 
-    ``notebooks`` says how many were executed of those that were to be, and which one failed.
+    ``notebooks`` says how many have a page of those that were to have one, for how many of them
+    nothing had changed, and which one failed.
     """
     rows = [
         {
@@ -156,6 +157,10 @@ def compared(one: PastRun, other: PastRun) -> pd.DataFrame:
             for name in _union(mine, theirs)
             if every or mine.get(name) != theirs.get(name)
         ]
+    for name in names:
+        first, second = (_by_notebook(run).get(name, {}).get("executed_in") for run in (one, other))
+        if first or second:
+            rows.append(("executed in", name, first or "itself", second or "itself"))
     first, second = (len(run.record.get("alerts", ())) for run in (one, other))
     rows.insert(2, ("run", "alerts", first, second))
     frame = pd.DataFrame(rows, columns=["about", "what", "one", "other"], dtype=object)
@@ -207,8 +212,10 @@ def _by_notebook(run: PastRun) -> dict[str, Mapping[str, Any]]:
 def _notebooks(run: PastRun) -> str:
     notebooks = run.record.get("notebooks", ())
     done = sum(notebook["status"] == "done" for notebook in notebooks)
+    unchanged = sum(bool(notebook.get("executed_in")) for notebook in notebooks)
     failed = [notebook["name"] for notebook in notebooks if notebook["status"] == "failed"]
-    return f"{done} of {len(notebooks)}" + "".join(f", {name} failed" for name in failed)
+    same = f", {unchanged} unchanged" if unchanged else ""
+    return f"{done} of {len(notebooks)}{same}" + "".join(f", {name} failed" for name in failed)
 
 
 def _union(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:

@@ -14,8 +14,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from engagement.aws.clients import Service, ServiceError
-from engagement.aws.service_model import RequestError
 from engagement.messages import counted
 from engagement.privacy import masked
 from engagement.settings.notify import Notify
@@ -116,6 +114,10 @@ def _post(variable: str, message: Mapping[str, Any], settings: Notify) -> None:
 
 
 def _publish(topic: str, message: Mapping[str, Any]) -> None:
+    # Slow to import, and few runs tell anybody.
+    from engagement.aws.clients import Service, ServiceError
+    from engagement.aws.service_model import RequestError
+
     try:
         Service("sns", topic.split(":")[3], attempts=3).call(
             "Publish",

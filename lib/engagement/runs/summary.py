@@ -18,6 +18,7 @@ from engagement.audience.segments import AudienceError
 from engagement.messages import counted
 from engagement.models.concepts import mapping_in
 from engagement.runs.batch import RunRecord
+from engagement.runs.history import past_runs
 from engagement.settings import Settings
 from engagement.warehouse import Session, Table, Warehouse
 
@@ -156,6 +157,12 @@ def _period(session: Session) -> dict[str, Any] | None:
 def _segment(warehouse: Warehouse, settings: Settings, record: RunRecord) -> tuple[str, int] | None:
     if record.as_of is None or record.as_of_end is None:
         return None
+    known = _people_in_segment(settings, record)
+    if known is not None:
+        try:
+            return segments.load(settings.path(settings.audience.segment)).name, known
+        except AudienceError:
+            return None
     day, end = date.fromisoformat(record.as_of), datetime.fromisoformat(record.as_of_end)
     as_of = AsOf(day, end, is_latest=end != end_of_day(day, settings.timezone))
     try:
@@ -164,6 +171,19 @@ def _segment(warehouse: Warehouse, settings: Settings, record: RunRecord) -> tup
         return segment.name, len(found.people)
     except AudienceError:
         return None  # 05 has said why
+
+
+def _people_in_segment(settings: Settings, record: RunRecord) -> int | None:
+    """How many people were in the segment when 05 was executed, if that was another run.
+
+    To select them again takes as long as everything else together.
+    """
+    ran = {one.executed_in for one in record.notebooks if one.name.startswith("05")} - {None}
+    for run in past_runs(settings):
+        if run.id in ran:
+            found = run.record.get("figures", {}).get("people_in_segment")
+            return found if isinstance(found, int) else None
+    return None
 
 
 def lines(record: RunRecord, folder: str, found: Figures, currency: str) -> list[str]:
@@ -175,6 +195,7 @@ def lines(record: RunRecord, folder: str, found: Figures, currency: str) -> list
         The run's folder as a person would type it.
     """
     said = [_head(record)]
+    said += _unchanged(record)
     said += _taken_lines(found)
     said += _business(found, currency)
     said += _warnings(found)
@@ -198,6 +219,21 @@ def _head(record: RunRecord) -> str:
     day = f", as of {record.as_of}" if record.as_of else ""
     cost = f", {record.statements['usd']:,.2f} USD" if record.statements.get("usd") else ""
     return f"{record.status}{took}: run {record.id}{day}{cost}"
+
+
+def _unchanged(record: RunRecord) -> list[str]:
+    """How many notebooks were not executed, and whose pages stand for them."""
+    runs = [notebook.executed_in for notebook in record.notebooks if notebook.executed_in]
+    if not runs:
+        return []
+    several = sorted(set(runs))
+    whose = f"run {several[0]}" if len(several) == 1 else f"runs {', '.join(several[:3])}"
+    more = " …" if len(several) > 3 else ""
+    return _labelled(
+        "unchanged",
+        f"{len(runs)} of {counted(len(record.notebooks), 'notebook')}, since nothing that they "
+        f"read has changed: pages of {whose}{more}; 'engagement run --force' executes them",
+    )
 
 
 def _seconds(record: RunRecord) -> float | None:

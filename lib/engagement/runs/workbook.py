@@ -29,7 +29,15 @@ from engagement.output import formatting
 from engagement.privacy import shown
 from engagement.settings import ROOT, Settings, load_settings
 from engagement.sql.dialect import parse, tables
-from engagement.warehouse import Table, Warehouse, WarehouseError, costs, open_warehouse
+from engagement.warehouse import (
+    Table,
+    Warehouse,
+    WarehouseError,
+    costs,
+    doing,
+    open_warehouse,
+    reads,
+)
 
 logger = logging.getLogger("engagement")
 
@@ -38,6 +46,9 @@ NOTEBOOK_VARIABLE = "ENGAGEMENT_NOTEBOOK"
 INTERACTIVE = "interactive"
 STATE = "state.json"
 STATEMENTS = "statements.jsonl"
+
+AS_OF_READ = "as of"
+"""How it is noted that a notebook has asked for the as-of moment: see :mod:`.reuse`."""
 
 
 class Workbook:
@@ -63,6 +74,7 @@ class Workbook:
             self._costs_id = f"{new_run_id()}-{INTERACTIVE}"
         else:
             self.warehouse.log.path = self.file(STATEMENTS)
+            self.warehouse.log.telling = doing.Telling(self.file(doing.FILE))
 
     def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pd.DataFrame:
         """Run a query in Athena's dialect, in which ``:as_of`` and ``:timezone`` may be used.
@@ -146,12 +158,13 @@ class Workbook:
         WarehouseError
             When it depends on the newest event and none was ever flattened: 02 comes first.
         """
+        reads.note(AS_OF_READ)
         recorded = self._recorded()
         if recorded is not None:
             return recorded
         resolved = resolve_as_of(self.warehouse, self.settings)
         if self._run_id != INTERACTIVE:
-            owner_only.write(self.file(STATE), json.dumps(_written(resolved)))
+            owner_only.write(self.file(STATE), as_of_text(resolved))
         return resolved
 
     def _recorded(self) -> AsOf | None:
@@ -224,13 +237,14 @@ def new_run_id() -> str:
     return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
 
 
-def _written(as_of: AsOf) -> dict[str, Any]:
+def as_of_text(as_of: AsOf) -> str:
     """An as-of moment as a run's state holds it."""
-    return {
+    written = {
         "as_of": as_of.day.isoformat(),
         "as_of_end": as_of.end.isoformat(),
         "is_latest": as_of.is_latest,
     }
+    return json.dumps(written)
 
 
 def _notebook() -> str:

@@ -16,7 +16,8 @@ from engagement.settings.section import (
 
 
 class Models(Section):
-    """``seeds``: the folder with a team's own rows for the models' small tables.
+    """``seeds``: the folder with a team's own rows for the models' small tables (left out:
+    ``seeds``, if the project has such a folder).
 
     A CSV there has the name and the header of one in ``lib/engagement/models/seeds``
     (``known_sources.csv``, ``channel_rules.csv``, ``click_ids.csv``, …). A row whose key the table

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 from datetime import date
-from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from engagement.errors import WrongInputError
+from engagement.project import ROOT
 
-ROOT = Path(__file__).resolve().parents[3]
-"""The project's folder: relative paths in parameter files start here."""
+__all__ = [
+    "FIRST_DAY",
+    "LAST_DAY",
+    "LATEST",
+    "ROOT",
+    "S3_ADDRESS",
+    "ColumnType",
+    "Names",
+    "Section",
+    "SettingsError",
+    "Share",
+    "named_once",
+]
 
 
 class SettingsError(WrongInputError):

@@ -164,8 +164,11 @@ class Run(Section):
     ``keep_runs`` is how many runs ``landing.run_statements`` remembers what they cost.
     ``keep_folders`` is how many runs keep their folders, the newest one included: a run removes
     older ones at its end, with their pages and exports (left out: none is removed).
+    ``progress_seconds`` is how often ``engagement run`` prints what it is at where its output is no
+    terminal, which shows it all the time (0: never).
     """
 
     directory: str = "runs"
     keep_runs: int = Field(default=100, ge=1)
     keep_folders: int | None = Field(default=None, ge=1)
+    progress_seconds: float = Field(default=30, ge=0)

@@ -14,6 +14,7 @@ from importlib import import_module
 
 from engagement.settings import Settings
 from engagement.sql.rendering import Rendering
+from engagement.warehouse import reads
 from engagement.warehouse.errors import WarehouseError
 from engagement.warehouse.protocol import Finding, Warehouse
 
@@ -74,4 +75,4 @@ def open_warehouse(settings: Settings) -> Warehouse:
     WarehouseError
         When the engine is not available.
     """
-    return find_engine(settings.warehouse.engine).open(settings)
+    return reads.noted(find_engine(settings.warehouse.engine).open(settings))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +15,7 @@ import pandas as pd
 
 from engagement import owner_only
 from engagement.privacy import masked
+from engagement.warehouse.doing import Telling
 
 
 @dataclass(frozen=True)
@@ -44,13 +45,24 @@ class StatementLog:
 
     With a ``path``, each statement is also written there, as a line of JSON, for the processes of
     one run to see what all of them have cost. ``notebook`` is whose statements these are, and
-    ``may_have_written`` whether a session was opened that may publish.
+    ``may_have_written`` whether a session was opened that may publish. ``telling`` is told what
+    runs now, where somebody watches.
     """
 
     statements: list[Statement] = field(default_factory=list)
     path: Path | None = None
     notebook: str = ""
     may_have_written: bool = False
+    telling: Telling | None = None
+
+    def running(self, label: str) -> AbstractContextManager[None]:
+        """Let it be known that a statement runs while the block lasts."""
+        return nullcontext() if self.telling is None else self.telling.statement(masked(label))
+
+    def about(self, words: str) -> None:
+        """Let it be known which part of the work is under way: a model, some dates."""
+        if self.telling is not None:
+            self.telling.about(masked(words))
 
     def add(self, label: str, sql: str, rows: int, started: float, *, failed: bool = False) -> None:
         """Keep a statement; ``started`` is a ``time.perf_counter()``."""
@@ -68,6 +80,8 @@ class StatementLog:
             sql=masked(statement.sql),
         )
         self.statements.append(statement)
+        if self.telling is not None:
+            self.telling.ended(statement.rows)
         if self.path is not None:
             line = json.dumps({**asdict(statement), "seconds": round(statement.seconds, 3)})
             with owner_only.opened(self.path, "a", encoding="utf-8") as file:

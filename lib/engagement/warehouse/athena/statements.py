@@ -192,7 +192,8 @@ class Statements:
         # The rows are read from the result's file: of its pages only the columns are wanted.
         cursor = self._connection.cursor(on_poll=noted, arraysize=1)
         try:
-            cursor.execute(attempt.sql, on_start_query_execution=started)
+            with self._log.running(attempt.label):
+                cursor.execute(attempt.sql, on_start_query_execution=started)
         except (DatabaseError, ClientError, BotoCoreError) as error:
             if attempt.state in ("FAILED", "CANCELLED"):
                 raise _failed(attempt) from error

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pandas as pd
@@ -17,15 +17,12 @@ from engagement.records.files import PARTITION as _PARTITION
 from engagement.records.files import LandedFile
 from engagement.records.lines import UnavailableFileError, UnreadableFileError, read_parts
 from engagement.records.memory import Memory
-from engagement.records.records import Records
 from engagement.settings import ROOT
 from engagement.sql.dialect import WORK, Table, confine, parse
 from engagement.warehouse import lease
 from engagement.warehouse.duckdb import json_sql, udfs
-from engagement.warehouse.duckdb import records as duckdb_records
 from engagement.warehouse.duckdb.connection import limit_memory
 from engagement.warehouse.duckdb.json_sql import name_sql, text_sql
-from engagement.warehouse.duckdb.landed import DuckDBRecords
 from engagement.warehouse.duckdb.place import Place
 from engagement.warehouse.duckdb.publisher import STORAGE, Publisher
 from engagement.warehouse.duckdb.statements import Statements
@@ -37,6 +34,9 @@ from engagement.warehouse.json_values import JsonColumn
 from engagement.warehouse.protocol import Publication, Published, R, Select, T
 from engagement.warehouse.reading import FileLines
 from engagement.warehouse.statements import StatementLog
+
+if TYPE_CHECKING:
+    from engagement.warehouse.duckdb.landed import DuckDBRecords
 
 _PUT_ASIDE = f"{STORAGE}.texts_put_aside"
 """Of records that give a key twice, the text that DuckDB's JSON functions read right."""
@@ -196,6 +196,11 @@ class DuckDBSession:
         envelope: Mapping[str, JsonColumn],
         times: Mapping[str, str],
     ) -> DuckDBRecords:
+        # What reads lines is compiled, and slow to import for a session that reads none.
+        from engagement.records.records import Records
+        from engagement.warehouse.duckdb import records as duckdb_records
+        from engagement.warehouse.duckdb.landed import DuckDBRecords
+
         if self._landed is not None:
             self._landed.release()
             self._memory.clear()

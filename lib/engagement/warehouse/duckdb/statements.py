@@ -49,7 +49,8 @@ class Statements:
             if threads != self._threads:
                 self.connection.execute(f"set threads = {threads}")
                 self._threads = threads
-            return self.connection.execute(sql)
+            with self.log.running(label):
+                return self.connection.execute(sql)
         except duckdb.Error as error:
             self.log.add(label, sql, 0, started, failed=True)
             raise WarehouseError(f"{label}: {first_line(error)}") from None
@@ -58,7 +59,8 @@ class Statements:
         """Run a query and fetch the whole result."""
         started = time.perf_counter()
         try:
-            found = self.connection.sql(sql).to_arrow_table()
+            with self.log.running(label):
+                found = self.connection.sql(sql).to_arrow_table()
         except duckdb.Error as error:
             self.log.add(label, sql, 0, started, failed=True)
             raise WarehouseError(f"{label}: {first_line(error)}") from None

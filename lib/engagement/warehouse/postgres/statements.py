@@ -49,7 +49,7 @@ class Statements:
         """
         started = time.perf_counter()
         try:
-            with self.connection.transaction():
+            with self.log.running(label), self.connection.transaction():
                 return self.connection.execute(sql.encode())
         except psycopg.Error as error:
             self.log.add(label, sql, 0, started, failed=True)

@@ -1,0 +1,1 @@
+"""A team's own repository: what is laid into it, and how a later version brings it up to date."""
