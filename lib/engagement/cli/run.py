@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -39,6 +40,25 @@ def run(
         str | None,
         typer.Option("--from", help="Run this notebook and those after it.", metavar="NOTEBOOK"),
     ] = None,
+    run_id: Annotated[
+        str | None,
+        typer.Option(
+            "--run",
+            help="Add to the folder of this run, or begin it: for schedulers that run the "
+            "notebooks one by one.",
+            metavar="RUN",
+        ),
+    ] = None,
+    at_least: Annotated[
+        datetime | None,
+        typer.Option(
+            "--as-of-at-least",
+            formats=["%Y-%m-%d"],
+            help="As of this day, or the day that the tables stand for if that is later: a "
+            "backfill takes no table back in time.",
+            metavar="DAY",
+        ),
+    ] = None,
     follow: Annotated[
         bool,
         typer.Option(
@@ -50,17 +70,30 @@ def run(
     ] = 5.0,
 ) -> None:
     """Run the notebooks in order into a new folder under runs/."""
-    from engagement.runs import batch
+    from engagement.runs import batch, scheduling
+    from engagement.warehouse import open_warehouse
 
+    names = batch.choose(only or (), from_)
+    if follow and (run_id or at_least):
+        raise typer.BadParameter("--follow goes with neither --run nor --as-of-at-least")
+    if at_least and _sets_as_of(set_):
+        raise typer.BadParameter("--as-of-at-least and --set as_of=… exclude each other")
     if follow:
-        _follow(params, set_, batch.choose(only or (), from_), wait)
+        _follow(params, set_, names, wait)
         return
     settings, overrides = settings_from(params, set_)
-    _run_once(settings, params, overrides, batch.choose(only or (), from_))
+    if at_least:
+        day = scheduling.at_least(open_warehouse(settings), at_least.date())
+        settings, overrides = settings_from(params, [*(set_ or []), f"as_of={day}"])
+    _run_once(settings, params, overrides, names, run_id)
 
 
 def _run_once(
-    settings: Settings, params: str | None, overrides: dict[str, Any], names: list[str]
+    settings: Settings,
+    params: str | None,
+    overrides: dict[str, Any],
+    names: list[str],
+    run_id: str | None = None,
 ) -> None:
     from engagement.runs import batch, checks, summary
     from engagement.warehouse import open_warehouse
@@ -75,14 +108,18 @@ def _run_once(
                 if notebook.status == "running":
                     folder = settings.path(settings.run.directory) / record.id
                     watch(place, folder / batch.NOTICE)
-                elif notebook.status != "waiting" and notebook.name not in shown:
+                elif (
+                    notebook.status != "waiting"
+                    and notebook.name in names
+                    and notebook.name not in shown
+                ):
                     shown.add(notebook.name)
                     mark = {"done": "[green]done[/]", "failed": "[red]failed[/]"}
                     label = mark.get(notebook.status, notebook.status)
                     console.print(f"  {place:<34} {label}  {notebook.seconds:6.1f} s")
 
         record, folder = batch.run(
-            settings, params_path(params), overrides, names, progress=progress
+            settings, params_path(params), overrides, names, run_id=run_id, progress=progress
         )
     warehouse = open_warehouse(settings)
     found = summary.figures(warehouse, settings, record)
