@@ -1,7 +1,7 @@
 """What the workbook's DAGs are made of: a sensor, a task per notebook, links, a failure callback.
 
 Airflow and the workbook share no package. Each task starts the workbook's own command line in the
-workbook's own environment (docs/decisions/0040-airflow-by-the-command-line.md). Nothing here is
+workbook's own environment (docs/decisions/0032-airflow-by-the-command-line.md). Nothing here is
 newer than Airflow 3.0.
 
 What differs from one machine to the next is in the environment of Airflow's workers:
