@@ -78,7 +78,7 @@ test-deploy: $(DEPLOY)/.ready ## the templates and values under deploy/, linted 
 AIRFLOW := .venv-airflow
 $(AIRFLOW)/.ready: tests/airflow/requirements.lock
 	@$(PYTHON) -m venv --clear $(AIRFLOW)
-	@$(AIRFLOW)/bin/python -m pip install --quiet --no-deps --requirement tests/airflow/requirements.lock
+	@$(AIRFLOW)/bin/python -m pip install --quiet --no-deps --no-compile --requirement tests/airflow/requirements.lock
 	@touch $@
 
 $(AIRFLOW)-3.0/.ready: tests/airflow/requirements-3.0.lock

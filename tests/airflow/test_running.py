@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-import time
+import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -38,6 +37,15 @@ def _stored(run: Any, task: str, key: str) -> Any:
         found = XComModel.get_many(run_id=run.run_id, key=key, task_ids=task, dag_ids=run.dag_id)
         one = session.scalars(found if not hasattr(found, "statement") else found.statement).first()
         return None if one is None else XComModel.deserialize_value(one)
+
+
+def _told(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What the failure callback has put into tasks' logs."""
+    return [
+        record.getMessage()
+        for record in caplog.records
+        if record.name == "airflow.task" and record.levelno == logging.ERROR
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -113,23 +121,26 @@ def test_assets_say_where_the_report_is(shop: Workplace) -> None:
 
 
 def test_one_more_day_runs_once_it_has_landed(
-    shop: Workplace, capfd: pytest.CaptureFixture[str]
+    shop: Workplace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The sensor looks in vain first; then the day lands, and later the day after has begun."""
+    """The sensor looks in vain; then the day lands, and it looks again."""
+    import engagement_tasks
+
     before = shop.tables()["landing.ledger"]
+    looks: list[bool] = []
+    look = engagement_tasks.DayHasLanded.poke
 
-    def land() -> None:
-        time.sleep(8)
-        shop.land(LAST)
+    def poke(self: Any, context: Any) -> Any:
+        found = look(self, context)
+        looks.append(bool(found))
+        if len(looks) == 1:
+            shop.land(LAST)
+        return found
 
-    later = threading.Thread(target=land)
-    later.start()
+    monkeypatch.setattr(engagement_tasks.DayHasLanded, "poke", poke)
     run = shop.run(LAST, notebooks=[*CORE, "04_dashboard_aggregates"])
-    later.join()
+    assert looks == [False, True]
     assert str(run.state) == "success"
-    assert (
-        "2026-10-31 has not landed; the newest received date: 2026-10-30" in capfd.readouterr().out
-    )
     assert _states(run) == {
         **dict.fromkeys(["landed", *CORE, "04_dashboard_aggregates"], "success"),
         **dict.fromkeys(
@@ -144,7 +155,7 @@ def test_one_more_day_runs_once_it_has_landed(
 
 
 def test_a_failed_task_shows_the_error_on_one_screen(
-    make_workplace: Callable[[str], Workplace], capfd: pytest.CaptureFixture[str]
+    make_workplace: Callable[[str], Workplace], caplog: pytest.LogCaptureFixture
 ) -> None:
     """04 needs the tables of 03. It is tried twice."""
     broken = make_workplace("broken")
@@ -154,9 +165,8 @@ def test_a_failed_task_shows_the_error_on_one_screen(
     assert _states(run)["04_dashboard_aggregates"] == "failed"
     [record] = broken.records()
     assert record["status"] == "failed"
-    printed = capfd.readouterr().out
-    told = printed[printed.index("engagement_daily: 04_dashboard_aggregates failed") :]
-    screen = told[: told.index(".html") + 5]
+    [screen] = _told(caplog)
+    assert screen.startswith("engagement_daily: 04_dashboard_aggregates failed")
     assert len(screen.splitlines()) <= 40
     assert "try 2" in screen
     for part in (
@@ -170,7 +180,7 @@ def test_a_failed_task_shows_the_error_on_one_screen(
 
 
 def test_wrong_input_is_not_tried_again(
-    make_workplace: Callable[[str], Workplace], capfd: pytest.CaptureFixture[str]
+    make_workplace: Callable[[str], Workplace], caplog: pytest.LogCaptureFixture
 ) -> None:
     broken = make_workplace("wrong")
     broken.land("2026-09-02")
@@ -178,7 +188,8 @@ def test_wrong_input_is_not_tried_again(
     assert str(run.state) == "failed"
     [landed] = [ti for ti in run.get_task_instances() if ti.task_id == "landed"]
     assert (str(landed.state), landed.try_number) == ("failed", 1)
-    assert "did you mean" in capfd.readouterr().out
+    [screen] = _told(caplog)
+    assert "did you mean" in screen
 
 
 DAYS = ("2026-09-02", "2026-09-03", "2026-09-04")
