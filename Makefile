@@ -9,7 +9,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 SCALE ?= 1000000
 
-.PHONY: run demo test-demo bench bench-large bench-redshift bench-recommend test test-athena test-redshift test-browser test-deploy test-clone test-package notebooks samples lint format lock lab clean help
+.PHONY: run demo test-demo bench bench-large bench-redshift bench-recommend test test-athena test-redshift test-browser test-deploy test-airflow test-clone test-package notebooks samples lint format lock lab clean help
 
 help:           ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 16
@@ -74,6 +74,20 @@ $(DEPLOY)/.ready: tests/deploy/requirements.lock
 
 test-deploy: $(DEPLOY)/.ready ## the templates and values under deploy/, linted and checked
 	@$(DEPLOY)/bin/python -m pytest --confcutdir=tests/deploy -p no:cacheprovider tests/deploy
+
+AIRFLOW := .venv-airflow
+$(AIRFLOW)/.ready: tests/airflow/requirements.lock
+	@$(PYTHON) -m venv --clear $(AIRFLOW)
+	@$(AIRFLOW)/bin/python -m pip install --quiet --no-deps --no-compile --requirement tests/airflow/requirements.lock
+	@touch $@
+
+$(AIRFLOW)-3.0/.ready: tests/airflow/requirements-3.0.lock
+	@$(PYTHON) -m venv --clear $(AIRFLOW)-3.0
+	@$(AIRFLOW)-3.0/bin/python -m pip install --quiet --no-deps --no-compile --requirement tests/airflow/requirements-3.0.lock
+	@touch $@
+
+test-airflow: $(READY) $(AIRFLOW)/.ready $(AIRFLOW)-3.0/.ready ## the DAGs in a real Airflow 3, and their import in 3.0
+	@$(AIRFLOW)/bin/python -m pytest -c tests/airflow/pytest.ini --rootdir=. --confcutdir=tests/airflow -p no:cacheprovider tests/airflow
 
 test-clone: $(READY) ## the README's `make run`, twice, in a fresh clone
 	@$(BIN)/python tests/project/clone.py

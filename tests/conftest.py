@@ -36,8 +36,8 @@ mpl.use("Agg")
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
-# They have environments of their own: make test-browser, …-demo, …-deploy.
-collect_ignore = ["browser", "demo/live", "deploy"]
+# They have environments of their own: make test-airflow, …-browser, …-demo, …-deploy.
+collect_ignore = ["airflow", "browser", "demo/live", "deploy"]
 
 _FOLDERS = {name: Path(__file__).resolve().parent / name for name in ("athena", "postgres")}
 """Folders all of whose tests have a marker of the folder's name, and need a server."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from engagement.as_of import resolve_as_of
 from engagement.runs import workbook
 from engagement.runs.workbook import NOTEBOOK_VARIABLE, RUN_VARIABLE, Workbook
-from engagement.settings import Settings
+from engagement.settings import Settings, SettingsError
 from engagement.warehouse import LeaseHeldError, Table
 
 
@@ -155,3 +156,23 @@ def test_links_lead_from_the_executed_notebook_to_what_was_written(
         "- [report.html](../report.html)",
         "- [exports/pinpoint/a b.csv](../exports/pinpoint/a%20b.csv)",
     ]
+
+
+@pytest.mark.parametrize("text", ["{as_of: 2026-10-30, sessions.gap_minutes: 20}", "", "{}"])
+def test_overrides_may_be_a_text(
+    settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    """A notebook job of SageMaker has texts for parameters."""
+    del settings
+    monkeypatch.setattr(workbook, "_show_results", lambda: None)
+    opened = workbook.open("params/local.yaml", text).settings
+    plain = workbook.open("params/local.yaml").settings
+    wanted = (date(2026, 10, 30), 20) if "as_of" in text else (None, plain.sessions.gap_minutes)
+    assert (opened.as_of, opened.sessions.gap_minutes) == wanted
+
+
+@pytest.mark.parametrize("text", ["as_of=2026-10-30", "[1, 2]", "{", "7"])
+def test_a_text_that_is_no_mapping_is_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setattr(workbook, "_show_results", lambda: None)
+    with pytest.raises(SettingsError, match="write dotted keys and their values"):
+        workbook.open("params/local.yaml", text)

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -49,6 +50,25 @@ def run(
             "--force", help="Execute every notebook, also where nothing that it reads has changed."
         ),
     ] = False,
+    run_id: Annotated[
+        str | None,
+        typer.Option(
+            "--run",
+            help="Add to the folder of this run, or begin it: for schedulers that run the "
+            "notebooks one by one.",
+            metavar="RUN",
+        ),
+    ] = None,
+    at_least: Annotated[
+        datetime | None,
+        typer.Option(
+            "--as-of-at-least",
+            formats=["%Y-%m-%d"],
+            help="As of this day, or the day that the tables stand for if that is later: a "
+            "backfill takes no table back in time.",
+            metavar="DAY",
+        ),
+    ] = None,
     follow: Annotated[
         bool,
         typer.Option(
@@ -60,13 +80,22 @@ def run(
     ] = 5.0,
 ) -> None:
     """Run the notebooks in order into a new folder under runs/."""
-    from engagement.runs import batch
+    from engagement.runs import batch, scheduling
+    from engagement.warehouse import open_warehouse
 
+    names = batch.choose(only or (), from_)
+    if follow and (run_id or at_least):
+        raise typer.BadParameter("--follow goes with neither --run nor --as-of-at-least")
+    if at_least and _sets_as_of(set_):
+        raise typer.BadParameter("--as-of-at-least and --set as_of=… exclude each other")
     if follow:
-        _follow(params, set_, batch.choose(only or (), from_), wait, force=force)
+        _follow(params, set_, names, wait, force=force)
         return
     settings, overrides = settings_from(params, set_)
-    _run_once(settings, params, overrides, batch.choose(only or (), from_), force=force)
+    if at_least:
+        day = scheduling.at_least(open_warehouse(settings), at_least.date())
+        settings, overrides = settings_from(params, [*(set_ or []), f"as_of={day}"])
+    _run_once(settings, params, overrides, names, run_id, force=force)
 
 
 def _run_once(
@@ -74,6 +103,7 @@ def _run_once(
     params: str | None,
     overrides: dict[str, Any],
     names: list[str],
+    run_id: str | None = None,
     *,
     force: bool,
 ) -> None:
@@ -91,14 +121,24 @@ def _run_once(
                 if notebook.status == "running":
                     folder = settings.path(settings.run.directory) / record.id
                     watch(place, folder)
-                elif notebook.status != "waiting" and notebook.name not in shown:
+                elif (
+                    notebook.status != "waiting"
+                    and notebook.name in names
+                    and notebook.name not in shown
+                ):
                     shown.add(notebook.name)
                     console.print(_line(place, notebook))
             if all(one.status not in ("waiting", "running") for one in record.notebooks):
                 watch("counting what came out", settings.path(settings.run.directory) / record.id)
 
         record, folder = batch.run(
-            settings, params_path(params), overrides, names, progress=progress, force=force
+            settings,
+            params_path(params),
+            overrides,
+            names,
+            run_id=run_id,
+            progress=progress,
+            force=force,
         )
     warehouse = open_warehouse(settings)
     found = summary.figures(warehouse, settings, record)

@@ -121,6 +121,11 @@ def list_folder(folder: Path) -> Iterator[tuple[str, int, str]]:
     LandingError
         When the folder does not exist, is no folder, or cannot be listed.
     """
+    _check_folder(folder)
+    yield from sorted(_walk(folder, "", ()))
+
+
+def _check_folder(folder: Path) -> None:
     if not folder.exists():
         raise LandingError(
             f"landing.location: there is no folder {folder}. Point it at the folder that holds "
@@ -129,7 +134,13 @@ def list_folder(folder: Path) -> Iterator[tuple[str, int, str]]:
         )
     if not folder.is_dir():
         raise LandingError(f"landing.location: {folder} is a file; name the folder that it is in.")
-    yield from sorted(_walk(folder, "", ()))
+
+
+def _not_listed(folder: Path, error: OSError) -> LandingError:
+    return LandingError(
+        f"landing.location: the folder {folder} cannot be listed ({error.strerror}). "
+        "Give this user the right to read it."
+    )
 
 
 def _walk(folder: Path, prefix: str, above: tuple[Path, ...]) -> Iterator[tuple[str, int, str]]:
@@ -139,10 +150,7 @@ def _walk(folder: Path, prefix: str, above: tuple[Path, ...]) -> Iterator[tuple[
     try:
         entries = list(os.scandir(folder))
     except OSError as error:
-        raise LandingError(
-            f"landing.location: the folder {folder} cannot be listed ({error.strerror}). "
-            "Give this user the right to read it."
-        ) from None
+        raise _not_listed(folder, error) from None
     for entry in entries:
         name = prefix + os.fsencode(entry.name).decode("utf-8", "backslashreplace")
         try:
@@ -155,6 +163,40 @@ def _walk(folder: Path, prefix: str, above: tuple[Path, ...]) -> Iterator[tuple[
             yield name, status.st_size, f"{status.st_mtime_ns:x}-{status.st_size:x}"
         except OSError:
             yield name, 0, "unreadable"
+
+
+def list_folders(folder: Path) -> list[str]:
+    """Names of the folders right below a folder that hold anything.
+
+    Raises
+    ------
+    LandingError
+        As :func:`list_folder` does.
+    """
+    _check_folder(folder)
+    try:
+        with os.scandir(folder) as entries:
+            below = [entry for entry in entries if entry.is_dir()]
+        return sorted(entry.name for entry in below if _holds_anything(entry.path))
+    except OSError as error:
+        raise _not_listed(folder, error) from None
+
+
+def _holds_anything(folder: str) -> bool:
+    with os.scandir(folder) as entries:
+        return any(not is_hidden(entry.name) for entry in entries)
+
+
+def days_of(folders: Iterable[str]) -> list[str]:
+    """The received dates among the names of folders, sorted.
+
+    Examples
+    --------
+    >>> days_of(["received_at_utc_date=2026-09-02", "failed", "received_at_utc_date=2026-13-01"])
+    ['2026-09-02']
+    """
+    found = {partition_of(f"{folder}/any") for folder in folders}
+    return sorted(day for day in found if day is not None)
 
 
 def nothing_landed(

@@ -30,7 +30,7 @@ from engagement.landing.tables import READING_TABLE
 from engagement.output import notices
 from engagement.privacy import masked
 from engagement.records.files import nothing_landed
-from engagement.runs import history, notify
+from engagement.runs import history, notify, scheduling
 from engagement.runs.reuse import FOLDER as INPUTS
 from engagement.runs.reuse import Reuse
 from engagement.runs.workbook import (
@@ -175,10 +175,13 @@ def run(
     overrides: Mapping[str, Any],
     names: Sequence[str],
     *,
+    run_id: str | None = None,
     progress: Progress = _silent,
     force: bool = False,
 ) -> tuple[RunRecord, Path]:
-    """Run notebooks in order, in a new run folder.
+    """Run notebooks in order, in a new run folder, or in that of the run ``run_id``.
+
+    A run that has begun keeps what its other notebooks did; it is done when all of them are.
 
     Parameters
     ----------
@@ -198,6 +201,8 @@ def run(
         When another run writes this warehouse.
     LandingError
         When the landing is missing or holds no file, before anything runs.
+    RunChoiceError
+        When the folder of ``run_id`` cannot be added to.
     """
     for name in names:
         _check_declared(name)
@@ -209,7 +214,7 @@ def run(
             raise nothing_landed(landing.location, landing.strays, span.from_, span.to)
     started = datetime.now(UTC)
     record = RunRecord(
-        id=new_run_id(),
+        id=run_id or new_run_id(),
         engine=settings.warehouse.engine,
         params=_relative(params),
         overrides=dict(overrides),
@@ -222,6 +227,7 @@ def run(
         _environment(record.id, token),
         notices.kept_in(folder / NOTICE),
     ):
+        told = _take_up(record, folder) if run_id else None
         owner_only.folder(folder / "notebooks")
         write_record(record, folder)
         reuse = Reuse(
@@ -236,9 +242,12 @@ def run(
         )
         try:
             for notebook in record.notebooks:
+                if notebook.name not in names:
+                    continue
                 if not _use_again(notebook, record, folder, reuse, progress):
                     _run_one(notebook, record, folder, params, overrides, progress, reuse)
-            record.status = "done"
+            is_whole = all(notebook.status == "done" for notebook in record.notebooks)
+            record.status = "done" if is_whole else "failed"
         finally:
             if record.status != "done":
                 record.status = "failed"
@@ -247,10 +256,11 @@ def run(
                     notebook.status = "not run"
             record.ended = datetime.now(UTC).isoformat(timespec="seconds")
             warehouse.log.path, warehouse.log.notebook = folder / STATEMENTS, AFTERWARDS
-            if record.status == "done":
+            if record.status == "done" and (told is None or _has_figures(names)):
                 _look_for_alerts(warehouse, record, settings)
             _take_stock(warehouse, record, settings.run.keep_runs)
-            record.notes += notify.tell(settings.notify, settings.project, asdict(record))
+            news = asdict(record) if told is None else _news(record, names, told)
+            record.notes += notify.tell(settings.notify, settings.project, news)
             record.files = _files(folder, reuse.finish())
             reuse.remember(record.files)
             write_record(record, folder)
@@ -258,6 +268,41 @@ def run(
             if settings.run.keep_folders is not None:
                 history.prune(settings, keep=settings.run.keep_folders, but=record.id)
     return record, folder
+
+
+def _take_up(record: RunRecord, folder: Path) -> list[dict[str, Any]]:
+    """Go on with a run that has begun, if it has; gives the alerts that it has told of."""
+    found = scheduling.begun(folder, record.params, record.overrides)
+    if not found:
+        return []
+    own = {notebook.name for notebook in record.notebooks}
+    others = [NotebookRun(**one) for one in found["notebooks"] if one["name"] not in own]
+    record.notebooks = sorted([*others, *record.notebooks], key=lambda notebook: notebook.name)
+    record.started, record.alerts = found["started"], list(found["alerts"])
+    record.figures = dict(found["figures"])
+    if found["overrides"].get("as_of") != record.overrides.get("as_of"):
+        (folder / STATE).unlink(missing_ok=True)
+    return list(record.alerts)
+
+
+def _has_figures(names: Sequence[str]) -> bool:
+    """Whether the figures that alerts look at are those of this run: 04 makes them."""
+    return any(name.startswith("04") for name in names)
+
+
+def _news(
+    record: RunRecord, names: Sequence[str], told: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """What is to be told of notebooks that were added to a run: nothing twice."""
+    own = [notebook for notebook in record.notebooks if notebook.name in names]
+    status = "done" if all(notebook.status == "done" for notebook in own) else "failed"
+    alerts = [alert for alert in record.alerts if alert not in told]
+    return {
+        **asdict(record),
+        "status": status,
+        "notebooks": [asdict(notebook) for notebook in own],
+        "alerts": alerts,
+    }
 
 
 def _look_for_alerts(warehouse: Warehouse, record: RunRecord, settings: Settings) -> None:

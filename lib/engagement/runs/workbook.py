@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pandas as pd
+import yaml
 from IPython.core.getipython import get_ipython
 from IPython.core.pylabtools import select_figure_formats
 from IPython.display import Markdown
@@ -27,7 +28,7 @@ from engagement.as_of import AsOf, in_words, resolve_as_of
 from engagement.models import provenance
 from engagement.output import formatting
 from engagement.privacy import shown
-from engagement.settings import ROOT, Settings, load_settings
+from engagement.settings import ROOT, Settings, SettingsError, load_settings
 from engagement.sql.dialect import parse, tables
 from engagement.warehouse import (
     Table,
@@ -220,8 +221,12 @@ class Workbook:
         return frame.reset_index(drop=True)
 
 
-def open(params: str | Path | None = None, overrides: Mapping[str, Any] | None = None) -> Workbook:  # noqa: A001 (workbook.open reads best in a notebook)
+def open(  # noqa: A001 (workbook.open reads best in a notebook)
+    params: str | Path | None = None, overrides: Mapping[str, Any] | str | None = None
+) -> Workbook:
     """Open the workbook with a notebook's two parameters.
+
+    Schedulers whose parameters are texts, such as SageMaker's, give ``overrides`` as YAML.
 
     Raises
     ------
@@ -229,7 +234,22 @@ def open(params: str | Path | None = None, overrides: Mapping[str, Any] | None =
         When the parameters cannot be used, with every mistake.
     """
     _show_results()
+    if isinstance(overrides, str):
+        overrides = _from_text(overrides)
     return Workbook(load_settings(params or None, overrides or None))
+
+
+def _from_text(overrides: str) -> Mapping[str, Any]:
+    try:
+        found = yaml.safe_load(overrides)
+    except yaml.YAMLError:
+        found = overrides
+    if found is None:
+        return {}
+    if not isinstance(found, dict):
+        problem = "overrides: write dotted keys and their values: {as_of: 2026-10-30}"
+        raise SettingsError("the notebook's parameters", [problem])
+    return found
 
 
 def new_run_id() -> str:

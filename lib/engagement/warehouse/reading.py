@@ -270,6 +270,16 @@ class LandingWarehouse(Warehouse, Protocol):
         """List the landing, within the received dates of the settings, without reading it."""
         ...
 
+    def landed_days(self) -> list[str]:
+        """Received dates of which something has landed, sorted: no file is listed or read.
+
+        Raises
+        ------
+        LandingError
+            When the landing does not exist, or cannot be listed.
+        """
+        ...
+
     def landed_objects(self, location: str | None = None) -> LandedObjects:
         """The landed files, or those of another place, as objects that can be written again."""
         ...

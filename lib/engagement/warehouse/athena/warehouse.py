@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from engagement.aws.s3 import Address
-from engagement.records.files import sort_out
+from engagement.records.files import days_of, sort_out
 from engagement.settings import Settings
 from engagement.sql.dialect import LOGICAL, bind, confine, parse
 from engagement.sql.rendering import render
@@ -55,6 +55,10 @@ class AthenaWarehouse(Lake):
         listing = ((f.name, f.size, f.tag) for f in self.bucket.listing(self.landing))
         files, strays = sort_out(listing, wanted.from_, wanted.to)
         return Landing(wanted.location, files, strays)
+
+    def landed_days(self) -> list[str]:
+        """Received dates of which something has landed."""
+        return days_of(self.bucket.folders(self.landing))
 
     @contextmanager
     def lease(self, holder: str) -> Iterator[str]:

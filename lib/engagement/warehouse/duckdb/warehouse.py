@@ -15,7 +15,7 @@ import duckdb
 import pandas as pd
 
 from engagement import owner_only
-from engagement.records.files import list_folder, sort_out
+from engagement.records.files import days_of, list_folder, list_folders, sort_out
 from engagement.settings import Settings
 from engagement.sql.dialect import LOGICAL, Table, bind, parse
 from engagement.sql.rendering import render
@@ -58,6 +58,10 @@ class DuckDBWarehouse:
         wanted = self._settings.landing
         files, strays = sort_out(list_folder(self._place.landing), wanted.from_, wanted.to)
         return Landing(wanted.location, files, strays)
+
+    def landed_days(self) -> list[str]:
+        """Received dates of which something has landed."""
+        return days_of(list_folders(self._place.landing))
 
     @contextmanager
     def lease(self, holder: str) -> Iterator[str]:
