@@ -16,6 +16,7 @@ from engagement.cli import (
     collect,
     demo,
     erase,
+    estimate,
     generate,
     mcp,
     personalize,
@@ -46,6 +47,7 @@ for command in (
     collect.collect,
     workspace.workspace,
     report.report,
+    estimate.estimate,
     mcp.mcp,
 ):
     app.command()(guarded(command))

@@ -1,0 +1,317 @@
+"""Measures runs on the stand and writes what ``engagement estimate`` reckons with.
+
+``python -m tests.athena.calibrate``: an hour. The measurements go to ``.cache/estimate`` and the
+calibration to ``lib/engagement/estimate/calibration.json``. With ``--fit`` the measurements that
+are there are fitted again, without a stand.
+
+Small files are read whole by the engine, large ones by column. No landing that fits here makes
+large ones, so a second stand reads all files by column (``parquet.small-file-threshold=0B``): it
+tells which share of their tables statements need.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import tempfile
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.optimize import nnls
+
+from engagement import samples
+from engagement.models.runner import models
+from engagement.settings import ROOT
+from tests.athena import measure
+from tests.athena.stand import running, trino_server
+
+RAW = ROOT / ".cache" / "estimate"
+TARGET = ROOT / "lib" / "engagement" / "estimate" / "calibration.json"
+
+LANDINGS = {
+    "c1": (samples.GeneratorSettings(users=1500, days=4, seed=11), (3, 1)),
+    "c2": (samples.GeneratorSettings(users=1500, days=12, seed=12), (11, 1)),
+    "c3": (samples.GeneratorSettings(users=8000, days=6, seed=13), (5, 1)),
+    "c4": (samples.GeneratorSettings(users=4000, days=16, seed=14), (14, 1, 1)),
+}
+"""Small and large, few dates and many; days that land before each run."""
+
+BY_COLUMN = "c3"
+"""The landing whose files are read by column, too."""
+
+
+def measure_all() -> None:
+    """Run the notebooks over every landing, and keep what they took."""
+    RAW.mkdir(parents=True, exist_ok=True)
+    _measure(LANDINGS, "")
+    properties = dict(trino_server._CATALOG_PROPERTIES)
+    trino_server._CATALOG_PROPERTIES["parquet.small-file-threshold"] = "0B"
+    try:
+        _measure({BY_COLUMN: LANDINGS[BY_COLUMN]}, "-by-column")
+    finally:
+        trino_server._CATALOG_PROPERTIES.clear()
+        trino_server._CATALOG_PROPERTIES.update(properties)
+
+
+def _measure(landings: Mapping[str, tuple[Any, tuple[int, ...]]], suffix: str) -> None:
+    with running() as stand, tempfile.TemporaryDirectory() as folder:
+        os.environ.update(stand.environment())
+        for name, (settings, parts) in landings.items():
+            landing = Path(folder) / name
+            samples.generate(settings, landing)
+            found = list(
+                measure.measured(stand, landing, parts, name, Path(folder) / "runs", look=True)
+            )
+            measure.write(found, RAW / f"{name}{suffix}.json")
+
+
+# --- fitting --------------------------------------------------------------------------------------
+
+Row = dict[str, Any]
+_OF_TABLE = re.compile(r"^(events\.(?!events$|discards$|users$|tracks$).*|misfits_.*)$")
+_NUMBERED = re.compile(r"_\d+$")
+
+
+def group_of(statement: Row) -> tuple[str, str]:
+    """Notebook and label of a statement, without the names that are of one shop alone."""
+    label = statement["label"]
+    if _OF_TABLE.match(label):
+        label = "events.*" if label.startswith("events.") else "misfits of events"
+    return statement["notebook"], _NUMBERED.sub(" …", label)
+
+
+def drivers_of(run: Row) -> dict[str, float]:
+    """What a run's costs depend on."""
+    facts = run["facts"]
+    is_first = run["kind"] == "first"
+    days = facts["days"]
+    return {
+        "one": 1.0,
+        "table": facts["tables"],
+        "partition": facts["partitions"],
+        "event": facts["events"],
+        "new_partition": facts["partitions"] * facts["days_new"] / days
+        if not is_first
+        else facts["partitions"],
+        "new_event": facts["events_new"],
+        "landed_byte": facts["landing_bytes_new"],
+    }
+
+
+def fit(
+    runs: Sequence[Row], values: Sequence[float], names: Sequence[str]
+) -> dict[str, float]:
+    """Coefficients, none below zero, that come nearest to values, by their relative error."""
+    observed = np.array(values, float)
+    if not observed.any():
+        return {"one": 0.0}
+    known = [drivers_of(run) for run in runs]
+    matrix = np.array([[one[name] for name in names] for one in known], float)
+    weights = 1.0 / np.maximum(observed, observed.max() * 0.05)
+    scale = np.maximum(np.abs(matrix).max(axis=0), 1e-12)
+    found, _ = nnls(matrix / scale * weights[:, None], observed * weights)
+    return {
+        name: float(f"{number:.6g}")
+        for name, number in zip(names, found / scale, strict=True)
+        if number > 0
+    } or {"one": 0.0}
+
+
+_BYTES = {
+    "first": ("one", "partition", "event"),
+    "increment": ("one", "partition", "event", "new_event"),
+}
+_FILES = ("one", "partition")
+_COUNTS = ("one", "table")
+
+
+def fitted(raw: Mapping[str, list[Row]], by_column: Sequence[Row]) -> dict[str, Any]:
+    """The calibration that measurements give."""
+    runs = {
+        kind: [run for some in raw.values() for run in some if run["kind"] == kind]
+        for kind in ("first", "increment")
+    }
+    shares = _column_shares(by_column)
+    groups = {kind: _groups(kind, some, shares) for kind, some in runs.items()}
+    firsts = runs["first"]
+    every = [run for some in runs.values() for run in some]
+    landed = sum(run["facts"]["landing_bytes_new"] for run in every)
+    raw_bytes = sum(run["facts"]["raw_bytes_new"] for run in every)
+    events = sum(run["facts"]["events_new"] for run in every)
+    interactions = [run["tables"]["marts.personalize_interactions"] for run in every]
+    exported = sum(run["facts"]["interaction_bytes"] for run in every)
+    return {
+        "made": f"{datetime.now(UTC):%Y-%m-%d}",
+        "engine": "Trino 435 over moto, ZSTD",
+        "event_bytes": round(raw_bytes / events),
+        "zipped_share": round(landed / raw_bytes, 4),
+        "tables": round(max(run["facts"]["tables"] for run in every)),
+        "events_per_person": round(
+            sum(run["facts"]["events"] for run in firsts)
+            / sum(run["facts"]["people"] for run in firsts),
+            1,
+        ),
+        "groups": groups,
+        "failed": {
+            kind: round(
+                float(np.mean([sum(s["status"] == "failed" for s in r["statements"]) for r in some])),
+                2,
+            )
+            for kind, some in runs.items()
+        },
+        "requests": {
+            kind: {
+                what: fit(some, [_calls(run, what) for run in some], ("one", "table", "partition"))
+                for what in _CALLS
+            }
+            for kind, some in runs.items()
+        },
+        "stored": {
+            "first": {
+                "bytes": fit(firsts, [_stored(run)[1] for run in firsts], _BYTES["first"]),
+                "objects": fit(firsts, [_stored(run)[0] for run in firsts], _FILES),
+            },
+            "increment": _added(raw),
+        },
+        "dashboard_bytes": fit(firsts, [_dashboard_bytes(run) for run in firsts], ("one", "event")),
+        "interactions": fit(every, interactions, ("event",)),
+        "interaction_bytes": round(exported / sum(interactions), 1),
+        "landings": [
+            {
+                "name": run["name"],
+                "kind": run["kind"],
+                **{k: run["facts"][k] for k in ("events", "events_new", "days", "days_new")},
+                "statements": len(run["statements"]),
+                "scanned_bytes": sum(s["scanned"] for s in run["statements"]),
+            }
+            for run in every
+        ],
+    }
+
+
+def _groups(kind: str, runs: Sequence[Row], shares: Mapping[Any, float]) -> list[Row]:
+    names: dict[tuple[str, str], None] = {}
+    by_run: list[dict[tuple[str, str], list[Row]]] = []
+    for run in runs:
+        found = defaultdict(list)
+        for statement in run["statements"]:
+            if statement["status"] == "done":
+                found[group_of(statement)].append(statement)
+        by_run.append(found)
+        names.update(dict.fromkeys(found))
+    largest = max(range(len(runs)), key=lambda nth: runs[nth]["facts"]["events"])
+    groups = []
+    for notebook, label in sorted(names):
+        own = [found.get((notebook, label), []) for found in by_run]
+        scanned = [sum(s["scanned"] for s in some) for some in own]
+        of_landing = label in ("lines", "query by people")
+        wanted = ("landed_byte",) if of_landing else _BYTES[kind]
+        groups.append(
+            {
+                "notebook": notebook,
+                "label": label,
+                "count": fit(runs, [len(some) for some in own], _COUNTS),
+                "scanned": fit(runs, scanned, wanted),
+                "files": fit(runs, [sum(s.get("files", 0) for s in some) for some in own], _FILES),
+                "column_share": round(shares.get((kind, notebook, label), shares["all", kind]), 4),
+                "spread": _spread([s["scanned"] for s in own[largest]]),
+            }
+        )
+    return groups
+
+
+def _spread(scanned: Sequence[int], parts: int = 10) -> list[float]:
+    total = sum(scanned)
+    if len(scanned) < 2 or not total:
+        return []
+    chunks = np.array_split(np.sort(np.array(scanned, float))[::-1], min(parts, len(scanned)))
+    means = np.array([chunk.mean() for chunk in chunks])
+    return [round(float(one), 4) for one in means / means.sum()]
+
+
+def _column_shares(runs: Sequence[Row]) -> dict[Any, float]:
+    """By kind of run and group: bytes of columns read, of all bytes that lie in the files."""
+    sums: dict[Any, list[float]] = defaultdict(lambda: [0.0, 0.0])
+    for run in runs:
+        for statement in run["statements"]:
+            if statement["status"] != "done" or not statement.get("whole_bytes"):
+                continue
+            if _OF_TABLE.match(statement["label"]):
+                continue  # of their partitions only some are read
+            own = max(0.0, statement["scanned"] - statement["tail_bytes"])
+            for key in ((run["kind"], *group_of(statement)), ("all", run["kind"])):
+                sums[key][0] += own
+                sums[key][1] += statement["whole_bytes"]
+    return {key: min(1.0, own / whole) for key, (own, whole) in sums.items()} | {
+        key: 1.0 for key in (("all", "first"), ("all", "increment")) if key not in sums
+    }
+
+
+_CALLS: dict[str, Callable[[str, str], bool]] = {
+    "s3 writes": lambda service, name: service == "s3"
+    and name.startswith(("Put", "Copy", "List", "CreateMultipart", "UploadPart", "Complete")),
+    "s3 reads": lambda service, name: service == "s3" and name.startswith(("Get", "Head")),
+    # Athena's engine keeps no column statistics of its own in Glue that these tables have.
+    "glue": lambda service, name: service == "glue" and "ColumnStatistics" not in name,
+}
+
+
+def _calls(run: Row, what: str) -> float:
+    total = 0
+    for key, many in run["requests"].items():
+        service, name, _ = key.split(" ")
+        total += many * _CALLS[what](service, name)
+    return float(total)
+
+
+def _stored(run: Row) -> tuple[float, float]:
+    """Objects and bytes below the project's folder."""
+    found = run["storage"].values()
+    return sum(one[0] for one in found), sum(one[1] for one in found)
+
+
+def _added(raw: Mapping[str, list[Row]]) -> dict[str, dict[str, float]]:
+    """What an increment adds to what lies there, the replaced files included."""
+    later, objects, sizes = [], [], []
+    for runs in raw.values():
+        for before, run in zip(runs, runs[1:], strict=False):
+            later.append(run)
+            objects.append(_stored(run)[0] - _stored(before)[0])
+            sizes.append(_stored(run)[1] - _stored(before)[1])
+    return {
+        "bytes": fit(later, sizes, ("one", "event", "new_event")),
+        "objects": fit(later, objects, ("one", "table")),
+    }
+
+
+def _dashboard_bytes(run: Row) -> float:
+    """Bytes of the tables of dashboards, in whose folders lies one version after a first run."""
+    names = {f"candidate_{model.name}" for model in models().values() if model.layer == "dashboards"}
+    return float(
+        sum(
+            size
+            for folder, (_, size) in run["storage"].items()
+            if folder.rpartition("/")[2].partition("_")[2] in names
+        )
+    )
+
+
+def main() -> None:
+    """Measure, unless only to fit, and write the calibration."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--fit", action="store_true", help="fit what was measured before")
+    if not parser.parse_args().fit:
+        measure_all()
+    raw = {name: json.loads((RAW / f"{name}.json").read_text()) for name in LANDINGS}
+    by_column = json.loads((RAW / f"{BY_COLUMN}-by-column.json").read_text())
+    TARGET.write_text(json.dumps(fitted(raw, by_column), indent=1, sort_keys=True) + "\n")
+
+
+if __name__ == "__main__":
+    main()
