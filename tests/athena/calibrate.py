@@ -104,9 +104,7 @@ def drivers_of(run: Row) -> dict[str, float]:
     }
 
 
-def fit(
-    runs: Sequence[Row], values: Sequence[float], names: Sequence[str]
-) -> dict[str, float]:
+def fit(runs: Sequence[Row], values: Sequence[float], names: Sequence[str]) -> dict[str, float]:
     """Coefficients, none below zero, that come nearest to values, by their relative error."""
     observed = np.array(values, float)
     if not observed.any():
@@ -160,7 +158,9 @@ def fitted(raw: Mapping[str, list[Row]], by_column: Sequence[Row]) -> dict[str, 
         "groups": groups,
         "failed": {
             kind: round(
-                float(np.mean([sum(s["status"] == "failed" for s in r["statements"]) for r in some])),
+                float(
+                    np.mean([sum(s["status"] == "failed" for s in r["statements"]) for r in some])
+                ),
                 2,
             )
             for kind, some in runs.items()
@@ -254,8 +254,10 @@ def _column_shares(runs: Sequence[Row]) -> dict[Any, float]:
 
 
 _CALLS: dict[str, Callable[[str, str], bool]] = {
-    "s3 writes": lambda service, name: service == "s3"
-    and name.startswith(("Put", "Copy", "List", "CreateMultipart", "UploadPart", "Complete")),
+    "s3 writes": lambda service, name: (
+        service == "s3"
+        and name.startswith(("Put", "Copy", "List", "CreateMultipart", "UploadPart", "Complete"))
+    ),
     "s3 reads": lambda service, name: service == "s3" and name.startswith(("Get", "Head")),
     # Athena's engine keeps no column statistics of its own in Glue that these tables have.
     "glue": lambda service, name: service == "glue" and "ColumnStatistics" not in name,
@@ -292,7 +294,9 @@ def _added(raw: Mapping[str, list[Row]]) -> dict[str, dict[str, float]]:
 
 def _dashboard_bytes(run: Row) -> float:
     """Bytes of the tables of dashboards, in whose folders lies one version after a first run."""
-    names = {f"candidate_{model.name}" for model in models().values() if model.layer == "dashboards"}
+    names = {
+        f"candidate_{model.name}" for model in models().values() if model.layer == "dashboards"
+    }
     return float(
         sum(
             size

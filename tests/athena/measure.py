@@ -204,7 +204,9 @@ def storage(stand: Stand, settings: Settings) -> dict[str, list[float]]:
     sums: dict[str, list[float]] = {}
     for found in bucket.listing(at):
         parts = found.name.split("/")
-        one = sums.setdefault("/".join(parts[:1]) if len(parts) < 3 else f"{parts[0]}/{parts[2]}", [0, 0])
+        one = sums.setdefault(
+            "/".join(parts[:1]) if len(parts) < 3 else f"{parts[0]}/{parts[2]}", [0, 0]
+        )
         one[0] += 1
         one[1] += found.size
     return sums

@@ -17,7 +17,9 @@ def estimate(
     set_: Sets = None,
     events_per_day: Annotated[
         float | None,
-        typer.Option(min=1, max=1e11, help="Events a day. Default: what the ledger or landing say."),
+        typer.Option(
+            min=1, max=1e11, help="Events a day. Default: what the ledger or landing say."
+        ),
     ] = None,
     days: Annotated[
         int, typer.Option(min=1, max=3660, help="With --events-per-day: days in the first run.")

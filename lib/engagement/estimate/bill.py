@@ -147,9 +147,7 @@ def what_lands(warehouse: Warehouse, *, event_bytes: float | None = None) -> Vol
         if found is not None:
             return found
     if not isinstance(warehouse, LandingWarehouse):
-        raise volumes.VolumeError(
-            f"{warehouse.describe()} reads no landing: give --events-per-day"
-        )
+        raise volumes.VolumeError(f"{warehouse.describe()} reads no landing: give --events-per-day")
     try:
         files = warehouse.landing_files().files
     except FailedError as error:

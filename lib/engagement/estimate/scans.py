@@ -68,7 +68,10 @@ def drivers(kind: Kind, volume: Volume, days: float) -> dict[str, float]:
         new_events, new_partitions = volume.events, volume.partitions
         landed, more = volume.landed_bytes, 0.0
     else:
-        new_events, new_partitions = days * volume.events_a_day, max(days, 1) * volume.partitions_a_day
+        new_events, new_partitions = (
+            days * volume.events_a_day,
+            max(days, 1) * volume.partitions_a_day,
+        )
         landed, more = days * volume.landed_bytes_a_day, days
     return {
         "one": 1.0,

@@ -346,7 +346,9 @@ def _personalize(plan: Plan) -> Iterator[Line]:
             "hours",
             hours * (hour or 0.0),
             f"{many} recommenders x 720 hours x "
-            + (f"${hour:g}" if hour is not None else "personalize.prices.recommender_hour, not set"),
+            + (
+                f"${hour:g}" if hour is not None else "personalize.prices.recommender_hour, not set"
+            ),
         )
         return
     price = plan.prices["personalize_thousand_interactions"]
