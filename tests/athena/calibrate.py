@@ -37,12 +37,11 @@ TARGET = ROOT / "lib" / "engagement" / "estimate" / "calibration.json"
 LANDINGS = {
     "c1": (samples.GeneratorSettings(users=1500, days=4, seed=11), (3, 1)),
     "c2": (samples.GeneratorSettings(users=1500, days=12, seed=12), (11, 1)),
-    "c3": (samples.GeneratorSettings(users=8000, days=6, seed=13), (5, 1)),
-    "c4": (samples.GeneratorSettings(users=4000, days=16, seed=14), (14, 1, 1)),
+    "c3": (samples.GeneratorSettings(users=5000, days=5, seed=13), (4, 1)),
 }
 """Small and large, few dates and many; days that land before each run."""
 
-BY_COLUMN = "c3"
+BY_COLUMN = "c1"
 """The landing whose files are read by column, too."""
 
 
@@ -128,6 +127,13 @@ _BYTES = {
 _FILES = ("one", "partition")
 _COUNTS = ("one", "table")
 
+_OF_LANDING = ("lines", "landing.profile")
+"""Statements that read landed files."""
+
+_BY_KIND = ("01_glue_tables", "02_flatten_events")
+"""Notebooks that do something else in an increment; the others make their tables of everything,
+so that what a first run takes tells of an increment too."""
+
 
 def fitted(raw: Mapping[str, list[Row]], by_column: Sequence[Row]) -> dict[str, Any]:
     """The calibration that measurements give."""
@@ -136,9 +142,9 @@ def fitted(raw: Mapping[str, list[Row]], by_column: Sequence[Row]) -> dict[str, 
         for kind in ("first", "increment")
     }
     shares = _column_shares(by_column)
-    groups = {kind: _groups(kind, some, shares) for kind, some in runs.items()}
     firsts = runs["first"]
     every = [run for some in runs.values() for run in some]
+    groups = {kind: _groups(kind, some, every, shares) for kind, some in runs.items()}
     landed = sum(run["facts"]["landing_bytes_new"] for run in every)
     raw_bytes = sum(run["facts"]["raw_bytes_new"] for run in every)
     events = sum(run["facts"]["events_new"] for run in every)
@@ -195,35 +201,41 @@ def fitted(raw: Mapping[str, list[Row]], by_column: Sequence[Row]) -> dict[str, 
     }
 
 
-def _groups(kind: str, runs: Sequence[Row], shares: Mapping[Any, float]) -> list[Row]:
-    names: dict[tuple[str, str], None] = {}
-    by_run: list[dict[tuple[str, str], list[Row]]] = []
-    for run in runs:
-        found = defaultdict(list)
-        for statement in run["statements"]:
-            if statement["status"] == "done":
-                found[group_of(statement)].append(statement)
-        by_run.append(found)
-        names.update(dict.fromkeys(found))
-    largest = max(range(len(runs)), key=lambda nth: runs[nth]["facts"]["events"])
+def _groups(
+    kind: str, of_kind: Sequence[Row], every: Sequence[Row], shares: Mapping[Any, float]
+) -> list[Row]:
+    names = sorted({group_of(s) for run in of_kind for s in run["statements"] if _is_done(s)})
     groups = []
-    for notebook, label in sorted(names):
-        own = [found.get((notebook, label), []) for found in by_run]
+    for notebook, label in names:
+        runs = of_kind if notebook in _BY_KIND else every
+        own = [
+            [s for s in run["statements"] if _is_done(s) and group_of(s) == (notebook, label)]
+            for run in runs
+        ]
         scanned = [sum(s["scanned"] for s in some) for some in own]
-        of_landing = label in ("lines", "query by people")
-        wanted = ("landed_byte",) if of_landing else _BYTES[kind]
+        wanted = _BYTES[kind] if notebook in _BY_KIND else _BYTES["first"]
+        largest = max(range(len(runs)), key=lambda nth: runs[nth]["facts"]["events"])
+        seen = [
+            (run, sum(s["files"] for s in some))
+            for run, some in zip(runs, own, strict=True)
+            if all("files" in s for s in some)
+        ]
         groups.append(
             {
                 "notebook": notebook,
                 "label": label,
                 "count": fit(runs, [len(some) for some in own], _COUNTS),
-                "scanned": fit(runs, scanned, wanted),
-                "files": fit(runs, [sum(s.get("files", 0) for s in some) for some in own], _FILES),
-                "column_share": round(shares.get((kind, notebook, label), shares["all", kind]), 4),
+                "scanned": fit(runs, scanned, ("landed_byte",) if label in _OF_LANDING else wanted),
+                "files": fit([run for run, _ in seen], [many for _, many in seen], _FILES),
+                "column_share": round(shares.get((notebook, label), shares["all"]), 4),
                 "spread": _spread([s["scanned"] for s in own[largest]]),
             }
         )
     return groups
+
+
+def _is_done(statement: Row) -> bool:
+    return bool(statement["status"] == "done")
 
 
 def _spread(scanned: Sequence[int], parts: int = 10) -> list[float]:
@@ -236,21 +248,19 @@ def _spread(scanned: Sequence[int], parts: int = 10) -> list[float]:
 
 
 def _column_shares(runs: Sequence[Row]) -> dict[Any, float]:
-    """By kind of run and group: bytes of columns read, of all bytes that lie in the files."""
+    """By group, and for all: bytes of columns read, of all bytes that lie in the files."""
     sums: dict[Any, list[float]] = defaultdict(lambda: [0.0, 0.0])
     for run in runs:
         for statement in run["statements"]:
-            if statement["status"] != "done" or not statement.get("whole_bytes"):
+            if not _is_done(statement) or not statement.get("whole_bytes"):
                 continue
-            if _OF_TABLE.match(statement["label"]):
-                continue  # of their partitions only some are read
+            if _OF_TABLE.match(statement["label"]) or statement["label"] in _OF_LANDING:
+                continue  # some of their partitions are read, or files that are no Parquet
             own = max(0.0, statement["scanned"] - statement["tail_bytes"])
-            for key in ((run["kind"], *group_of(statement)), ("all", run["kind"])):
+            for key in (group_of(statement), "all"):
                 sums[key][0] += own
                 sums[key][1] += statement["whole_bytes"]
-    return {key: min(1.0, own / whole) for key, (own, whole) in sums.items()} | {
-        key: 1.0 for key in (("all", "first"), ("all", "increment")) if key not in sums
-    }
+    return {key: min(1.0, own / whole) for key, (own, whole) in sums.items()}
 
 
 _CALLS: dict[str, Callable[[str, str], bool]] = {

@@ -1,4 +1,4 @@
-"""What a run on the stand takes: facts of its landing, statements, requests, files of its tables."""
+"""What a run on the stand takes: facts of its landing, statements, requests, files of tables."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import gzip
 import json
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -116,6 +116,19 @@ def days_of(landing: Path) -> list[Path]:
     return sorted(day for day in landing.iterdir() if day.is_dir())
 
 
+def settings(name: str, stand: Stand, runs: Path) -> tuple[Settings, dict[str, Any]]:
+    """Parameters that lead to a landing of the stand, as production compresses; and overrides."""
+    overrides: dict[str, Any] = {
+        "project": name,
+        "warehouse.databases": {part: f"{name}_{part}" for part in ("landing", "events", "marts")},
+        "landing.location": f"s3://{stand.bucket}/{name}/landing/",
+        "warehouse.athena.data_location": f"s3://{stand.bucket}/{name}/data/",
+        "warehouse.athena.compression": "ZSTD",
+        "run.directory": str(runs),
+    }
+    return load_settings(PARAMS, overrides), overrides
+
+
 def measured(
     stand: Stand,
     landing: Path,
@@ -125,23 +138,15 @@ def measured(
     *,
     notebooks: Sequence[str] = (),
     look: bool = False,
-    athena: Mapping[str, Any] | None = None,
 ) -> Iterator[Measured]:
     """Land so many days after each other, and run the notebooks after each part."""
-    overrides: dict[str, Any] = {
-        "landing.location": f"s3://{stand.bucket}/{name}/landing/",
-        "warehouse.athena.data_location": f"s3://{stand.bucket}/{name}/data/",
-        "warehouse.athena.compression": "ZSTD",
-        "run.directory": str(runs),
-        **{f"warehouse.athena.{key}": value for key, value in (athena or {}).items()},
-    }
-    settings = load_settings(PARAMS, overrides)
+    own, overrides = settings(name, stand, runs)
     all_days, before = days_of(landing), 0
     for part in parts:
         some = all_days[before : before + part]
         upload(stand, some, name)
-        with watched(stand, settings, look=look) as watch:
-            record, _ = run(settings, ROOT / PARAMS, overrides, choose(notebooks))
+        with watched(stand, own, look=look) as watch:
+            record, _ = run(own, ROOT / PARAMS, overrides, choose(notebooks))
         files = [file for day in some for file in day.iterdir()]
         found = Measured(
             "increment" if before else "first",
@@ -155,7 +160,7 @@ def measured(
                     for name, about in record.files.items()
                     if name.startswith("exports/personalize/interactions/")
                 ),
-                **facts(settings, some),
+                **facts(own, some),
             },
             seconds=sum(notebook.seconds for notebook in record.notebooks),
         )
@@ -165,7 +170,7 @@ def measured(
             kept = {key: one[key] for key in ("notebook", "label", "rows", "status")}
             kept["scanned"] = one["scanned_bytes"] or 0
             found.statements.append(kept | watch.read.get(one["query_id"], {}))
-        found.storage = storage(stand, settings)
+        found.storage = storage(stand, own)
         before += part
         yield found
 
