@@ -19,6 +19,7 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -292,7 +293,7 @@ def _added(raw: Mapping[str, list[Row]]) -> dict[str, dict[str, float]]:
     """What an increment adds to what lies there, the replaced files included."""
     later, objects, sizes = [], [], []
     for runs in raw.values():
-        for before, run in zip(runs, runs[1:], strict=False):
+        for before, run in pairwise(runs):
             later.append(run)
             objects.append(_stored(run)[0] - _stored(before)[0])
             sizes.append(_stored(run)[1] - _stored(before)[1])

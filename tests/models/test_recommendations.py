@@ -522,13 +522,14 @@ def test_results_have_intervals_and_the_difference_to_the_control(
 @pytest.mark.parametrize(
     ("model", "most", "expected"),
     [
-        # new has 1 pair, twins 2 each (seen at once: by id), old 1: 1, 3, 5, 6 together.
+        # new has 1 pair; the twins, who were seen in one second, have 2 each; old has 1: 1, 5, 6.
         ("recommendations_for_you", 0, []),
-        ("recommendations_for_you", 2, ["new"]),
-        ("recommendations_for_you", 3, ["new", "twin1", "twin1"]),
+        ("recommendations_for_you", 1, ["new"]),
+        ("recommendations_for_you", 4, ["new"]),
         ("recommendations_for_you", 5, ["new", "twin1", "twin1", "twin2", "twin2"]),
         ("recommendations_for_you", 6, ["new", "old", "twin1", "twin1", "twin2", "twin2"]),
-        ("recommendation_evaluation", 3, ["new", "twin1", "twin1"]),
+        ("recommendation_evaluation", 4, ["new"]),
+        ("recommendation_evaluation", 5, ["new", "twin1", "twin1", "twin2", "twin2"]),
         ("recommendation_evaluation", 6, ["new", "old", "twin1", "twin1", "twin2", "twin2"]),
     ],
 )

@@ -18,14 +18,12 @@ from engagement.warehouse.protocol import Warehouse
 from engagement.warehouse.reading import LandingWarehouse
 
 NOT_INCLUDED = (
-    "questions that people ask beside the workbook (engagement query, mcp, QuickSight's direct "
-    "queries)",
+    "questions that people ask beside the workbook: engagement query, mcp, direct queries",
     "the machine that the notebooks run on, SageMaker, MWAA",
     "Customer Profiles, Pinpoint and campaigns, which bill by profile and message",
     "KMS, CloudTrail, CloudWatch, and traffic out of the region",
     "Firehose's JQ hours: AWS bills them, and how many a stream takes cannot be told beforehand",
-    "erasures, backfills and refreshes after a change of the models: each is a first run again, in "
-    "part",
+    "erasures, backfills and refreshes after a change of the models: in part a first run again",
 )
 """What is billed for besides, in words."""
 

@@ -16,7 +16,7 @@ REASON = "more columns than a statement can name: those given most often have on
 
 MOST_TEXT = 190_000
 """Bytes of SQL that the columns of a table may take: Athena takes statements of 262,144 bytes, and
-the rest is for what stands around them. Every engine keeps to it, so that all have the same columns.
+the rest is for what stands around them. Every engine keeps to it, so that tables are the same.
 """
 
 

@@ -121,7 +121,9 @@ def _event_table(
         if kind_of_column:
             typed.append((column, kind_of_column))
     typed, left = crowded.that_fit(typed, known)
-    unnamed += [Unnamed(name, one.path, crowded.REASON) for column in left for one in column.sources]
+    unnamed += [
+        Unnamed(name, one.path, crowded.REASON) for column in left for one in column.sources
+    ]
     events = tuple(sorted({one.event for one in known}))
     rows = sum(one.events for one in known)
     days = frozenset(day for one in known for day in one.days)
