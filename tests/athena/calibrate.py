@@ -2,7 +2,7 @@
 
 ``python -m tests.athena.calibrate``: an hour. The measurements go to ``.cache/estimate`` and the
 calibration to ``lib/engagement/estimate/calibration.json``. With ``--fit`` the measurements that
-are there are fitted again, without a stand.
+are there are fitted again, without a stand; with ``--check`` each landing is foreseen by the others.
 
 Small files are read whole by the engine, large ones by column. No landing that fits here makes
 large ones, so a second stand reads all files by column (``parquet.small-file-threshold=0B``): it
@@ -15,9 +15,10 @@ import argparse
 import json
 import os
 import re
+import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -27,6 +28,7 @@ import numpy as np
 from scipy.optimize import nnls
 
 from engagement import samples
+from engagement.estimate.calibration import parsed, value
 from engagement.models.runner import models
 from engagement.settings import ROOT
 from tests.athena import measure
@@ -157,11 +159,6 @@ def fitted(raw: Mapping[str, list[Row]], by_column: Sequence[Row]) -> dict[str, 
         "event_bytes": round(raw_bytes / events),
         "zipped_share": round(landed / raw_bytes, 4),
         "tables": round(max(run["facts"]["tables"] for run in every)),
-        "events_per_person": round(
-            sum(run["facts"]["events"] for run in firsts)
-            / sum(run["facts"]["people"] for run in firsts),
-            1,
-        ),
         "groups": groups,
         "failed": {
             kind: round(
@@ -317,15 +314,52 @@ def _dashboard_bytes(run: Row) -> float:
     )
 
 
+def check(raw: Mapping[str, list[Row]], by_column: Sequence[Row]) -> Iterator[str]:
+    """Each landing against what the others tell of it: bytes that were scanned, and foreseen."""
+    for name, runs in raw.items():
+        others = {other: some for other, some in raw.items() if other != name}
+        made = parsed(fitted(others, by_column))
+        for run in runs:
+            known = drivers_of(run)
+            foreseen = sum(value(group.scanned, known) for group in made.groups[run["kind"]])
+            took = sum(s["scanned"] for s in run["statements"] if _is_done(s))
+            yield (
+                f"{name}, {run['kind']}: {run['facts']['events']:,} events, "
+                f"{run['facts']['days']} dates: scanned {took:,}, foreseen {foreseen:,.0f} "
+                f"({foreseen / took - 1:+.1%})"
+            )
+
+
+def written(made: Mapping[str, Any]) -> str:
+    """A calibration as JSON, a group of statements on each line."""
+    marks = {}
+    for kind, groups in made["groups"].items():
+        marks[f"groups of {kind}"] = groups
+    text = json.dumps({**made, "groups": {k: f"groups of {k}" for k in made["groups"]}}, indent=1)
+    for mark, groups in marks.items():
+        lines = ",\n".join("   " + json.dumps(group) for group in groups)
+        text = text.replace(json.dumps(mark), f"[\n{lines}\n  ]")
+    return text + "\n"
+
+
 def main() -> None:
-    """Measure, unless only to fit, and write the calibration."""
+    """Measure, unless that was done before, and write the calibration."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--fit", action="store_true", help="fit what was measured before")
-    if not parser.parse_args().fit:
+    parser.add_argument("--check", action="store_true", help="foresee each landing by the others")
+    chosen = parser.parse_args()
+    if not chosen.fit and not chosen.check:
         measure_all()
-    raw = {name: json.loads((RAW / f"{name}.json").read_text()) for name in LANDINGS}
+    raw = {
+        name: json.loads(path.read_text())
+        for name in LANDINGS
+        if (path := RAW / f"{name}.json").exists()
+    }
     by_column = json.loads((RAW / f"{BY_COLUMN}-by-column.json").read_text())
-    TARGET.write_text(json.dumps(fitted(raw, by_column), indent=1, sort_keys=True) + "\n")
+    if chosen.check:
+        sys.stdout.writelines(f"{line}\n" for line in check(raw, by_column))
+    else:
+        TARGET.write_text(written(fitted(raw, by_column)))
 
 
 if __name__ == "__main__":

@@ -14,9 +14,10 @@ from typing import Any
 
 from engagement.aws import glue
 from engagement.aws.s3 import Address, Bucket
+from engagement.estimate.volume import from_ledger
 from engagement.runs.batch import choose, run
 from engagement.settings import ROOT, Settings, load_settings
-from engagement.warehouse import open_warehouse
+from engagement.warehouse import Warehouse, open_warehouse
 from engagement.warehouse.athena.estimate import Scans, _reads
 from engagement.warehouse.athena.statements import AGENT
 from engagement.warehouse.athena.warehouse import AthenaWarehouse
@@ -160,7 +161,7 @@ def measured(
                     for name, about in record.files.items()
                     if name.startswith("exports/personalize/interactions/")
                 ),
-                **facts(own, some),
+                **facts(open_warehouse(own), some),
             },
             seconds=sum(notebook.seconds for notebook in record.notebooks),
         )
@@ -175,30 +176,21 @@ def measured(
         yield found
 
 
-def facts(settings: Settings, new: Sequence[Path]) -> dict[str, float]:
-    """What the model may know of a landing: of the new days, and of all of them."""
+def facts(warehouse: Warehouse, new: Sequence[Path]) -> dict[str, float]:
+    """What the ledger tells of a landing: of the new days, and of all of them."""
     days = [day.name.partition("=")[2] for day in new]
-    warehouse = open_warehouse(settings)
     with warehouse.session() as session:
         ledger = session.query("select * from landing.ledger")
-        people = session.query("select count(*) as n from marts.customer_360")["n"].iloc[0]
-        tables = session.tables("events")
-    assert isinstance(warehouse, AthenaWarehouse)
-    storage = settings.warehouse.athena.storage_database or f"{settings.project}_storage"
-    partitions = 0
-    for name in tables:
-        found = warehouse.catalog.table(settings.warehouse.databases.events, name)
-        physical = glue.physical(found or {})
-        partitions += len(warehouse.catalog.dates(storage.replace("-", "_"), physical))
+        found = from_ledger(session, event_bytes=0)
+    assert found is not None
     fresh = ledger[ledger["received_at_utc_date"].isin(days)]
     return {
         "events": int(ledger["events"].sum()),
         "events_new": int(fresh["events"].sum()),
         "days": len(ledger),
         "days_new": len(fresh),
-        "people": int(people),
-        "tables": len(tables),
-        "partitions": partitions,
+        "tables": found.tables,
+        "partitions": found.partitions,
     }
 
 

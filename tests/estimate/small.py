@@ -44,7 +44,6 @@ def small(**changes: Any) -> Calibration:
         "event_bytes": 2_000,
         "zipped_share": 0.1,
         "tables": 10,
-        "events_per_person": 10,
         "groups": {"first": (LINES, TABLES, MARTS), "increment": (LINES, TABLES, MARTS)},
         "failed": {"first": 1, "increment": 0},
         "requests": {"first": requests, "increment": requests},

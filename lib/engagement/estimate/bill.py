@@ -141,7 +141,7 @@ def what_lands(warehouse: Warehouse, *, event_bytes: float | None = None) -> Vol
         made = replace(made, event_bytes=event_bytes)
     if warehouse.exists():
         with warehouse.session() as session:
-            found = volumes.from_ledger(session, made)
+            found = volumes.from_ledger(session, made.event_bytes)
         if found is not None:
             return found
     if not isinstance(warehouse, LandingWarehouse):

@@ -83,7 +83,6 @@ class Calibration:
     event_bytes: float
     zipped_share: float
     tables: float
-    events_per_person: float
     groups: Mapping[Kind, tuple[Group, ...]]
     failed: Mapping[Kind, float]
     requests: Mapping[Kind, Mapping[str, Sum]]

@@ -124,7 +124,7 @@ def listed(files: Sequence[LandedFile], calibration: Calibration) -> Volume:
     )
 
 
-def from_ledger(session: Session, calibration: Calibration) -> Volume | None:
+def from_ledger(session: Session, event_bytes: float) -> Volume | None:
     """What was taken in; ``None`` where there is no ledger, or nothing in it."""
     if not session.columns(LEDGER) or not session.columns(NAMES):
         return None
@@ -157,7 +157,7 @@ def from_ledger(session: Session, calibration: Calibration) -> Volume | None:
         files_a_day=float(found["files"]) / days,
         landed_bytes_a_day=landed / days,
         partitions_a_day=partitions / days,
-        event_bytes=calibration.event_bytes,
+        event_bytes=event_bytes,
         source=f"the ledger: {events:,.0f} events of {days:,} dates were taken in",
     )
 
