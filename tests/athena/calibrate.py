@@ -2,10 +2,10 @@
 
 ``python -m tests.athena.calibrate``: an hour. The measurements go to ``.cache/estimate`` and the
 calibration to ``lib/engagement/estimate/calibration.json``. With ``--fit`` the measurements that
-are there are fitted again, without a stand; with ``--check`` each landing is foreseen by the others.
+are there are fitted again, without a stand; with ``--check`` each is foreseen by the others.
 
 Small files are read whole by the engine, large ones by column. No landing that fits here makes
-large ones, so a second stand reads all files by column (``parquet.small-file-threshold=0B``): it
+large ones, so one is run again with files read by column (``parquet_small_file_threshold=0B``): that
 tells which share of their tables statements need.
 """
 
@@ -19,12 +19,14 @@ import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import trino
 from scipy.optimize import nnls
 
 from engagement import samples
@@ -32,7 +34,7 @@ from engagement.estimate.calibration import parsed, value
 from engagement.models.runner import models
 from engagement.settings import ROOT
 from tests.athena import measure
-from tests.athena.stand import running, trino_server
+from tests.athena.stand import Stand, running, trino_server
 
 RAW = ROOT / ".cache" / "estimate"
 TARGET = ROOT / "lib" / "engagement" / "estimate" / "calibration.json"
@@ -51,26 +53,42 @@ BY_COLUMN = "c1"
 def measure_all() -> None:
     """Run the notebooks over every landing, and keep what they took."""
     RAW.mkdir(parents=True, exist_ok=True)
-    _measure(LANDINGS, "")
-    properties = dict(trino_server._CATALOG_PROPERTIES)
-    trino_server._CATALOG_PROPERTIES["parquet.small-file-threshold"] = "0B"
-    try:
-        _measure({BY_COLUMN: LANDINGS[BY_COLUMN]}, "-by-column")
-    finally:
-        trino_server._CATALOG_PROPERTIES.clear()
-        trino_server._CATALOG_PROPERTIES.update(properties)
-
-
-def _measure(landings: Mapping[str, tuple[Any, tuple[int, ...]]], suffix: str) -> None:
     with running() as stand, tempfile.TemporaryDirectory() as folder:
         os.environ.update(stand.environment())
-        for name, (settings, parts) in landings.items():
+        for name, (settings, parts) in LANDINGS.items():
             landing = Path(folder) / name
             samples.generate(settings, landing)
-            found = list(
-                measure.measured(stand, landing, parts, name, Path(folder) / "runs", look=True)
-            )
-            measure.write(found, RAW / f"{name}{suffix}.json")
+            found = list(measure.measured(stand, landing, parts, name, Path(folder) / "runs"))
+            measure.write(found, RAW / f"{name}.json")
+        with read_by_column():
+            measure_by_column(stand, Path(folder))
+
+
+def measure_by_column(stand: Stand, folder: Path) -> None:
+    """Run the notebooks over the first days of a landing, by column, and look at the files read."""
+    settings, (first, *_) = LANDINGS[BY_COLUMN]
+    landing = folder / "by-column"
+    samples.generate(settings, landing)
+    found = measure.measured(stand, landing, (first,), "columns", folder / "runs", look=True)
+    measure.write(list(found), RAW / f"{BY_COLUMN}-by-column.json")
+
+
+@contextmanager
+def read_by_column() -> Iterator[None]:
+    """Let the engine read small files as it reads large ones."""
+    before = trino_server._connect
+
+    def connect(port: int, schema: str | None = None) -> trino.dbapi.Connection:
+        connection = before(port, schema)
+        name = f"{trino_server.CATALOG}.parquet_small_file_threshold"
+        connection._client_session.properties[name] = "0B"
+        return connection
+
+    trino_server._connect = connect
+    try:
+        yield
+    finally:
+        trino_server._connect = before
 
 
 # --- fitting --------------------------------------------------------------------------------------

@@ -79,12 +79,12 @@ def _show(made: Bill) -> None:
             header = ["notebook", "first run", "scans", "a day", "scans"]
             grid(header, notebooks, right={1, 2, 3, 4})
     console.print("\n[bold]Total[/]")
-    rows = [
-        (service, *(_dollars(made.total(period, service)) for period in PERIODS))
+    totals = [
+        [service, *(_dollars(made.total(period, service)) for period in PERIODS)]
         for service in made.services()
     ]
-    rows.append(("all", *(_dollars(made.total(period)) for period in PERIODS)))
-    grid(["USD", *PERIODS], rows, right={1, 2, 3})
+    totals.append(["all", *(_dollars(made.total(period)) for period in PERIODS)])
+    grid(["USD", *PERIODS], totals, right={1, 2, 3})
     console.print("\n[bold]Not included[/]")
     for what in NOT_INCLUDED:
         console.print(plain(f"  - {what}"))
