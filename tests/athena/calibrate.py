@@ -5,8 +5,8 @@ calibration to ``lib/engagement/estimate/calibration.json``. With ``--fit`` the 
 are there are fitted again, without a stand; with ``--check`` each is foreseen by the others.
 
 Small files are read whole by the engine, large ones by column. No landing that fits here makes
-large ones, so one is run again with files read by column (``parquet_small_file_threshold=0B``): that
-tells which share of their tables statements need.
+large ones, so one is run again with files read by column (``parquet_small_file_threshold=0B``):
+that tells which share of their tables statements need.
 """
 
 from __future__ import annotations
@@ -41,8 +41,7 @@ TARGET = ROOT / "lib" / "engagement" / "estimate" / "calibration.json"
 
 LANDINGS = {
     "c1": (samples.GeneratorSettings(users=1500, days=4, seed=11), (3, 1)),
-    "c2": (samples.GeneratorSettings(users=1500, days=12, seed=12), (11, 1)),
-    "c3": (samples.GeneratorSettings(users=5000, days=5, seed=13), (4, 1)),
+    "c3": (samples.GeneratorSettings(users=5000, days=5, seed=13), (4,)),
 }
 """Small and large, few dates and many; days that land before each run."""
 
@@ -58,18 +57,21 @@ def measure_all() -> None:
         for name, (settings, parts) in LANDINGS.items():
             landing = Path(folder) / name
             samples.generate(settings, landing)
-            found = list(measure.measured(stand, landing, parts, name, Path(folder) / "runs"))
+            runs = Path(folder) / "runs"
+            found = list(measure.measured(stand, landing, parts, name, runs, look=True))
             measure.write(found, RAW / f"{name}.json")
         with read_by_column():
             measure_by_column(stand, Path(folder))
 
 
-def measure_by_column(stand: Stand, folder: Path) -> None:
+def measure_by_column(stand: Stand, folder: Path, notebooks: Sequence[str] = ()) -> None:
     """Run the notebooks over the first days of a landing, by column, and look at the files read."""
     settings, (first, *_) = LANDINGS[BY_COLUMN]
     landing = folder / "by-column"
     samples.generate(settings, landing)
-    found = measure.measured(stand, landing, (first,), "columns", folder / "runs", look=True)
+    found = measure.measured(
+        stand, landing, (first,), "columns", folder / "runs", notebooks=notebooks, look=True
+    )
     measure.write(list(found), RAW / f"{BY_COLUMN}-by-column.json")
 
 
@@ -141,10 +143,6 @@ def fit(runs: Sequence[Row], values: Sequence[float], names: Sequence[str]) -> d
     } or {"one": 0.0}
 
 
-_BYTES = {
-    "first": ("one", "partition", "event"),
-    "increment": ("one", "partition", "event", "new_event"),
-}
 _FILES = ("one", "partition")
 _COUNTS = ("one", "table")
 
@@ -166,6 +164,10 @@ def fitted(raw: Mapping[str, list[Row]], by_column: Sequence[Row]) -> dict[str, 
     firsts = runs["first"]
     every = [run for some in runs.values() for run in some]
     groups = {kind: _groups(kind, some, every, shares) for kind, some in runs.items()}
+    # A run whose stand went down before its end has its log, and no more.
+    whole = [run for run in every if run["requests"] and run["storage"]]
+    kept = [run for run in whole if run["kind"] == "first"]
+    counted = [run for run in whole if _published(run)]
     landed = sum(run["facts"]["landing_bytes_new"] for run in every)
     raw_bytes = sum(run["facts"]["raw_bytes_new"] for run in every)
     events = sum(run["facts"]["events_new"] for run in every)
@@ -189,19 +191,23 @@ def fitted(raw: Mapping[str, list[Row]], by_column: Sequence[Row]) -> dict[str, 
         },
         "requests": {
             kind: {
-                what: fit(some, [_calls(run, what) for run in some], ("one", "table", "partition"))
+                what: fit(whole, [_calls(run, what) for run in whole], ("one", "partition"))
                 for what in _CALLS
             }
             for kind, some in runs.items()
         },
         "stored": {
             "first": {
-                "bytes": fit(firsts, [_stored(run)[1] for run in firsts], _BYTES["first"]),
-                "objects": fit(firsts, [_stored(run)[0] for run in firsts], _FILES),
+                "bytes": fit(
+                    counted,
+                    [_published(run)["whole_bytes"] for run in counted],
+                    ("partition", "event"),
+                ),
+                "objects": fit(counted, [_published(run)["files"] for run in counted], _FILES),
             },
             "increment": _added(raw),
         },
-        "dashboard_bytes": fit(firsts, [_dashboard_bytes(run) for run in firsts], ("one", "event")),
+        "dashboard_bytes": fit(kept, [_dashboard_bytes(run) for run in kept], ("event",)),
         "interactions": fit(every, interactions, ("event",)),
         "interaction_bytes": round(exported / sum(interactions), 1),
         "landings": [
@@ -221,33 +227,80 @@ def _groups(
     kind: str, of_kind: Sequence[Row], every: Sequence[Row], shares: Mapping[Any, float]
 ) -> list[Row]:
     names = sorted({group_of(s) for run in of_kind for s in run["statements"] if _is_done(s)})
+    firsts = [run for run in every if run["kind"] == "first"]
     groups = []
     for notebook, label in names:
         runs = of_kind if notebook in _BY_KIND else every
-        own = [
-            [s for s in run["statements"] if _is_done(s) and group_of(s) == (notebook, label)]
-            for run in runs
-        ]
-        scanned = [sum(s["scanned"] for s in some) for some in own]
-        wanted = _BYTES[kind] if notebook in _BY_KIND else _BYTES["first"]
-        largest = max(range(len(runs)), key=lambda nth: runs[nth]["facts"]["events"])
+        # What a run did not come to says nothing.
+        runs = [r for r in runs if r["storage"] or any(_statements([r], notebook, label))]
+        own = _statements(runs, notebook, label)
+        scanned = [float(sum(s["scanned"] for s in some)) for some in own]
         seen = [
-            (run, sum(s["files"] for s in some))
+            (run, float(sum(s["files"] for s in some)))
             for run, some in zip(runs, own, strict=True)
-            if all("files" in s for s in some)
+            if some and all("files" in s for s in some)
         ]
+        files = fit([run for run, _ in seen], [many for _, many in seen], _FILES)
+        if label in _OF_LANDING:
+            bytes_ = fit(runs, scanned, ("landed_byte",))
+        elif kind == "increment" and notebook in _BY_KIND:
+            bytes_ = _of_increments(of_kind, scanned, firsts, notebook, label)
+        else:
+            bytes_ = fit(runs, scanned, _grows_with(runs, own))
+        largest = max(range(len(runs)), key=lambda nth: runs[nth]["facts"]["events"])
         groups.append(
             {
                 "notebook": notebook,
                 "label": label,
                 "count": fit(runs, [len(some) for some in own], _COUNTS),
-                "scanned": fit(runs, scanned, ("landed_byte",) if label in _OF_LANDING else wanted),
-                "files": fit([run for run, _ in seen], [many for _, many in seen], _FILES),
+                "scanned": bytes_,
+                "files": files,
                 "column_share": round(shares.get((notebook, label), shares["all"]), 4),
                 "spread": _spread([s["scanned"] for s in own[largest]]),
             }
         )
     return groups
+
+
+def _statements(runs: Sequence[Row], notebook: str, label: str) -> list[list[Row]]:
+    return [
+        [s for s in run["statements"] if _is_done(s) and group_of(s) == (notebook, label)]
+        for run in runs
+    ]
+
+
+_FEW_FILES = 4
+
+
+def _grows_with(runs: Sequence[Row], own: Sequence[Sequence[Row]]) -> tuple[str, ...]:
+    """Besides events: dates of tables, where a statement reads many files; else nothing."""
+    del runs
+    files = [s["files"] for some in own for s in some if "files" in s]
+    many = bool(files) and float(np.mean(files)) > _FEW_FILES
+    return ("partition" if many else "one", "event")
+
+
+def _of_increments(
+    runs: Sequence[Row],
+    scanned: Sequence[float],
+    firsts: Sequence[Row],
+    notebook: str,
+    label: str,
+) -> dict[str, float]:
+    """What 02 scans of new dates, or of all: either is what it scans of so many in a first run."""
+    own = _statements(firsts, notebook, label)
+    drivers = _grows_with(firsts, own)
+    first = fit(firsts, [float(sum(s["scanned"] for s in some)) for some in own], drivers)
+    if not any(first.values()):
+        return fit(runs, scanned, ("event",))
+    of_new = {"partition": "new_partition", "event": "new_event"}
+    sides = [first, {of_new.get(name, name): number for name, number in first.items()}]
+    told = [[value(side, drivers_of(run)) for run in runs] for side in sides]
+    ratios = [float(np.sum(scanned)) / max(float(np.sum(side)), 1.0) for side in told]
+    nearest = min((0, 1), key=lambda side: abs(np.log(max(ratios[side], 1e-9))))
+    return {
+        name: float(f"{number * ratios[nearest]:.6g}") for name, number in sides[nearest].items()
+    }
 
 
 def _is_done(statement: Row) -> bool:
@@ -298,6 +351,14 @@ def _calls(run: Row, what: str) -> float:
     return float(total)
 
 
+def _published(run: Row) -> dict[str, float]:
+    """Files and bytes of all tables, by the statement that counts their rows."""
+    for statement in run["statements"]:
+        if statement["label"] == "rows of the tables" and "whole_bytes" in statement:
+            return {name: float(statement[name]) for name in ("files", "whole_bytes")}
+    return {}
+
+
 def _stored(run: Row) -> tuple[float, float]:
     """Objects and bytes below the project's folder."""
     found = run["storage"].values()
@@ -313,7 +374,7 @@ def _added(raw: Mapping[str, list[Row]]) -> dict[str, dict[str, float]]:
             objects.append(_stored(run)[0] - _stored(before)[0])
             sizes.append(_stored(run)[1] - _stored(before)[1])
     return {
-        "bytes": fit(later, sizes, ("one", "event", "new_event")),
+        "bytes": fit(later, sizes, ("event",)),
         "objects": fit(later, objects, ("one", "table")),
     }
 

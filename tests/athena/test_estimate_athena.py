@@ -17,7 +17,7 @@ from tests.athena.stand import Stand
 
 pytestmark = pytest.mark.slow
 
-OTHER = samples.GeneratorSettings(users=2_600, days=6, seed=77)
+OTHER = samples.GeneratorSettings(users=2_000, days=5, seed=77)
 NOTEBOOKS = ("02_flatten_events", "03_model_customers")
 """They scan most. All seven are compared by ``python -m tests.athena.calibrate --check``, which
 takes longer than a test may."""
@@ -42,7 +42,7 @@ def test_bytes_scanned_are_foreseen_within_15_percent(
     samples.generate(OTHER, landing)
     own, foreseen = measure.settings("estimated", aws_environment, tmp_path / "runs")[0], []
     for run in measure.measured(
-        aws_environment, landing, (5, 1), "estimated", tmp_path / "runs", notebooks=NOTEBOOKS
+        aws_environment, landing, (4, 1), "estimated", tmp_path / "runs", notebooks=NOTEBOOKS
     ):
         if run.kind == "first":
             # The day that is still to come is reckoned from those that were.
