@@ -10,7 +10,9 @@ from math import sqrt
 from typing import Any
 
 import pytest
+from sqlglot import exp
 
+from engagement.models.runner import models
 from engagement.personalize import experiments
 from tests.models.conftest import Bench
 
@@ -512,3 +514,57 @@ def test_results_have_intervals_and_the_difference_to_the_control(
     assert (low, high) == (pytest.approx(0.2 - half, abs=0.02), pytest.approx(0.2 + half, abs=0.02))
     assert rows["revenue_per_person", "new"][4] == pytest.approx(4)
     assert rows["orders_per_person", "control"][1] == 0.1
+
+
+# --- more than fits ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("model", "most", "expected"),
+    [
+        # new has 1 pair; the twins, who were seen in one second, have 2 each; old has 1: 1, 5, 6.
+        ("recommendations_for_you", 0, []),
+        ("recommendations_for_you", 1, ["new"]),
+        ("recommendations_for_you", 4, ["new"]),
+        ("recommendations_for_you", 5, ["new", "twin1", "twin1", "twin2", "twin2"]),
+        ("recommendations_for_you", 6, ["new", "old", "twin1", "twin1", "twin2", "twin2"]),
+        ("recommendation_evaluation", 4, ["new"]),
+        ("recommendation_evaluation", 5, ["new", "twin1", "twin1", "twin2", "twin2"]),
+        ("recommendation_evaluation", 6, ["new", "old", "twin1", "twin1", "twin2", "twin2"]),
+    ],
+)
+def test_of_more_pairs_than_fit_those_of_the_people_seen_last_count(
+    bench: Bench, model: str, most: int, expected: list[str]
+) -> None:
+    def pair(person: str, product: str, seconds: int) -> dict[str, Any]:
+        return {
+            "person_id": person, "product_id": product, "is_tested": False, "truths": 0,
+            "known_weight": 1, "last_epoch_seconds": seconds, "known_last_epoch_seconds": seconds,
+        }  # fmt: skip
+
+    bench.given(
+        "marts.recommendation_affinities",
+        [
+            pair("old", "a", 100),
+            pair("twin2", "a", 200),
+            pair("twin2", "b", 50),
+            pair("twin1", "a", 10),
+            pair("twin1", "b", 200),
+            pair("new", "a", 300),
+            # Nothing is known of them but the truth: the evaluation learns nothing from them.
+            *(
+                [pair("truth", "a", 400) | {"known_weight": None}]
+                if model == "recommendation_evaluation"
+                else []
+            ),
+        ],
+    )
+    query = models()[model].inputs["affinities"]
+    [bound] = [node for node in query.find_all(exp.Literal) if node.this == "12000000"]
+    assert models()[model].document.python.most_rows == 12_000_000
+    small = query.copy()
+    for node in small.find_all(exp.Literal):
+        if node.this == bound.this:
+            node.replace(exp.Literal.number(most))
+    found = bench.session.query(small)
+    assert sorted(found["person_id"]) == expected

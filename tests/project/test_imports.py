@@ -67,11 +67,13 @@ ALLOWED = {
         *("settings", "records", "samples", "warehouse", "as_of", "flatten", "models", "audience"),
         "collect",
     },
+    # Of records a landed file's name and size; it meets what was taken in as tables.
+    "estimate": {"settings", "records", "sql", "warehouse"},
     "mcp": {"settings", "sql", "warehouse", "models", "runs", "audience"},
     "cli": {
         *("settings", "records", "samples", "sql", "warehouse", "landing", "as_of", "flatten"),
         *("models", "audience", "personalize", "erasure", "collect", "runs", "aws"),
-        *("alerts", "dashboards", "quicksight", "demo", "mcp", "dbt", "init"),
+        *("alerts", "dashboards", "quicksight", "demo", "mcp", "dbt", "estimate", "init"),
     },
 }
 

@@ -17,6 +17,7 @@ from engagement.cli import (
     dbt,
     demo,
     erase,
+    estimate,
     generate,
     init,
     landed,
@@ -53,6 +54,7 @@ for command in (
     workspace.workspace,
     dbt.export_dbt,
     report.report,
+    estimate.estimate,
     mcp.mcp,
     init.init,
 ):

@@ -45,6 +45,7 @@ _VERSION_COLUMNS = {
 }
 _UNFINISHED_COLUMNS = {PARTITION: VARCHAR, "stage": VARCHAR}
 _RULES = (
+    ("engagement.flatten", "crowded.py"),
     ("engagement.flatten", "names.py"),
     ("engagement.flatten", "schema.py"),
     ("engagement.flatten", "tables.py"),

@@ -15,6 +15,7 @@ from itertools import groupby
 import pyarrow as pa
 from sqlglot import exp
 
+from engagement.flatten import crowded
 from engagement.flatten.fields import TYPE_TABLES, Plans, Registered, merged_sources, table_of
 from engagement.flatten.names import FIXED_TABLES, event_name
 from engagement.flatten.schema import (
@@ -119,6 +120,10 @@ def _event_table(
         kind_of_column = column.type()
         if kind_of_column:
             typed.append((column, kind_of_column))
+    typed, left = crowded.that_fit(typed, known)
+    unnamed += [
+        Unnamed(name, one.path, crowded.REASON) for column in left for one in column.sources
+    ]
     events = tuple(sorted({one.event for one in known}))
     rows = sum(one.events for one in known)
     days = frozenset(day for one in known for day in one.days)
@@ -131,7 +136,7 @@ def holds_tracks(own: EventTable, tracks: EventTable) -> bool:
     It has not where a column has another type there, or gets values from other paths. A column
     that it lacks is NULL for all its events.
     """
-    if own.kind != "track":
+    if own.kind != "track" or any(one.reason == crowded.REASON for one in own.unnamed):
         return False
     of_tracks = {column.name: (kind, column) for column, kind in tracks.columns}
     for column, kind in own.columns:

@@ -19,6 +19,7 @@ from engagement.settings.behaviour import Identity, Sessions, Traffic
 from engagement.settings.collect import Collect
 from engagement.settings.customers import Consent, Customers, Personalize
 from engagement.settings.demo import Demo
+from engagement.settings.estimate import Estimate
 from engagement.settings.events import Events
 from engagement.settings.landing import Duplicates, Landing, PlannedProperty
 from engagement.settings.mcp import Mcp
@@ -76,6 +77,7 @@ class Settings(Section):
     demo: Demo = Demo()
     mcp: Mcp = Mcp()
     notify: Notify = Notify()
+    estimate: Estimate = Estimate()
 
     @field_validator("as_of", mode="before")
     @classmethod

@@ -1,0 +1,1 @@
+"""What running the workbook on AWS costs, before it is switched on."""
