@@ -24,8 +24,6 @@ STAGES = {
 }
 
 
-
-
 def peak() -> int:
     """Bytes of memory at most since the last call; Linux forgets the peak when it is told so."""
     status = Path("/proc/self/status").read_text(encoding="ascii")

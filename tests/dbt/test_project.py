@@ -98,7 +98,9 @@ def test_no_table_is_named_as_the_models_name_it(files: Files) -> None:
     for path, text in sql(files, "models/", "tests/").items():
         code = re.sub(r"(?m)^ *--.*$", "", text)
         code = re.sub(r"'(?:[^']|'')*'", "''", code)
-        assert not re.search(r'(?i)\b"?(sources|seeds|marts|work|events|landing)"?\."?\w', code), path
+        assert not re.search(r'(?i)\b"?(sources|seeds|marts|work|events|landing)"?\."?\w', code), (
+            path
+        )
         assert "__ref__" not in text, path
         assert "__python__" not in text, path
         assert "__nodes__" not in text, path
@@ -120,9 +122,11 @@ def test_the_day_is_a_macro_and_no_date(postgres: Files) -> None:
 
 def test_other_parameters_are_written_as_they_are() -> None:
     files = exported("postgres", sessions__gap_minutes=47, timezone="Asia/Kolkata")
-    assert "47" in files["models/behaviour/client_sessions.sql"] + files[
-        "models/behaviour/session_events.sql"
-    ]
+    assert (
+        "47"
+        in files["models/behaviour/client_sessions.sql"]
+        + files["models/behaviour/session_events.sql"]
+    )
     assert "timezone('Asia/Kolkata')" in files["macros/as_of.sql"]
     assert "'Asia/Kolkata'" in files["models/people/person_events.sql"]
 
@@ -168,9 +172,10 @@ def test_the_forms_of_checks(postgres: Files) -> None:
         }
     } in orders["data_tests"]
     # It reads another table: a query of its own.
-    assert "ref('order_refunds')" in postgres[
-        "tests/commerce/orders__refunds_are_those_of_the_order_s_refunds.sql"
-    ]
+    assert (
+        "ref('order_refunds')"
+        in postgres["tests/commerce/orders__refunds_are_those_of_the_order_s_refunds.sql"]
+    )
 
 
 def test_tests_of_python_models_wait_for_the_step_in_which_these_are_there(postgres: Files) -> None:

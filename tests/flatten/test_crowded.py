@@ -226,8 +226,6 @@ def test_three_thousand_keys_stop_nothing(landing: Landing) -> None:
         ]
     )
     report = landing.flatten()
-    assert landing.rows("select count(price) as n, sum(price) as s from events.seen") == [
-        (30, 435)
-    ]
+    assert landing.rows("select count(price) as n, sum(price) as s from events.seen") == [(30, 435)]
     assert any(one.reason == crowded.REASON for one in report.unnamed)
     assert report.wide() == ["events.seen"]

@@ -34,6 +34,7 @@ from engagement.sql.rendering import render
 from engagement.warehouse import Session, Table, open_warehouse
 from engagement.warehouse.duckdb import file as duckdb_file
 from engagement.warehouse.duckdb.rendering import DUCKDB
+from engagement.warehouse.statements import StatementLog
 
 
 def forget_columns(session: Session) -> None:
@@ -128,6 +129,7 @@ class _OneSession:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self.log = StatementLog()
 
     def session(self, *, write: bool = False) -> AbstractContextManager[Session]:
         del write
