@@ -64,7 +64,7 @@ _FORMS = [
         r"show (?:search_path|timezone)",
         (
             rf"unload \((?P<quoted>{_TEXT})\) to {_TEXT} {_ROLE} format (?:csv header|parquet) "
-            r"manifest verbose cleanpath parallel on maxfilesize \d+ mb"
+            r"manifest verbose cleanpath parallel (?:on|off) maxfilesize \d+ mb"
         ),
         (
             rf"copy {_PLACE} {_NAMES} from {_TEXT} {_ROLE} format csv gzip null as {_TEXT} "

@@ -366,6 +366,7 @@ class RedshiftSession:
         *,
         name: str,
         kind: Literal["csv", "parquet"] = "csv",
+        in_order: bool = False,
         label: str,
     ) -> Unloaded:
         if self._stage is None:
@@ -375,10 +376,30 @@ class RedshiftSession:
         started = time.perf_counter()
         sql = self._sql(select, parameters)
         folder = self._stage.folder(name)
-        self._run(self._stage.unloading(sql, folder, kind), label)
+        self._run(self._stage.unloading(sql, folder, kind, in_order=in_order), label)
         found = self._stage.written(folder)
         self._statements.logged(label, sql, found.rows, started)
         return found
+
+    def unloaded_pages(
+        self,
+        select: Select,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        rows: int,
+        label: str,
+    ) -> Iterator[pd.DataFrame]:
+        name = f"pages/{secrets.token_hex(8)}"
+        try:
+            written = self.unload(
+                select, parameters, name=name, kind="parquet", in_order=True, label=label
+            )
+            if self._stage is not None:
+                for page in self._stage.tables(written, rows):
+                    yield frame(page)
+        finally:
+            if self._stage is not None:
+                self._stage.empty(self._stage.folder(name))
 
     # --- names
 
