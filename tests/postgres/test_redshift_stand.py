@@ -17,6 +17,9 @@ import pyarrow as pa
 import pytest
 from moto import mock_aws
 
+from engagement.as_of import AsOf
+from engagement.audience import members
+from engagement.personalize.reading import Reader
 from engagement.sql.dialect import parse
 from engagement.warehouse import Table, WarehouseError
 from engagement.warehouse.redshift import preflight
@@ -292,3 +295,48 @@ def test_the_lease_shows_signs_of_life(found: Stand) -> None:
                 b"select getdate() - seen < interval '1 second' from engagement_storage.lease"
             ).fetchone()
     assert row == (True,)
+
+
+# --- exports that are large -----------------------------------------------------------------------
+
+PEOPLE = """
+    select 'p' || cast(10 + n as varchar) as person_id, 'u' || cast(10 + n as varchar) as user_id,
+        'member' as membership, cast(null as varchar) as gender, cast(20 + n as bigint) as age,
+        'DE' as country, cast(null as varchar) as plan
+    from (values (0), (1), (2), (3), (4), (5), (6)) as v (n)
+"""
+
+
+def unloads(found: Stand) -> int:
+    return len([one for one in found.recorded if one.startswith("unload")])
+
+
+def test_an_audience_beyond_a_page_is_unloaded_once(found: Stand, bucket: Any) -> None:
+    with warehouse(found, **STAGING).session(write=True) as session:
+        session.publish(MART, PEOPLE)
+        whole = session.query(f"select * from {MART} order by person_id")
+        for rows, times in ((10, 0), (8, 0), (3, 1), (1, 1)):
+            before = unloads(found)
+            pages = list(members._paged(session, parse(f"select * from {MART}"), rows, "people"))
+            assert unloads(found) - before == times
+            pd.testing.assert_frame_equal(pd.concat(pages, ignore_index=True), whole)
+    assert keys(bucket) == []
+
+
+def test_users_of_personalize_beyond_a_page_are_unloaded_once(found: Stand, bucket: Any) -> None:
+    one = warehouse(found, **STAGING)
+    settings = found.settings(section=STAGING, personalize__user_features=[])
+    as_of = AsOf(date(2026, 1, 5), datetime(2026, 1, 6))
+    with one.session(write=True) as session:
+        session.publish(Table("marts", "personalize_users"), PEOPLE)
+
+        def read(rows: int) -> pd.DataFrame:
+            pages = list(Reader(session, settings, as_of, None, rows).users())
+            return pd.concat(pages, ignore_index=True)
+
+        whole = read(100)
+        assert unloads(found) == 0
+        pd.testing.assert_frame_equal(read(2), whole)
+        assert unloads(found) == 1
+    assert whole["user_id"].tolist() == [f"u{n}" for n in range(10, 17)]
+    assert keys(bucket) == []
