@@ -9,7 +9,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 SCALE ?= 1000000
 
-.PHONY: run demo test-demo bench bench-large bench-recommend test test-athena test-redshift test-browser test-deploy test-clone notebooks samples lint format lock lab clean help
+.PHONY: run demo test-demo bench bench-large bench-redshift bench-recommend test test-athena test-redshift test-browser test-deploy test-clone notebooks samples lint format lock lab clean help
 
 help:           ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 16
@@ -89,6 +89,9 @@ bench: $(READY) ## measure flattening against others (SCALE=200000 for fewer eve
 
 bench-large: $(READY) ## measure it on SCALE events and on ten times as many
 	@$(BIN)/python -m bench --events $(SCALE) --parts large
+
+bench-redshift: $(READY) ## measure the models on PostgreSQL beside DuckDB (Debian's postgresql)
+	@$(BIN)/python -m bench.postgres --events $(SCALE)
 
 bench-recommend: $(READY) ## measure exports and baselines of recommendations on SCALE interactions
 	@$(BIN)/python -m bench.recommend --interactions $(SCALE)

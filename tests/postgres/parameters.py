@@ -11,13 +11,13 @@ from engagement.settings import Settings, load_settings
 from tests.postgres.server import USER
 
 
-def overrides(socket: Path, name: str) -> dict[str, Any]:
-    """What leads the parameters to a new database of this name."""
+def overrides(socket: Path, name: str, *, template: str = "template0") -> dict[str, Any]:
+    """What leads the parameters to a new database of this name, a copy of the template."""
     with psycopg.connect(
         host=str(socket), user=USER, dbname="postgres", autocommit=True
     ) as connection:
         connection.execute(f'drop database if exists "{name}"'.encode())
-        connection.execute(f'create database "{name}" template template0'.encode())
+        connection.execute(f'create database "{name}" template "{template}"'.encode())
     return {
         "warehouse.engine": "postgres",
         "warehouse.postgres": {"host": str(socket), "database": name, "user": USER},

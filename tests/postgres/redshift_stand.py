@@ -95,6 +95,8 @@ def for_postgres(sql: str) -> str:
         sql = _LITERAL.sub(lambda m: f"E{m[0]}" if "\\" in m[0] else m[0], sql)
     if sql.startswith(("create table", "create temp table")) and " as " not in sql:
         sql = re.sub(r" super\b", " jsonb", sql)
+    if sql.startswith("vacuum"):
+        return sql.replace(" delete only", "").removesuffix(" to 100 percent")
     if sql.startswith("drop view"):
         return f"{sql} cascade"  # a late-binding view is nobody's dependency
     return sql.removesuffix(" with no schema binding")

@@ -1,8 +1,8 @@
 """Loads tables of events as RudderStack's Redshift destination does, from those DuckDB flattened.
 
-Its COPY makes NULL of texts that are empty or blank, trims the others, and leaves times without a
-zone. In append mode, the default, an event that was sent again is there again; in merge mode the
-copy received last takes the place of the others.
+Its COPY makes NULL of texts that are empty or blank, trims and cuts the others, and leaves times
+without a zone. In append mode, the default, an event that was sent again is there again; in merge
+mode the copy received last takes the place of the others.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ Mode = Literal["append", "merge"]
 SCHEMA = "rudderstack"
 OF_THIS_PROJECT = ("events", "discards")
 _LONGEST_NAME = 63
+_LONGEST_TEXT = 65_535
 _EVERY = 5
 """In append mode, each event whose row is such a multiple is there once more."""
 
@@ -64,7 +65,7 @@ def _table(
     described = local.execute(f"describe events.{quoted(name)}").fetchall()
     columns = {row[0]: row[1] for row in described if row[0] != PARTITION}
     chosen = ", ".join(
-        f"nullif(trim({quoted(column)}), '') as {quoted(column)}"
+        f"left(nullif(trim({quoted(column)}), ''), {_LONGEST_TEXT}) as {quoted(column)}"
         if kind == "VARCHAR"
         else quoted(column)
         for column, kind in columns.items()

@@ -8,7 +8,7 @@ import psycopg
 import pyarrow as pa
 import pytest
 
-from engagement.settings import Settings, load_settings
+from engagement.settings import load_settings
 from engagement.sql.dialect import Table
 from engagement.warehouse import Warehouse, WarehouseError, open_warehouse
 from engagement.warehouse.errors import LeaseHeldError
@@ -186,24 +186,6 @@ def test_what_is_not_there_is_said_without_a_password(monkeypatch: pytest.Monkey
     assert "s3cret" not in str(caught.value)
     findings = list(find_engine("postgres").check(made))
     assert [one.ok for one in findings] == [False]
-
-
-def test_what_a_run_needs_is_checked_one_by_one(postgres_socket: Path) -> None:
-    given = overrides(postgres_socket, "checked")
-    given["warehouse.postgres"]["rudderstack_schema"] = "raw"
-    made: Settings = load_settings("params/local.yaml", given)
-    found = {one.name: one.ok for one in find_engine("postgres").check(made)}
-    assert found == {
-        "version": True,
-        "encoding": True,
-        "sorting": True,
-        "RudderStack's schema": False,
-        "creating schemas": True,
-        "temporary tables": True,
-    }
-    with connect(postgres_socket, "checked") as connection:
-        connection.execute(b"create schema raw")
-    assert all(one.ok for one in find_engine("postgres").check(made))
 
 
 def test_a_missing_server_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

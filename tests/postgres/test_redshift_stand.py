@@ -22,6 +22,7 @@ from engagement.audience import members
 from engagement.personalize.reading import Reader
 from engagement.sql.dialect import parse
 from engagement.warehouse import Table, WarehouseError
+from engagement.warehouse.loaded import LoadedWarehouse
 from engagement.warehouse.redshift import preflight
 from engagement.warehouse.redshift import session as sessions
 from engagement.warehouse.redshift.warehouse import RedshiftWarehouse
@@ -214,6 +215,42 @@ def test_views_follow_rudderstacks_tables(found: Stand) -> None:
         assert first.version != second.version
         assert {table.name for table in one.loaded_tables()} == {"tracks"}
         assert "lag(" in one.copies_sql().lower()
+
+
+def test_peoples_rows_are_deleted_from_what_rudderstack_loaded(found: Stand) -> None:
+    with psycopg.connect(
+        host=str(found.socket), user=USER, dbname=found.database, autocommit=True
+    ) as other:
+        other.execute(b"create schema rudderstack")
+        other.execute(
+            b"create table rudderstack.tracks (id varchar(99), received_at timestamp, user_id text)"
+        )
+        other.execute(
+            b"create table rudderstack.rudder_discards (row_id text, table_name text, "
+            b"column_name text, column_value text, received_at timestamp)"
+        )
+        for number, whose in enumerate(("ada's", "ada's", "bob", None)):
+            row = (str(number), "2026-01-05", whose)
+            other.execute(b"insert into rudderstack.tracks values (%s, %s, %s)", row)
+            row = (str(number), "tracks", "x", "y", "2026-01-05")
+            other.execute(
+                b"insert into rudderstack.rudder_discards values (%s, %s, %s, %s, %s)", row
+            )
+        one = warehouse(found, rudderstack_schema=rudderstack.SCHEMA)
+        assert isinstance(one, LoadedWarehouse)
+        columns = {"tracks": ["user_id"]}
+        told = {"tracks": 2, "rudder_discards": 2}
+        assert one.delete_loaded(columns, ["ada's"]) == told
+        assert other.execute(b"select count(*) from rudderstack.tracks").fetchone() == (4,)
+        assert one.delete_loaded(columns, ["ada's"], dry_run=False) == told
+        left = other.execute(b"select id from rudderstack.tracks order by id").fetchall()
+        assert left == [("2",), ("3",)]
+        left = other.execute(
+            b"select row_id from rudderstack.rudder_discards order by 1"
+        ).fetchall()
+        assert left == [("2",), ("3",)]
+        assert one.delete_loaded(columns, ["ada's"], dry_run=False) == {}
+        assert one.forget_loaded(["tracks"]) == []
 
 
 # --- the check ------------------------------------------------------------------------------------

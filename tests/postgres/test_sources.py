@@ -10,10 +10,12 @@ import pyarrow as pa
 import pytest
 
 from engagement.as_of import resolve_as_of
+from engagement.landing.tables import inventory
 from engagement.models.inputs import expand, parameters
-from engagement.settings import Settings, load_settings
+from engagement.settings import Settings, SettingsError, load_settings
 from engagement.sql.dialect import DialectError, Table, parse
 from engagement.warehouse import Warehouse, WarehouseError, open_warehouse
+from engagement.warehouse.reading import what_landed
 from tests.postgres.parameters import overrides
 from tests.postgres.server import USER
 
@@ -193,3 +195,128 @@ def test_a_session_that_only_reads_has_working_tables(warehouse: Warehouse) -> N
             session.work("made", "select pg_read_file('/etc/passwd') as a")
         with pytest.raises(WarehouseError, match="session"):
             session.publish(Table("marts", "x"), "select 1 as a")
+
+
+def versions(warehouse: Warehouse) -> dict[str, str]:
+    with warehouse.session() as session:
+        tables = [*(Table("events", name) for name in session.tables("events"))]
+        tables += [Table("landing", "event_names"), Table("landing", "ledger")]
+        found = {str(table): session.published(table) for table in tables}
+    return {name: there.version for name, there in found.items() if there}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "insert into raw.identifies (id, received_at) values ('i9', '2026-01-05 12:00')",
+        "update raw.identifies set email = 'ann@other.example' where id = 'i1'",
+        # As RudderStack merges: the row goes, and the one received last comes.
+        (
+            "begin; delete from raw.identifies where id = 'i1'; insert into raw.identifies "
+            "(id, user_id, received_at) values ('i1', 'u1', '2026-01-05 12:00'); commit"
+        ),
+        "delete from raw.identifies where id = 'i1'",
+        "alter table raw.identifies add column another bigint",
+    ],
+)
+def test_a_view_has_another_version_after_any_change_of_its_tables(
+    postgres_socket: Path, warehouse: Warehouse, change: str
+) -> None:
+    before = versions(warehouse)
+    assert {"events.tracks", "events.identifies", "events.events", "landing.ledger"} <= set(before)
+    assert versions(warehouse) == before
+    with psycopg.connect(
+        host=str(postgres_socket), user=USER, dbname="sources", autocommit=True
+    ) as connection:
+        connection.execute(change.encode())
+    with warehouse.session(write=True):
+        pass
+    after = versions(warehouse)
+    changed = {name for name in before if before[name] != after[name]}
+    # What reads every event reads this table, too; a column that is new is in its own view alone.
+    every = {"events.events", "landing.event_names", "landing.ledger"}
+    assert changed == {"events.identifies"} | (set() if "alter" in change else every)
+
+
+def test_a_run_that_follows_sees_that_something_was_loaded(
+    postgres_socket: Path, warehouse: Warehouse
+) -> None:
+    before = what_landed(warehouse)
+    assert what_landed(warehouse) == before
+    with psycopg.connect(
+        host=str(postgres_socket), user=USER, dbname="sources", autocommit=True
+    ) as connection:
+        connection.execute(b"insert into raw.tracks (id, received_at) values ('n', '2026-02-01')")
+    assert what_landed(warehouse) != before
+
+
+def test_cleaning_up_changes_no_version(postgres_socket: Path, warehouse: Warehouse) -> None:
+    before = versions(warehouse)
+    with psycopg.connect(
+        host=str(postgres_socket), user=USER, dbname="sources", autocommit=True
+    ) as connection:
+        connection.execute(b"vacuum (freeze, analyze) raw.identifies")
+    assert versions(warehouse) == before
+
+
+def test_the_ledger_counts_what_was_loaded_kept_and_left_out(postgres_socket: Path) -> None:
+    given = overrides(postgres_socket, "ledger")
+    with psycopg.connect(
+        host=str(postgres_socket), user=USER, dbname="ledger", autocommit=True
+    ) as connection:
+        connection.execute(LOADED.encode())
+    given["warehouse.postgres"]["rudderstack_schema"] = "raw"
+    opened = open_warehouse(load_settings("params/local.yaml", given))
+    found = opened.query(
+        "select received_at_utc_date, records, events, duplicates, quarantined, files "
+        "from landing.ledger order by 1"
+    )
+    # By hand, from the tracks above and the one identify, of the 5th.
+    assert found.values.tolist() == [
+        ["2026-01-01", 1, 1, 0, 0, 0],
+        ["2026-01-05", 4, 4, 0, 0, 0],
+        ["2026-01-06", 1, 0, 1, 0, 0],
+        ["2026-01-07", 1, 0, 1, 0, 0],
+        ["2026-01-13", 2, 1, 1, 0, 0],
+    ]
+    for name in ("files", "quarantine", "quarantine_reasons"):
+        assert opened.query(f"select * from landing.{name}").empty
+
+
+def test_an_event_may_be_called_like_a_view_of_this_project(postgres_socket: Path) -> None:
+    given = overrides(postgres_socket, "names")
+    with psycopg.connect(
+        host=str(postgres_socket), user=USER, dbname="names", autocommit=True
+    ) as connection:
+        connection.execute(LOADED.encode())
+        for name in ("events", "_events", "discards"):
+            columns = "id varchar(65535), received_at timestamp"
+            connection.execute(f"create table raw.{name} ({columns})".encode())
+            connection.execute(f"insert into raw.{name} values ('{name}', '2026-01-05')".encode())
+    given["warehouse.postgres"]["rudderstack_schema"] = "raw"
+    opened = open_warehouse(load_settings("params/local.yaml", given))
+    for view, event in (("__events", "events"), ("_events", "_events"), ("_discards", "discards")):
+        assert opened.query(f"select id from events.{view}")["id"].tolist() == [event]
+    assert len(opened.query("select * from events.events")) == 6
+
+
+def test_a_schema_without_events_says_so(postgres_socket: Path) -> None:
+    given = overrides(postgres_socket, "empty_schema")
+    with psycopg.connect(
+        host=str(postgres_socket), user=USER, dbname="empty_schema", autocommit=True
+    ) as connection:
+        connection.execute(b"create schema raw")
+    given["warehouse.postgres"]["rudderstack_schema"] = "raw"
+    made = load_settings("params/local.yaml", given)
+    with pytest.raises(WarehouseError, match="raw holds no table of events"):
+        inventory(open_warehouse(made))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("write_keys", ["k1"]), ("from", "2026-01-01"), ("to", "2026-01-31")],
+)
+def test_what_a_landing_alone_could_heed_is_refused(key: str, value: object) -> None:
+    given = {"warehouse.engine": "postgres", "warehouse.postgres": {"host": "/nowhere"}}
+    with pytest.raises(SettingsError, match=rf"landing\.{key}: .*PostgreSQL"):
+        load_settings("params/local.yaml", {**given, f"landing.{key}": value})

@@ -44,6 +44,7 @@ def erase(
     """Remove people from landed files, tables, exports and old runs; a dry run without --yes."""
     from engagement.erasure.erase import ErasureError, NobodyError
     from engagement.erasure.erase import erase as erase_people
+    from engagement.erasure.receipt import OF_TABLES
 
     settings, _ = settings_from(params, set_)
     if bool(user) == again:
@@ -64,9 +65,10 @@ def erase(
         if ids:
             console.print(f"{title}: {plain(', '.join(sorted(ids)))}")
     why = ", ".join(f"{count} by {name}" for name, count in receipt.why.items())
+    each = "table" if receipt.source == OF_TABLES else "file"
     console.print(
-        f"landed files: {counted(receipt.records, 'record')} in "
-        f"{counted(len(receipt.landing), 'file')}" + (f" ({why})" if why else "")
+        f"{receipt.source}: {counted(receipt.records, 'row' if each == 'table' else 'record')} in "
+        f"{counted(len(receipt.landing), each)}" + (f" ({why})" if why else "")
     )
     rows = [
         (name, *(str(counts.get(when, "")) for when in ("before", "after")))

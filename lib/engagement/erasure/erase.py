@@ -10,15 +10,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 
-from engagement import owner_only
-from engagement.as_of import resolve_as_of
 from engagement.audience import forgetting
-from engagement.erasure import expired, files, runs, tables
+from engagement.erasure import expired, files, loaded, remake, runs, tables
 from engagement.erasure.people import (
     DEVICE,
     MESSAGE,
@@ -31,19 +27,27 @@ from engagement.erasure.people import (
     needles,
     person,
 )
-from engagement.errors import WrongInputError
+from engagement.erasure.receipt import (
+    BLOCKED,
+    ErasureError,
+    Findings,
+    NobodyError,
+    Receipt,
+    folder,
+    now,
+    write,
+)
 from engagement.flatten import flatten, increments
 from engagement.landing import do_not_reload
 from engagement.landing.tables import PROFILE
 from engagement.messages import counted
-from engagement.models.provenance import MARTS
-from engagement.models.runner import ModelError, build, models
 from engagement.records.files import partition_of
 from engagement.records.lines import UnreadableFileError
 from engagement.runs.workbook import new_run_id
 from engagement.settings import Settings
-from engagement.warehouse import Table, Warehouse, open_warehouse
+from engagement.warehouse import Table, open_warehouse
 from engagement.warehouse.lease import as_holder
+from engagement.warehouse.loaded import LoadedWarehouse
 from engagement.warehouse.objects import (
     LandedObjects,
     ObjectUnreadableError,
@@ -51,78 +55,7 @@ from engagement.warehouse.objects import (
 )
 from engagement.warehouse.reading import LandingSession, LandingWarehouse, landing_warehouse
 
-_BLOCKED = "user ids that nobody has (blocked in advance)"
 _EVENTS = Table("events", "events")
-
-
-class ErasureError(WrongInputError):
-    """An erasure that cannot be asked for like this."""
-
-
-class NobodyError(ErasureError):
-    """Ids were named that nobody has.
-
-    ``alike`` gives other people's ids that are similar, by the id that was named: for the screen of
-    whoever asked, and for nothing that is kept. The message holds none of them.
-    """
-
-    def __init__(self, alike: Mapping[str, Sequence[str]]) -> None:
-        self.alike = alike
-        named = ", ".join(f"'{one}'" for one in alike)
-        super().__init__(_nobody(named, len(alike)))
-
-
-def _nobody(named: str, count: int) -> str:
-    who = f"the user ids {named} are nobody's" if count > 1 else f"the user id {named} is nobody's"
-    return (
-        f"{who}: no landed file, table or earlier run has {'them' if count > 1 else 'it'}. Nothing "
-        "was changed. Write an id letter by letter as it was sent; or add --block, to keep it out "
-        "should it ever come."
-    )
-
-
-@dataclass
-class Receipt:
-    """What an erasure found and did, without personal data.
-
-    ``people`` are keyed hashes of the user ids that were named. ``ids`` counts those found;
-    ``landing`` gives the records taken out, by file, and ``why`` they went; ``tables`` the rows
-    that held the person before and after; ``audiences`` what went of where people
-    were sent to; ``runs`` what became of files of earlier runs;
-    ``forgotten`` what was removed of what tables no longer held. ``left`` names what is not gone,
-    and why.
-    """
-
-    id: str
-    engine: str
-    status: str
-    started: str
-    people: list[str] = field(default_factory=list)
-    ids: dict[str, int] = field(default_factory=dict)
-    landing: dict[str, int] = field(default_factory=dict)
-    why: dict[str, int] = field(default_factory=dict)
-    dates: list[str] = field(default_factory=list)
-    tables: dict[str, dict[str, int]] = field(default_factory=dict)
-    audiences: dict[str, int] = field(default_factory=dict)
-    runs: dict[str, str] = field(default_factory=dict)
-    models: dict[str, int] = field(default_factory=dict)
-    forgotten: dict[str, int] = field(default_factory=dict)
-    left: list[str] = field(default_factory=list)
-    ended: str = ""
-
-    @property
-    def records(self) -> int:
-        """Records taken out of landed files."""
-        return sum(self.landing.values())
-
-
-@dataclass(frozen=True)
-class Findings:
-    """What there is of the people: shown on the screen, never written to a file."""
-
-    who: Person
-    receipt: Receipt
-    path: Path | None = None
 
 
 def erase(
@@ -163,7 +96,12 @@ def erase(
     # The whole landing, whatever dates the parameters would read.
     whole = settings.landing.model_copy(update={"from_": None, "to": None, "reprocess": ()})
     settings = settings.model_copy(update={"landing": whole})
-    warehouse = landing_warehouse(open_warehouse(settings))
+    opened = open_warehouse(settings)
+    if isinstance(opened, LoadedWarehouse):
+        return loaded.erase(
+            opened, settings, user_ids, dry_run=dry_run, keep_named=keep_named, block=block
+        )
+    warehouse = landing_warehouse(opened)
     if not warehouse.exists():
         raise ErasureError("there is no warehouse yet: nothing was taken in, so nothing is known")
     with warehouse.lease("engagement erase") as token, as_holder(token):
@@ -173,10 +111,10 @@ def erase(
         if strangers and not block:
             raise NobodyError(strangers)
         if strangers:
-            work.receipt.ids[_BLOCKED] = len(strangers)
+            work.receipt.ids[BLOCKED] = len(strangers)
         if dry_run:
             return Findings(work.who, work.receipt)
-        path = _receipts(settings) / f"{work.receipt.id}.json"
+        path = folder(settings) / f"{work.receipt.id}.json"
         try:
             work.do()
             work.receipt.status = "done"
@@ -184,22 +122,9 @@ def erase(
             work.receipt.status = "failed"
             raise
         finally:
-            work.receipt.ended = _now()
-            _write(path, work.receipt)
+            work.receipt.ended = now()
+            write(path, work.receipt)
     return Findings(work.who, work.receipt, path)
-
-
-def _receipts(settings: Settings) -> Path:
-    return settings.path(settings.run.directory) / runs.RECEIPTS
-
-
-def _write(path: Path, receipt: Receipt) -> None:
-    owner_only.folder(path.parent)
-    owner_only.replace(path, json.dumps(asdict(receipt), indent=2) + "\n")
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 class _Erasure:
@@ -229,7 +154,7 @@ class _Erasure:
         self._expired: set[str] = set()
         self.who = Person()
         self.receipt = Receipt(
-            new_run_id(), settings.warehouse.engine, "looked at", _now(), tables={}
+            new_run_id(), settings.warehouse.engine, "looked at", now(), tables={}
         )
 
     # --- looking
@@ -298,17 +223,13 @@ class _Erasure:
             try:
                 yield name, self._objects.read(name).data
             except ObjectUnreadableError as error:
-                self._leave(f"{name} could not be read ({error}): it may hold the person")
-
-    def _leave(self, sentence: str) -> None:
-        if sentence not in self.receipt.left:
-            self.receipt.left.append(sentence)
+                self.receipt.leave(f"{name} could not be read ({error}): it may hold the person")
 
     def _tie(self, name: str, raw: bytes, judge: Judge, known: Ties) -> None:
         try:
             files.ties(name, raw, judge, known)
         except UnreadableFileError as error:
-            self._leave(f"{name} could not be read ({error}): it may hold the person")
+            self.receipt.leave(f"{name} could not be read ({error}): it may hold the person")
 
     def _look_at_files(self, names: Sequence[str]) -> None:
         why: Counter[str] = Counter()
@@ -326,10 +247,10 @@ class _Erasure:
                 self._messages |= found.messages
                 self._texts |= found.texts
                 if note := self._objects.notes(name):
-                    self._leave(f"{name} {note}")
+                    self.receipt.leave(f"{name} {note}")
         self.receipt.why = dict(sorted(why.items()))
         if others:
-            self._leave(
+            self.receipt.leave(
                 f"{counted(others, 'record')} in the landing {'is' if others == 1 else 'are'} the "
                 "person's, but of sources that "
                 "landing.write_keys leaves out: they belong to others, and stay"
@@ -346,7 +267,7 @@ class _Erasure:
                 joined["anonymous_id"] - self.who.devices - self.who.shared
             )
             if of_others:
-                self._leave(
+                self.receipt.leave(
                     f"{len(of_others)} further ids that the identity map gives to the same person: "
                     "nothing but the models' own rules ties them, and their events stay"
                 )
@@ -392,16 +313,18 @@ class _Erasure:
         self._forget_audiences()
         self._note_runs(runs.scrub(self._runs, self._traces, dry_run=False))
         self._remove_events()
-        self._make_models()
+        remake.models(self._warehouse, self._settings, self._values, self.receipt)
         with self._warehouse.session(write=True) as session:
             after = tables.held(session, self._values)
         for name, rows in after.items():
-            self._leave(f"{name}: {counted(rows, 'row holds', 'rows hold')} one of the ids still")
-        self.receipt.tables = _without_names_of_events(self._before, after, self._warehouse)
+            self.receipt.leave(
+                f"{name}: {counted(rows, 'row holds', 'rows hold')} one of the ids still"
+            )
+        self.receipt.tables = remake.without_names_of_events(self._before, after, self._warehouse)
         forgotten = self._warehouse.purge(self._is_affected)
         self.receipt.forgotten = dict(forgotten.removed)
         for sentence in forgotten.left:
-            self._leave(sentence)
+            self.receipt.leave(sentence)
 
     def _forget_audiences(self) -> None:
         """Take the people out of what audiences were sent to, as long as their ids are known."""
@@ -411,7 +334,7 @@ class _Erasure:
         if found.rows:
             self.receipt.audiences["rows of what was sent"] = found.rows
         for sentence in found.left:
-            self._leave(sentence)
+            self.receipt.leave(sentence)
 
     def _list_ids(self) -> None:
         with self._warehouse.session(write=True) as session:
@@ -480,40 +403,6 @@ class _Erasure:
         quarantined = expired.quarantined(session, every, self._is_theirs)
         return {day for day, _ in theirs} | quarantined | (self._days & set(every))
 
-    def _make_models(self) -> None:
-        own = models()
-        with self._warehouse.session() as session:
-            there = session.tables(MARTS)
-        if not there:
-            return
-        with self._warehouse.session(write=True) as session:
-            held = tables.held(session, self._values)
-            for name in there:
-                if name not in own and f"{MARTS}.{name}" in held:
-                    tables.remove_rows(session, Table(MARTS, name), self._values)
-        layers = sorted({model.layer for model in own.values()})
-        as_of = resolve_as_of(self._warehouse, self._settings)
-        only = sorted(own.keys() & set(there))
-        if not only:
-            return
-        try:
-            built = build(self._warehouse, self._settings, as_of, layers, only=only, stale="ignore")
-            self.receipt.models = dict(Counter(one.status for one in built))
-        except ModelError as error:
-            self._drop_stale(only, str(error))
-
-    def _drop_stale(self, names: Sequence[str], reason: str) -> None:
-        """Remove models that could not be made again and hold the person still."""
-        with self._warehouse.session(write=True) as session:
-            held = tables.held(session, self._values)
-            stale = [name for name in names if f"{MARTS}.{name}" in held]
-            for name in stale:
-                session.drop(Table(MARTS, name))
-        self._leave(
-            f"models could not all be made again; {len(stale)} that held the person were removed, "
-            f"and the others are as old as before: run 03 and 04. {reason.splitlines()[0]}"
-        )
-
 
 def _objects(warehouse: LandingWarehouse, settings: Settings) -> LandedObjects:
     """The landed files, and what Firehose could not deliver where that lies elsewhere."""
@@ -537,30 +426,6 @@ def _escaped(text: str) -> tuple[bytes, ...]:
             json.dumps(text, ensure_ascii=False)[1:-1].encode("utf-8", "replace"),
         }
     )
-
-
-def _without_names_of_events(
-    before: dict[str, int], after: dict[str, int], warehouse: Warehouse
-) -> dict[str, dict[str, int]]:
-    """Rows by table, before and after; tables that are no more are counted, not named.
-
-    The name of a table may be that of an event that nobody but the person has sent.
-    """
-    with warehouse.session() as session:
-        there = {
-            f"{database}.{name}"
-            for database in ("landing", "events", "marts")
-            for name in session.tables(database)
-        }
-    found = {
-        name: {"before": rows, "after": after.get(name, 0)}
-        for name, rows in before.items()
-        if name in there
-    }
-    gone = [rows for name, rows in before.items() if name not in there]
-    if gone:
-        found[f"{len(gone)} tables that are no more"] = {"before": sum(gone), "after": 0}
-    return found
 
 
 __all__ = ["ErasureError", "Findings", "NobodyError", "Receipt", "erase"]

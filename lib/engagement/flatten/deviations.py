@@ -8,10 +8,10 @@ import pandas as pd
 from sqlglot import exp
 
 from engagement.flatten import fields, tables
-from engagement.flatten.declared import declared_types, table_of_planned
-from engagement.flatten.discards import DISCARDS
+from engagement.flatten.declared import table_of_planned
 from engagement.flatten.fields import TYPE_TABLES, Registered
 from engagement.flatten.names import column_name
+from engagement.flatten.seen import misfits, seen
 from engagement.flatten.tables import EventTable
 from engagement.privacy import shown
 from engagement.settings import PlannedProperty, Settings
@@ -47,20 +47,15 @@ def plan_deviations(warehouse: Warehouse, settings: Settings) -> pd.DataFrame:
     rows: list[_Row] = []
     if plan:
         with warehouse.session() as session:
-            known = fields.registered(session)
-            discards = session.query(
-                f"select table_name, column_name, count(*) as n from {DISCARDS} group by 1, 2",
-                label="values that did not fit",
-            )
-            wanted = tables.event_tables(known, declared_types(settings))
-            seen = {table.name: table for table in wanted}
-            filled = _filled(session, plan, seen)
-        misfits = {(t, c): int(n) for t, c, n in discards.itertuples(index=False)}
+            found = seen(warehouse, session, settings)
+            known, there = found.known, {table.name: table for table in found.tables}
+            wrong = misfits(warehouse, session, settings, found)
+            filled = _filled(session, plan, there)
         rows += _events(plan, known)
         for event, properties in plan.items():
-            table = seen.get(table_of_planned(event))
+            table = there.get(table_of_planned(event))
             if table is not None and table.rows:
-                rows += _properties(event, properties, table, known, filled, misfits)
+                rows += _properties(event, properties, table, known, filled, wrong)
     frame = pd.DataFrame(rows, columns=COLUMNS)
     order = ["events", "deviation", "event", "property"]
     return shown(frame.sort_values(order, ascending=[False, True, True, True], ignore_index=True))
@@ -93,7 +88,7 @@ def _properties(
     table: EventTable,
     known: Sequence[Registered],
     filled: Mapping[tuple[str, str], int],
-    misfits: Mapping[tuple[str, str], int],
+    wrong_values: Mapping[tuple[str, str], int],
 ) -> Iterator[_Row]:
     own = [one for one in known if table.takes(one)]
     given = {
@@ -109,7 +104,7 @@ def _properties(
         if column not in planned:
             yield UNEXPECTED, event, column, count, table.rows, "the plan does not name it"
     for column, (name, wanted) in planned.items():
-        wrong = misfits.get((table.name, column), 0)
+        wrong = wrong_values.get((table.name, column), 0)
         has = filled.get((table.name, column), 0) + wrong
         if wanted.required and has < table.rows:
             lacking = table.rows - has
@@ -121,7 +116,7 @@ def _properties(
 def _filled(
     session: Session,
     plan: Mapping[str, Mapping[str, PlannedProperty]],
-    seen: Mapping[str, EventTable],
+    there: Mapping[str, EventTable],
 ) -> dict[tuple[str, str], int]:
     """Events that have a value which is not blank, by table and required column."""
     wanted = sorted(
@@ -129,15 +124,15 @@ def _filled(
             (table_of_planned(event), column_name(name))
             for event, properties in plan.items()
             for name, planned in properties.items()
-            if planned.required and table_of_planned(event) in seen
+            if planned.required and table_of_planned(event) in there
         }
     )
-    wanted = [(t, c) for t, c in wanted if c in seen[t].definition]
+    wanted = [(t, c) for t, c in wanted if c in there[t].definition]
     counts: list[exp.Query] = [
         exp.select(
             exp.alias_(exp.Literal.number(place), "place"),
             exp.alias_(exp.Count(this=exp.column(column, quoted=True)), "n"),
-        ).from_(seen[table].table.node())
+        ).from_(there[table].table.node())
         for place, (table, column) in enumerate(wanted)
     ]
     found: dict[tuple[str, str], int] = {}

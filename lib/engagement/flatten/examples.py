@@ -5,14 +5,15 @@ from __future__ import annotations
 import pandas as pd
 from sqlglot import exp
 
-from engagement.flatten import fields, tables
-from engagement.flatten.declared import declared_types
 from engagement.flatten.ingest import REASONS
 from engagement.flatten.masking import mask, outline
+from engagement.flatten.report import FlattenReport
+from engagement.flatten.seen import seen
 from engagement.privacy import FEWEST_PEOPLE, TOO_FEW, shown
 from engagement.settings import Settings
 from engagement.sql.conversions import DOUBLE, TIMESTAMP
 from engagement.warehouse import Session, Table, Warehouse
+from engagement.warehouse.loaded import LoadedWarehouse
 
 _SHOWN = 30
 
@@ -69,13 +70,14 @@ def conflicts(warehouse: Warehouse, settings: Settings) -> pd.DataFrame:
     -------
     DataFrame
         ``table``, ``property``, ``type`` of the column, ``kinds`` of the values that were sent,
-        ``events`` that have any. Integers and other numbers are one kind.
+        ``events`` that have any. Integers and other numbers are one kind. Where RudderStack loads
+        the tables, ``other`` are values that it set aside because they did not fit.
     """
     with warehouse.session() as session:
-        known = fields.registered(session)
+        found = seen(warehouse, session, settings)
     rows = []
-    for table in tables.event_tables(known, declared_types(settings)):
-        own = [one for one in known if table.takes(one)]
+    for table in found.tables:
+        own = [one for one in found.known if table.takes(one)]
         for column, kind in table.columns:
             sent = {seen for source in column.sources for seen in source.kinds} - {"object"}
             kinds = {"number" if seen in ("integer", "double") else seen for seen in sent}
@@ -159,3 +161,20 @@ def discarded(warehouse: Warehouse, rows: int = 10) -> pd.DataFrame:
         for name, value in zip(found["column_name"], found["example"], strict=True)
     ]
     return shown(found.assign(example=masked))
+
+
+def summary(warehouse: Warehouse, ledger: pd.DataFrame, report: FlattenReport) -> str:
+    """Say in Markdown what became of all records, and which tables there are."""
+    total = ledger[["lines", "blank_lines", "records", "events", "duplicates", "quarantined"]].sum()
+    tables = f"{len(report.tables)} tables, {report.discards:,} values discarded."
+    if isinstance(warehouse, LoadedWarehouse):
+        return (
+            f"**{total['records']:,} rows** were loaded by RudderStack: "
+            f"**{total['events']:,} events** kept, {total['duplicates']:,} copies left out. "
+            f"{tables}"
+        )
+    return (
+        f"**{total['records']:,} records** on {total['lines'] - total['blank_lines']:,} lines: "
+        f"**{total['events']:,} events** kept, {total['duplicates']:,} duplicates, "
+        f"{total['quarantined']:,} quarantined. {tables}"
+    )

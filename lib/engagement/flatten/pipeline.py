@@ -20,10 +20,13 @@ from engagement.flatten.declared import declared_types
 from engagement.flatten.increments import READ, TABLES, Plan
 from engagement.flatten.ingest import Reader, text
 from engagement.flatten.registry import Registry
-from engagement.flatten.report import FlattenReport, report
+from engagement.flatten.report import FlatTable, FlattenReport, report
+from engagement.flatten.seen import discards as discarded
+from engagement.flatten.seen import seen
 from engagement.flatten.table_maker import TableMaker
 from engagement.records.files import nothing_landed
 from engagement.settings import Settings
+from engagement.warehouse.loaded import LoadedWarehouse
 from engagement.warehouse.protocol import Warehouse
 from engagement.warehouse.reading import (
     RAW_LINES,
@@ -62,6 +65,8 @@ def flatten(
 ) -> FlattenReport:
     """Ingest what is new in the landing.
 
+    Where RudderStack loads the tables, nothing is to be done: the report tells what is there.
+
     Parameters
     ----------
     only
@@ -73,6 +78,8 @@ def flatten(
         When the landing does not exist or holds no file in the asked range of dates; or when the
         records of a day do not add up, before anything of that day was published.
     """
+    if isinstance(warehouse, LoadedWarehouse):
+        return _as_loaded(warehouse, settings)
     plan = plan_run(warehouse, settings, some=only is not None).only(only)
     plans = declared_types(settings)
     if plan.is_idle:
@@ -97,6 +104,44 @@ def flatten(
         bytes_read=sum(file.size for day in read for file in plan.files.get(day, ())),
         bytes_scanned=sum(scanned) if scanned else None,
     )
+
+
+def _as_loaded(warehouse: LoadedWarehouse, settings: Settings) -> FlattenReport:
+    """Say what the tables hold that RudderStack made."""
+    with warehouse.session(write=True) as session:
+        # The views over its tables have the columns that these have now.
+        found = seen(warehouse, session, settings)
+        flat = [FlatTable(t.table, t.rows, session.columns(t.table)) for t in found.tables]
+        discards = sum(n for _, _, n in discarded(session))
+    return FlattenReport(
+        tables=tuple(sorted(flat, key=lambda one: one.table)),
+        unreadable=(),
+        unnamed=(),
+        discards=discards,
+        words="No landed file had to be read: RudderStack flattens the events itself.",
+    )
+
+
+def what_to_do(warehouse: Warehouse, settings: Settings) -> str:
+    """Say in a sentence what :func:`flatten` would do now.
+
+    Raises
+    ------
+    LandingError
+        When the landing does not exist or holds no file in the asked range of dates.
+    """
+    if isinstance(warehouse, LoadedWarehouse):
+        where = warehouse.rudderstack_schema or "rudderstack_schema, which is not set"
+        return f"nothing: RudderStack flattens the events itself, into the schema {where}."
+    return "; ".join(plan_run(warehouse, settings).sentences())
+
+
+def duplicates_as_run(warehouse: Warehouse) -> str:
+    """The SQL that tells copies from first deliveries, as this engine runs it."""
+    if isinstance(warehouse, LoadedWarehouse):
+        return warehouse.copies_sql()
+    values = {"window_days": 7, "every_source": True, "write_keys": []}
+    return warehouse.render(duplicates_sql(), values)
 
 
 def plan_run(warehouse: Warehouse, settings: Settings, *, some: bool = False) -> Plan:
@@ -133,10 +178,10 @@ def tracking_plan(warehouse: Warehouse, settings: Settings) -> pd.DataFrame:
         What all events have in their context stands at ``events.tracks`` alone.
     """
     with warehouse.session() as session:
-        known = fields.registered(session)
+        found = seen(warehouse, session, settings)
     rows = []
-    for table in tables.event_tables(known, declared_types(settings)):
-        own = [one for one in known if table.takes(one)]
+    for table in found.tables:
+        own = [one for one in found.known if table.takes(one)]
         for column, kind in table.columns:
             of_context = column.name.startswith("context_") and table.kind != "tracks"
             if of_context or not column.sources:

@@ -48,7 +48,8 @@ class FlattenReport:
     be read and why; ``unnamed`` the paths that have no column; ``discards`` the values that did
     not fit a declared column; ``dropped`` tables of earlier runs that no event asks for any more;
     ``days_read`` the dates whose files were read this time, of ``bytes_read`` as they lie in the
-    landing; ``bytes_scanned`` what the engine says of that, where it tells.
+    landing; ``bytes_scanned`` what the engine says of that, where it tells; ``words`` what to say
+    where there is no landing.
     """
 
     tables: tuple[FlatTable, ...]
@@ -59,9 +60,12 @@ class FlattenReport:
     days_read: tuple[str, ...] = field(default=())
     bytes_read: int = 0
     bytes_scanned: int | None = None
+    words: str = ""
 
     def reading(self) -> str:
         """Say in a sentence what was read of the landing."""
+        if self.words:
+            return self.words
         if not self.days_read:
             return "No landed file had to be read."
         said = (

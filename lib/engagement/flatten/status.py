@@ -8,11 +8,13 @@ import pandas as pd
 
 from engagement.flatten import increments
 from engagement.flatten.ingest import REASONS
+from engagement.landing import loaded
 from engagement.landing.do_not_reload import REASON
 from engagement.landing.failures import failures
 from engagement.messages import counted
 from engagement.settings import Settings
 from engagement.warehouse import Table, Warehouse
+from engagement.warehouse.loaded import LoadedWarehouse
 from engagement.warehouse.reading import landing_warehouse
 
 _LEDGER = Table("landing", "ledger")
@@ -33,7 +35,12 @@ class Status:
 
 
 def status(warehouse: Warehouse, settings: Settings) -> Status:
-    """Compare the landing with what was taken in, by names, sizes and tags: no file is read."""
+    """Compare the landing with what was taken in, by names, sizes and tags: no file is read.
+
+    Where RudderStack loads the tables, the ledger counts what it has loaded.
+    """
+    if isinstance(warehouse, LoadedWarehouse):
+        return _loaded(warehouse)
     landing = landing_warehouse(warehouse).landing_files()
     failed = failures(warehouse, settings, read=False)
     if not warehouse.exists():
@@ -67,6 +74,13 @@ def status(warehouse: Warehouse, settings: Settings) -> Status:
             "landed: 'engagement erase --again' takes them out"
         )
     return Status(ledger, (*lines, *plan.sentences()), reasons, failed)
+
+
+def _loaded(warehouse: LoadedWarehouse) -> Status:
+    found = loaded.inventory(warehouse)
+    with warehouse.session() as session:
+        ledger = session.query(f"select * from {_LEDGER} order by received_at_utc_date")
+    return Status(ledger, (found.sentence().replace("*", "").replace("`", ""),))
 
 
 def _nothing(files: int) -> tuple[str, ...]:

@@ -2,7 +2,8 @@
 
 Firehose writes each record that it could not process as a line of JSON with the error, when it gave
 up, and the record in base64. The prefix is the stream's own: ``landing.errors_location`` names it.
-Folders of an error type (``processing-failed``, …) within the landing count too.
+Folders of an error type (``processing-failed``, …) within the landing count too. Where RudderStack
+loads the tables, it is the values that it set aside that are told.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ from typing import Any
 
 import pandas as pd
 
+from engagement.landing import loaded
 from engagement.records.files import is_failure
 from engagement.records.lines import UnreadableFileError, cut_records, read_bytes, split_lines
 from engagement.settings import Settings
 from engagement.warehouse import Warehouse
+from engagement.warehouse.loaded import LoadedWarehouse
 from engagement.warehouse.objects import LandedObjects, ObjectUnreadableError
 from engagement.warehouse.reading import landing_warehouse
 
@@ -54,8 +57,11 @@ def failures(warehouse: Warehouse, settings: Settings, *, read: bool = True) -> 
     DataFrame
         ``date`` (UTC, of the name or else of the first record's last attempt), ``error_type`` (of
         the name), ``files``, ``bytes``, ``records``, and ``errors``, Firehose's codes with how many
-        records had each. What is not told is empty.
+        records had each. What is not told is empty. Where RudderStack loads the tables, see
+        :func:`engagement.landing.loaded.discards_by_day`.
     """
+    if isinstance(warehouse, LoadedWarehouse):
+        return loaded.discards_by_day(warehouse)
     found: dict[tuple[str, str], list[_Failed]] = {}
     for objects, name, size in _objects(warehouse, settings):
         one = _read(objects, name, size) if read else _Failed(_date(name), _kind(name), size)
@@ -67,6 +73,13 @@ def failures(warehouse: Warehouse, settings: Settings, *, read: bool = True) -> 
         size = sum(one.size for one in several)
         rows.append((date, kind, len(several), size, errors.total() if read else None, said))
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def no_failure(warehouse: Warehouse) -> str:
+    """What to say where there is none."""
+    if isinstance(warehouse, LoadedWarehouse):
+        return "RudderStack set no value aside."
+    return "Firehose reported no failure."
 
 
 def _objects(warehouse: Warehouse, settings: Settings) -> Iterator[tuple[LandedObjects, str, int]]:

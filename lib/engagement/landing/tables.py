@@ -3,6 +3,9 @@
 It is the external JSON table of the guidance (or its DuckDB twin, a view over the same files):
 handy, and lossy, as such tables are. A malformed line is a row of NULLs or missing, and of two
 objects on one line only the first is seen. What is counted on comes from 02, which loses nothing.
+
+Where RudderStack loads the tables, there is no landing: the same functions tell of its schema (see
+:mod:`.loaded`).
 """
 
 from __future__ import annotations
@@ -14,11 +17,14 @@ from dataclasses import dataclass
 import pandas as pd
 import pyarrow as pa
 
+from engagement.landing import loaded
+from engagement.landing.loaded import LoadedInventory, span
 from engagement.privacy import shown
-from engagement.records.files import PARTITION, nothing_landed, why_stray
+from engagement.records.files import PARTITION, nothing_landed, strays_by_reason, why_stray
 from engagement.settings import Settings
 from engagement.sql.conversions import BIGINT, VARCHAR
 from engagement.warehouse import Session, Table, Warehouse, WarehouseError
+from engagement.warehouse.loaded import LoadedWarehouse
 from engagement.warehouse.reading import landing_warehouse
 
 READING_TABLE = Table("landing", "rudderstack_events")
@@ -71,15 +77,27 @@ class LandingInventory:
         shown = [(name, why_stray(name)) for name in self.strays[:rows]]
         return pd.DataFrame(shown, columns=["object", "why"])
 
+    def sentence(self) -> str:
+        """Say in Markdown what has landed."""
+        return (
+            f"**{self.days['files'].sum():,} files** of {self.days['bytes'].sum() / 1e6:,.1f} MB "
+            f"have landed, {span(self.days)}. Not read: "
+            f"{'; '.join(strays_by_reason(self.strays)) or 'nothing'}."
+        )
 
-def inventory(warehouse: Warehouse) -> LandingInventory:
-    """List the landing.
+
+def inventory(warehouse: Warehouse) -> LandingInventory | LoadedInventory:
+    """List the landing; or, where RudderStack loads the tables, what it has loaded.
 
     Raises
     ------
     LandingError
         When the landing does not exist.
+    WarehouseError
+        When RudderStack has loaded nothing.
     """
+    if isinstance(warehouse, LoadedWarehouse):
+        return loaded.inventory(warehouse)
     landing = landing_warehouse(warehouse).landing_files()
     files = pd.DataFrame(
         [(f.received_at_utc_date, f.size) for f in landing.files],
@@ -91,14 +109,27 @@ def inventory(warehouse: Warehouse) -> LandingInventory:
     return LandingInventory(days, landing.strays)
 
 
+def loaded_tables(warehouse: Warehouse) -> pd.DataFrame | None:
+    """The tables of events that RudderStack loads; ``None`` where it loads none.
+
+    See :func:`engagement.landing.loaded.tables`.
+    """
+    return loaded.tables(warehouse) if isinstance(warehouse, LoadedWarehouse) else None
+
+
 def create_tables(warehouse: Warehouse, settings: Settings) -> Table:
     """Create the external table over the landing, or make it again.
+
+    Where RudderStack loads the tables, that is the view over all of them.
 
     Raises
     ------
     LandingError
         When there is no file that it could read.
     """
+    if isinstance(warehouse, LoadedWarehouse):
+        with warehouse.session(write=True):
+            return loaded.EVENTS
     landing, span = landing_warehouse(warehouse).landing_files(), settings.landing
     if not landing.files:
         raise nothing_landed(landing.location, landing.strays, span.from_, span.to)
@@ -132,7 +163,13 @@ def profile(warehouse: Warehouse) -> Profile:
     are read again. Older dates that the first look left out are not counted later either: see
     :data:`FIRST_LOOK_BYTES`. That dates cannot be read through is kept, too: a broken file stays
     broken, and would have all others read in vain by every run.
+
+    Where RudderStack loads the tables, all that they hold is counted, without copies.
     """
+    if isinstance(warehouse, LoadedWarehouse):
+        found = loaded.inventory(warehouse)
+        days = tuple(found.days["received_at_utc_date"].dropna())
+        return Profile(loaded.types(warehouse), loaded.fields(warehouse), days=days)
     versions, sizes = _landed(warehouse)
     sums = ", ".join(f"sum({column}_filled) as {column}" for column in COLUMNS)
     words = ""

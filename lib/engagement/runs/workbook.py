@@ -105,9 +105,10 @@ class Workbook:
     def settings_frame(self) -> pd.DataFrame:
         """The settings that decide what the numbers are, one row each."""
         s = self.settings
+        reads = s.warehouse.engines()[s.warehouse.engine].landing_in is not None
         rows = [
             ("warehouse.engine", s.warehouse.engine),
-            ("landing.location", s.landing.location),
+            ("landing.location", s.landing.location if reads else "not read"),
             ("timezone", s.timezone),
             ("as_of", in_words(s)),
             ("duplicates.window_days", s.duplicates.window_days),

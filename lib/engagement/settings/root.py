@@ -107,6 +107,8 @@ class Settings(Section):
                 f"landing.location: {engine.title} reads a folder, not '{location}'; for the "
                 f"address, set warehouse.engine to {others}"
             )
+        if engine.landing_in is None:
+            self._nothing_is_overlooked(engine.title)
         errors = self.landing.errors_location
         if errors is not None and errors.startswith("s3://") != in_s3:
             raise ValueError(
@@ -114,6 +116,21 @@ class Settings(Section):
                 f"('{location}'): both are folders, or both s3:// addresses"
             )
         return self
+
+    def _nothing_is_overlooked(self, title: str) -> None:
+        """Refuse what says which events to read where RudderStack has loaded them already."""
+        if self.landing.write_keys:
+            raise ValueError(
+                f"landing.write_keys: the tables that RudderStack loads into {title} do not tell "
+                "which source an event came from. Load each source into a schema of its own (the "
+                "namespace of its destination), and leave this out"
+            )
+        for key in ("from", "to"):
+            if getattr(self.landing, "from_" if key == "from" else key):
+                raise ValueError(
+                    f"landing.{key}: {title} reads no landing. Leave this out; as_of bounds what "
+                    "models see"
+                )
 
     @model_validator(mode="after")
     def _no_answer_is_lost(self) -> Self:

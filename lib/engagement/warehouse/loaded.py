@@ -35,17 +35,6 @@ class LoadedTable:
     is_event: bool
 
 
-@dataclass(frozen=True)
-class TheirRows:
-    """Whose rows have to go: ids as they are in RudderStack's tables.
-
-    ``devices`` are anonymous ids that nobody else uses: every row of theirs goes.
-    """
-
-    user_ids: Collection[str]
-    devices: Collection[str]
-
-
 @runtime_checkable
 class LoadedWarehouse(Warehouse, Protocol):
     """A warehouse whose tables of events are loaded by RudderStack."""
@@ -65,15 +54,23 @@ class LoadedWarehouse(Warehouse, Protocol):
         """The SQL that leaves copies of an event out, as it is in the view over ``tracks``."""
         ...
 
-    def erase_loaded(self, whose: TheirRows, *, dry_run: bool) -> Mapping[str, int]:
-        """Delete people's rows from RudderStack's own tables, in one transaction.
+    def delete_loaded(
+        self, columns: Mapping[str, Sequence[str]], values: Collection[str], *, dry_run: bool = True
+    ) -> Mapping[str, int]:
+        """Delete rows of RudderStack's own tables for good, in one transaction.
 
-        The caller holds the lease. Gives the rows that went, or would, by table.
+        Those in which one of a table's ``columns`` holds one of some values; and what RudderStack
+        set aside of them. Gives the rows that went, or would, by table; tables without any are left
+        out. The caller holds the lease.
 
         Raises
         ------
         WarehouseError
-            Where that is not allowed: nothing was deleted, and it says which statement a user who
+            Where that is not allowed: nothing was deleted, and it says which statement somebody who
             may has to run first.
         """
+        ...
+
+    def forget_loaded(self, tables: Collection[str]) -> list[str]:
+        """Give free what deleted rows took in loaded tables; says what could not be done."""
         ...

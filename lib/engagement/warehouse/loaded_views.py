@@ -297,10 +297,8 @@ def ledger_sql(schema: str, tables: Tables, events: str, window_days: int) -> st
 
     Each is counted by itself, so that records = events + duplicates is a finding.
     """
-    parts = [
-        f"select {PARTITION}, 0 as records, 1 as events, 0 as duplicates "
-        f"from {quoted(events)}.events"
-    ]
+    kept = f"select {PARTITION}, 0 as records, 1 as events, 0 as duplicates from "
+    parts = [f"{kept}{quoted(events)}.events"]
     for table in KINDS.keys() & tables.keys():
         columns = tables[table]
         day = PARTITION if PARTITION in columns else "to_char(received_at, 'YYYY-MM-DD')"

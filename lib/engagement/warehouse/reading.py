@@ -20,6 +20,7 @@ from engagement.records.files import LandedFile, LandingError
 from engagement.sql.dialect import Table
 from engagement.warehouse.errors import WarehouseError
 from engagement.warehouse.json_values import JsonColumn
+from engagement.warehouse.loaded import LoadedWarehouse
 from engagement.warehouse.objects import LandedObjects
 from engagement.warehouse.protocol import Select, Session, Warehouse
 
@@ -299,7 +300,15 @@ def landing_warehouse(warehouse: Warehouse) -> LandingWarehouse:
 
 
 def what_landed(warehouse: Warehouse) -> frozenset[tuple[str, str]]:
-    """Names and tags of all landed files; none where the landing is not there yet."""
+    """Names and tags of all landed files; none where the landing is not there yet.
+
+    Of tables that RudderStack loads, their names and versions.
+    """
+    if isinstance(warehouse, LoadedWarehouse):
+        with warehouse.session() as session:
+            tables = [Table("events", name) for name in session.tables("events")]
+            found = [(str(table), session.published(table)) for table in tables]
+        return frozenset((name, there.version) for name, there in found if there)
     try:
         files = landing_warehouse(warehouse).landing_files().files
     except LandingError:

@@ -21,14 +21,13 @@ def _check(settings: Settings) -> Iterator[Finding]:
     """Whether the server can be reached, and the database can hold what a run makes."""
     import psycopg
 
-    from engagement.warehouse.postgres.preflight import findings
     from engagement.warehouse.postgres.statements import first_line
     from engagement.warehouse.postgres.warehouse import PostgresWarehouse
 
     warehouse = PostgresWarehouse(settings)
     try:
         with warehouse.connected() as connection:
-            yield from findings(connection, settings)
+            yield from warehouse.findings(connection)
     except psycopg.Error as error:
         yield Finding("connection", False, first_line(error), "see docs/redshift.md")
     except WarehouseError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,12 +16,12 @@ from engagement.sql.rendering import render
 from engagement.warehouse import loaded_views
 from engagement.warehouse.errors import WarehouseError
 from engagement.warehouse.loaded import LoadedTable
-from engagement.warehouse.postgres import functions, lease, sources
+from engagement.warehouse.postgres import erasing, functions, lease, preflight, sources
 from engagement.warehouse.postgres.rendering import POSTGRES
 from engagement.warehouse.postgres.session import PostgresSession
 from engagement.warehouse.postgres.statements import Connection, first_line
 from engagement.warehouse.postgres.types import quoted, text
-from engagement.warehouse.protocol import Select, Session
+from engagement.warehouse.protocol import Finding, Select, Session
 from engagement.warehouse.statements import StatementLog
 
 
@@ -33,7 +33,7 @@ class PostgresWarehouse:
     def __init__(self, settings: Settings) -> None:
         section = settings.warehouse.postgres
         assert section is not None  # noqa: S101 (the settings see to it)
-        self._section = section
+        self._settings, self._section = settings, section
         self._storage = section.storage_schema or f"{settings.project}_storage"
         self._databases = {
             name: getattr(settings.warehouse.databases, name)
@@ -90,6 +90,10 @@ class PostgresWarehouse:
             yield connection
         finally:
             connection.close()
+
+    def findings(self, connection: Connection) -> Iterator[Finding]:
+        """What a run needs, tried one by one."""
+        return preflight.findings(connection, self._settings, self._section, self._storage)
 
     def exists(self) -> bool:
         """Whether anything was ever published."""
@@ -201,6 +205,20 @@ class PostgresWarehouse:
         few = {name: columns[name] for name in loaded_views.OF_COPIES if name in columns}
         sql = loaded_views.view_sql(raw, "tracks", few, self._window_days)
         return sqlglot.transpile(sql, read="postgres", write="postgres", pretty=True)[0]
+
+    def delete_loaded(
+        self, columns: Mapping[str, Sequence[str]], values: Collection[str], *, dry_run: bool = True
+    ) -> Mapping[str, int]:
+        """Delete rows of RudderStack's own tables, in one transaction."""
+        raw = self._section.rudderstack_schema or ""
+        with self.connected() as connection, self._in_words("deleting rows"):
+            return erasing.delete(connection, raw, columns, values, dry_run=dry_run)
+
+    def forget_loaded(self, tables: Collection[str]) -> list[str]:
+        """Give free what deleted rows took; says what could not be done."""
+        raw = self._section.rudderstack_schema or ""
+        with self.connected() as connection, self._in_words("vacuum"):
+            return erasing.vacuum(connection, raw, tables)
 
     @contextmanager
     def _in_words(self, label: str) -> Iterator[None]:

@@ -1,0 +1,106 @@
+"""The samples as RudderStack loads them, once for all tests that read them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import psycopg
+
+from engagement.flatten.pipeline import flatten
+from engagement.settings import ROOT, Settings, load_settings
+from engagement.warehouse import open_warehouse
+from engagement.warehouse.postgres.types import quoted
+from tests.postgres import rudderstack
+from tests.postgres.parameters import overrides
+from tests.postgres.server import USER
+
+SAMPLES = ROOT / "data/samples/rudderstack_firehose"
+
+
+@dataclass(frozen=True)
+class Flattened:
+    """The samples flattened by DuckDB, with what RudderStack's loading loses lost there, too.
+
+    ``whole`` is a copy of before that.
+    """
+
+    path: Path
+    settings: Settings
+    whole: Path
+
+
+def flattened(folder: Path) -> Flattened:
+    """Flatten the samples."""
+    path = folder / "warehouse.duckdb"
+    settings = load_settings(
+        "params/local.yaml",
+        {
+            "landing.location": str(SAMPLES),
+            "warehouse.duckdb.path": str(path),
+            "run.directory": str(folder / "runs"),
+        },
+    )
+    flatten(open_warehouse(settings), settings)
+    whole = folder / "whole.duckdb"
+    shutil.copyfile(path, whole)
+    lose_what_loading_loses(path)
+    return Flattened(path, settings, whole)
+
+
+def lose_what_loading_loses(path: Path) -> None:
+    """Make blank texts of DuckDB's tables of events NULL, and trim the others."""
+    with duckdb.connect(str(path)) as connection:
+        texts = connection.execute(
+            "select table_name, column_name from duckdb_columns() where schema_name = 'events' "
+            "and data_type = 'VARCHAR' and column_name not in ('record', 'received_at_utc_date')"
+        ).fetchall()
+        by_table: dict[str, list[str]] = {}
+        for table, column in texts:
+            by_table.setdefault(table, []).append(quoted(column))
+        for table, columns in by_table.items():
+            trimmed = ", ".join(f"{one} = nullif(trim({one}), '')" for one in columns)
+            odd = " or ".join(f"{one} <> trim({one}) or {one} = ''" for one in columns)
+            connection.execute(f"update events.{quoted(table)} set {trimmed} where {odd}")
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Databases that RudderStack has loaded, one per mode, of which tests take copies."""
+
+    socket: Path
+    names: Mapping[str, str]
+
+    def copy(self, name: str, *, mode: rudderstack.Mode = "append") -> dict[str, Any]:
+        """What leads the parameters to a copy of its own."""
+        overrides(self.socket, name, template=self.names[mode])
+        return self.open(name)
+
+    def open(self, name: str) -> dict[str, Any]:
+        """What leads the parameters to a copy that is there."""
+        return {
+            "warehouse.engine": "postgres",
+            "warehouse.postgres": {
+                "host": str(self.socket),
+                "database": name,
+                "user": USER,
+                "rudderstack_schema": rudderstack.SCHEMA,
+            },
+        }
+
+
+def load(socket: Path, source: Flattened) -> Loaded:
+    """Load the samples in each mode."""
+    names: dict[str, str] = {}
+    for mode in ("append", "merge"):
+        names[mode] = f"loaded_{mode}"
+        overrides(socket, names[mode])
+        with psycopg.connect(
+            host=str(socket), user=USER, dbname=names[mode], autocommit=True
+        ) as connection:
+            rudderstack.load(source.path, connection, mode=mode)
+    return Loaded(socket, names)
