@@ -261,13 +261,15 @@ class Recorded:
 
 
 @contextmanager
-def stand(postgres_socket: Path, database: str, folder: Path) -> Iterator[Stand]:
-    """A new, empty database of this name, and the relay before it."""
+def stand(
+    postgres_socket: Path, database: str, folder: Path, *, template: str = "template0"
+) -> Iterator[Stand]:
+    """A new database of this name, and the relay before it; empty, or as another one is."""
     with psycopg.connect(
         host=str(postgres_socket), user=USER, dbname="postgres", autocommit=True
     ) as connection:
         connection.execute(f'drop database if exists "{database}" with (force)'.encode())
-        connection.execute(f'create database "{database}" template template0'.encode())
+        connection.execute(f'create database "{database}" template "{template}"'.encode())
     with psycopg.connect(
         host=str(postgres_socket), user=USER, dbname=database, autocommit=True
     ) as connection:
