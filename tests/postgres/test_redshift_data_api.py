@@ -186,7 +186,8 @@ def test_who_lost_the_lease_publishes_nothing(
 ) -> None:
     with warehouse.session(write=True) as session:
         session.publish(MART, "select 1 as a")
-        inner = session._together  # type: ignore[attr-defined]
+        publisher = session._publisher  # type: ignore[attr-defined]
+        inner = publisher._together
 
         def late(statements: Sequence[str], label: str) -> None:
             """Somebody takes the lease over after the last look, and before the swap."""
@@ -196,7 +197,7 @@ def test_who_lost_the_lease_publishes_nothing(
                 other.execute(b"update engagement_storage.lease set token = 'another''s'")
             inner(statements, label)
 
-        session._together = late  # type: ignore[attr-defined]
+        publisher._together = late
         with pytest.raises(LeaseHeldError, match="nothing more was published"):
             session.publish(MART, "select 2 as a")
     assert warehouse.query(f"select a from {MART}")["a"].tolist() == [1]

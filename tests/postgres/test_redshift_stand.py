@@ -23,8 +23,7 @@ from engagement.personalize.reading import Reader
 from engagement.sql.dialect import parse
 from engagement.warehouse import Table, WarehouseError
 from engagement.warehouse.loaded import LoadedWarehouse
-from engagement.warehouse.redshift import preflight
-from engagement.warehouse.redshift import session as sessions
+from engagement.warehouse.redshift import preflight, temporary
 from engagement.warehouse.redshift.warehouse import RedshiftWarehouse
 from engagement.warehouse.unloading import Unloads, unloading
 from tests.postgres import rudderstack
@@ -142,7 +141,7 @@ def test_without_a_place_there_is_no_unloading(found: Stand) -> None:
 def test_many_rows_that_are_here_go_by_way_of_s3(
     found: Stand, bucket: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sessions, "_MANY_ROWS", 3)
+    monkeypatch.setattr(temporary, "MANY_ROWS", 3)
     kinds = {
         "word": "varchar", "n": "bigint", "x": "double", "yes": "boolean", "m": "decimal(18,2)",
         "day": "date", "at": "timestamp(3)",

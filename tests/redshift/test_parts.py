@@ -27,6 +27,7 @@ from engagement.warehouse.redshift.seeds import spooled
 from engagement.warehouse.redshift.typed import with_types
 from engagement.warehouse.redshift.types import arrow, athena_type, literal, redshift_type, text
 from engagement.warehouse.redshift.unload import Staging
+from engagement.warehouse.registry import find_engine
 
 # --- types and values -----------------------------------------------------------------------------
 
@@ -427,6 +428,18 @@ def test_roles_are_printed_for_an_administrator() -> None:
         'grant select on all tables in schema "rudderstack" to role "engagement_builds";',
     ]
     assert "password '" not in done.output
+
+
+def test_the_check_of_a_server_that_is_not_there_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDSHIFT_PASSWORD", "s3cret")
+    section = {"host": "127.0.0.1", "port": 1, "user": "builder", "sslmode": "disable"}
+    settings = load_settings(
+        "params/local.yaml", {"warehouse.engine": "redshift", "warehouse.redshift": section}
+    )
+    (found,) = find_engine("redshift").check(settings)
+    assert (found.name, found.ok) == ("connection", False)
+    assert "Redshift cannot be reached" in found.found
+    assert "s3cret" not in found.found
 
 
 def test_an_engine_without_roles_says_so() -> None:
