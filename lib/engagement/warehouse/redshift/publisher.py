@@ -114,7 +114,8 @@ class Publisher:
         gone = f"select distinct {of_key} as k from {self._names.physical(keys)}"
         old = f"{self._names.physical(table)} as o left join ({gone}) as g on o.{quoted(key)} = g.k"
         self._insert(fresh, f"select {chosen} from {old} where g.k is null", columns, label)
-        self._insert(fresh, f"select * from {self._names.physical(new)}", columns, label)
+        named = ", ".join(map(quoted, columns))
+        self._insert(fresh, f"select {named} from {self._names.physical(new)}", columns, label)
         rows = self._temporaries.counted(new)
         self._swap(table, version)
         self._statements.logged(label, sql, rows, started)
