@@ -11,10 +11,15 @@ in its place, here and nowhere else:
   statement as it would have been sent to Redshift, :attr:`Stand.problems` what is wrong with them.
 - Some words of the statements around them: see :func:`for_postgres`.
 - Functions and catalog views of Redshift's: see :data:`_PREPARED`.
+- UNLOAD and COPY are done by the stand, on a bucket of moto's.
 """
 
 from __future__ import annotations
 
+import csv
+import gzip
+import io
+import json
 import re
 import socket
 import struct
@@ -25,9 +30,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import boto3
 import psycopg
+import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
 from sqlglot import exp
 
+from engagement.aws.s3 import Address, Bucket
 from engagement.settings import Settings, load_settings
 from engagement.sql.rendering import render
 from engagement.warehouse.postgres import functions
@@ -37,6 +46,7 @@ from engagement.warehouse.redshift.connector import Connector
 from engagement.warehouse.redshift.rendering import REDSHIFT, redshift_sql
 from engagement.warehouse.redshift.statements import Words
 from engagement.warehouse.redshift.transport import Result
+from engagement.warehouse.redshift.types import text
 from engagement.warehouse.redshift.warehouse import RedshiftWarehouse
 from engagement.warehouse.registry import Engine
 from tests.postgres.server import USER
@@ -85,6 +95,10 @@ def for_postgres(sql: str) -> str:
         sql = _LITERAL.sub(lambda m: f"E{m[0]}" if "\\" in m[0] else m[0], sql)
     if sql.startswith(("create table", "create temp table")) and " as " not in sql:
         sql = re.sub(r" super\b", " jsonb", sql)
+    if sql.startswith("vacuum"):
+        return sql.replace(" delete only", "").removesuffix(" to 100 percent")
+    if sql.startswith("drop view"):
+        return f"{sql} cascade"  # a late-binding view is nobody's dependency
     return sql.removesuffix(" with no schema binding")
 
 
@@ -130,10 +144,10 @@ class Stand:
         self._pairs = [*self._pairs[-20:], (written, wanted)]
         return written
 
-    def connect(self, reads: bool = False) -> Recorded:
+    def connect(self, reads: bool = False, user: str = USER) -> Recorded:
         """A session, through the driver and the relay."""
         given = {
-            "host": None, "unix_sock": str(self.relay), "database": self.database, "user": USER,
+            "host": None, "unix_sock": str(self.relay), "database": self.database, "user": user,
             "password": "none", "ssl": False,
         }  # fmt: skip
         inner = connector.connect(given)
@@ -157,6 +171,10 @@ class Stand:
         if sql.startswith(("create function", "create or replace")):
             return
         for written, wanted in reversed(self._pairs):
+            as_text = text(written)[1:-1]
+            if sql.startswith("unload") and as_text in sql:
+                sql = sql.replace(as_text, text(wanted)[1:-1])
+                break
             if written in sql:
                 sql = sql.replace(written, wanted)
                 break
@@ -183,7 +201,55 @@ class Recorded:
 
     def run(self, sql: str) -> Result:
         self._stand.note(sql)
+        if sql.startswith("unload"):
+            return self._unloaded(sql)
+        if sql.startswith("copy"):
+            return self._copied(sql)
         return self._inner.run(for_postgres(sql))
+
+    def _unloaded(self, sql: str) -> Result:
+        """Write a query's rows to S3 as UNLOAD does: two files, and the manifest last."""
+        form = r"unload \(('(?:[^']|'')*')\) to '([^']+)' iam_role .+? format (csv|parquet).+"
+        parts = re.fullmatch(form, sql, re.DOTALL)
+        assert parts is not None
+        query, folder, kind = parts.groups()
+        inner = re.sub(r"\\(.)", r"\1", query[1:-1].replace("''", "'"), flags=re.S)
+        rows = self._inner.run(inner).arrow()
+        place = Address.parse(folder, folder=True)
+        bucket = Bucket(boto3.client("s3"))
+        bucket.empty(place)
+        half = rows.num_rows // 2
+        entries = []
+        for number, part in enumerate((rows.slice(0, half), rows.slice(half))):
+            sink = io.BytesIO()
+            if kind == "parquet":
+                pq.write_table(part, sink)
+            else:
+                pacsv.write_csv(part, sink)
+            name = f"{number:04d}_part_00"
+            bucket.write(place / name, sink.getvalue())
+            meta = {"content_length": len(sink.getvalue()), "record_count": part.num_rows}
+            entries.append({"url": f"{folder}{name}", "meta": meta})
+        total = {"content_length": 0, "record_count": rows.num_rows}
+        manifest = {"entries": entries, "meta": total}
+        bucket.write(place / "manifest", json.dumps(manifest).encode())
+        return Result()
+
+    def _copied(self, sql: str) -> Result:
+        """Read a compressed CSV file from S3 as COPY does."""
+        form = r'copy ("[^"]+") (\([^)]*\)) from \'([^\']+)\' iam_role .+'
+        parts = re.fullmatch(form, sql, re.DOTALL)
+        assert parts is not None
+        table, names, source = parts.groups()
+        content = gzip.decompress(Bucket(boto3.client("s3")).read(Address.parse(source)))
+        rows = list(csv.reader(io.StringIO(content.decode(), newline="")))
+        for start in range(0, len(rows), 1000):
+            cells = ", ".join(
+                "(" + ", ".join("null" if c == "\\N" else text(c) for c in row) + ")"
+                for row in rows[start : start + 1000]
+            )
+            self._inner.run(for_postgres(f"insert into {table} {names} values {cells}"))
+        return Result(affected=len(rows))
 
     def together(self, statements: Sequence[str]) -> None:
         for sql in ("begin", *statements, "commit"):
@@ -195,13 +261,15 @@ class Recorded:
 
 
 @contextmanager
-def stand(postgres_socket: Path, database: str, folder: Path) -> Iterator[Stand]:
-    """A new, empty database of this name, and the relay before it."""
+def stand(
+    postgres_socket: Path, database: str, folder: Path, *, template: str = "template0"
+) -> Iterator[Stand]:
+    """A new database of this name, and the relay before it; empty, or as another one is."""
     with psycopg.connect(
         host=str(postgres_socket), user=USER, dbname="postgres", autocommit=True
     ) as connection:
         connection.execute(f'drop database if exists "{database}" with (force)'.encode())
-        connection.execute(f'create database "{database}" template template0'.encode())
+        connection.execute(f'create database "{database}" template "{template}"'.encode())
     with psycopg.connect(
         host=str(postgres_socket), user=USER, dbname=database, autocommit=True
     ) as connection:

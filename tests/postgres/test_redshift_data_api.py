@@ -24,6 +24,15 @@ from tests.fakes.redshift_data import Outcome, RedshiftDataFake, RefusedError
 from tests.fakes.server import REGION, Fakes
 from tests.postgres.redshift_stand import Stand, for_postgres, stand
 from tests.postgres.server import USER
+from tests.postgres.test_postgres_warehouse import (
+    test_all_at_once_or_nothing,
+    test_names_that_look_like_sql_are_names,
+    test_rows_are_appended_with_columns_that_are_new,
+    test_rows_of_some_keys_are_replaced,
+)
+from tests.warehouse.test_reading import (
+    test_rows_of_some_keys_are_replaced as test_rows_are_replaced_by_name,
+)
 from tests.warehouse.test_warehouse import (
     test_a_partition_may_bring_a_column_or_widen_one,
     test_a_result_has_the_types_of_its_columns_whatever_the_rows,
@@ -46,9 +55,14 @@ __all__ = [
     "test_a_session_that_only_reads_publishes_nothing",
     "test_a_table_is_replaced_with_its_columns",
     "test_a_table_may_be_made_from_itself",
+    "test_all_at_once_or_nothing",
     "test_an_error_names_its_label_and_is_short",
+    "test_names_that_look_like_sql_are_names",
     "test_parameters_are_values_never_text",
     "test_partitions_are_replaced_and_others_stay",
+    "test_rows_are_appended_with_columns_that_are_new",
+    "test_rows_are_replaced_by_name",
+    "test_rows_of_some_keys_are_replaced",
     "test_rows_that_are_here_replace_partitions",
     "test_statements_are_logged",
     "test_the_rows_of_a_frame_are_published_with_their_types",
@@ -186,7 +200,8 @@ def test_who_lost_the_lease_publishes_nothing(
 ) -> None:
     with warehouse.session(write=True) as session:
         session.publish(MART, "select 1 as a")
-        inner = session._together  # type: ignore[attr-defined]
+        publisher = session._publisher  # type: ignore[attr-defined]
+        inner = publisher._together
 
         def late(statements: Sequence[str], label: str) -> None:
             """Somebody takes the lease over after the last look, and before the swap."""
@@ -196,7 +211,7 @@ def test_who_lost_the_lease_publishes_nothing(
                 other.execute(b"update engagement_storage.lease set token = 'another''s'")
             inner(statements, label)
 
-        session._together = late  # type: ignore[attr-defined]
+        publisher._together = late
         with pytest.raises(LeaseHeldError, match="nothing more was published"):
             session.publish(MART, "select 2 as a")
     assert warehouse.query(f"select a from {MART}")["a"].tolist() == [1]

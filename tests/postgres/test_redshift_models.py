@@ -12,17 +12,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import psycopg
 import pytest
 
 from engagement.warehouse import Warehouse
 from tests.athena.compare import differences
 from tests.postgres import rudderstack
+from tests.postgres.loaded import SAMPLES, Loaded
 from tests.postgres.redshift_stand import Stand, stand
-from tests.postgres.server import USER
-from tests.postgres.test_conformance import SAMPLES, all_models, duckdb_warehouse
+from tests.postgres.test_conformance import all_models, local
 
-__all__ = ["duckdb_warehouse"]
+__all__ = ["local"]
 
 pytestmark = pytest.mark.slow
 
@@ -39,18 +38,19 @@ class Built:
 @pytest.fixture(scope="module")
 def built(
     postgres_socket: Path,
-    duckdb_warehouse: tuple[Warehouse, Path],
+    loaded_samples: Loaded,
+    local: Warehouse,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Built]:
-    local, path = duckdb_warehouse
     with (
         tempfile.TemporaryDirectory(prefix="relay-", dir="/tmp") as folder,
-        stand(postgres_socket, "redshift_models", Path(folder)) as found,
+        stand(
+            postgres_socket,
+            "redshift_models",
+            Path(folder),
+            template=loaded_samples.names["append"],
+        ) as found,
     ):
-        with psycopg.connect(
-            host=str(postgres_socket), user=USER, dbname=found.database, autocommit=True
-        ) as connection:
-            rudderstack.load(path, connection, mode="append")
         settings = found.settings(
             section={"rudderstack_schema": rudderstack.SCHEMA},
             landing__location=str(SAMPLES),
@@ -72,5 +72,6 @@ def test_every_model_gives_the_rows_that_duckdb_gives(built: Built) -> None:
 
 
 def test_no_statement_is_longer_than_the_data_api_takes(built: Built) -> None:
+    """But for uploads, which are as long as the way to Redshift allows."""
     longest = max(len(one.encode()) for one in built.stand.recorded if "insert" not in one[:6])
     assert longest < 100_000

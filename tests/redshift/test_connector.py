@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import logging
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -177,6 +178,34 @@ def test_a_server_that_cannot_be_reached_is_told_without_the_password() -> None:
             {"host": "127.0.0.1", "port": 1, "database": "a", "user": "b", "password": "s3cret"}
         )
     assert "s3cret" not in str(caught.value)
+
+
+def test_a_statement_may_take_longer_than_connecting(
+    server: WireServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(sql: str) -> Answer:
+        time.sleep(1.3)
+        return Answer([Column("a", 23)], [(1,)])
+
+    server.answer = slow
+    monkeypatch.setenv("REDSHIFT_PASSWORD", "one")
+    place = {"host": "127.0.0.1", "port": server.port, "user": "builder", "wait_seconds": 1}
+    one = login.transport(section(**place), reads=False)
+    assert one.run("select 1 as a").rows == ([1],)
+    one.close()
+
+
+def test_a_server_that_does_not_answer_is_told(server: WireServer) -> None:
+    def slow(sql: str) -> Answer:
+        time.sleep(1)
+        return Answer()
+
+    server.answer = slow
+    place = {"host": "127.0.0.1", "port": server.port, "ssl": False, "database": "shop"}
+    one = connector.connect({**place, "user": "builder", "password": "x"}, answer_seconds=0.2)
+    with pytest.raises(StatementFailedError, match="timed out"):
+        one.run("select 1")
+    one.close()
 
 
 # --- logging in -----------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ from engagement.warehouse.redshift.seeds import spooled
 from engagement.warehouse.redshift.typed import with_types
 from engagement.warehouse.redshift.types import arrow, athena_type, literal, redshift_type, text
 from engagement.warehouse.redshift.unload import Staging
+from engagement.warehouse.registry import find_engine
 
 # --- types and values -----------------------------------------------------------------------------
 
@@ -125,6 +126,9 @@ FINE = [
     "select d.description from pg_description as d join pg_class as c on c.oid = d.objoid",
     "select has_schema_privilege('s', 'usage') as allowed",
     "select version() as version",
+    "select current_user",
+    'vacuum delete only "rudderstack"."tracks" to 100 percent',
+    'delete from "r"."t" where row_id in (select value from their_messages) -- a; b',
     unload.unloading("select 'it''s' as x", "s3://bucket/x/", STAGING, "csv", most_megabytes=9),
     unload.copying('"a b"', ["c"], "s3://bucket/x.csv.gz", Staging("s3://b/", "default")),
     lease.guard("s", "token"),
@@ -146,7 +150,8 @@ WRONG = [
     ('create table "s"."x" as select max_by(a, b) as c from t', "max_by"),
     ('create view "s"."v" as select 1 as x', "no known form"),
     ('insert into "s"."x" values (now())', "no known form"),
-    ('insert into "s"."x" values (1); drop table y', "no known form"),
+    ('insert into "s"."x" values (1); drop table y', "more than one statement"),
+    ('delete from "s"."x" where a = 1; drop table y', "more than one statement"),
     ('delete from "s"."x" where now() > a', "now()"),
     ("comment on schema \"s\" is 'x'", "no known form"),
     ("select format_type(a, b) from marts.t", "format_type()"),
@@ -423,6 +428,18 @@ def test_roles_are_printed_for_an_administrator() -> None:
         'grant select on all tables in schema "rudderstack" to role "engagement_builds";',
     ]
     assert "password '" not in done.output
+
+
+def test_the_check_of_a_server_that_is_not_there_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDSHIFT_PASSWORD", "s3cret")
+    section = {"host": "127.0.0.1", "port": 1, "user": "builder", "sslmode": "disable"}
+    settings = load_settings(
+        "params/local.yaml", {"warehouse.engine": "redshift", "warehouse.redshift": section}
+    )
+    (found,) = find_engine("redshift").check(settings)
+    assert (found.name, found.ok) == ("connection", False)
+    assert "Redshift cannot be reached" in found.found
+    assert "s3cret" not in found.found
 
 
 def test_an_engine_without_roles_says_so() -> None:

@@ -44,6 +44,7 @@ from engagement.messages import nearest
 from engagement.settings import Settings
 from engagement.sql.dialect import bind, literal, parse
 from engagement.warehouse import Session, Warehouse
+from engagement.warehouse.unloading import unloading
 
 PAGE = 100_000
 """People in a page, unless said otherwise."""
@@ -264,8 +265,12 @@ def _paged(session: Session, query: exp.Query, rows: int, label: str) -> Iterato
         if last is not None:
             person, beyond = exp.column(PERSON, "p"), literal(last)
             page = page.where(exp.GT(this=person, expression=beyond))
-        page = page.order_by(exp.column(PERSON, "p")).limit(rows)
-        found = session.query(page, label=f"{label}: page")
+        page = page.order_by(exp.column(PERSON, "p"))
+        if last is not None and (unloads := unloading(session)):
+            # There is more than a page: the engine writes the rest to S3 in one statement.
+            yield from unloads.unloaded_pages(page, rows=rows, label=f"{label}: unloaded")
+            return
+        found = session.query(page.limit(rows), label=f"{label}: page")
         if len(found):
             yield found
         if len(found) < rows:

@@ -16,6 +16,7 @@ from engagement.personalize.fields import Column, Set
 from engagement.settings import Settings
 from engagement.sql.dialect import Table
 from engagement.warehouse import Session
+from engagement.warehouse.unloading import unloading
 
 _HOUR = 3_600
 
@@ -263,18 +264,20 @@ class Reader:
             )
         last = ""
         while True:
-            page = self.query(
-                select.where(
-                    exp.GT(
-                        this=exp.column("user_id", table="u", quoted=True),
-                        expression=exp.Placeholder(this="last"),
-                    )
+            following = select.where(
+                exp.GT(
+                    this=exp.column("user_id", table="u", quoted=True),
+                    expression=exp.Placeholder(this="last"),
                 )
-                .order_by(exp.Ordered(this=exp.column("user_id", table="u", quoted=True)))
-                .limit(self.page_rows),
-                "dataset users",
-                last=last,
-            )
+            ).order_by(exp.Ordered(this=exp.column("user_id", table="u", quoted=True)))
+            if last and (unloads := unloading(self.session)):
+                # There is more than a page: the engine writes the rest to S3 in one statement.
+                values = {"last": last} | ({"since": self.since.seen_before} if self.since else {})
+                yield from unloads.unloaded_pages(
+                    following, values, rows=self.page_rows, label="dataset users: unloaded"
+                )
+                return
+            page = self.query(following.limit(self.page_rows), "dataset users", last=last)
             if len(page):
                 yield page.sort_values("user_id", kind="stable", ignore_index=True)
             if len(page) < self.page_rows:

@@ -1,16 +1,19 @@
 """What only an engine does that can write a query's rows to S3 by itself.
 
-An export that would pass through this machine row by row asks whether the session is one of these
-(:class:`Unloads`), and lets the engine write the files where it is.
+A large export is read in pages: each is a query, and each passes through a connection, or through
+an API that gives some thousand rows at a time. Where a session can (:class:`Unloads`), the engine
+writes all the rows to S3 in one statement instead, in their order, and they are read from there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
-from engagement.warehouse.protocol import Select
+import pandas as pd
+
+from engagement.warehouse.protocol import Select, Session
 
 
 @dataclass(frozen=True)
@@ -46,12 +49,13 @@ class Unloads(Protocol):
         *,
         name: str,
         kind: Literal["csv", "parquet"] = "csv",
+        in_order: bool = False,
         label: str,
     ) -> Unloaded:
         """Write a query's rows to the folder ``name`` of the staging location.
 
         What was in the folder is replaced. The manifest is read back: what it says was written is
-        what the statement wrote.
+        what the statement wrote. ``in_order`` keeps the order of the query, from file to file.
 
         Raises
         ------
@@ -59,3 +63,19 @@ class Unloads(Protocol):
             When nothing says where to, the engine refuses, or the manifest contradicts it.
         """
         ...
+
+    def unloaded_pages(
+        self,
+        select: Select,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        rows: int,
+        label: str,
+    ) -> Iterator[pd.DataFrame]:
+        """A query's rows in its order, so many at a time, by way of a folder that is emptied."""
+        ...
+
+
+def unloading(session: Session) -> Unloads | None:
+    """The session, if it can write to S3 by itself and knows where to."""
+    return session if isinstance(session, Unloads) and session.can_unload() else None

@@ -47,8 +47,14 @@ def driver() -> Any:
     return redshift_connector
 
 
-def connect(given: Mapping[str, Any]) -> Connector:
+def connect(given: Mapping[str, Any], answer_seconds: float | None = None) -> Connector:
     """Connect, with what the driver's ``connect`` takes.
+
+    Parameters
+    ----------
+    answer_seconds
+        How long the server may take to answer a statement, which ends it by itself before that. The
+        driver's ``timeout`` is for connecting, and would hold for statements too.
 
     Raises
     ------
@@ -66,6 +72,7 @@ def connect(given: Mapping[str, Any]) -> Connector:
             f"Redshift cannot be reached: {said(error)}. Where it is stands in warehouse.redshift"
         ) from None
     connection.autocommit = True
+    connection._usock.settimeout(answer_seconds)
     return Connector(connection, module.Error)
 
 

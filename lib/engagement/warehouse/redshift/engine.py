@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from engagement.errors import FailedError
 from engagement.settings import Settings
-from engagement.warehouse.errors import WarehouseError
 from engagement.warehouse.protocol import Finding, Warehouse
 from engagement.warehouse.redshift.rendering import REDSHIFT
 from engagement.warehouse.registry import Engine
@@ -27,7 +27,7 @@ def _check(settings: Settings) -> Iterator[Finding]:
         with RedshiftWarehouse(settings).connected() as statements:
             yield Finding("connection", True, f"by {section.connect if section else ''}")
             yield from findings(statements, settings)
-    except WarehouseError as error:
+    except FailedError as error:
         yield Finding("connection", False, str(error), "see docs/redshift.md")
 
 

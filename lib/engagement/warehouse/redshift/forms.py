@@ -17,7 +17,7 @@ from engagement.warehouse.redshift.allowed import FUNCTIONS, problems
 from engagement.warehouse.redshift.types import LONGEST_TEXT
 
 _NAME = r'"(?:[^"]|"")+"'
-_PLACE = rf"{_NAME}(?:\.(?:{_NAME}|[a-z_]+))?"
+_PLACE = rf"(?:{_NAME}|[a-z_]+)(?:\.(?:{_NAME}|[a-z_]+))?"
 _TEXT = r"'(?:[^'\\]|''|\\.)*'"
 _TYPE = (
     r"(?:varchar\(\d+\)|bigint|integer|double precision|boolean|date|timestamp|super|"
@@ -42,6 +42,7 @@ _FORMS = [
         rf"create schema if not exists {_NAME}",
         r"begin|commit|rollback",
         rf"lock {_PLACE}",
+        rf"vacuum delete only {_PLACE} to 100 percent",
         rf"drop (?:table|view)(?: if exists)? {_PLACE}",
         rf"create table(?: if not exists)? {_PLACE} {_COLUMNS}",
         rf"create temp table {_NAME} {_COLUMNS}",
@@ -64,7 +65,7 @@ _FORMS = [
         r"show (?:search_path|timezone)",
         (
             rf"unload \((?P<quoted>{_TEXT})\) to {_TEXT} {_ROLE} format (?:csv header|parquet) "
-            r"manifest verbose cleanpath parallel on maxfilesize \d+ mb"
+            r"manifest verbose cleanpath parallel (?:on|off) maxfilesize \d+ mb"
         ),
         (
             rf"copy {_PLACE} {_NAMES} from {_TEXT} {_ROLE} format csv gzip null as {_TEXT} "
@@ -80,6 +81,7 @@ _CATALOG = ("svv_columns", "svv_tables", "pg_class", "pg_namespace", "pg_descrip
 _OF_THE_LEADER = FUNCTIONS | frozenset(
     """
     current_database current_user version db_collation format_type pg_encoding_to_char
+    pg_get_userbyid
     has_database_privilege has_schema_privilege has_table_privilege
     """.split()
 )
@@ -92,8 +94,10 @@ def statement_problems(sql: str) -> list[str]:
     A statement is a query, or one of a list of forms, around a query that is judged by itself.
     """
     found = list(_judged(sql))
-    if len(sql) > LONGEST_TEXT and not sql.startswith("unload"):
+    if ";" in sql or (len(sql) > LONGEST_TEXT and not sql.startswith("unload")):
         tokens = sqlglot.tokenize(sql, read="redshift")
+        if any(token.token_type == TokenType.SEMICOLON for token in tokens):
+            found.append("more than one statement")
         texts = (t.text for t in tokens if t.token_type == TokenType.STRING)
         longest = max((len(text.encode()) for text in texts), default=0)
         if longest > LONGEST_TEXT:

@@ -20,6 +20,7 @@ PASSWORD = "REDSHIFT_PASSWORD"  # noqa: S105 (a variable's name)
 READ_PASSWORD = "REDSHIFT_READ_PASSWORD"  # noqa: S105
 
 _ONE_HOUR = 3600
+_GRACE = 60
 
 
 def transport(section: Redshift, *, reads: bool) -> Transport:
@@ -56,7 +57,8 @@ def transport(section: Redshift, *, reads: bool) -> Transport:
         {"ssl": False} if section.sslmode == "disable" else {"sslmode": section.sslmode}
     )
     return connector.connect(
-        {"database": section.database, **given, **ssl, "timeout": section.wait_seconds}
+        {"database": section.database, **given, **ssl, "timeout": section.wait_seconds},
+        section.statement_seconds + _GRACE,
     )
 
 

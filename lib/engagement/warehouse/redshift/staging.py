@@ -7,6 +7,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from engagement.aws.s3 import Address, Bucket
 from engagement.warehouse.errors import WarehouseError
 from engagement.warehouse.redshift import unload
@@ -48,9 +51,45 @@ class Stage:
         """The statement that reads such a file."""
         return unload.copying(table, columns, source, self._staging)
 
-    def unloading(self, query: str, folder: str, kind: Format) -> str:
+    def unloading(self, query: str, folder: str, kind: Format, *, in_order: bool) -> str:
         """The statement that writes a query's rows to a folder."""
-        return unload.unloading(query, folder, self._staging, kind, most_megabytes=_MOST_MEGABYTES)
+        return unload.unloading(
+            query,
+            folder,
+            self._staging,
+            kind,
+            most_megabytes=_MOST_MEGABYTES,
+            in_order=in_order,
+        )
+
+    def tables(self, written: Unloaded, rows: int) -> Iterator[pa.Table]:
+        """The rows of Parquet files in the files' order, so many at a time.
+
+        Raises
+        ------
+        WarehouseError
+            When a file has other rows than the manifest says.
+        """
+        waiting: list[pa.Table] = []
+        for file in sorted(written.files, key=lambda one: one.url):
+            content = self._bucket.read(Address.parse(file.url, raises=WarehouseError))
+            found = pq.read_table(pa.BufferReader(content))
+            if found.num_rows != file.rows:
+                raise WarehouseError(
+                    f"{file.url} has {found.num_rows:,} rows, and the manifest says {file.rows:,}"
+                )
+            waiting.append(found)
+            if sum(one.num_rows for one in waiting) >= rows:
+                whole = pa.concat_tables(waiting)
+                for start in range(0, whole.num_rows - rows + 1, rows):
+                    yield whole.slice(start, rows)
+                waiting = [whole.slice(whole.num_rows - whole.num_rows % rows)]
+        if waiting and (left := pa.concat_tables(waiting)).num_rows:
+            yield left
+
+    def empty(self, folder: str) -> None:
+        """Delete what is in a folder below it."""
+        self._bucket.empty(Address.parse(folder, folder=True, raises=WarehouseError))
 
     def written(self, folder: str) -> Unloaded:
         """What the folder's manifest says was written."""

@@ -87,6 +87,10 @@ class Statements:
         """The rows of a query, which is not logged."""
         return [tuple(row) for row in self.run(sql, label).rows]
 
+    def count(self, place: str, label: str) -> int:
+        """How many rows there are at a place, as statements name it."""
+        return int(self.rows(f"select count(*) as n from {place}", label)[0][0])
+
     def query(self, sql: str, label: str) -> Result:
         """The result of a query, logged."""
         started = time.perf_counter()

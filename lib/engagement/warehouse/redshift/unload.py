@@ -33,15 +33,24 @@ class Staging:
         return f"iam_role {'default' if self.role == 'default' else text(self.role)}"
 
 
-def unloading(query: str, to: str, staging: Staging, kind: Format, *, most_megabytes: int) -> str:
+def unloading(
+    query: str,
+    to: str,
+    staging: Staging,
+    kind: Format,
+    *,
+    most_megabytes: int,
+    in_order: bool = False,
+) -> str:
     """What writes a query's rows below a folder of S3.
 
-    CSV has a header, and its texts are quoted where they have to be; NULL is an empty field.
+    CSV has a header, and its texts are quoted where they have to be; NULL is an empty field. Files
+    are written one after the other where the query's order is to be kept, else all at once.
     """
     options = "format csv header" if kind == "csv" else "format parquet"
     return (
         f"unload ({text(query)}) to {text(to)} {staging.authorised()} {options} manifest verbose "
-        f"cleanpath parallel on maxfilesize {most_megabytes} mb"
+        f"cleanpath parallel {'off' if in_order else 'on'} maxfilesize {most_megabytes} mb"
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,7 +17,7 @@ from engagement.warehouse import loaded_views
 from engagement.warehouse.errors import WarehouseError
 from engagement.warehouse.loaded import LoadedTable
 from engagement.warehouse.protocol import Select, Session
-from engagement.warehouse.redshift import catalog, lease, login, sources
+from engagement.warehouse.redshift import catalog, erasing, lease, login, sources
 from engagement.warehouse.redshift.lease import Lease
 from engagement.warehouse.redshift.session import RedshiftSession
 from engagement.warehouse.redshift.staging import Stage
@@ -227,6 +227,20 @@ class RedshiftWarehouse:
         few = {name: columns[name] for name in loaded_views.OF_COPIES if name in columns}
         sql = loaded_views.view_sql(raw, "tracks", few, self._window_days, sources.WORDS)
         return sqlglot.transpile(sql, read="redshift", write="redshift", pretty=True)[0]
+
+    def delete_loaded(
+        self, columns: Mapping[str, Sequence[str]], values: Collection[str], *, dry_run: bool = True
+    ) -> Mapping[str, int]:
+        """Delete rows of RudderStack's own tables, in one transaction."""
+        raw = self._section.rudderstack_schema or ""
+        with self.connected() as statements:
+            return erasing.delete(statements, raw, columns, values, dry_run=dry_run)
+
+    def forget_loaded(self, tables: Collection[str]) -> list[str]:
+        """Give free what deleted rows took; says what could not be done."""
+        raw = self._section.rudderstack_schema or ""
+        with self.connected() as statements:
+            return erasing.vacuum(statements, raw, tables)
 
     # --- the rest
 
