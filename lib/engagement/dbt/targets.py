@@ -115,7 +115,7 @@ def _duckdb() -> Target:
     times = dict.fromkeys(("timestamp", "timestamp_ms", "timestamp_s"), "timestamp(3)")
     return Target(
         "duckdb",
-        ("dbt-duckdb", "orjson"),
+        ("dbt-duckdb", "numpy", "orjson"),
         _writer(find_engine("duckdb").rendering),
         {"timestamp(3)": "timestamp"},
         _PLAIN | _TEXTS | times | {"json": "varchar"},
