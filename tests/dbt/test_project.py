@@ -299,6 +299,12 @@ def test_cells_of_seeds_are_as_dbt_reads_them() -> None:
     assert inputs.seed("experiment_arms", settings, target).text.splitlines()[1:] == [",,,,,"]
 
 
+def test_tables_that_hold_every_event_are_those_of_the_engine() -> None:
+    from engagement.warehouse.postgres.sources import KINDS
+
+    assert inputs.TYPES_OF_EVENTS == KINDS
+
+
 def test_a_seed_that_dbt_would_read_otherwise_is_refused(
     make_settings: Callable[..., Settings], tmp_path: Path
 ) -> None:
