@@ -38,7 +38,7 @@ def test_a_model_alone_leaves_what_it_needs(command: Command) -> None:  # noqa: 
     first = command("build", "identity_links", "consent_answers", *day)
     built = [line.split()[1] for line in first.stdout.splitlines()[1:] if line]
     assert {"marts.identity_links", "marts.consent_answers"} <= set(built)
-    done = command("build", "identity_map", "--alone", "--set", "as_of=2026-01-04")
+    done = command("build", "identity_map", "--alone", *day)
     assert done.exit_code == 0, done.stderr
     lines = [line.split() for line in done.stdout.splitlines()[1:]]
     assert [line[1] for line in lines] == ["marts.identity_map"]

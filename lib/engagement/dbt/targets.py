@@ -142,9 +142,10 @@ class Schemas:
     @classmethod
     def of(cls, settings: Settings, target: Target) -> Schemas:
         """The names of some settings."""
-        databases, postgres = settings.warehouse.databases, settings.warehouse.postgres
+        databases = settings.warehouse.databases
+        section = getattr(settings.warehouse, target.name, None)
         events = databases.events
         if target.are_raw:
-            events = (postgres and postgres.rudderstack_schema) or "rudderstack"
-        storage = (postgres and postgres.storage_schema) or f"{settings.project}_storage"
+            events = getattr(section, "rudderstack_schema", None) or "rudderstack"
+        storage = getattr(section, "storage_schema", None) or f"{settings.project}_storage"
         return cls(databases.marts, events, f"{databases.marts}_dbt", storage)
