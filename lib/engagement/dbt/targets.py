@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from importlib.metadata import version
 
 from sqlglot import exp
 
@@ -115,7 +116,8 @@ def _duckdb() -> Target:
     times = dict.fromkeys(("timestamp", "timestamp_ms", "timestamp_s"), "timestamp(3)")
     return Target(
         "duckdb",
-        ("dbt-duckdb", "numpy", "orjson"),
+        # Another version may round otherwise: 2.0.1 does.
+        ("dbt-duckdb", f"duckdb=={version('duckdb')}", "numpy", "orjson"),
         _writer(find_engine("duckdb").rendering),
         {"timestamp(3)": "timestamp"},
         _PLAIN | _TEXTS | times | {"json": "varchar"},
