@@ -9,7 +9,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 SCALE ?= 1000000
 
-.PHONY: run demo test-demo bench bench-large bench-redshift bench-recommend test test-athena test-redshift test-browser test-deploy test-airflow test-clone test-package notebooks samples lint format lock lab clean help
+.PHONY: run demo test-demo bench bench-large bench-redshift bench-recommend test test-athena test-redshift test-dbt test-browser test-deploy test-airflow test-clone test-package notebooks samples lint format lock lab clean help
 
 help:           ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 16
@@ -41,9 +41,20 @@ test: $(READY)  ## every test that needs no Java
 test-athena: $(READY) ## the tests against a real Trino (Java 17 and Maven)
 	@$(BIN)/python -m pytest -m athena -n 3 --dist loadfile --no-loadscope-reorder tests/athena tests/warehouse tests/sql
 
-test-redshift: $(READY) ## the tests against a real PostgreSQL (Debian's postgresql)
+test-redshift: $(READY) ## the tests against a real PostgreSQL (Debian's postgresql), then test-dbt
 	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || { echo "This needs PostgreSQL 13 or newer: apt-get install postgresql"; exit 1; }
 	@$(BIN)/python -m pytest -m postgres -n 0 tests/postgres tests/warehouse/test_warehouse.py
+	@$(MAKE) --no-print-directory test-dbt
+
+DBT := .venv-dbt
+$(DBT)/.ready: tests/dbt/requirements.lock
+	@echo "Building dbt's environment in $(DBT) (about a minute, once) ..."
+	@$(PYTHON) -m venv --clear $(DBT)
+	@$(DBT)/bin/python -m pip install --quiet --no-deps --requirement tests/dbt/requirements.lock
+	@touch $@
+
+test-dbt: $(READY) $(DBT)/.ready ## exported dbt projects, run by dbt on PostgreSQL and DuckDB (Debian's postgresql)
+	@$(BIN)/python -m pytest -m dbt -n 0 tests/dbt/live
 
 BROWSER := .venv-browser
 $(BROWSER)/.ready: tests/browser/requirements.lock

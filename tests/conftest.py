@@ -8,7 +8,8 @@ or something in it, is named on the command line or is where pytest was started.
 never skipped: without Java or Maven they fail and say what to install.
 
 What runs on PostgreSQL (all of ``tests/postgres``, and those suites on the engine ``postgres``) has
-the marker ``postgres`` and is left out in the same way: ``make test-redshift`` asks for it.
+the marker ``postgres`` and is left out in the same way: ``make test-redshift`` asks for it. What
+runs dbt (``tests/dbt/live``) has the marker ``dbt``: ``make test-dbt`` asks for it.
 """
 
 from __future__ import annotations
@@ -39,8 +40,9 @@ hypothesis.settings.load_profile("untimed")
 # They have environments of their own: make test-airflow, …-browser, …-demo, …-deploy.
 collect_ignore = ["airflow", "browser", "demo/live", "deploy"]
 
-_FOLDERS = {name: Path(__file__).resolve().parent / name for name in ("athena", "postgres")}
-"""Folders all of whose tests have a marker of the folder's name, and need a server."""
+_HERE = Path(__file__).resolve().parent
+_FOLDERS = {"athena": _HERE / "athena", "postgres": _HERE / "postgres", "dbt": _HERE / "dbt/live"}
+"""Folders all of whose tests have a marker of this name, and need a server."""
 
 _HOST = pytest.StashKey[str]()
 _AWSWRANGLER_WARNS = "ignore:The copy keyword is deprecated"

@@ -140,7 +140,7 @@ def _model(made: Export, model: Model) -> str:
             "{% if execute %}{{ exceptions.raise_compiler_error("
             + said
             + ") }}{% endif %}\n"
-            + "".join(f"-- depends_on: {_reference(made, t)}\n" for t in _read(made, model))
+            + "".join(f"-- depends_on: {_reference(made, t)}\n" for t in _read(model))
             + "select 1 as nothing"
         )
     if model.document.loop:
@@ -148,10 +148,9 @@ def _model(made: Export, model: Model) -> str:
     return f"{head}\n{text}\n"
 
 
-def _read(made: Export, model: Model) -> list[Table]:
-    del made
+def _read(model: Model) -> list[Table]:
     known = (SOURCES, SEEDS, MARTS)
-    return sorted({t for t in tables(model.query) if t.database in known})
+    return sorted({table for table in tables(model.query) if table.database in known})
 
 
 def _reference(made: Export, table: Table) -> str:

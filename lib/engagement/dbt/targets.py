@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from importlib.metadata import version
 
 from sqlglot import exp
 
@@ -115,7 +116,8 @@ def _duckdb() -> Target:
     times = dict.fromkeys(("timestamp", "timestamp_ms", "timestamp_s"), "timestamp(3)")
     return Target(
         "duckdb",
-        ("dbt-duckdb", "orjson"),
+        # Another version may round otherwise: 2.0.1 does.
+        ("dbt-duckdb", f"duckdb=={version('duckdb')}", "numpy", "orjson"),
         _writer(find_engine("duckdb").rendering),
         {"timestamp(3)": "timestamp"},
         _PLAIN | _TEXTS | times | {"json": "varchar"},
@@ -142,9 +144,10 @@ class Schemas:
     @classmethod
     def of(cls, settings: Settings, target: Target) -> Schemas:
         """The names of some settings."""
-        databases, postgres = settings.warehouse.databases, settings.warehouse.postgres
+        databases = settings.warehouse.databases
+        section = getattr(settings.warehouse, target.name, None)
         events = databases.events
         if target.are_raw:
-            events = (postgres and postgres.rudderstack_schema) or "rudderstack"
-        storage = (postgres and postgres.storage_schema) or f"{settings.project}_storage"
+            events = getattr(section, "rudderstack_schema", None) or "rudderstack"
+        storage = getattr(section, "storage_schema", None) or f"{settings.project}_storage"
         return cls(databases.marts, events, f"{databases.marts}_dbt", storage)
