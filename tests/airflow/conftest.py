@@ -137,6 +137,7 @@ import duckdb, json, sys
 from engagement.warehouse.costs import ABOUT_RUNS
 left_out = {(table.database, table.name) for table in ABOUT_RUNS}
 connection = duckdb.connect(sys.argv[1], read_only=True)
+connection.execute("set enable_progress_bar = false")  # it would be printed
 names = connection.execute(
     "select table_schema, table_name from information_schema.tables "
     "where table_type = 'BASE TABLE' order by 1, 2"

@@ -6,6 +6,7 @@ import copy
 import json
 import os
 import subprocess
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -181,22 +182,27 @@ def test_what_the_form_replaces_wins_and_no_shell_reads_it() -> None:
     ]
 
 
-def test_dbt_builds_the_exported_project(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dbt_builds_the_exported_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The export, then its own run.sh, which is given the commands and the day."""
     import engagement_tasks as tasks
 
-    monkeypatch.setenv("ENGAGEMENT_COMMAND", "/opt/engagement/.venv/bin/engagement")
+    project, said = tmp_path / "project", tmp_path / "said"
+    engagement = tmp_path / "engagement"
+    engagement.write_text(
+        f'#!/bin/sh\necho "$*" >> {said}\nmkdir -p {project}\n'
+        f"echo 'echo \"$DBT|$ENGAGEMENT|$1|$2|$(pwd)\" >> {said}' > {project}/run.sh\n"
+    )
+    engagement.chmod(0o755)
+    monkeypatch.setenv("ENGAGEMENT_COMMAND", str(engagement))
     monkeypatch.setenv("ENGAGEMENT_DBT", "/opt/dbt/bin/dbt")
-    monkeypatch.setenv("ENGAGEMENT_DBT_PROJECT", "/opt/project")
+    monkeypatch.setenv("ENGAGEMENT_DBT_PROJECT", str(project))
     monkeypatch.setenv("ENGAGEMENT_DBT_TARGET", "athena")
-    export, build = tasks.BuildWithDbt(task_id="dbt").commands(_context())
-    assert export == [
-        *("/opt/engagement/.venv/bin/engagement", "export-dbt"),
-        *("--target", "athena", "--to", "/opt/project"),
-        *("--params", "p.yaml", "--set", "as_of=2026-10-30"),
-    ]
-    assert build == [
-        *("/opt/dbt/bin/dbt", "build"),
-        *("--project-dir", "/opt/project", "--profiles-dir", "/opt/project"),
+    context = _context()
+    del context["params"]["set"]
+    tasks.BuildWithDbt(task_id="dbt").execute(context)
+    assert said.read_text().splitlines() == [
+        f"export-dbt --target athena --to {project} --params p.yaml",
+        f"/opt/dbt/bin/dbt|{engagement}|2026-10-30|{ROOT / 'p.yaml'}|{project}",
     ]
 
 

@@ -252,6 +252,65 @@ def test_a_date_whose_files_are_gone_is_kept_unless_it_is_to_be_removed(
     assert removed.rows("select received_at_utc_date from landing.ledger") == [(SECOND,)]
 
 
+def _bounded(shop: Shop, day: str) -> Shop:
+    """The same landing and tables, with only one received date to be read."""
+    bounds = {"landing__from": day, "landing__to": day}
+    return Shop(shop.landing.parent, **bounds)
+
+
+@pytest.mark.parametrize(
+    "order", [(THIRD, FIRST, SECOND), (SECOND, THIRD, FIRST), (THIRD, SECOND, FIRST)]
+)
+def test_a_backfill_date_by_date_equals_one_run(
+    two: tuple[Shop, Shop], order: tuple[str, ...]
+) -> None:
+    """An earlier date makes a copy on a later one a duplicate: that date is read again, whole,
+    although the run is bounded to the earlier one."""
+    often, once = two
+    for day in (FIRST, SECOND, THIRD):
+        for shop in two:
+            land(shop, day, on(day, messageId="m"), on(day, messageId=day))
+    for day in order:
+        _bounded(often, day).flatten()
+    assert often.rows("select id from events.events order by received_at_utc_date, id") == [
+        (FIRST,),
+        ("m",),
+        (SECOND,),
+        (THIRD,),
+    ]
+    equal(often, once)
+
+
+def test_a_date_that_was_left_unfinished_is_read_whole_by_a_bounded_run(
+    two: tuple[Shop, Shop],
+) -> None:
+    often, once = two
+    for day in (FIRST, SECOND):
+        for shop in two:
+            land(shop, day, on(day, messageId=day))
+    often.flatten()
+    with often.warehouse.session(write=True) as session:
+        increments.note_unfinished(session, {SECOND: increments.READ})
+    assert read(_bounded(often, FIRST).flatten()) == (SECOND,)
+    equal(often, once)
+
+
+def test_a_date_whose_files_are_gone_stays_when_an_earlier_copy_arrives(shop: Shop) -> None:
+    """It cannot be read again; its other events would be lost."""
+    land(shop, SECOND, on(SECOND, messageId="m"), on(SECOND, messageId="other"))
+    shop.flatten()
+    (shop.landing / folder(SECOND) / "a.json").unlink()
+    land(shop, FIRST, on(FIRST, messageId="m"))
+    assert read(shop.flatten()) == (FIRST,)
+    assert ("other",) in shop.rows("select id from events.events")
+    assert [
+        day for (day,) in shop.rows("select received_at_utc_date from landing.ledger order by 1")
+    ] == [
+        FIRST,
+        SECOND,
+    ]
+
+
 def test_dates_can_be_asked_for_again(make_shop: Callable[..., Shop]) -> None:
     shop = make_shop()
     for day in (FIRST, SECOND, LATE):

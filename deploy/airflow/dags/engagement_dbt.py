@@ -5,11 +5,16 @@ from __future__ import annotations
 from airflow.sdk import DAG
 from engagement_tasks import LANDED, MARTS, BuildWithDbt, DayHasLanded, RunNotebook, dag_arguments
 
+# dbt and its turns with 'engagement build' take everything from the parameter file.
+arguments = dag_arguments()
+for name in ("set", "notebooks"):
+    del arguments["params"][name]
+
 with DAG(
     "engagement_dbt",
     description="RudderStack events to tables, and dbt build for the models",
     doc_md=__doc__,
-    **dag_arguments(),
+    **arguments,
 ) as dag:
     landed = DayHasLanded(task_id=LANDED)
     glue_tables, flatten = (

@@ -206,7 +206,7 @@ def parameters(context: Mapping[str, Any], *settings: str) -> list[str]:
     """The options that name the parameters; what the form replaces comes last, and so wins."""
     asked = context["params"]
     words = ["--params", asked["params"]]
-    for setting in (*settings, *asked["set"]):
+    for setting in (*settings, *asked.get("set", ())):
         words += ["--set", setting]
     return words
 
@@ -228,8 +228,15 @@ class Command:
     def __init__(self) -> None:
         self._process: subprocess.Popen[str] | None = None
 
-    def run(self, words: Sequence[str], log: Callable[[str], None]) -> str:
-        """Run a command and give what it printed.
+    def run(
+        self,
+        words: Sequence[str],
+        log: Callable[[str], None],
+        *,
+        folder: Path = HOME,
+        variables: Mapping[str, str] | None = None,
+    ) -> str:
+        """Run a command in a folder, with further variables, and give what it printed.
 
         Raises
         ------
@@ -243,8 +250,8 @@ class Command:
         complained: list[str] = []
         with subprocess.Popen(  # noqa: S603 (a list of words: no shell reads them)
             words,
-            cwd=HOME,
-            env=environment(),
+            cwd=folder,
+            env={**environment(), **(variables or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -387,9 +394,11 @@ class RunNotebook(BaseOperator):
     def execute(self, context: Mapping[str, Any]) -> str:
         """Run it; gives the address of its page."""
         asked = context["params"]
-        if self.notebook not in asked["notebooks"]:
+        if self.notebook not in asked.get("notebooks", NOTEBOOKS):
             raise AirflowSkipException(f"{self.notebook} is not among the notebooks asked for")
         found = context["ti"].xcom_pull(task_ids=LANDED)
+        if not found:
+            raise AirflowFailException(f"'{LANDED}' has not run: clear it too")
         self._find_pages(found)
         words = [*command(), "run", "--only", self.notebook, "--run", found["run"]]
         settings = received(context, found)
@@ -421,33 +430,34 @@ class RunNotebook(BaseOperator):
 
 
 class BuildWithDbt(BaseOperator):
-    """Export the models as a dbt project, and build them with dbt.
+    """Export the models as a dbt project, and build them by the project's own ``run.sh``.
 
-    ``ENGAGEMENT_DBT`` names dbt's command, ``.venv-dbt/bin/dbt`` in the workbook's folder if left
-    out; ``ENGAGEMENT_DBT_PROJECT`` the folder of the project, ``build/dbt`` there if left out;
-    ``ENGAGEMENT_DBT_TARGET`` the target, ``duckdb`` if left out.
+    It takes turns between ``dbt build`` and ``engagement build``, which makes the models that are
+    Python functions. ``ENGAGEMENT_DBT`` names dbt's command, ``.venv-dbt/bin/dbt`` in the
+    workbook's folder if left out; ``ENGAGEMENT_DBT_PROJECT`` the folder of the project with its
+    ``profiles.yml``, ``build/dbt`` there if left out; ``ENGAGEMENT_DBT_TARGET`` the target,
+    ``duckdb`` if left out.
     """
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(trigger_rule="none_failed", **kwargs)
         self._command = Command()
 
-    def commands(self, context: Mapping[str, Any]) -> list[list[str]]:
-        """The two commands, in their order."""
-        project = os.environ.get("ENGAGEMENT_DBT_PROJECT", str(HOME / "build/dbt"))
-        target = os.environ.get("ENGAGEMENT_DBT_TARGET", "duckdb")
-        dbt = shlex.split(os.environ.get("ENGAGEMENT_DBT", "")) or [str(HOME / ".venv-dbt/bin/dbt")]
-        export = [*command(), "export-dbt", "--target", target, "--to", project]
-        day = f"as_of={day_of(context)}"
-        return [
-            [*export, *parameters(context, day)],
-            [*dbt, "build", "--project-dir", project, "--profiles-dir", project],
-        ]
-
     def execute(self, context: Mapping[str, Any]) -> None:
-        """Run them."""
-        for words in self.commands(context):
-            self._command.run(words, self.log.info)
+        """Export, and build."""
+        project = Path(os.environ.get("ENGAGEMENT_DBT_PROJECT", str(HOME / "build/dbt")))
+        target = os.environ.get("ENGAGEMENT_DBT_TARGET", "duckdb")
+        export = [*command(), "export-dbt", "--target", target, "--to", str(project)]
+        self._command.run([*export, *parameters(context)], self.log.info)
+        params = str((HOME / context["params"]["params"]).resolve())
+        # run.sh wants a command each, and runs in its own folder.
+        commands = {
+            "DBT": os.environ.get("ENGAGEMENT_DBT", str(HOME / ".venv-dbt/bin/dbt")),
+            "ENGAGEMENT": shlex.join(command()),
+            "ENGAGEMENT_PROJECT": str(HOME),
+        }
+        words = ["sh", "run.sh", str(day_of(context)), params]
+        self._command.run(words, self.log.info, folder=project, variables=commands)
 
     def on_kill(self) -> None:
         """Stop the command that is running."""

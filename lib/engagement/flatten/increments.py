@@ -114,10 +114,13 @@ def _dates(days: Sequence[str]) -> str:
 
 
 def plan(session: Session | None, landing: Landing, settings: Settings) -> Plan:
-    """Compare what has landed with what the tables hold.
+    """Compare what has landed with what the tables hold, within the received dates of the settings.
 
     Parameters
     ----------
+    landing
+        The whole of it: a date that is read may change what is a duplicate on a later one, which
+        is then read again although the settings leave it out.
     session
         ``None`` where there is no warehouse yet.
     """
@@ -126,9 +129,9 @@ def plan(session: Session | None, landing: Landing, settings: Settings) -> Plan:
     for file in landing.files:
         files.setdefault(file.received_at_utc_date, []).append(file)
     held, read_by = _held(session)
-    landed = _versions(landing.files)
+    landed = _versions(f for f in landing.files if in_range(f.received_at_utc_date, settings))
     read: dict[str, str] = {}
-    for day in sorted(landed.keys() | {day for day in held if _in_range(day, settings)}):
+    for day in sorted(landed.keys() | {day for day in held if in_range(day, settings)}):
         if day not in held:
             read[day] = "new"
         elif day not in landed:
@@ -157,7 +160,8 @@ def plan(session: Session | None, landing: Landing, settings: Settings) -> Plan:
     )
 
 
-def _in_range(day: str, settings: Settings) -> bool:
+def in_range(day: str, settings: Settings) -> bool:
+    """Whether a received date is within ``landing.from`` and ``landing.to``."""
     first, last = settings.landing.from_, settings.landing.to
     return (not first or day >= first.isoformat()) and (not last or day <= last.isoformat())
 

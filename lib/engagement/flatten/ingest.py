@@ -203,7 +203,8 @@ class Reader:
             {"first": min(days)},
             label="copies judged otherwise",
         )
-        return list(found[PARTITION])
+        # Files that are gone cannot be read again: what was kept of them stays as it is.
+        return [day for day in found[PARTITION] if day in self._plan.files]
 
     def _publish_records(self, days: Sequence[str]) -> None:
         session = self._session

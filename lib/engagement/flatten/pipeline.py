@@ -91,7 +91,7 @@ def flatten(
     before = len(warehouse.log.statements)
     with landing.session(write=True) as session:
         # Only who holds the lease knows what is to be done.
-        plan = increments.plan(session, landing.landing_files(), settings).only(only)
+        plan = increments.plan(session, landing.landing_files(whole=True), settings).only(only)
         registry = Registry(session, plans)
         read, dropped = _Run(landing, session, settings, registry, plan).ingest()
         made = report(session, registry.wanted(), read, dropped)
@@ -158,8 +158,9 @@ def plan_run(warehouse: Warehouse, settings: Settings, *, some: bool = False) ->
     LandingError
         When the landing does not exist or holds no file in the asked range of dates.
     """
-    landing = landing_warehouse(warehouse).landing_files()
-    if not landing.files and not some:
+    landing = landing_warehouse(warehouse).landing_files(whole=True)
+    has_any = any(increments.in_range(f.received_at_utc_date, settings) for f in landing.files)
+    if not has_any and not some:
         span = settings.landing
         raise nothing_landed(landing.location, landing.strays, span.from_, span.to)
     if not warehouse.exists():

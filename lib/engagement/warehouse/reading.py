@@ -266,8 +266,11 @@ class LandingWarehouse(Warehouse, Protocol):
         """Open a session; one that may publish holds the lease while it lasts."""
         ...
 
-    def landing_files(self) -> Landing:
-        """List the landing, within the received dates of the settings, without reading it."""
+    def landing_files(self, *, whole: bool = False) -> Landing:
+        """List the landing without reading it.
+
+        Within the received dates of the settings, or the ``whole`` of it.
+        """
         ...
 
     def landed_days(self) -> list[str]:

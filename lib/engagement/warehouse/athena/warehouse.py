@@ -49,11 +49,12 @@ class AthenaWarehouse(Lake):
         """Whether anything was ever published."""
         return any(self.catalog.tables(self.databases[name]) for name in LOGICAL)
 
-    def landing_files(self) -> Landing:
-        """List the landing, within the received dates of the settings."""
+    def landing_files(self, *, whole: bool = False) -> Landing:
+        """List the landing, within the received dates of the settings or whole."""
         wanted = self.settings.landing
+        span = (None, None) if whole else (wanted.from_, wanted.to)
         listing = ((f.name, f.size, f.tag) for f in self.bucket.listing(self.landing))
-        files, strays = sort_out(listing, wanted.from_, wanted.to)
+        files, strays = sort_out(listing, *span)
         return Landing(wanted.location, files, strays)
 
     def landed_days(self) -> list[str]:

@@ -53,10 +53,11 @@ class DuckDBWarehouse:
         """Whether the file is there."""
         return self._place.path.exists()
 
-    def landing_files(self) -> Landing:
-        """List the landing folder, within the received dates of the settings."""
+    def landing_files(self, *, whole: bool = False) -> Landing:
+        """List the landing folder, within the received dates of the settings or whole."""
         wanted = self._settings.landing
-        files, strays = sort_out(list_folder(self._place.landing), wanted.from_, wanted.to)
+        span = (None, None) if whole else (wanted.from_, wanted.to)
+        files, strays = sort_out(list_folder(self._place.landing), *span)
         return Landing(wanted.location, files, strays)
 
     def landed_days(self) -> list[str]:
