@@ -69,6 +69,7 @@ def test_a_layer_of_the_teams_own(own: Path) -> None:
 def test_a_name_of_the_packages_stands_for_the_teams_model(own: Path, layer: str) -> None:
     packaged = definition.models()
     definition._layer.cache_clear()
+    definition._document.cache_clear()
     there = PACKAGE / "models/sql/commerce"
     sql = f"-- Ours.\n{(there / 'orders.sql').read_text(encoding='utf-8')}"
     document = (there / "orders.yml").read_text(encoding="utf-8")
