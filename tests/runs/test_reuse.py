@@ -135,6 +135,8 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shop:
     monkeypatch.setattr(folders, "OWN_MODELS", tmp_path / "models")
     monkeypatch.setattr(inputs, "OWN_MODELS", tmp_path / "models")
     monkeypatch.setattr(inputs, "OWN_SEEDS", tmp_path / "seeds")
+    # Read once: whoever edits it while the tests run would have them fail.
+    monkeypatch.setattr(inputs, "code", lambda: "the code")
     # Runs within one second have names that do not sort by time.
     ids = (f"20260901T{n // 60:02d}{n % 60:02d}00Z-{n:04x}" for n in range(600))
     monkeypatch.setattr(batch, "new_run_id", lambda: next(ids))
@@ -555,6 +557,31 @@ CLOCKS = {
     # Which dates people may read the landing table for: no figure hangs on it.
     "warehouse/athena/reading_table.py",
 }
+
+
+def test_any_file_of_the_package_is_its_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "engagement"
+    (package / "models").mkdir(parents=True)
+    (package / "models/a.sql").write_text("select 1")
+    monkeypatch.setattr(inputs, "PACKAGE", package)
+    seen = {inputs.code()}
+    (package / "models/a.sql").write_text("select 2")
+    seen.add(inputs.code())
+    (package / "models/a.sql").rename(package / "models/b.sql")
+    seen.add(inputs.code())
+    monkeypatch.setattr("sys.path", [str(tmp_path)])
+    seen.add(inputs.code())
+    (tmp_path / "library-1.0.dist-info").mkdir()
+    seen.add(inputs.code())
+    (tmp_path / "library-1.0.dist-info").rename(tmp_path / "library-1.1.dist-info")
+    seen.add(inputs.code())
+    assert len(seen) == 6
+    before = inputs.code()
+    (package / "__pycache__").mkdir()
+    (package / "__pycache__/a.pyc").write_text("compiled")
+    assert inputs.code() == before
 
 
 def test_every_module_that_looks_at_the_clock_was_thought_of() -> None:

@@ -242,6 +242,7 @@ class _Run:
                     self._warehouse.log.about("making the tables of all dates")
                     dropped = self._maker.make_all(self._stages.keys())
                     session.finish()
+                    self._warehouse.log.about("")
                     return tuple(read), dropped
             gc.collect()
 

@@ -166,6 +166,7 @@ def build_all(
             built = session.map(build_one, ready)
             done.update((one.model, one.status) for one in built)
             results.extend(built)
+    warehouse.log.about("")
     return results
 
 

@@ -259,6 +259,7 @@ def _merged(
     seed: Seed | None = None,
 ) -> tuple[list[list[Any]], list[str]]:
     """A seed's rows with a team's in their places, and what is wrong with the team's."""
+    is_own = seed is not None  # it has no rows that could be removed
     seed = seed or SEEDS.get(name)
     if seed is None:
         return base, [f"{name}.csv: this table cannot be extended"]
@@ -282,7 +283,7 @@ def _merged(
         if key in seen and not wrong:
             wrong = [f"'{shown}' is also in line {seen[key]}: keep one of them"]
         seen.setdefault(key, number)
-        is_removal = all(cell is None for n, cell in enumerate(row) if n not in places)
+        is_removal = not is_own and all(c is None for n, c in enumerate(row) if n not in places)
         if is_removal and not wrong and key not in there:
             wrong = [f"a row with nothing but a key removes a row, and there is no '{shown}'"]
         problems += [f"{where}: {problem}" for problem in wrong]

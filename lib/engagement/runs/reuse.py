@@ -27,7 +27,7 @@ from engagement.errors import FailedError, WrongInputError
 from engagement.flatten import increments
 from engagement.runs import cells, checks, history, inputs, pages
 from engagement.runs.inputs import InputsUnknownError, differing
-from engagement.runs.workbook import AS_OF_READ
+from engagement.runs.workbook import AS_OF_READ, recorded_as_of
 from engagement.settings import Settings
 from engagement.warehouse import Warehouse
 from engagement.warehouse.reading import Landing, LandingWarehouse
@@ -336,7 +336,9 @@ class Reuse:
 
     def _resolved(self) -> AsOf:
         if self._as_of is None:
-            self._as_of = resolve_as_of(self._warehouse, self._settings)
+            # A run keeps to what it has resolved, whoever resolved it.
+            recorded = recorded_as_of(self._folder)
+            self._as_of = recorded or resolve_as_of(self._warehouse, self._settings)
         return self._as_of
 
     def _path(self, name: str) -> Path:

@@ -169,15 +169,7 @@ class Workbook:
         return resolved
 
     def _recorded(self) -> AsOf | None:
-        state = self.folder / STATE
-        if self._run_id == INTERACTIVE or not state.exists():
-            return None
-        found = json.loads(state.read_text(encoding="utf-8"))
-        return AsOf(
-            day=date.fromisoformat(found["as_of"]),
-            end=datetime.fromisoformat(found["as_of_end"]),
-            is_latest=found["is_latest"],
-        )
+        return None if self._run_id == INTERACTIVE else recorded_as_of(self.folder)
 
     def file(self, name: str) -> Path:
         """Path of a file in the run's folder, whose parents exist and are private."""
@@ -255,6 +247,19 @@ def _from_text(overrides: str) -> Mapping[str, Any]:
 def new_run_id() -> str:
     """A name for a run, which sorts by time."""
     return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+
+
+def recorded_as_of(folder: Path) -> AsOf | None:
+    """What a run has resolved its as-of moment to; ``None`` if it has not yet."""
+    state = folder / STATE
+    if not state.exists():
+        return None
+    found = json.loads(state.read_text(encoding="utf-8"))
+    return AsOf(
+        day=date.fromisoformat(found["as_of"]),
+        end=datetime.fromisoformat(found["as_of_end"]),
+        is_latest=found["is_latest"],
+    )
 
 
 def as_of_text(as_of: AsOf) -> str:
