@@ -538,6 +538,8 @@ CLOCKS = {
     "collect/shoppers.py",
     "demo/prepare.py",
     "erasure/erase.py",
+    "erasure/loaded.py",
+    "erasure/receipt.py",
     "personalize/serving.py",
     "quicksight/setup.py",
     # Names and times of runs, leases and working tables, which pages do not hang on.
@@ -545,6 +547,7 @@ CLOCKS = {
     "runs/batch.py",
     "runs/history.py",
     "runs/reuse.py",
+    "runs/scheduling.py",
     "runs/workbook.py",
     "warehouse/athena/lease.py",
     "warehouse/athena/setup.py",
@@ -552,6 +555,7 @@ CLOCKS = {
     "warehouse/doing.py",
     "warehouse/lease.py",
     "warehouse/postgres/lease.py",
+    "warehouse/redshift/lease.py",
     "warehouse/statements.py",
     "cli/run.py",
     # Which dates people may read the landing table for: no figure hangs on it.
