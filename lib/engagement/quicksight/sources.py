@@ -60,7 +60,8 @@ def region(settings: Settings) -> str | None:
     """The region of the engine, where its section names one."""
     warehouse = settings.warehouse
     sections = (getattr(warehouse, warehouse.engine, None), warehouse.athena)
-    return next((one.region for one in sections if getattr(one, "region", None)), None)
+    named = (getattr(section, "region", None) for section in sections)
+    return next((region for region in named if region), None)
 
 
 def _athena(settings: Settings, account: str | None) -> Reached:
