@@ -247,6 +247,19 @@ def test_what_all_notebooks_share_makes_all_run(shop: Shop) -> None:
     assert shop.run()[0] == []
 
 
+def test_files_that_no_notebook_reads_make_none_run(shop: Shop) -> None:
+    checkpoint = shop.folder / "checkpoint.sqlite"
+    more = {
+        "personalize__live": {"checkpoint": str(checkpoint)},
+        "collect__wal": str(shop.folder / "wal"),
+    }
+    shop.run(**more)
+    checkpoint.write_text("1")
+    (shop.folder / "wal").mkdir()
+    (shop.folder / "wal/journal").write_text("{}")
+    assert shop.run(**more)[0] == []
+
+
 def test_a_parameter_makes_all_run_but_not_one_that_shows_in_no_page(shop: Shop) -> None:
     shop.run()
     assert shop.run(notify__on=["alert"], run__keep_runs=7)[0] == []

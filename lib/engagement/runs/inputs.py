@@ -39,6 +39,12 @@ SETTINGS_OF_NO_PAGE: dict[str, Any] = {
 _ENVIRONMENT = ("AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "TZ", "LANG", "LC_ALL")
 _PREFIXES = ("AWS_ENDPOINT_URL", "MPL", "PYTHONHASHSEED")
 
+_OF_NO_FILE: dict[str, Any] = {
+    **dict.fromkeys(("collect", "demo", "landing", "mcp", "notify", "run", "warehouse"), True),
+    "personalize": {"live": {"checkpoint"}},
+}
+"""Parameters whose files no notebook reads, or that are looked at by other means."""
+
 _SECTIONS = ("models", "attribution", "audience", "activation", "personalize", "recommendations")
 _PATH = re.compile(r"[^\0]{1,1000}", re.DOTALL)
 _LARGE = 32_000_000
@@ -132,7 +138,7 @@ def files(settings: Settings) -> str:
         settings.path(settings.warehouse.duckdb.path),
         runs,
     }
-    dumped = settings.model_dump(mode="json")
+    dumped = settings.model_dump(mode="json", exclude=_OF_NO_FILE)
     named = {settings.path(text) for text in _texts(dumped) if "/" in text or "." in text}
     # In these sections a folder's or file's name may be a single word.
     named |= {settings.path(text) for key in _SECTIONS for text in _texts(dumped[key])}
