@@ -1,12 +1,13 @@
 """Measures runs on the stand and writes what ``engagement estimate`` reckons with.
 
-``python -m tests.athena.calibrate``: an hour. The measurements go to ``.cache/estimate`` and the
-calibration to ``lib/engagement/estimate/calibration.json``. With ``--fit`` the measurements that
-are there are fitted again, without a stand; with ``--check`` each is foreseen by the others.
+``python -m tests.athena.calibrate`` takes a quarter of an hour on an idle machine. The measurements
+go to ``tests/athena/measured`` and the calibration to ``lib/engagement/estimate/calibration.json``.
+With ``--fit`` the measurements that are there are fitted again, without a stand; with ``--check``
+each landing is foreseen by the others.
 
-Small files are read whole by the engine, large ones by column. No landing that fits here makes
-large ones, so one is run again with files read by column (``parquet_small_file_threshold=0B``):
-that tells which share of their tables statements need.
+``measured/samples.json`` is another run's log: that of ``test_conformance`` over sixty dates, whose
+files SNAPPY compressed. Its bytes are multiplied by what ZSTD makes of the same tables (0.56 to
+0.68, by notebook). ``measured/shares.json`` is what ``tests.athena.columns`` wrote.
 """
 
 from __future__ import annotations
@@ -17,16 +18,13 @@ import os
 import re
 import sys
 import tempfile
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import trino
 from scipy.optimize import nnls
 
 from engagement import samples
@@ -34,9 +32,9 @@ from engagement.estimate.calibration import parsed, value
 from engagement.models.runner import models
 from engagement.settings import ROOT
 from tests.athena import measure
-from tests.athena.stand import Stand, running, trino_server
+from tests.athena.stand import running
 
-RAW = ROOT / ".cache" / "estimate"
+MEASURED = Path(__file__).parent / "measured"
 TARGET = ROOT / "lib" / "engagement" / "estimate" / "calibration.json"
 
 LANDINGS = {
@@ -45,13 +43,12 @@ LANDINGS = {
 }
 """Small and large, few dates and many; days that land before each run."""
 
-BY_COLUMN = "c1"
-"""The landing whose files are read by column, too."""
+OTHER = "samples"
+"""Its landing was spoiled on purpose, so that it tells nothing of 02."""
 
 
 def measure_all() -> None:
     """Run the notebooks over every landing, and keep what they took."""
-    RAW.mkdir(parents=True, exist_ok=True)
     with running() as stand, tempfile.TemporaryDirectory() as folder:
         os.environ.update(stand.environment())
         for name, (settings, parts) in LANDINGS.items():
@@ -59,38 +56,7 @@ def measure_all() -> None:
             samples.generate(settings, landing)
             runs = Path(folder) / "runs"
             found = list(measure.measured(stand, landing, parts, name, runs, look=True))
-            measure.write(found, RAW / f"{name}.json")
-        with read_by_column():
-            measure_by_column(stand, Path(folder))
-
-
-def measure_by_column(stand: Stand, folder: Path, notebooks: Sequence[str] = ()) -> None:
-    """Run the notebooks over the first days of a landing, by column, and look at the files read."""
-    settings, (first, *_) = LANDINGS[BY_COLUMN]
-    landing = folder / "by-column"
-    samples.generate(settings, landing)
-    found = measure.measured(
-        stand, landing, (first,), "columns", folder / "runs", notebooks=notebooks, look=True
-    )
-    measure.write(list(found), RAW / f"{BY_COLUMN}-by-column.json")
-
-
-@contextmanager
-def read_by_column() -> Iterator[None]:
-    """Let the engine read small files as it reads large ones."""
-    before = trino_server._connect
-
-    def connect(port: int, schema: str | None = None) -> trino.dbapi.Connection:
-        connection = before(port, schema)
-        name = f"{trino_server.CATALOG}.parquet_small_file_threshold"
-        connection._client_session.properties[name] = "0B"
-        return connection
-
-    trino_server._connect = connect
-    try:
-        yield
-    finally:
-        trino_server._connect = before
+            measure.write(found, MEASURED / f"{name}.json")
 
 
 # --- fitting --------------------------------------------------------------------------------------
@@ -154,39 +120,33 @@ _BY_KIND = ("01_glue_tables", "02_flatten_events")
 so that what a first run takes tells of an increment too."""
 
 
-def fitted(raw: Mapping[str, list[Row]], by_column: Sequence[Row]) -> dict[str, Any]:
+def fitted(raw: Mapping[str, list[Row]], shares: Mapping[str, float]) -> dict[str, Any]:
     """The calibration that measurements give."""
     runs = {
         kind: [run for some in raw.values() for run in some if run["kind"] == kind]
         for kind in ("first", "increment")
     }
-    shares = _column_shares(by_column)
-    firsts = runs["first"]
     every = [run for some in runs.values() for run in some]
     groups = {kind: _groups(kind, some, every, shares) for kind, some in runs.items()}
     # A run whose stand went down before its end has its log, and no more.
     whole = [run for run in every if run["requests"] and run["storage"]]
     kept = [run for run in whole if run["kind"] == "first"]
     counted = [run for run in whole if _published(run)]
-    landed = sum(run["facts"]["landing_bytes_new"] for run in every)
-    raw_bytes = sum(run["facts"]["raw_bytes_new"] for run in every)
-    events = sum(run["facts"]["events_new"] for run in every)
-    interactions = [run["tables"]["marts.personalize_interactions"] for run in every]
-    exported = sum(run["facts"]["interaction_bytes"] for run in every)
+    own = [run for run in every if run["name"] != OTHER]
+    landed = sum(run["facts"]["landing_bytes_new"] for run in own)
+    raw_bytes = sum(run["facts"]["raw_bytes_new"] for run in own)
+    events = sum(run["facts"]["events_new"] for run in own)
+    interactions = [run["tables"]["marts.personalize_interactions"] for run in own]
+    exported = sum(run["facts"]["interaction_bytes"] for run in own)
     return {
         "made": f"{datetime.now(UTC):%Y-%m-%d}",
         "engine": "Trino 435 over moto, ZSTD",
         "event_bytes": round(raw_bytes / events),
         "zipped_share": round(landed / raw_bytes, 4),
-        "tables": round(max(run["facts"]["tables"] for run in every)),
+        "tables": round(max(run["facts"]["tables"] for run in own)),
         "groups": groups,
         "failed": {
-            kind: round(
-                float(
-                    np.mean([sum(s["status"] == "failed" for s in r["statements"]) for r in some])
-                ),
-                2,
-            )
+            kind: float(np.mean([_failures(run) for run in some] or [0.0]))
             for kind, some in runs.items()
         },
         "requests": {
@@ -208,7 +168,7 @@ def fitted(raw: Mapping[str, list[Row]], by_column: Sequence[Row]) -> dict[str, 
             "increment": _added(raw),
         },
         "dashboard_bytes": fit(kept, [_dashboard_bytes(run) for run in kept], ("event",)),
-        "interactions": fit(every, interactions, ("event",)),
+        "interactions": fit(own, interactions, ("event",)),
         "interaction_bytes": round(exported / sum(interactions), 1),
         "landings": [
             {
@@ -224,10 +184,13 @@ def fitted(raw: Mapping[str, list[Row]], by_column: Sequence[Row]) -> dict[str, 
 
 
 def _groups(
-    kind: str, of_kind: Sequence[Row], every: Sequence[Row], shares: Mapping[Any, float]
+    kind: str, of_kind: Sequence[Row], every: Sequence[Row], shares: Mapping[str, float]
 ) -> list[Row]:
+    of_kind = [run for run in of_kind if run["name"] != OTHER]
     names = sorted({group_of(s) for run in of_kind for s in run["statements"] if _is_done(s)})
-    firsts = [run for run in every if run["kind"] == "first"]
+    firsts = [run for run in of_kind if run["kind"] == "first"] or [
+        run for run in every if run["kind"] == "first" and run["name"] != OTHER
+    ]
     groups = []
     for notebook, label in names:
         runs = of_kind if notebook in _BY_KIND else every
@@ -255,7 +218,11 @@ def _groups(
                 "count": fit(runs, [len(some) for some in own], _COUNTS),
                 "scanned": bytes_,
                 "files": files,
-                "column_share": round(shares.get((notebook, label), shares["all"]), 4),
+                "column_share": 1.0
+                if notebook in _BY_KIND
+                else shares.get(f"{notebook}/{label}", shares["all"])
+                if label != "rows of the tables"
+                else 0.0,
                 "spread": _spread([s["scanned"] for s in own[largest]]),
             }
         )
@@ -316,22 +283,6 @@ def _spread(scanned: Sequence[int], parts: int = 10) -> list[float]:
     return [round(float(one), 4) for one in means / means.sum()]
 
 
-def _column_shares(runs: Sequence[Row]) -> dict[Any, float]:
-    """By group, and for all: bytes of columns read, of all bytes that lie in the files."""
-    sums: dict[Any, list[float]] = defaultdict(lambda: [0.0, 0.0])
-    for run in runs:
-        for statement in run["statements"]:
-            if not _is_done(statement) or not statement.get("whole_bytes"):
-                continue
-            if _OF_TABLE.match(statement["label"]) or statement["label"] in _OF_LANDING:
-                continue  # some of their partitions are read, or files that are no Parquet
-            own = max(0.0, statement["scanned"] - statement["tail_bytes"])
-            for key in (group_of(statement), "all"):
-                sums[key][0] += own
-                sums[key][1] += statement["whole_bytes"]
-    return {key: min(1.0, own / whole) for key, (own, whole) in sums.items()}
-
-
 _CALLS: dict[str, Callable[[str, str], bool]] = {
     "s3 writes": lambda service, name: (
         service == "s3"
@@ -349,6 +300,10 @@ def _calls(run: Row, what: str) -> float:
         service, name, _ = key.split(" ")
         total += many * _CALLS[what](service, name)
     return float(total)
+
+
+def _failures(run: Row) -> int:
+    return sum(statement["status"] == "failed" for statement in run["statements"])
 
 
 def _published(run: Row) -> dict[str, float]:
@@ -393,12 +348,14 @@ def _dashboard_bytes(run: Row) -> float:
     )
 
 
-def check(raw: Mapping[str, list[Row]], by_column: Sequence[Row]) -> Iterator[str]:
+def check(raw: Mapping[str, list[Row]], shares: Mapping[str, float]) -> Iterator[str]:
     """Each landing against what the others tell of it: bytes that were scanned, and foreseen."""
     for name, runs in raw.items():
         others = {other: some for other, some in raw.items() if other != name}
-        made = parsed(fitted(others, by_column))
+        made = parsed(fitted(others, shares))
         for run in runs:
+            if not made.groups[run["kind"]]:
+                continue  # nothing like it was measured besides
             known = drivers_of(run)
             foreseen = sum(value(group.scanned, known) for group in made.groups[run["kind"]])
             took = sum(s["scanned"] for s in run["statements"] if _is_done(s))
@@ -431,14 +388,14 @@ def main() -> None:
         measure_all()
     raw = {
         name: json.loads(path.read_text())
-        for name in LANDINGS
-        if (path := RAW / f"{name}.json").exists()
+        for name in (*LANDINGS, OTHER)
+        if (path := MEASURED / f"{name}.json").exists()
     }
-    by_column = json.loads((RAW / f"{BY_COLUMN}-by-column.json").read_text())
+    shares = json.loads((MEASURED / "shares.json").read_text())
     if chosen.check:
-        sys.stdout.writelines(f"{line}\n" for line in check(raw, by_column))
+        sys.stdout.writelines(f"{line}\n" for line in check(raw, shares))
     else:
-        TARGET.write_text(written(fitted(raw, by_column)))
+        TARGET.write_text(written(fitted(raw, shares)))
 
 
 if __name__ == "__main__":
