@@ -244,9 +244,13 @@ def aggregates(events: int, memory_limit: str) -> list[dict[str, Any]]:
     stages: dict[str, float] = done.said["stages"]
     _say(f"{done.said['events']:,} events, once: CPU of each stage, checks included")
     first = stages["flattening"]
-    rows = [(name, f"{cpu:.1f}", f"{cpu / first:.2f}") for name, cpu in stages.items()]
-    _table(("", "CPU s", "of flattening's"), rows)
-    print(f"\nPeak: {done.peak_bytes / 1e9:.2f} GB\n")
+    peaks: dict[str, int] = done.said["peaks"]
+    rows = [
+        (name, f"{cpu:.1f}", f"{cpu / first:.2f}", f"{peaks[name] / 1e9:.2f}")
+        for name, cpu in stages.items()
+    ]
+    _table(("", "CPU s", "of flattening's", "peak GB"), rows)
+    print()
     counted: dict[str, int] = done.said["rows"]
     most = sorted(counted.items(), key=lambda one: (-one[1], one[0]))
     _table(("table", "rows"), [(name, f"{number:,}") for name, number in most])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 from task import task
 
@@ -23,6 +24,16 @@ STAGES = {
 }
 
 
+
+
+def peak() -> int:
+    """Bytes of memory at most since the last call; Linux forgets the peak when it is told so."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    found = next(line for line in status.splitlines() if line.startswith("VmHWM"))
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    return int(found.split()[1]) * 1024
+
+
 if __name__ == "__main__":
     with task() as work:
         settings = load_settings(
@@ -34,14 +45,17 @@ if __name__ == "__main__":
             },
         )
         warehouse = open_warehouse(settings)
-        stages, rows, before = {}, {}, time.process_time()
+        stages, peaks, rows, before = {}, {}, {}, time.process_time()
         report = flatten(warehouse, settings)
         stages["flattening"], before = time.process_time() - before, time.process_time()
+        peaks["flattening"] = peak()
         for name, layers in STAGES.items():
             built = build(warehouse, settings, resolve_as_of(warehouse, settings), layers)
             stages[name], before = time.process_time() - before, time.process_time()
+            peaks[name] = peak()
             rows |= {one.model: one.rows for one in built if one.layer == "dashboards"}
         own = [t for t in report.tables if t.table.name not in ("tracks", "users")]
         work.said["events"] = sum(table.rows for table in own)
         work.said["stages"] = stages
+        work.said["peaks"] = peaks
         work.said["rows"] = rows

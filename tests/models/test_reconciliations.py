@@ -27,7 +27,7 @@ from engagement.warehouse import Warehouse, open_warehouse
 from tests.models import identities
 from tests.models.identities import broken
 
-SEEDS = range(4)
+SEEDS = range(2)
 
 ZONES = ("UTC", "America/New_York", "Asia/Tokyo")
 AS_OF = ("latest", "2026-02-20", None)

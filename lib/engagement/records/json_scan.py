@@ -616,6 +616,64 @@ def _look_at_line(data, row, begin, after, leaves, texts, beside):
 
 
 _VALUE, _VALUE_OR_END, _KEY, _KEY_OR_END, _AFTER = 0, 1, 2, 3, 4
+_IS_ODD, _NO_ROOM = -1, -2
+
+
+@_compiled
+def _key(data, at, end, before, above, follows, nodes, sizes):
+    """Give the node of the key that begins here, and where its closing quote is.
+
+    Below 0 is a key that is odd, or for which there is no room. Keys mostly follow each other as
+    they did before, so the node that followed the last one is compared first.
+    """
+    parents, key_at, key_size, keys = nodes[1], nodes[2], nodes[3], nodes[4]
+    node = follows[before]
+    quote = at + key_size[node]
+    if (
+        parents[node] == above
+        and quote < end
+        and data[quote] == 34
+        and _same(keys, key_at[node], data, at, quote - at)
+    ):
+        return node, quote
+    quote, escaped = _string_end(data, at, end)
+    if quote < 0 or escaped:
+        return _IS_ODD, quote
+    node = intern(data, at, quote, above, nodes, sizes)
+    if node < 0:
+        return _NO_ROOM, quote
+    follows[before] = node
+    return node, quote
+
+
+@_compiled
+def _plain_value_end(data, at, end, is_in_array):
+    """Give the end of a number or word, its kind, and whether an array may keep it as it stands."""
+    if data[at] == 45 or 48 <= data[at] <= 57:
+        after, kind = _number_end(data, at, end)
+        is_usual = not is_in_array or after < 0 or _is_printed_so(data, at, after, kind)
+        return after, kind, is_usual
+    after, kind = _word_end(data, at, end)
+    return after, kind, True
+
+
+@_compiled
+def _blanks_end(data, at, end):
+    while at < end and (data[at] == 32 or data[at] == 9):
+        at += 1
+    return at
+
+
+@_compiled
+def _group(data, leaves, kind, name, nodes, sizes):
+    """Give the node of an event's type and name, whose leaves are given; below 0 without room."""
+    _, leaf_at, leaf_low, _ = leaves
+    at, size = leaf_at[kind], _size(leaf_low[kind])
+    found = intern(data, at, at + size, TYPES, nodes, sizes)
+    if found >= 0 and name >= 0:
+        at, size = leaf_at[name], _size(leaf_low[name])
+        found = intern(data, at, at + size, found, nodes, sizes)
+    return found
 
 
 @_compiled
@@ -647,7 +705,6 @@ def scan(
     what, last_leaf, group = rows
     in_node, in_object = levels
     text_of, _ = texts
-    parents, key_at, key_size, keys = nodes[1], nodes[2], nodes[3], nodes[4]
     room = len(leaf_node)
     found, objects = counts[0], counts[1]
     for row in range(first, len(starts)):
@@ -700,23 +757,12 @@ def scan(
                     if byte != 34:
                         break
                     above = in_node[depth - 1]
-                    # Keys mostly follow each other as they did before.
-                    node = follows[before]
-                    quote = at + 1 + key_size[node]
-                    if (
-                        parents[node] != above
-                        or quote >= end
-                        or data[quote] != 34
-                        or not _same(keys, key_at[node], data, at + 1, quote - at - 1)
-                    ):
-                        quote, escaped = _string_end(data, at + 1, end)
-                        if quote < 0 or escaped:
-                            break
-                        node = intern(data, at + 1, quote, above, nodes, sizes)
-                        if node < 0:
-                            counts[0], counts[1], counts[2] = begin, objects, 1
-                            return row
-                        follows[before] = node
+                    node, quote = _key(data, at + 1, end, before, above, follows, nodes, sizes)
+                    if node == _NO_ROOM:
+                        counts[0], counts[1], counts[2] = begin, objects, 1
+                        return row
+                    if node < 0:
+                        break
                     before = node
                     # A key given twice; or something below what should be a string.
                     if seen_in[node] == in_object[depth - 1] or text_of[above] >= 0:
@@ -766,12 +812,9 @@ def scan(
             else:
                 if depth == 0:
                     break
-                if byte == 45 or 48 <= byte <= 57:
-                    at, kind = _number_end(data, leaf, end)
-                    if array_depth and at > 0 and not _is_printed_so(data, leaf, at, kind):
-                        array_kind |= ESCAPED
-                else:
-                    at, kind = _word_end(data, leaf, end)
+                at, kind, is_usual = _plain_value_end(data, leaf, end, array_depth > 0)
+                if not is_usual:
+                    array_kind |= ESCAPED
                 if at < 0:
                     break
                 size = at - leaf
@@ -791,17 +834,10 @@ def scan(
                 leaf_kind[found] = kind
                 found += 1
         if is_blank or (at < end and depth == 0 and awaits == _VALUE):
-            place = at
-            while place < end and (data[place] == 32 or data[place] == 9):
-                place += 1
-            is_blank = place == end
+            is_blank = _blanks_end(data, at, end) == end
         is_good = is_good and at == end and depth == 0 and awaits == _AFTER and kind_of_event >= 0
         if is_good and leaf_kind[kind_of_event] == STRING:
-            leaf, size = leaf_at[kind_of_event], _size(leaf_low[kind_of_event])
-            group[row] = intern(data, leaf, leaf + size, TYPES, nodes, sizes)
-            if group[row] >= 0 and named_event >= 0:
-                leaf, size = leaf_at[named_event], _size(leaf_low[named_event])
-                group[row] = intern(data, leaf, leaf + size, group[row], nodes, sizes)
+            group[row] = _group(data, leaves, kind_of_event, named_event, nodes, sizes)
             if group[row] < 0:
                 counts[0], counts[1], counts[2] = begin, objects, 1
                 return row
