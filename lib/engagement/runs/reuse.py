@@ -14,7 +14,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime
@@ -116,6 +116,7 @@ class Reuse:
         self._folder = settings.path(settings.run.directory) / run_id
         self._shared = self._shared_now(listing)
         self._answers: dict[str, str] = {}
+        self._versions: dict[str, str] = {}
         self._as_of: AsOf | None = None
         self._used: list[Page] = []
         self._executed: dict[str, Made] = {}
@@ -162,7 +163,7 @@ class Reuse:
 
     def executed(self, name: str) -> None:
         """Note what the page of a notebook was made from that has just gone well."""
-        self._answers, self._as_of = {}, None
+        self._answers, self._as_of, self._versions = {}, None, {}
         noted = read_back(self.reads(name))
         self.reads(name).unlink(missing_ok=True)
         with suppress(WrongInputError, FailedError, InputsUnknownError, OSError, ValueError):
@@ -294,7 +295,7 @@ class Reuse:
         if not all(name in made.files for name in pages.names(page.name)):
             return f"run {page.folder.name} has no page of it"
         # What takes a connection comes last.
-        now = inputs.versions(self._warehouse, made.tables)
+        now = self._versions_of(made.tables)
         changed = differing(made.tables, now, str)
         if changed:
             return changed
@@ -302,6 +303,14 @@ class Reuse:
         if answers.get(_IDLE, "True") != "True":
             return "there is something to flatten"
         return differing(made.answers, answers, str)
+
+    def _versions_of(self, names: Iterable[str]) -> dict[str, str]:
+        """Versions of tables; each is asked for once, until a notebook was executed."""
+        wanted = set(names)
+        unknown = wanted - self._versions.keys()
+        if unknown:
+            self._versions |= inputs.versions(self._warehouse, unknown)
+        return {name: self._versions[name] for name in sorted(wanted)}
 
     def _answered(self, read: cells.Cells, *, with_as_of: bool) -> dict[str, str]:
         asked = [_ASKED_BY[module] for module in _ASKED_BY if module in read.imports]
