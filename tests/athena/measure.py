@@ -212,8 +212,8 @@ def storage(stand: Stand, settings: Settings) -> dict[str, list[float]]:
 def write(found: Sequence[Measured], path: Path) -> None:
     """Keep measurements as JSON, a statement on each line."""
     runs = [asdict(one) for one in found]
-    for run in runs:
-        for statement in run["statements"]:
+    for one in runs:
+        for statement in one["statements"]:
             for name in ("reads", "error", "rows"):
                 statement.pop(name, None)
     text = json.dumps(runs, separators=(",", ":")).replace('},{"notebook"', '},\n{"notebook"')

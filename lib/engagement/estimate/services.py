@@ -11,6 +11,7 @@ from engagement.estimate.calibration import Calibration, value
 from engagement.estimate.prices import Prices
 from engagement.estimate.scans import Run, drivers, first_run, increment
 from engagement.estimate.volume import Volume
+from engagement.messages import counted
 from engagement.settings import Settings
 
 DAYS_A_MONTH = 30
@@ -196,7 +197,8 @@ def _s3(plan: Plan) -> Iterator[Line]:
         tables * price,
         f"{tables:,.3f} GB in the middle of the month x ${price:g}",
     )
-    added = value(plan.calibration.stored["increment"]["bytes"], known) / _GIGABYTE
+    # What was measured has results of queries in it, which do not grow as tables do.
+    added = min(value(plan.calibration.stored["increment"]["bytes"], known) / _GIGABYTE, tables)
     old = added * plan.settings.estimate.runs_a_day * plan.keep_days
     yield Line(
         "S3",
@@ -205,8 +207,8 @@ def _s3(plan: Plan) -> Iterator[Line]:
         old,
         "GB",
         old * price,
-        f"each run writes {added:,.3f} GB anew; kept for {plan.keep_days} days until 'engagement "
-        f"clean' x {plan.settings.estimate.runs_a_day} runs a day x ${price:g}",
+        f"each run writes {added:,.3f} GB anew x {counted(plan.settings.estimate.runs_a_day, 'run')} "
+        f"a day x {plan.keep_days} days until 'engagement clean' x ${price:g}",
     )
 
 
@@ -360,7 +362,7 @@ def _personalize(plan: Plan) -> Iterator[Line]:
         interactions * models * trainings / 1000,
         "thousand interactions",
         interactions * models * trainings / 1000 * price,
-        f"{interactions:,.0f} interactions x {models} solutions x {trainings} trainings x "
+        f"{interactions:,.0f} interactions x {counted(models, 'solution')} x {trainings} trainings x "
         f"${price:g} a thousand (v2 recipes)",
     )
     price = plan.prices["personalize_thousand_requests"]
