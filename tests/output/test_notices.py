@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -17,6 +18,7 @@ from rich.console import Console
 from engagement.cli import run as running
 from engagement.output import notices
 from engagement.records import compiling
+from engagement.runs.batch import NOTICE
 from engagement.settings import ROOT, Settings
 from engagement.warehouse import Table, open_warehouse
 
@@ -134,14 +136,14 @@ def test_the_status_of_a_run_shows_what_it_waits_for(
     monkeypatch.setattr(running, "_LOOK_SECONDS", 0.01)
     shown: list[str] = []
     console = Console(file=io.StringIO())
-    path = tmp_path / "notice.txt"
     with console.status("starting") as status:
-        monkeypatch.setattr(status, "update", shown.append)
-        with running._watched(status) as watch:
-            watch("3/7 02_flatten_events", path)
-            path.write_text("compiling")
+        monkeypatch.setattr(status, "update", lambda text: shown.append(str(text)))
+        with running._watched(status, None) as watch:
+            watch("3/7 02_flatten_events", tmp_path)
+            (tmp_path / NOTICE).write_text("compiling")
             deadline = time.monotonic() + 20
-            while "3/7 02_flatten_events: compiling" not in shown and time.monotonic() < deadline:
+            while not any(text.endswith(": compiling") for text in shown):
+                assert time.monotonic() < deadline
                 time.sleep(0.01)
     assert shown[0] == "3/7 02_flatten_events"
-    assert "3/7 02_flatten_events: compiling" in shown
+    assert re.fullmatch(r"3/7 02_flatten_events, \d+ s: compiling", shown[-1])
