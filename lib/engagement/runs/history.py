@@ -10,7 +10,7 @@ import json
 import logging
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -75,13 +75,25 @@ class PastRun:
 
 def past_runs(settings: Settings) -> list[PastRun]:
     """Every run that has a folder, the newest first."""
+    return list(newest_first(settings))
+
+
+def newest_first(settings: Settings) -> Iterator[PastRun]:
+    """Runs that have a folder, each read when it is asked for: there may be thousands."""
     folder = settings.path(settings.run.directory)
     found = [
-        PastRun(path, _record(path))
+        path
         for path in (folder.iterdir() if folder.is_dir() else ())
         if RUN_ID.fullmatch(path.name) and path.is_dir() and not path.is_symlink()
     ]
-    return sorted(found, key=lambda run: run.id, reverse=True)
+    for path in sorted(found, key=lambda one: one.name, reverse=True):
+        yield PastRun(path, _record(path))
+
+
+def one_run(settings: Settings, run_id: str) -> PastRun:
+    """One run by its id, whether or not its folder is there still."""
+    folder = settings.path(settings.run.directory) / run_id
+    return PastRun(folder, _record(folder))
 
 
 def find(runs: Sequence[PastRun], name: str) -> PastRun:

@@ -115,6 +115,8 @@ class Reuse:
         self._force = force
         self._folder = settings.path(settings.run.directory) / run_id
         self._shared = self._shared_now(listing)
+        self._unseen = history.newest_first(settings)
+        self._seen: list[history.PastRun] = []
         self._answers: dict[str, str] = {}
         self._versions: dict[str, str] = {}
         self._as_of: AsOf | None = None
@@ -262,9 +264,16 @@ class Reuse:
             return "it may send"
         return ""
 
+    def _past(self) -> Iterator[history.PastRun]:
+        """Earlier runs, the newest first, each read once and only when it is looked at."""
+        yield from tuple(self._seen)
+        for run in self._unseen:
+            self._seen.append(run)
+            yield run
+
     def _last(self, name: str) -> Page | None:
         """The last page of a notebook, unless some run since then did not go well."""
-        for run in history.past_runs(self._settings):
+        for run in self._past():
             if run.id >= self._run_id:
                 continue
             if run.outcome != "done":

@@ -18,7 +18,7 @@ from engagement.audience.segments import AudienceError
 from engagement.messages import counted
 from engagement.models.concepts import mapping_in
 from engagement.runs.batch import RunRecord
-from engagement.runs.history import past_runs
+from engagement.runs.history import one_run
 from engagement.settings import Settings
 from engagement.warehouse import Session, Table, Warehouse
 
@@ -178,10 +178,10 @@ def _people_in_segment(settings: Settings, record: RunRecord) -> int | None:
 
     To select them again takes as long as everything else together.
     """
-    ran = {one.executed_in for one in record.notebooks if one.name.startswith("05")} - {None}
-    for run in past_runs(settings):
-        if run.id in ran:
-            found = run.record.get("figures", {}).get("people_in_segment")
+    for one in record.notebooks:
+        if one.name.startswith("05") and one.executed_in:
+            figures = one_run(settings, one.executed_in).record.get("figures", {})
+            found = figures.get("people_in_segment")
             return found if isinstance(found, int) else None
     return None
 
