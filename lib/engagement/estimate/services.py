@@ -207,8 +207,8 @@ def _s3(plan: Plan) -> Iterator[Line]:
         old,
         "GB",
         old * price,
-        f"each run writes {added:,.3f} GB anew x {counted(plan.settings.estimate.runs_a_day, 'run')} "
-        f"a day x {plan.keep_days} days until 'engagement clean' x ${price:g}",
+        f"each run writes {added:,.3f} GB anew x "
+        f"{counted(plan.settings.estimate.runs_a_day, 'run')} a day x {plan.keep_days} days until 'engagement clean' x ${price:g}",
     )
 
 
@@ -362,8 +362,8 @@ def _personalize(plan: Plan) -> Iterator[Line]:
         interactions * models * trainings / 1000,
         "thousand interactions",
         interactions * models * trainings / 1000 * price,
-        f"{interactions:,.0f} interactions x {counted(models, 'solution')} x {trainings} trainings x "
-        f"${price:g} a thousand (v2 recipes)",
+        f"{interactions:,.0f} interactions x {counted(models, 'solution')} x {trainings} trainings "
+        f"x ${price:g} a thousand (v2 recipes)",
     )
     price = plan.prices["personalize_thousand_requests"]
     least = sum(
