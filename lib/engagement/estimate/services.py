@@ -208,7 +208,8 @@ def _s3(plan: Plan) -> Iterator[Line]:
         "GB",
         old * price,
         f"each run writes {added:,.3f} GB anew x "
-        f"{counted(plan.settings.estimate.runs_a_day, 'run')} a day x {plan.keep_days} days until 'engagement clean' x ${price:g}",
+        f"{counted(plan.settings.estimate.runs_a_day, 'run')} a day x {plan.keep_days} days "
+        f"until 'engagement clean' x ${price:g}",
     )
 
 
