@@ -285,6 +285,13 @@ def test_secrets_in_every_place_are_found_in_exports_only(
     assert _found(tmp_path / "runs", but=exports) == []
 
 
+def test_no_id_of_a_run_is_a_token() -> None:
+    for number in range(65_536):
+        run = f"20261130T184909Z-{number:04x}"
+        assert masked(run) == run
+        assert masked(f"{run}-interactive") == f"{run}-interactive"
+
+
 def test_the_path_of_a_run_is_no_token() -> None:
     for path in (
         "runs/20261130T110832Z-2ff2/notebooks/04_dashboard_aggregates.ipynb",

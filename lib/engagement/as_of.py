@@ -16,7 +16,7 @@ import pandas as pd
 from engagement.settings import LATEST, Settings
 from engagement.sql.dialect import Table
 from engagement.warehouse.errors import WarehouseError
-from engagement.warehouse.protocol import Warehouse
+from engagement.warehouse.protocol import Session, Warehouse
 
 _UTC = ZoneInfo("UTC")
 
@@ -110,10 +110,21 @@ def in_words(settings: Settings) -> str:
     return "latest: the moment of the newest event received"
 
 
+def require_events(session: Session) -> None:
+    """Check that there are tables of events, which a day that was named says nothing of.
+
+    Raises
+    ------
+    WarehouseError
+        When no event was ever flattened: 02 comes first.
+    """
+    if not session.columns(Table("events", "events")):
+        raise WarehouseError("no event was flattened yet: run 02_flatten_events first")
+
+
 def _newest(warehouse: Warehouse) -> datetime | None:
     with warehouse.session() as session:
-        if not session.columns(Table("events", "events")):
-            raise WarehouseError("no event was flattened yet: run 02_flatten_events first")
+        require_events(session)
         newest = session.query(
             "select max(received_at) as newest from events.events", label="newest event"
         )["newest"].iloc[0]

@@ -89,14 +89,16 @@ def _is_card(text: str) -> bool:
 
 
 _WORD = re.compile(r"[a-z_]{4,}\Z")
+_RUN_ID = re.compile(r"\b\d{8}T\d{6}Z-[0-9a-f]{4}(?:-interactive)?\b")
+"""What :func:`engagement.runs.workbook.new_run_id` makes, which is nobody's secret."""
 
 
 def _is_token(word: str) -> bool:
     """Whether a long word looks drawn; of a path, which has plain words in it, a part of it."""
-    parts = word.split("/")
+    parts = _RUN_ID.sub("run", word).split("/")
     if any(map(_WORD.match, parts)):
         return any(map(_is_random, parts))
-    return _is_random(word)
+    return _is_random("/".join(parts))
 
 
 def _is_random(word: str) -> bool:

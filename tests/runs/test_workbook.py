@@ -13,7 +13,7 @@ from engagement.as_of import resolve_as_of
 from engagement.runs import workbook
 from engagement.runs.workbook import NOTEBOOK_VARIABLE, RUN_VARIABLE, Workbook
 from engagement.settings import Settings, SettingsError
-from engagement.warehouse import LeaseHeldError, Table
+from engagement.warehouse import LeaseHeldError, Table, WarehouseError
 
 
 @pytest.fixture
@@ -127,6 +127,17 @@ def test_a_run_resolves_its_as_of_once_and_records_it(
     state = json.loads((book.folder / workbook.STATE).read_text())
     assert state["as_of"] == {"latest": "2026-01-31", None: "2026-01-30"}.get(as_of, as_of)
     assert state["is_latest"] is (as_of == "latest")
+
+
+@pytest.mark.parametrize("as_of", ["2026-01-05", "latest"])
+def test_before_02_a_notebook_is_told_that_02_comes_first(
+    settings: Callable[..., Settings], as_of: str
+) -> None:
+    book = Workbook(settings(as_of=as_of))
+    with book.warehouse.session(write=True):
+        pass
+    with pytest.raises(WarehouseError, match="run 02_flatten_events first"):
+        book.as_of  # noqa: B018
 
 
 def test_by_hand_it_is_resolved_each_time(settings: Callable[..., Settings]) -> None:

@@ -24,7 +24,7 @@ from IPython.core.pylabtools import select_figure_formats
 from IPython.display import Markdown
 
 from engagement import owner_only
-from engagement.as_of import AsOf, in_words, resolve_as_of
+from engagement.as_of import AsOf, in_words, require_events, resolve_as_of
 from engagement.models import provenance
 from engagement.output import formatting
 from engagement.privacy import shown
@@ -157,12 +157,14 @@ class Workbook:
         Raises
         ------
         WarehouseError
-            When it depends on the newest event and none was ever flattened: 02 comes first.
+            When no event was ever flattened: 02 comes first.
         """
         reads.note(AS_OF_READ)
         recorded = self._recorded()
         if recorded is not None:
             return recorded
+        with self.warehouse.session() as session:
+            require_events(session)
         resolved = resolve_as_of(self.warehouse, self.settings)
         if self._run_id != INTERACTIVE:
             owner_only.write(self.file(STATE), as_of_text(resolved))
