@@ -26,7 +26,7 @@ from sqlglot import exp
 
 from engagement.as_of import AsOf, at_newest
 from engagement.flatten.names import table_name
-from engagement.models import definition
+from engagement.models import definition, folders
 from engagement.models.inputs import contracts
 from engagement.models.runner import Built, build, models
 from engagement.settings import Events, Settings, load_settings
@@ -233,7 +233,7 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
     """Write a model: its SQL, and its YAML with what a test does not say filled in."""
     root = tmp_path / "sql"
     root.mkdir()
-    monkeypatch.setattr(definition, "_root", lambda: root)
+    monkeypatch.setattr(folders, "_packaged", lambda: root)
     forget()
 
     def write(

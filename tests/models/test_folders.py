@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from engagement.models import authoring, definition, folders, inputs, seed_files
+from engagement.models import authoring, definition, folders, inputs, seed_files, settings_seeds
 from engagement.models.definition import ModelError
 from engagement.project import PACKAGE
 from engagement.settings import Settings, load_settings
@@ -26,7 +26,7 @@ OWN = {
 def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project's folders of models and seeds."""
     monkeypatch.setattr(folders, "OWN_MODELS", tmp_path / "models")
-    for module in (folders, seed_files, inputs):
+    for module in (folders, seed_files, settings_seeds):
         monkeypatch.setattr(module, "OWN_SEEDS", tmp_path / "seeds")
     (tmp_path / "seeds").mkdir()
     (tmp_path / "seeds/regions.csv").write_text("country:varchar,region:varchar\nDE,Europe\n")
@@ -117,12 +117,12 @@ def test_a_seed_of_the_teams_own_has_types_in_its_header(own: Path) -> None:
     }
     assert "regions" in seed_files.names()
     settings = seeds(own, "stores.csv", "store:varchar,size:bigint,open:boolean\na,3,true\nb,,\n")
-    inputs.check_seeds(settings)
+    settings_seeds.check(settings)
     columns, rows = seed_files.rows("stores", seed_files.own_text("stores", own / "seeds"))
     assert columns == {"store": "varchar", "size": "bigint", "open": "boolean"}
     assert rows == [["a", 3, True], ["b", None, None]]
     # One that is a list of keys.
-    inputs.check_seeds(seeds(own, "countries_we_ship_to.csv", "country:varchar\nDE\nFR\n"))
+    settings_seeds.check(seeds(own, "countries_we_ship_to.csv", "country:varchar\nDE\nFR\n"))
     text = seed_files.own_text("countries_we_ship_to", own / "seeds")
     assert seed_files.rows("countries_we_ship_to", text)[1] == [["DE"], ["FR"]]
 
@@ -143,11 +143,11 @@ def test_a_seed_that_cannot_be_used_is_told_with_its_line(
 ) -> None:
     settings = seeds(own, name, text)
     with pytest.raises(Exception, match=expected):
-        inputs.check_seeds(settings)
+        settings_seeds.check(settings)
 
 
 def test_rows_for_a_seed_of_the_packages_need_no_setting(own: Path) -> None:
     settings = seeds(own, "consent_words.csv", "word:varchar,is_yes:boolean\nyup,true\n")
-    inputs.check_seeds(settings)
+    settings_seeds.check(settings)
     query = inputs._seed("consent_words", settings).sql()
     assert "yup" in query
