@@ -83,7 +83,8 @@ class Postgres(EngineSection):
     RudderStack loads; views over it are made in ``databases.events``. ``storage_schema`` holds the
     project's functions and lease (left out: the project's name and ``_storage``). A session that
     only reads takes on the role ``read_role``. ``wait_seconds`` bounds how long to wait for the
-    server.
+    server. ``work_mem`` is what one sort or hash of a statement may hold before it spills to disk;
+    a server's own default, 4MB, is meant for many small statements at once.
     """
 
     title: ClassVar[str] = "PostgreSQL"
@@ -97,6 +98,7 @@ class Postgres(EngineSection):
     storage_schema: str | None = Field(default=None, pattern=r"^[a-z_][a-z0-9_]{0,62}$")
     read_role: str | None = Field(default=None, min_length=1)
     wait_seconds: int = Field(default=10, ge=1)
+    work_mem: str = Field(default="64MB", pattern=r"^[1-9][0-9]{0,5}(kB|MB|GB)$")
 
     @model_validator(mode="after")
     def _own_schemas(self) -> Self:

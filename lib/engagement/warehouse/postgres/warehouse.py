@@ -84,6 +84,7 @@ class PostgresWarehouse:
                 # loop reads the other side once for each of thousands.
                 "set enable_nestloop = off",
                 "set jit = off",
+                f"set work_mem = '{self._section.work_mem}'",
                 f"set search_path = {path}",
             ):
                 connection.execute(setting.encode())
