@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from pathlib import Path
+
+import pytest
 
 from engagement.warehouse import doing
 from engagement.warehouse.doing import Doing, Telling
@@ -54,3 +57,26 @@ def test_what_is_no_telling_reads_as_nothing(tmp_path: Path) -> None:
     assert doing.read(tmp_path / "half") == Doing()
     (tmp_path / "other").write_text('{"strange": 1}')
     assert doing.read(tmp_path / "other") == Doing()
+
+
+def test_one_thread_tells_of_all_and_ends_with_the_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doing, "_EVERY_SECONDS", 0.02)
+    monkeypatch.setattr(doing, "_TELLER", doing._Teller())
+
+    def threads() -> int:
+        return sum(thread.name == "doing" for thread in threading.enumerate())
+
+    others = threads()
+    tellings = [Telling(tmp_path / f"{number}.json") for number in range(50)]
+    assert threads() == others + 1
+    tellings[7].about("orders")
+    deadline = time.monotonic() + 30
+    while doing.read(tmp_path / "7.json").about != "orders":
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    tellings.clear()
+    while threads() > others:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

@@ -11,6 +11,7 @@ import itertools
 import json
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -72,7 +73,7 @@ class Telling:
         self._numbers = itertools.count()
         self._ended = [0, 0]
         self._told = Doing()
-        threading.Thread(target=self._tell, name="doing", daemon=True).start()
+        _TELLER.add(self)
 
     @contextmanager
     def statement(self, label: str) -> Iterator[None]:
@@ -99,15 +100,45 @@ class Telling:
         label, since = min(running, key=lambda one: one[1]) if running else ("", 0.0)
         return Doing(self._about, label, since, len(running), self._ended[0], self._ended[1])
 
-    def _tell(self) -> None:
+    def tell(self) -> None:
+        """Write what is being done, if it is another than was written last."""
+        doing = self.now()
+        if doing != self._told:
+            self._told = doing
+            with suppress(OSError):  # no reason to stop: nobody watches, or the folder is gone
+                if self._path.parent.is_dir():
+                    owner_only.replace(self._path, json.dumps(asdict(doing)))
+
+
+class _Teller:
+    """The one thread of a process that tells, while there is anybody to tell of."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._tellings: weakref.WeakSet[Telling] = weakref.WeakSet()
+        self._is_running = False
+
+    def add(self, telling: Telling) -> None:
+        with self._lock:
+            self._tellings.add(telling)
+            if not self._is_running:
+                self._is_running = True
+                threading.Thread(target=self._run, name="doing", daemon=True).start()
+
+    def _run(self) -> None:
         while True:
             time.sleep(_EVERY_SECONDS)
-            doing = self.now()
-            if doing != self._told:
-                self._told = doing
-                with suppress(OSError):  # no reason to stop: nobody watches, or the folder is gone
-                    if self._path.parent.is_dir():
-                        owner_only.replace(self._path, json.dumps(asdict(doing)))
+            with self._lock:
+                tellings = list(self._tellings)
+                if not tellings:
+                    self._is_running = False
+                    return
+            for telling in tellings:
+                telling.tell()
+            del tellings, telling
+
+
+_TELLER = _Teller()
 
 
 def read(path: Path) -> Doing:
