@@ -20,7 +20,7 @@ from engagement.flatten.pipeline import flatten
 from engagement.models.runner import build, models
 from engagement.settings import ROOT, Settings, load_settings
 from engagement.warehouse import Warehouse, open_warehouse
-from tests.postgres.test_conformance import SAMPLES, lose_what_loading_loses
+from tests.postgres.loaded import SAMPLES, lose_what_loading_loses
 
 BIN = ROOT / ".venv-dbt/bin"
 
