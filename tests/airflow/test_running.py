@@ -171,7 +171,7 @@ def test_a_failed_task_shows_the_error_on_one_screen(
     assert "try 2" in screen
     for part in (
         "04_dashboard_aggregates stopped in cell",
-        "run the earlier notebooks first",
+        "run the notebooks first",
         f"The notebook as far as it came: {broken.runs}",
         f"Page: file://{broken.runs}/{record['id']}/notebooks/04_dashboard_aggregates.html",
     ):
