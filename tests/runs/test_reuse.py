@@ -550,9 +550,8 @@ CLOCKS = {
     "collect/journal.py",
     "collect/shoppers.py",
     "demo/prepare.py",
-    "erasure/erase.py",
-    "erasure/loaded.py",
     "erasure/receipt.py",
+    "erasure/steps.py",
     "personalize/serving.py",
     "quicksight/setup.py",
     # Names and times of runs, leases and working tables, which pages do not hang on.

@@ -11,10 +11,8 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
 
-from engagement.audience import forgetting
-from engagement.erasure import expired, files, loaded, remake, runs, tables
+from engagement.erasure import expired, files, loaded, runs, steps, tables
 from engagement.erasure.people import (
     DEVICE,
     MESSAGE,
@@ -23,19 +21,15 @@ from engagement.erasure.people import (
     Judge,
     Person,
     Ties,
-    alike,
     needles,
     person,
 )
 from engagement.erasure.receipt import (
-    BLOCKED,
     ErasureError,
     Findings,
     NobodyError,
     Receipt,
-    folder,
     now,
-    write,
 )
 from engagement.flatten import flatten, increments
 from engagement.landing import do_not_reload
@@ -46,7 +40,6 @@ from engagement.records.lines import UnreadableFileError
 from engagement.runs.workbook import new_run_id
 from engagement.settings import Settings
 from engagement.warehouse import Table, open_warehouse
-from engagement.warehouse.lease import as_holder
 from engagement.warehouse.loaded import LoadedWarehouse
 from engagement.warehouse.objects import (
     LandedObjects,
@@ -104,27 +97,13 @@ def erase(
     warehouse = landing_warehouse(opened)
     if not warehouse.exists():
         raise ErasureError("there is no warehouse yet: nothing was taken in, so nothing is known")
-    with warehouse.lease("engagement erase") as token, as_holder(token):
-        work = _Erasure(warehouse, settings, user_ids, keep_named)
-        work.look(dry_run=dry_run)
-        strangers = work.strangers()
-        if strangers and not block:
-            raise NobodyError(strangers)
-        if strangers:
-            work.receipt.ids[BLOCKED] = len(strangers)
-        if dry_run:
-            return Findings(work.who, work.receipt)
-        path = folder(settings) / f"{work.receipt.id}.json"
-        try:
-            work.do()
-            work.receipt.status = "done"
-        except BaseException:
-            work.receipt.status = "failed"
-            raise
-        finally:
-            work.receipt.ended = now()
-            write(path, work.receipt)
-    return Findings(work.who, work.receipt, path)
+    return steps.carry_out(
+        warehouse,
+        settings,
+        lambda: _Erasure(warehouse, settings, user_ids, keep_named),
+        dry_run=dry_run,
+        block=block,
+    )
 
 
 class _Erasure:
@@ -175,25 +154,11 @@ class _Erasure:
         self._look_at_files(names)
         self._look_at_tables()
         self._look_at_runs(dry_run=dry_run)
-        self.receipt.ids = {
-            "user ids": len(self.who.user_ids),
-            "anonymous ids": len(self.who.devices),
-            "anonymous ids that others use too (their events without a user id stay)": len(
-                self.who.shared
-            ),
-            "ids aliased to several users (not followed)": len(self.who.unclear),
-        }
+        self.receipt.ids = steps.ids(self.who)
 
     def strangers(self) -> dict[str, list[str]]:
         """Ids that were named and that nothing knows of, each with similar ones that are known."""
-        unseen = [
-            one
-            for one in self._named
-            if one not in self._ties.users
-            and one not in self._ties.aliases
-            and self._list.until(USER, one) is None
-        ]
-        return {one: alike(one, self._ties) for one in unseen if not self._is_named(one)}
+        return steps.strangers(self._named, self._ties, self._list, self._is_named)
 
     def _is_named(self, user_id: str) -> bool:
         """Whether something names an id that sent nothing: a record, a table, an earlier run."""
@@ -203,11 +168,7 @@ class _Erasure:
             for name, raw in self._contents(self._affected):
                 if files.cut(name, raw, judge.why).removed:
                     return True
-        with self._warehouse.session(write=True) as session:
-            if tables.held(session, {user_id}):
-                return True
-        found = runs.scrub(self._runs, runs.traces({user_id}, (), ()), dry_run=True)
-        return bool(found.rows or found.removed)
+        return steps.is_held(self._warehouse, self._runs, user_id)
 
     def _judge(self, who: Person, known: Erased) -> Judge:
         return Judge(
@@ -263,14 +224,7 @@ class _Erasure:
         with self._warehouse.session(write=True) as session:
             joined = tables.joined_ids(session, self.who)
             self._values = {*self.who.user_ids, *self.who.devices, *joined["person_id"]}
-            of_others = (joined["user_id"] - self.who.user_ids) | (
-                joined["anonymous_id"] - self.who.devices - self.who.shared
-            )
-            if of_others:
-                self.receipt.leave(
-                    f"{len(of_others)} further ids that the identity map gives to the same person: "
-                    "nothing but the models' own rules ties them, and their events stay"
-                )
+            of_others = steps.leave_further_ids(self.receipt, joined, self.who)
             more = set() if of_others else tables.addresses(session, joined["person_id"])
             self._people = set(joined["person_id"])
             self._more = {*joined["person_id"], *more}
@@ -282,13 +236,7 @@ class _Erasure:
         texts = self._only_theirs(runs.shown(self._runs, self._texts))
         self._traces = runs.traces(self.who.user_ids, self.who.devices, self._more, texts)
         if dry_run:
-            self._note_runs(runs.scrub(self._runs, self._traces, dry_run=True))
-
-    def _note_runs(self, found: runs.Scrubbed) -> None:
-        for name, rows in found.rows.items():
-            self.receipt.runs[name] = counted(rows, "row")
-        for name in found.removed:
-            self.receipt.runs[name] = "removed, since it shows the person"
+            steps.note_runs(self.receipt, runs.scrub(self._runs, self._traces, dry_run=True))
 
     def _only_theirs(self, texts: set[str]) -> set[str]:
         """Of some texts of the person's records those that nothing else in the landing has."""
@@ -310,47 +258,24 @@ class _Erasure:
     def do(self) -> None:
         """Remove it all."""
         self._list_ids()
-        self._forget_audiences()
-        self._note_runs(runs.scrub(self._runs, self._traces, dry_run=False))
+        steps.forget_audiences(self._settings, self._people, self.receipt)
+        steps.note_runs(self.receipt, runs.scrub(self._runs, self._traces, dry_run=False))
         self._remove_events()
-        remake.models(self._warehouse, self._settings, self._values, self.receipt)
-        with self._warehouse.session(write=True) as session:
-            after = tables.held(session, self._values)
-        for name, rows in after.items():
-            self.receipt.leave(
-                f"{name}: {counted(rows, 'row holds', 'rows hold')} one of the ids still"
-            )
-        self.receipt.tables = remake.without_names_of_events(self._before, after, self._warehouse)
+        steps.remake_models(
+            self._warehouse, self._settings, self._values, self._before, self.receipt
+        )
         forgotten = self._warehouse.purge(self._is_affected)
         self.receipt.forgotten = dict(forgotten.removed)
         for sentence in forgotten.left:
             self.receipt.leave(sentence)
 
-    def _forget_audiences(self) -> None:
-        """Take the people out of what audiences were sent to, as long as their ids are known."""
-        found = forgetting.forget(self._settings, self._people)
-        if found.profiles:
-            self.receipt.audiences["profiles deleted in Customer Profiles"] = found.profiles
-        if found.rows:
-            self.receipt.audiences["rows of what was sent"] = found.rows
-        for sentence in found.left:
-            self.receipt.leave(sentence)
-
     def _list_ids(self) -> None:
-        with self._warehouse.session(write=True) as session:
-            secret = do_not_reload.secret(session, make=True)
-            made = Erased(secret, do_not_reload.listed(session))
-            self.receipt.people = sorted(made.digest(USER, value) for value in self._named)
-            hashes = {
-                kind: [made.digest(kind, value) for value in values]
-                for kind, values in (
-                    (USER, self.who.user_ids),
-                    (DEVICE, self.who.devices),
-                    (MESSAGE, self._messages),
-                )
-            }
-            do_not_reload.put(session, hashes, datetime.now(UTC))
-            self._list = Erased(secret, do_not_reload.listed(session))
+        listed = {
+            USER: self.who.user_ids,
+            DEVICE: self.who.devices,
+            MESSAGE: self._messages,
+        }
+        self._list = steps.put_on_list(self._warehouse, self.receipt, self._named, listed)
         self._why = self._judge(self.who, self._list)
 
     def _is_affected(self, name: str, data: bytes) -> bool:

@@ -9,38 +9,31 @@ is there until ``engagement erase --again`` has taken it out.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC
 
 import pandas as pd
 
-from engagement.audience import forgetting
-from engagement.erasure import remake, runs, tables
+from engagement.erasure import runs, steps, tables
 from engagement.erasure.people import (
     DEVICE,
     USER,
     Erased,
     Person,
     Ties,
-    alike,
     is_id_key,
     person,
 )
 from engagement.erasure.receipt import (
-    BLOCKED,
     OF_TABLES,
     ErasureError,
     Findings,
-    NobodyError,
     Receipt,
-    folder,
     now,
-    write,
 )
 from engagement.landing import do_not_reload
 from engagement.messages import counted
 from engagement.runs.workbook import new_run_id
 from engagement.settings import Settings
-from engagement.warehouse.lease import as_holder
 from engagement.warehouse.loaded import LoadedTable, LoadedWarehouse
 from engagement.warehouse.protocol import Session
 
@@ -68,28 +61,13 @@ def erase(
     """
     if warehouse.rudderstack_schema is None:
         raise ErasureError("no rudderstack_schema is set: there is nothing to erase from")
-    with warehouse.lease("engagement erase") as token, as_holder(token):
-        work = _Erasure(warehouse, settings, user_ids, keep_named=keep_named)
-        work.look()
-        strangers = work.strangers()
-        if strangers and not block:
-            raise NobodyError(strangers)
-        if strangers:
-            work.receipt.ids[BLOCKED] = len(strangers)
-        if dry_run:
-            work.clean_runs(dry_run=True)
-            return Findings(work.who, work.receipt)
-        path = folder(settings) / f"{work.receipt.id}.json"
-        try:
-            work.do()
-            work.receipt.status = "done"
-        except BaseException:
-            work.receipt.status = "failed"
-            raise
-        finally:
-            work.receipt.ended = now()
-            write(path, work.receipt)
-    return Findings(work.who, work.receipt, path)
+    return steps.carry_out(
+        warehouse,
+        settings,
+        lambda: _Erasure(warehouse, settings, user_ids, keep_named=keep_named),
+        dry_run=dry_run,
+        block=block,
+    )
 
 
 def columns_of_ids(table: LoadedTable, *, keep_named: bool) -> list[str]:
@@ -132,7 +110,7 @@ class _Erasure:
 
     # --- looking
 
-    def look(self) -> None:
+    def look(self, *, dry_run: bool) -> None:
         """Find what there is of the people, without changing anything."""
         with self._warehouse.session(write=True) as session:
             self._ties = tables.ties(session, self._settings.identity)
@@ -148,14 +126,7 @@ class _Erasure:
             joined = tables.joined_ids(session, self.who)
             self._people = set(joined["person_id"])
             self._values = {*self.who.user_ids, *self.who.devices, *self._people}
-            of_others = (joined["user_id"] - self.who.user_ids) | (
-                joined["anonymous_id"] - self.who.devices - self.who.shared
-            )
-            if of_others:
-                self.receipt.leave(
-                    f"{len(of_others)} further ids that the identity map gives to the same person: "
-                    "nothing but the models' own rules ties them, and their events stay"
-                )
+            of_others = steps.leave_further_ids(self.receipt, joined, self.who)
             more = set() if of_others else tables.addresses(session, self._people)
             self._before = tables.held(session, self._values)
         self.receipt.tables = {name: {"before": rows} for name, rows in self._before.items()}
@@ -163,14 +134,9 @@ class _Erasure:
             self.who.user_ids, self.who.devices, {*self._people, *more}, set()
         )
         self._note(self._delete(dry_run=True))
-        self.receipt.ids = {
-            "user ids": len(self.who.user_ids),
-            "anonymous ids": len(self.who.devices),
-            "anonymous ids that others use too (their events without a user id stay)": len(
-                self.who.shared
-            ),
-            "ids aliased to several users (not followed)": len(self.who.unclear),
-        }
+        self.receipt.ids = steps.ids(self.who)
+        if dry_run:
+            self._clean_runs(dry_run=True)
 
     def _devices_again(self, session: Session, who: Person) -> set[str]:
         """Devices of people erased before that nobody has used since, and that have landed again.
@@ -202,50 +168,31 @@ class _Erasure:
 
     def strangers(self) -> dict[str, list[str]]:
         """Ids that were named and that nothing knows of, each with similar ones that are known."""
-        unseen = [
-            one
-            for one in self._named
-            if one not in self._ties.users
-            and one not in self._ties.aliases
-            and self._list.until(USER, one) is None
-        ]
-        return {one: alike(one, self._ties) for one in unseen if not self._is_named(one)}
+        return steps.strangers(self._named, self._ties, self._list, self._is_named)
 
     def _is_named(self, user_id: str) -> bool:
         """Whether something names an id that sent nothing: a row, a table, an earlier run."""
         if self._warehouse.delete_loaded(self._columns, {user_id}, dry_run=True):
             return True
-        with self._warehouse.session(write=True) as session:
-            if tables.held(session, {user_id}):
-                return True
-        found = runs.scrub(self._runs, runs.traces({user_id}, (), ()), dry_run=True)
-        return bool(found.rows or found.removed)
+        return steps.is_held(self._warehouse, self._runs, user_id)
 
-    def clean_runs(self, *, dry_run: bool) -> None:
+    def _clean_runs(self, *, dry_run: bool) -> None:
         """Take the people out of files of earlier runs."""
-        found = runs.scrub(self._runs, self._traces, dry_run=dry_run)
-        for name, rows in found.rows.items():
-            self.receipt.runs[name] = counted(rows, "row")
-        for name in found.removed:
-            self.receipt.runs[name] = "removed, since it shows the person"
+        steps.note_runs(self.receipt, runs.scrub(self._runs, self._traces, dry_run=dry_run))
 
     # --- doing
 
     def do(self) -> None:
         """Remove it all."""
-        self._list_ids()
+        listed = {USER: self.who.user_ids, DEVICE: self.who.devices}
+        steps.put_on_list(self._warehouse, self.receipt, self._named, listed)
         gone = self._delete(dry_run=False)
         self._note(gone)
-        self._forget_audiences()
-        self.clean_runs(dry_run=False)
-        remake.models(self._warehouse, self._settings, self._values, self.receipt)
-        with self._warehouse.session(write=True) as session:
-            after = tables.held(session, self._values)
-        for name, rows in after.items():
-            self.receipt.leave(
-                f"{name}: {counted(rows, 'row holds', 'rows hold')} one of the ids still"
-            )
-        self.receipt.tables = remake.without_names_of_events(self._before, after, self._warehouse)
+        steps.forget_audiences(self._settings, self._people, self.receipt)
+        self._clean_runs(dry_run=False)
+        steps.remake_models(
+            self._warehouse, self._settings, self._values, self._before, self.receipt
+        )
         for sentence in self._warehouse.forget_loaded(gone):
             self.receipt.leave(sentence)
 
@@ -257,22 +204,3 @@ class _Erasure:
         if rows or not self.receipt.landing:
             schema = self._warehouse.rudderstack_schema
             self.receipt.landing = {f"{schema}.{name}": count for name, count in rows.items()}
-
-    def _forget_audiences(self) -> None:
-        found = forgetting.forget(self._settings, self._people)
-        if found.profiles:
-            self.receipt.audiences["profiles deleted in Customer Profiles"] = found.profiles
-        if found.rows:
-            self.receipt.audiences["rows of what was sent"] = found.rows
-        for sentence in found.left:
-            self.receipt.leave(sentence)
-
-    def _list_ids(self) -> None:
-        with self._warehouse.session(write=True) as session:
-            made = Erased(do_not_reload.secret(session, make=True), do_not_reload.listed(session))
-            self.receipt.people = sorted(made.digest(USER, value) for value in self._named)
-            hashes = {
-                kind: [made.digest(kind, value) for value in values]
-                for kind, values in ((USER, self.who.user_ids), (DEVICE, self.who.devices))
-            }
-            do_not_reload.put(session, hashes, datetime.now(UTC))
