@@ -11,7 +11,8 @@ import contextlib
 import json
 import os
 import secrets
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -83,6 +84,24 @@ def as_holder(token: str) -> Iterator[None]:
             os.environ.pop(TOKEN_VARIABLE)
         else:
             os.environ[TOKEN_VARIABLE] = before
+
+
+@contextmanager
+def signs_of_life(give: Callable[[], bool], every: float) -> Iterator[None]:
+    """Give a sign of life every so many seconds while the block lasts, until one says no more."""
+    over = threading.Event()
+
+    def stay_alive() -> None:
+        while not over.wait(every) and give():
+            pass
+
+    alive = threading.Thread(target=stay_alive, daemon=True)
+    alive.start()
+    try:
+        yield
+    finally:
+        over.set()
+        alive.join()
 
 
 def check(beside: Path, token: str) -> None:

@@ -11,7 +11,6 @@ import json
 import logging
 import os
 import secrets
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from engagement.aws.s3 import Address, error_code
 from engagement.warehouse.athena.errors import problem
 from engagement.warehouse.errors import LeaseHeldError, WarehouseError
-from engagement.warehouse.lease import TOKEN_VARIABLE
+from engagement.warehouse.lease import TOKEN_VARIABLE, signs_of_life
 
 logger = logging.getLogger("engagement")
 
@@ -76,14 +75,10 @@ class S3Lease:
             "token": token,
         }
         self._take(note)
-        over = threading.Event()
-        alive = threading.Thread(target=self._stay_alive, args=(note, over), daemon=True)
-        alive.start()
         try:
-            yield token
+            with signs_of_life(lambda: self._is_alive(note), self._seconds / 4):
+                yield token
         finally:
-            over.set()
-            alive.join()
             self._let_go(token)
 
     def check(self, token: str) -> None:
@@ -181,16 +176,17 @@ class S3Lease:
             return False  # the error that led here is the one to be told
         return seen is not None and seen.note.get("beat") == beat
 
-    def _stay_alive(self, note: dict[str, str], over: threading.Event) -> None:
-        while not over.wait(self._seconds / 4):
-            try:
-                seen = self._look()
-                if seen is None or seen.note.get("token") != note["token"]:
-                    return
-                self._put(note, {"IfMatch": seen.tag})
-            except WarehouseError as error:
-                # The next beat may succeed; if none does, check() stops the run.
-                logger.warning("%s", error)
+    def _is_alive(self, note: dict[str, str]) -> bool:
+        """Give a sign of life; false where the lease is another's."""
+        try:
+            seen = self._look()
+            if seen is None or seen.note.get("token") != note["token"]:
+                return False
+            self._put(note, {"IfMatch": seen.tag})
+        except WarehouseError as error:
+            # The next beat may succeed; if none does, check() stops the run.
+            logger.warning("%s", error)
+        return True
 
     def _let_go(self, token: str) -> None:
         try:

@@ -11,15 +11,14 @@ from __future__ import annotations
 import logging
 import os
 import secrets
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 from engagement.errors import FailedError
 from engagement.warehouse.errors import LeaseHeldError, WarehouseError
-from engagement.warehouse.lease import TOKEN_VARIABLE
+from engagement.warehouse.lease import TOKEN_VARIABLE, signs_of_life
 from engagement.warehouse.redshift.transport import StatementFailedError, Transport
 from engagement.warehouse.redshift.types import quoted, text
 
@@ -79,14 +78,11 @@ class Lease:
             return
         token = secrets.token_hex(8)
         self._take(token, holder)
-        over = threading.Event()
-        alive = threading.Thread(target=self._stay_alive, args=(token, over), daemon=True)
-        alive.start()
+        life = _Life(self._connect, self._storage, token)
         try:
-            yield token
+            with closing(life), signs_of_life(life.give, self._seconds / 4):
+                yield token
         finally:
-            over.set()
-            alive.join()
             self._let_go(token)
 
     def check(self, token: str) -> None:
@@ -138,19 +134,6 @@ class Lease:
                 f"{self._seconds:g} s after its last sign of life."
             )
 
-    def _stay_alive(self, token: str, over: threading.Event) -> None:
-        own: Transport | None = None
-        while not over.wait(self._seconds / 4):
-            try:
-                own = own or self._connect()
-                own.run(f"update {self._table} set seen = getdate() where token = {text(token)}")
-            except FailedError as error:
-                # The next beat may succeed; if none does, what publishes finds the lease gone.
-                logger.warning("no sign of life for the lease of %s: %s", self._storage, error)
-                own = None
-        if own is not None:
-            own.close()
-
     def _let_go(self, token: str) -> None:
         try:
             self._transport.run(f"delete from {self._table} where token = {text(token)}")
@@ -162,3 +145,28 @@ class Lease:
             return [tuple(row) for row in self._transport.run(sql).rows]
         except StatementFailedError as error:
             raise WarehouseError(f"the lease of {self._storage}: {error}") from None
+
+
+class _Life:
+    """Signs of life by a session of their own, which is opened with the first."""
+
+    def __init__(self, connect: Callable[[], Transport], storage: str, token: str) -> None:
+        self._connect = connect
+        self._storage = storage
+        self._sign = f"update {table(storage)} set seen = getdate() where token = {text(token)}"
+        self._own: Transport | None = None
+
+    def give(self) -> bool:
+        """Give one; the next may succeed where it fails, else what publishes finds out."""
+        try:
+            self._own = self._own or self._connect()
+            self._own.run(self._sign)
+        except FailedError as error:
+            logger.warning("no sign of life for the lease of %s: %s", self._storage, error)
+            self._own = None
+        return True
+
+    def close(self) -> None:
+        """End the session."""
+        if self._own is not None:
+            self._own.close()
