@@ -14,11 +14,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+
+import sqlglot
 
 from engagement.records.files import PARTITION
 from engagement.sql.dialect import Table
+from engagement.warehouse.loaded import LoadedTable
 
 NO_EVENTS = ("users", "rudder_discards", "_rudderstack")
 """What RudderStack keeps beside events: ``users`` is made of ``identifies`` by the models."""
@@ -196,6 +199,25 @@ def view_sql(
         f"select {', '.join(map(quoted, names))} from ({marked}) as loaded "
         f"where not {quoted(_NOT_LOADED)}"
     )
+
+
+def copies_sql(
+    schema: str | None, tables: Tables, window_days: int, words: Words, dialect: str
+) -> str:
+    """The SQL that leaves copies out, as it is in the view over ``tracks``, to be read."""
+    columns = event_tables(tables).get("tracks", {"id": "text", "received_at": "timestamp"})
+    few = {name: columns[name] for name in OF_COPIES if name in columns}
+    sql = view_sql(schema or "rudderstack", "tracks", few, window_days, words)
+    return sqlglot.transpile(sql, read=dialect, write=dialect, pretty=True)[0]
+
+
+def described(tables: Tables, count: Callable[[str], int]) -> list[LoadedTable]:
+    """The tables of RudderStack's schema, in order of name; ``count`` asks for a table's rows."""
+    events = event_tables(tables)
+    return [
+        LoadedTable(name, columns, count(name), name in events)
+        for name, columns in sorted(tables.items())
+    ]
 
 
 KINDS = {

@@ -8,7 +8,6 @@ from typing import Any
 
 import pandas as pd
 import psycopg
-import sqlglot
 
 from engagement.settings import Settings
 from engagement.sql.dialect import bind, parse
@@ -187,25 +186,21 @@ class PostgresWarehouse:
         if raw is None:
             return []
         with self.connected() as connection, self._in_words("RudderStack's tables"):
-            found = sources.tables_of(connection, raw)
-            events = loaded_views.event_tables(found)
-            tables = []
-            for name, columns in sorted(found.items()):
+
+            def count(name: str) -> int:
                 place = f"{quoted(raw)}.{quoted(name)}"
                 counted = connection.execute(f"select count(*) from {place}".encode()).fetchone()
-                rows = int(counted[0]) if counted else 0
-                tables.append(LoadedTable(name, columns, rows, name in events))
-            return tables
+                return int(counted[0]) if counted else 0
+
+            return loaded_views.described(sources.tables_of(connection, raw), count)
 
     def copies_sql(self) -> str:
         """The SQL that leaves copies out, as it is in the view over ``tracks``."""
         raw = self._section.rudderstack_schema or "rudderstack"
         with self.connected() as connection, self._in_words("RudderStack's tables"):
-            found = loaded_views.event_tables(sources.tables_of(connection, raw))
-        columns = found.get("tracks", {"id": "text", "received_at": "timestamp"})
-        few = {name: columns[name] for name in loaded_views.OF_COPIES if name in columns}
-        sql = loaded_views.view_sql(raw, "tracks", few, self._window_days)
-        return sqlglot.transpile(sql, read="postgres", write="postgres", pretty=True)[0]
+            found = sources.tables_of(connection, raw)
+        words = loaded_views.Words()
+        return loaded_views.copies_sql(raw, found, self._window_days, words, "postgres")
 
     def delete_loaded(
         self, columns: Mapping[str, Sequence[str]], values: Collection[str], *, dry_run: bool = True

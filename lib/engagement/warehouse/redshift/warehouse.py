@@ -9,7 +9,6 @@ from typing import Any
 
 import boto3
 import pandas as pd
-import sqlglot
 
 from engagement.settings import Settings
 from engagement.sql.dialect import bind, parse
@@ -209,24 +208,20 @@ class RedshiftWarehouse:
         if raw is None:
             return []
         with self.connected(reads=True) as statements:
-            found = sources.tables_of(statements, raw)
-            events = loaded_views.event_tables(found)
-            tables = []
-            for name, columns in sorted(found.items()):
+
+            def count(name: str) -> int:
                 asked = f"select count(*) as n from {quoted(raw)}.{quoted(name)}"
-                rows = int(statements.rows(asked, name)[0][0])
-                tables.append(LoadedTable(name, columns, rows, name in events))
-            return tables
+                return int(statements.rows(asked, name)[0][0])
+
+            return loaded_views.described(sources.tables_of(statements, raw), count)
 
     def copies_sql(self) -> str:
         """The SQL that leaves copies out, as it is in the view over ``tracks``."""
         raw = self._section.rudderstack_schema or "rudderstack"
         with self.connected(reads=True) as statements:
-            found = loaded_views.event_tables(sources.tables_of(statements, raw))
-        columns = found.get("tracks", {"id": "text", "received_at": "timestamp"})
-        few = {name: columns[name] for name in loaded_views.OF_COPIES if name in columns}
-        sql = loaded_views.view_sql(raw, "tracks", few, self._window_days, sources.WORDS)
-        return sqlglot.transpile(sql, read="redshift", write="redshift", pretty=True)[0]
+            found = sources.tables_of(statements, raw)
+        words = sources.WORDS
+        return loaded_views.copies_sql(raw, found, self._window_days, words, "redshift")
 
     def delete_loaded(
         self, columns: Mapping[str, Sequence[str]], values: Collection[str], *, dry_run: bool = True
