@@ -8,7 +8,7 @@ was given.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,11 @@ def unknown_key(key: str, known: Collection[str]) -> str:
 def counted(number: int, noun: str, plural: str | None = None) -> str:
     """A number with its noun: ``1 file``, ``1,200 files``."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def some(names: Sequence[str], most: int = 3) -> str:
+    """The first of some names, with a sign that there are more: ``a, b, c, …``."""
+    return ", ".join(names[:most]) + (", …" if len(names) > most else "")
 
 
 def _any_place(parts: list[str]) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from engagement.messages import counted
+from engagement.messages import counted, some
 from engagement.warehouse.errors import WarehouseError
 from engagement.warehouse.loaded_views import DISCARDS, quoted, text
 
@@ -19,7 +19,6 @@ Upload = Callable[[str, Sequence[str]], None]
 """Makes a temporary table of a name, with the column ``value`` and these texts in it."""
 
 WHOSE, MESSAGES = "whose_rows", "their_messages"
-_NAMED = 3
 
 
 def delete(
@@ -79,9 +78,8 @@ def _refuse_unless_allowed(rows: Rows, schema: str, tables: Sequence[str]) -> No
     ]
     if closed:
         user = str(rows("select current_user")[0][0])
-        named = ", ".join(closed[:_NAMED]) + (", …" if len(closed) > _NAMED else "")
         raise WarehouseError(
-            f"{counted(len(closed), 'table')} of RudderStack's may not be deleted from ({named}): "
-            "nothing was deleted. Let somebody who may run: grant delete on all tables in schema "
-            f"{quoted(schema)} to {quoted(user)}; then run this again"
+            f"{counted(len(closed), 'table')} of RudderStack's may not be deleted from "
+            f"({some(closed)}): nothing was deleted. Let somebody who may run: grant delete on all "
+            f"tables in schema {quoted(schema)} to {quoted(user)}; then run this again"
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from engagement.messages import counted
+from engagement.messages import counted, some
 from engagement.settings import Settings
 from engagement.settings.warehouse import Postgres
 from engagement.warehouse.loaded_views import event_tables
@@ -14,7 +14,6 @@ from engagement.warehouse.postgres.types import quoted, text
 from engagement.warehouse.protocol import Finding
 
 _OLDEST = 130_000
-_NAMED = 3
 
 
 def _one(connection: Connection, sql: str) -> object:
@@ -111,11 +110,10 @@ def _loaded(connection: Connection, raw: str, user: str) -> Iterator[Finding]:
             "and not has_table_privilege(c.oid, 'select') order by 1".encode()
         ).fetchall()
     ]
-    named = ", ".join(closed[:_NAMED]) + (", …" if len(closed) > _NAMED else "")
     yield Finding(
         "reading them",
         not closed,
-        f"not allowed: {named}" if closed else "allowed",
+        f"not allowed: {some(closed)}" if closed else "allowed",
         f"grant select on all tables in schema {quoted(raw)} to {quoted(user)}; for those to come: "
         f"alter default privileges for role <RudderStack's user> in schema {quoted(raw)} "
         f"grant select on tables to {quoted(user)}",

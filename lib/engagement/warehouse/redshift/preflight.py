@@ -6,12 +6,11 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from engagement.messages import some
 from engagement.settings import Settings
 from engagement.warehouse.protocol import Finding
 from engagement.warehouse.redshift import catalog
 from engagement.warehouse.redshift.statements import Statements
-
-_FEW = 3
 
 
 def _one(statements: Statements, sql: str, what: str) -> Any:
@@ -78,11 +77,10 @@ def _reading(statements: Statements, raw: str) -> Iterator[Finding]:
     if not usage:
         return
     closed = [str(table) for (table,) in statements.rows(catalog.unreadable(raw), "its tables")]
-    shown = ", ".join(closed[:_FEW]) + (", …" if len(closed) > _FEW else "")
     yield Finding(
         "its tables",
         not closed,
-        f"not readable: {shown}" if closed else "all readable",
+        f"not readable: {some(closed)}" if closed else "all readable",
         f"grant select on all tables in schema {raw} to this user, and alter default privileges "
         "for RudderStack's user",
     )
