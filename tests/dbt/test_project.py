@@ -24,6 +24,7 @@ from engagement.dbt.inputs import ExportError
 from engagement.errors import FailedError
 from engagement.models.definition import models
 from engagement.settings import Settings, load_settings
+from engagement.warehouse import loaded_views
 
 Files = Mapping[str, str]
 
@@ -300,12 +301,8 @@ def test_cells_of_seeds_are_as_dbt_reads_them() -> None:
 
 
 def test_tables_that_hold_every_event_are_those_of_the_engine() -> None:
-    try:
-        from engagement.warehouse.loaded_views import KINDS
-    except ImportError:
-        from engagement.warehouse.postgres.sources import KINDS
-
-    assert inputs.TYPES_OF_EVENTS == KINDS
+    settings, target = load_settings("params/local.yaml"), targets.find("postgres")
+    assert inputs.tables_of("events", settings, target) == tuple(loaded_views.KINDS)
 
 
 def test_a_seed_that_dbt_would_read_otherwise_is_refused(

@@ -23,22 +23,13 @@ from engagement.models.inputs import (
 )
 from engagement.models.seed_files import SeedError
 from engagement.settings import Events, Settings
+from engagement.warehouse import loaded_views
 
 EVENTS = "events"
 """The name, as a source of dbt's, of the tables of events."""
 
 EVERY_EVENT = "events"
 """The source that has a row for each event of any type."""
-
-TYPES_OF_EVENTS = {
-    "tracks": "track",
-    "identifies": "identify",
-    "pages": "page",
-    "screens": "screen",
-    "groups": "group",
-    "aliases": "alias",
-}
-"""RudderStack's tables that together hold every event, and the type of event in each."""
 
 _KINDS = ("varchar", "bigint", "double", "boolean", "timestamp(3)")
 _LONGEST_NAME = {"postgres": 63, "redshift": 127}
@@ -71,7 +62,7 @@ def _physical(table: str, target: Target) -> str:
 def tables_of(source: str, settings: Settings, target: Target) -> tuple[str, ...]:
     """Names of the tables that a source reads."""
     if source == EVERY_EVENT and target.are_raw:
-        return tuple(TYPES_OF_EVENTS)
+        return tuple(loaded_views.KINDS)
     found = (_physical(name, target) for name in source_tables(source, settings))
     return tuple(dict.fromkeys(found))
 
@@ -83,7 +74,7 @@ def staging(source: str, settings: Settings, target: Target, writer: Writer) -> 
     if source == EVERY_EVENT and target.are_raw:
         listed = "".join(
             f"    '{kind}': source('{EVENTS}', '{table}'),\n"
-            for table, kind in TYPES_OF_EVENTS.items()
+            for table, kind in loaded_views.KINDS.items()
         )
         return f"{head}\n{{{{ every_event({{\n{listed}}}) }}}}\n"
     listed = "".join(f"        source('{EVENTS}', '{table}'),\n" for table in tables)
