@@ -163,8 +163,9 @@ class Workbook:
         recorded = self._recorded()
         if recorded is not None:
             return recorded
-        with self.warehouse.session() as session:
-            require_events(session)
+        if isinstance(self.settings.as_of, date):  # any other looks at the events by itself
+            with self.warehouse.session() as session:
+                require_events(session)
         resolved = resolve_as_of(self.warehouse, self.settings)
         if self._run_id != INTERACTIVE:
             owner_only.write(self.file(STATE), as_of_text(resolved))
