@@ -57,6 +57,11 @@ class Finding:
     found: str
     hint: str = ""
 
+    @classmethod
+    def privilege(cls, name: str, held: object, hint: str) -> Finding:
+        """Something that is allowed or not; ``hint`` is what would allow it."""
+        return cls(name, bool(held), "allowed" if held else "not allowed", hint)
+
 
 class Session(Protocol):
     """A connection, for as long as one piece of work takes."""

@@ -67,10 +67,9 @@ def findings(
     schemas = (storage, databases.landing, databases.events, databases.marts)
     yield from _own(connection, schemas, where, user)
     temporary = _one(connection, "select has_database_privilege(current_database(), 'temporary')")
-    yield Finding(
+    yield Finding.privilege(
         "temporary tables",
-        bool(temporary),
-        "allowed" if temporary else "not allowed",
+        temporary,
         f"grant temporary on database {quoted(where)} to {quoted(user)}",
     )
     if section.read_role is not None:
@@ -89,10 +88,9 @@ def _loaded(connection: Connection, raw: str, user: str) -> Iterator[Finding]:
     if not schema:
         return
     usage = _one(connection, f"select has_schema_privilege({text(raw)}, 'usage')")
-    yield Finding(
+    yield Finding.privilege(
         "entering it",
-        bool(usage),
-        "allowed" if usage else "not allowed",
+        usage,
         f"grant usage on schema {quoted(raw)} to {quoted(user)}",
     )
     tables = event_tables(tables_of(connection, raw))
@@ -159,10 +157,9 @@ def _reading(
     if not there:
         return
     member = _one(connection, f"select pg_has_role({text(role)}, 'member')")
-    yield Finding(
+    yield Finding.privilege(
         "taking it on",
-        bool(member),
-        "allowed" if member else "not allowed",
+        member,
         f"grant {quoted(role)} to {quoted(user)}",
     )
     for schema in schemas:

@@ -56,11 +56,10 @@ def findings(statements: Statements, settings: Settings) -> Iterator[Finding]:
     raw = section.rudderstack_schema if section else None
     if raw is not None:
         yield from _reading(statements, raw)
-    allowed = bool(_one(statements, catalog.database_privilege("temp"), "temporary tables"))
-    yield Finding(
+    allowed = _one(statements, catalog.database_privilege("temp"), "temporary tables")
+    yield Finding.privilege(
         "temporary tables",
         allowed,
-        "allowed" if allowed else "not allowed",
         "grant temp on the database to this user",
     )
     yield from _own_schemas(statements, settings, storage)
