@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+import boto3
 import pytest
 
 from tests.fakes.server import Fakes, running
@@ -29,6 +30,8 @@ def use_fakes(fakes: Fakes, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Fa
             monkeypatch.delenv(name, raising=False)
         for name, value in fakes.environment().items():
             monkeypatch.setenv(name, value)
+        # boto3's own session keeps the credentials that it found first, of whichever test that was.
+        monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
         return fakes
 
     return use
