@@ -30,6 +30,7 @@ from tests.audience.profiles import (
     shop,
 )
 from tests.fakes import Fakes, running
+from tests.fakes.fixtures import lead_to
 
 
 class Killed(BaseException):
@@ -93,8 +94,7 @@ def make_shop(
             fakes.calls.clear()
             for fake in chosen:
                 fakes.add(fake)
-            for name, value in fakes.environment().items():
-                monkeypatch.setenv(name, value)
+            lead_to(fakes, monkeypatch)
             return fakes
 
         def make(**overrides: Any) -> Shop:

@@ -26,12 +26,17 @@ def use_fakes(fakes: Fakes, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Fa
     def use(*chosen: Fake) -> Fakes:
         for fake in chosen:
             fakes.add(fake)
-        for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"):
-            monkeypatch.delenv(name, raising=False)
-        for name, value in fakes.environment().items():
-            monkeypatch.setenv(name, value)
-        # boto3's own session keeps the credentials that it found first, of whichever test that was.
-        monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+        lead_to(fakes, monkeypatch)
         return fakes
 
     return use
+
+
+def lead_to(fakes: Fakes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let clients made from now on find the fakes, by their address and with their own key."""
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in fakes.environment().items():
+        monkeypatch.setenv(name, value)
+    # boto3's own session keeps the credentials that it found first, of whichever test that was.
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)

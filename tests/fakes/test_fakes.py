@@ -16,6 +16,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError
 
 from tests.fakes import NEVER, Ending, Fake, Fakes, Parameters, Progress, ServiceError, running
+from tests.fakes.fixtures import lead_to
 
 MOMENT = datetime(2026, 1, 31, 12, tzinfo=UTC)
 UseFakes = Callable[..., Fakes]
@@ -248,8 +249,7 @@ def test_what_a_fake_does_wrong_is_told() -> None:
 
     with running() as fakes, pytest.MonkeyPatch.context() as patch:
         fakes.add(Wrong())
-        for name, value in fakes.environment().items():
-            patch.setenv(name, value)
+        lead_to(fakes, patch)
         profiles = client("customer-profiles")
         with pytest.raises(ClientError):
             profiles.delete_domain(DomainName="shop")

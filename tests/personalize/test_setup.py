@@ -22,6 +22,7 @@ from engagement.personalize.resources import Billable, Setup, fits
 from engagement.personalize.service import AwsCaller, PlanCaller, SetupError
 from engagement.settings import Settings, SettingsError, load_settings
 from tests.fakes import Ending, Fakes, running
+from tests.fakes.fixtures import lead_to
 from tests.fakes.personalize import PersonalizeFake, QuotasFake
 from tests.fakes.server import REGION
 
@@ -108,10 +109,7 @@ def place() -> Iterator[tuple[Fakes, AwsCaller]]:
     with running() as fakes, pytest.MonkeyPatch.context() as patch:
         fakes.add(PersonalizeFake())
         fakes.add(QuotasFake())
-        for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"):
-            patch.delenv(name, raising=False)
-        for name, value in fakes.environment().items():
-            patch.setenv(name, value)
+        lead_to(fakes, patch)
         yield fakes, AwsCaller(REGION, sleep=lambda _: None)
 
 
