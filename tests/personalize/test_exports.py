@@ -541,14 +541,18 @@ DAY = 86_400
 
 
 def history(bench: Bench) -> None:
-    """1,500 interactions on each of three days; two of the first were received on the third."""
+    """1,500 interactions on each of three days; two of the first were received on the third.
+
+    One was received on the fourth, which tables as of the third day could not have.
+    """
     rows = [
         interaction(f"u{n % 50}", f"p{day}", day * DAY + n)
         for day in range(3)
         for n in range(1_500)
     ]
     late = {"received_at": "2026-01-03 09:00"}
-    fill(bench, [*rows, *(interaction("late", "p0", n, **late) for n in range(2))])
+    beyond = interaction("beyond", "p0", 0, received_at="2026-01-04 00:00")
+    fill(bench, [*rows, *(interaction("late", "p0", n, **late) for n in range(2)), beyond])
 
 
 def test_an_increment_is_what_was_received_between_two_days(bench: Bench, tmp_path: Path) -> None:
@@ -571,7 +575,9 @@ def test_an_increment_is_what_was_received_between_two_days(bench: Bench, tmp_pa
     rows = lines(tmp_path / "one", "interactions")[1:]
     assert len(rows) == 1_502
     assert [row.split(",")[0] for row in rows[:2]] == ["late", "late"]
-    assert [row.split(",")[0] for row in lines(tmp_path / "one", "items")[1:]] == ["p0", "p2"]
+    assert [row.split(",")[0] for row in lines(tmp_path / "one", "items")[1:]] == [
+        *("p0", "p1", "p2")
+    ]
     assert len(lines(tmp_path / "one", "users")) == 1 + 51
     for name in ("interactions", "items", "users"):
         same = f"{name}.avsc"
@@ -586,7 +592,7 @@ def test_an_increment_of_fewer_rows_than_an_import_needs_is_not_written(
     history(bench)
     write(bench, tmp_path / "full")
     for since, message in (
-        (date(2026, 1, 3), "only 0 interactions were received"),
+        (date(2026, 1, 3), "only 1 interaction came in"),
         (date(2026, 1, 31), "ends before it begins"),
     ):
         with pytest.raises(PersonalizeError, match=message):

@@ -132,6 +132,10 @@ def test_the_command_writes_a_full_export_and_an_increment_that_fits_it(
     few = export("few", "--since", "2026-10-29", *fits)
     assert few.exit_code == 2
     assert "an import needs 1,000" in few.output
+    earlier = export("earlier", "--set", "as_of=2026-10-20", "--set", "models.stale=refuse")
+    assert earlier.exit_code == 1
+    assert "as_of: 2026-10-30" in earlier.output
+    assert not (tmp_path / "earlier").exists()
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "cat.jpg").write_text("meow")
     assert export("photos").exit_code == 2

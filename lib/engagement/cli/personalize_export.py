@@ -37,16 +37,20 @@ def export(
 ) -> None:
     """Write the data sets of Personalize from the tables that 06 built, without running it."""
     from engagement.as_of import resolve_as_of, whole_day
+    from engagement.models import runner
     from engagement.personalize import exports
     from engagement.warehouse import open_warehouse
 
     settings, _ = settings_from(params, set_)
     exports.check_folder(out)
     warehouse = open_warehouse(settings)
+    as_of = resolve_as_of(warehouse, settings)
+    # An export says as of when it is: the tables have to be of that moment.
+    runner.require(warehouse, settings, as_of, exports.tables_read(settings))
     made = exports.write(
         warehouse,
         settings,
-        resolve_as_of(warehouse, settings),
+        as_of,
         out,
         out.with_name(out.name + "-rejects"),
         since=None if since is None else whole_day(since.date(), settings.timezone),

@@ -75,7 +75,7 @@ class Checkpoint:
         except Timeout:
             raise CheckpointError(
                 f"another replay is running with the checkpoint {path}: stop it first, or name "
-                "another one in personalize.replay.checkpoint"
+                "another one in personalize.live.checkpoint"
             ) from None
         try:
             self._open(path, target)
@@ -104,7 +104,7 @@ class Checkpoint:
             self._base.close()
             raise CheckpointError(
                 f"the checkpoint {path} belongs to another event tracker: name "
-                "another one in personalize.replay.checkpoint, or remove it to send everything "
+                "another one in personalize.live.checkpoint, or remove it to send everything "
                 "from the start"
             )
 

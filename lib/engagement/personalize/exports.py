@@ -6,8 +6,10 @@ order, so a rerun writes the same bytes, whatever the size of a page.
 
 A full export (FULL) holds everything as of a date. An increment (INCREMENTAL) holds what was
 received after one date and up to another, by the schemas of the full one: it is a function of the
-two. What an increment cannot tell is that a guest became a member, or an order was cancelled: that
-is for the next full export.
+two. It holds the interactions received in between, the users who had them, and all items, since
+what a catalogue adds or changes bears no date. What an increment cannot tell is that a guest became
+a member, an order was cancelled or an action is worth another value: that is for the next full
+export.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ import pandas as pd
 
 from engagement import owner_only
 from engagement.as_of import AsOf
+from engagement.messages import counted
 from engagement.personalize import datasets, fields, product_file, row_values
 from engagement.personalize.datasets import LENGTHS, DatasetFile, PersonalizeError, Reject
 from engagement.personalize.fields import Column, Schema, Set
@@ -208,9 +211,10 @@ def write(
                     schema, sources[name], draft / name, rejects, most, measured
                 )
                 owner_only.write(draft / f"{name}.avsc", schema.text())
-            if since is not None and sets["interactions"].bytes > MOST_INCREMENTAL_BYTES:
+            large = [name for name, one in sets.items() if one.bytes > MOST_INCREMENTAL_BYTES]
+            if since is not None and large:
                 raise PersonalizeError(
-                    "the increment holds more than 1 GB of interactions, which no incremental "
+                    f"the increment holds more than 1 GB of {large[0]}, which no incremental "
                     "import takes: write a full export"
                 )
             _write_catalogue_rejects(catalogue, rejects)
@@ -243,6 +247,16 @@ def check_folder(folder: Path) -> None:
         raise PersonalizeError(
             f"{folder} holds other things than an export, which would be gone: name another folder"
         )
+
+
+def tables_read(settings: Settings) -> list[str]:
+    """Names of the tables of ``marts`` that an export reads."""
+    names = ["personalize_interactions", "personalize_items", "personalize_users"]
+    if settings.personalize.user_features:
+        names.append("customer_360")
+    if settings.personalize.actions:
+        names.append("personalize_action_interactions")
+    return names
 
 
 def schemas_of(work: Reader, catalogue: product_file.Catalogue) -> dict[Set, Schema]:
@@ -280,7 +294,7 @@ def _enough(work: Reader) -> None:
     found = work.count(Table("marts", "personalize_interactions"), work.received())
     if found < LEAST_ROWS:
         raise PersonalizeError(
-            f"since {work.since} only {found:,} interactions were received, as of {work.as_of}; an "
+            f"between {work.since} and {work.as_of} only {counted(found, 'interaction')} came in; an "
             f"import needs {LEAST_ROWS:,}: wait for more, or write a full export"
         )
 

@@ -43,19 +43,23 @@ class Reader:
         return product_file.read(self.settings.path(named), self.as_of.day)
 
     def received(self) -> exp.Expr | None:
-        """What keeps the rows of an increment."""
+        """What keeps the rows of an increment: received from one moment on, before the other."""
         if self.since is None:
             return None
-        return exp.GTE(
-            this=exp.column("received_at", quoted=True),
-            expression=exp.Placeholder(this="since"),
+        received = exp.column("received_at", quoted=True)
+        return exp.and_(
+            exp.GTE(this=received, expression=exp.Placeholder(this="since")),
+            exp.LT(this=received.copy(), expression=exp.Placeholder(this="until")),
         )
 
     def query(self, select: exp.Select, label: str, **parameters: Any) -> pd.DataFrame:
-        """Run a query, which may ask for ``:since``."""
-        if self.since is not None:
-            parameters["since"] = self.since.seen_before
-        return self.session.query(select, parameters, label=label)
+        """Run a query, which may ask for ``:since`` and ``:until``."""
+        return self.session.query(select, parameters | self._moments(), label=label)
+
+    def _moments(self) -> dict[str, Any]:
+        if self.since is None:
+            return {}
+        return {"since": self.since.seen_before, "until": self.as_of.seen_before}
 
     def columns_of(self, table: Table) -> dict[str, str]:
         """Columns and types of a table, which has to be there."""
@@ -155,7 +159,8 @@ class Reader:
             "interactions": lambda: (
                 row_values.interactions(page, values) for page in self.interactions()
             ),
-            "items": lambda: [row_values.items(self._chosen_items(catalogue), self._kinds)],
+            # Of an increment, too: what the catalogue adds or changes bears no date.
+            "items": lambda: [row_values.items(self.items(catalogue), self._kinds)],
             "users": lambda: (
                 row_values.users(page, self.settings.personalize.user_features)
                 for page in self.users()
@@ -165,16 +170,6 @@ class Reader:
                 row_values.action_interactions(page) for page in self.action_interactions()
             ),
         }
-
-    def _chosen_items(self, catalogue: product_file.Catalogue) -> pd.DataFrame:
-        """All items; of an increment, those seen first in it, or met in it."""
-        rows = self.items(catalogue)
-        if self.since is None:
-            return rows
-        table = Table("marts", "personalize_interactions")
-        select = exp.select(exp.column("item_id", quoted=True)).distinct().from_(table.node())
-        met = set(self.query(select.where(self.received()), "items of the increment")["item_id"])
-        return rows[rows["item_id"].isin(met)]
 
     def interactions(self) -> Pages:
         """Interactions by time, then user, item and event type."""
@@ -272,9 +267,11 @@ class Reader:
             ).order_by(exp.Ordered(this=exp.column("user_id", table="u", quoted=True)))
             if last and (unloads := unloading(self.session)):
                 # There is more than a page: the engine writes the rest to S3 in one statement.
-                values = {"last": last} | ({"since": self.since.seen_before} if self.since else {})
                 yield from unloads.unloaded_pages(
-                    following, values, rows=self.page_rows, label="dataset users: unloaded"
+                    following,
+                    {"last": last} | self._moments(),
+                    rows=self.page_rows,
+                    label="dataset users: unloaded",
                 )
                 return
             page = self.query(following.limit(self.page_rows), "dataset users", last=last)
