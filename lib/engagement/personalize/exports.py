@@ -294,8 +294,8 @@ def _enough(work: Reader) -> None:
     found = work.count(Table("marts", "personalize_interactions"), work.received())
     if found < LEAST_ROWS:
         raise PersonalizeError(
-            f"between {work.since} and {work.as_of} only {counted(found, 'interaction')} came in; an "
-            f"import needs {LEAST_ROWS:,}: wait for more, or write a full export"
+            f"between {work.since} and {work.as_of} only {counted(found, 'interaction')} came in; "
+            f"an import needs {LEAST_ROWS:,}: wait for more, or write a full export"
         )
 
 
