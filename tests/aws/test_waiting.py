@@ -38,7 +38,7 @@ def test_what_is_there_is_given_without_a_pause(clock: Clock) -> None:
 def test_pauses_grow_to_the_longest_and_a_last_look_is_taken_at_the_deadline(clock: Clock) -> None:
     looks: list[float] = []
     said: list[float] = []
-    with pytest.raises(WaitedTooLongError, match="waited 10 s for the job to end, in vain"):
+    with pytest.raises(WaitedTooLongError, match="waited 10 s for the job to end, and gave up"):
         wait_until(
             lambda: looks.append(clock.now), "the job to end",
             seconds=10, pause=1, longest=4, meanwhile=said.append,

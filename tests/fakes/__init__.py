@@ -59,8 +59,9 @@ Using one
 mistake: an operation it does not have, an answer that the model does not know, an exception.
 
 There are fakes of Customer Profiles with the store that files are uploaded to
-(:mod:`tests.fakes.customer_profiles`) and of outbound campaigns
-(:mod:`tests.fakes.connect_campaigns`).
+(:mod:`tests.fakes.customer_profiles`), of outbound campaigns
+(:mod:`tests.fakes.connect_campaigns`), of Personalize with its events, its answers and its quotas
+(:mod:`tests.fakes.personalize`), and of QuickSight (:mod:`tests.fakes.quicksight`).
 
 What no fake shows: whether credentials and IAM policies suffice, quotas that are not in the model,
 how long a service takes, and rules that it keeps beyond its model unless the fake has them too.

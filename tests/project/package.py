@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -54,6 +55,15 @@ OWN_FILES: Mapping[str, str] = {
     ),
     "params/ours.yaml": "",  # local.yaml with our segment: see below
 }
+
+OVERRIDDEN = {
+    "sql": ("24 * 60 * 60 * 1000 as is_left", "0 as is_left"),
+    "yml": (
+        "description: What people put into carts",
+        "description: Ours. What people put into carts",
+    ),
+}
+"""What the team's own ``marts.carts`` has in place of the package's text."""
 
 NOTEBOOK_CELLS = (
     (["parameters"], 'params = ""\noverrides = {}\n'),
@@ -141,14 +151,15 @@ def add_own_files(project: Path) -> dict[str, bytes]:
     ours = local + "\naudience:\n  segment: params/segments/big_spenders.yaml\n"
     assert "\naudience:" not in local
     (project / "params/ours.yaml").write_text(ours, encoding="utf-8")
-    # A model of the package's, overridden by name: the same, with another text.
+    # A model of the package's, overridden by name: a cart is given up at once, none stays open.
     sql = ROOT / "lib/engagement/models/sql/commerce"
     for end in ("sql", "yml"):
         text = (sql / f"carts.{end}").read_text(encoding="utf-8")
-        changed = text.replace("description:", "description: Ours.", 1) if end == "yml" else text
+        before, after = OVERRIDDEN[end]
+        assert text.count(before) == 1
         path = project / f"models/commerce/carts.{end}"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(changed, encoding="utf-8")
+        path.write_text(text.replace(before, after), encoding="utf-8")
     cells = [
         {
             "cell_type": "code",
@@ -218,8 +229,9 @@ def check_run(project: Path, command: Path) -> None:
     spent = run(command, "query", "select sum(customers) as n from marts.spend_by_region",
                 "--format", "csv", cwd=project)  # fmt: skip
     assert int(spent.split()[1]) > 0, spent
-    described = run(command, "tables", "marts.carts", cwd=project)
-    assert described
+    carts = run(command, "query", "select count(*) as n, count_if(status = 'open') as o "
+                "from marts.carts", "--format", "csv", cwd=project)  # fmt: skip
+    assert re.fullmatch(r"[1-9]\d*,0", carts.split()[1]), carts
     listed = run(command, "tables", cwd=project)
     assert "Ours." in listed, "the package's model stands where the team has overridden it"
 

@@ -52,7 +52,7 @@ def wait_until(
             return found
         waited = time.monotonic() - start
         if waited >= seconds:
-            raise WaitedTooLongError(f"waited {seconds:g} s for {what}, in vain")
+            raise WaitedTooLongError(f"waited {seconds:g} s for {what}, and gave up")
         if meanwhile is not None:
             meanwhile(waited)
         time.sleep(min(pause, max(seconds - waited, 0.0)))

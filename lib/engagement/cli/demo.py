@@ -30,7 +30,7 @@ Params = Annotated[
 
 app = typer.Typer(
     add_completion=False,
-    help="A shop in a browser whose events are in the tables, and whose pages change, in a minute.",
+    help="A shop in your browser: its events reach the tables, and its pages change, within a minute.",
 )
 
 

@@ -33,7 +33,7 @@ def erase(
     ] = False,
     block: Annotated[
         bool,
-        typer.Option("--block", help="Keep ids out that nobody has yet, should they ever come."),
+        typer.Option("--block", help="Also keep out ids that no event has used yet."),
     ] = False,
     yes: Annotated[
         bool, typer.Option("--yes", help="Do it; without, only say what would.")

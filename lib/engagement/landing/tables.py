@@ -162,7 +162,7 @@ def profile(warehouse: Warehouse) -> Profile:
     What was counted is kept by received date in ``landing.profile``: only dates whose files changed
     are read again. Older dates that the first look left out are not counted later either: see
     :data:`FIRST_LOOK_BYTES`. That dates cannot be read through is kept, too: a broken file stays
-    broken, and would have all others read in vain by every run.
+    broken, and would make every run read all the others for nothing.
 
     Where RudderStack loads the tables, all that they hold is counted, without copies.
     """

@@ -219,7 +219,7 @@ class Warehouse(Protocol):
         ...
 
     def clean(self, keep_days: float | None = None, *, dry_run: bool = False) -> list[str]:
-        """Remove what no table needs since a while, by default that of the settings.
+        """Remove what no table has needed for a while, by default that of the settings.
 
         Says what was removed, or with ``dry_run`` what would be.
         """
