@@ -15,7 +15,10 @@ from tests.project.lock import LEFT_OUT, ROOT, conda, named, pinned, plain
 OPTIONAL = {"redshift-connector"}
 """Distributions that the package imports only where they are installed."""
 
-COMES_WITH = {"botocore": "boto3", "anyio": "starlette"}
+COMES_WITH = {
+    **{"botocore": "boto3", "anyio": "starlette", "pydantic_core": "pydantic"},
+    **{"IPython": "jupyterlab", "nbformat": "nbconvert", "nbclient": "papermill"},
+}
 """Modules that are part of what a declared package offers."""
 
 
