@@ -16,8 +16,12 @@ OPTIONAL = {"redshift-connector"}
 """Distributions that the package imports only where they are installed."""
 
 COMES_WITH = {
-    **{"botocore": "boto3", "anyio": "starlette", "pydantic_core": "pydantic"},
-    **{"IPython": "jupyterlab", "nbformat": "nbconvert", "nbclient": "papermill"},
+    "botocore": "boto3",
+    "anyio": "starlette",
+    "pydantic_core": "pydantic",
+    "IPython": "jupyterlab",
+    "nbformat": "nbconvert",
+    "nbclient": "papermill",
 }
 """Modules that are part of what a declared package offers."""
 
