@@ -30,7 +30,7 @@ Params = Annotated[
 
 app = typer.Typer(
     add_completion=False,
-    help="A shop in your browser: its events reach the tables, and its pages change, within a minute.",
+    help="A shop in your browser: within a minute its events are in tables and its pages change.",
 )
 
 

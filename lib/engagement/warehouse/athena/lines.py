@@ -7,6 +7,7 @@ with the reason, and the statement is run again without it (Athena does not bill
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 import logging
 import re
@@ -76,24 +77,25 @@ from work.all_lines
 group by source_file
 """
 
+# Records are known by their digests here: their texts stay with the engine.
 _WANTED = """
-select distinct source_file, record, record_encoding
+select distinct source_file, sha256_hex(record) as digest, record_encoding
 from {source}
 """
 
 _LOCATED = """
 with records as (
     select
-        *,
-        row_number() over (partition by source_file, record, record_encoding order by 1) as nth
-    from {source}
+        d.*,
+        row_number() over (partition by source_file, digest, record_encoding order by 1) as nth
+    from (select *, sha256_hex(record) as digest from {source}) as d
 )
 
 select {columns}
 from records as r
 left join work.locations as l
     on r.source_file = l.source_file
-    and r.record = l.record
+    and r.digest = l.digest
     and coalesce(r.record_encoding, '') = coalesce(l.record_encoding, '')
     and r.nth = l.nth
 """
@@ -115,7 +117,7 @@ _KINDS = {
 _LOCATIONS = {
     "source_file": "varchar",
     "line_number": "bigint",
-    "record": "varchar",
+    "digest": "varchar",
     "record_encoding": "varchar",
     "nth": "bigint",
 }
@@ -208,8 +210,8 @@ class LinesReader:
         query = parse(_WANTED.format(source=source))
         table, _ = self._lake.statements.query(self._work.sql(query), "records set aside")
         wanted: dict[str, set[tuple[str, str | None]]] = {}
-        for file, record, encoding in zip(*(c.to_pylist() for c in table.columns), strict=True):
-            wanted.setdefault(file, set()).add((record, encoding))
+        for file, digest, encoding in zip(*(c.to_pylist() for c in table.columns), strict=True):
+            wanted.setdefault(file, set()).add((digest, encoding))
         with ThreadPoolExecutor(self._lake.athena.concurrency) as pool:
             places = pool.map(lambda name: self._places(name, wanted[name], cut), sorted(wanted))
             rows = [row for found in places for row in found]
@@ -234,9 +236,10 @@ class LinesReader:
         rows = []
         for number, line, encoding in zip(*(c.to_pylist() for c in batch.columns), strict=True):
             for record in cut(line) if encoding is None else [line]:
-                if (record, encoding) in wanted:
-                    seen[record, encoding] += 1
-                    rows.append((name, number, record, encoding, seen[record, encoding]))
+                digest = hashlib.sha256(record.encode()).hexdigest()
+                if (digest, encoding) in wanted:
+                    seen[digest, encoding] += 1
+                    rows.append((name, number, digest, encoding, seen[digest, encoding]))
         return rows
 
     def _sql(self, files: Sequence[LandedFile], errors: Collection[str]) -> str:
