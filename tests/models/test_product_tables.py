@@ -168,17 +168,17 @@ def test_searches_by_day(make_bench: Any) -> None:
 def test_carts_by_day(make_bench: Any) -> None:
     """Of five carts of the 1st two were abandoned, one was ordered, one cancelled, one is open."""
     bench = make_bench("2026-01-02")
-    fates = ["abandoned", "abandoned", "ordered", "cancelled", "open"]
+    statuses = ["abandoned", "abandoned", "ordered", "cancelled", "open"]
     carts = [
         {
             "person_id": f"p{n % 4}",
             "cart_id": f"c{n}",
             "cart_date": "2026-01-01",
-            "status": fate,
+            "status": status,
             "units_added": n + 1,
             "is_bot": False,
         }
-        for n, fate in enumerate(fates)
+        for n, status in enumerate(statuses)
     ]
     robbed = {**carts[0], "cart_id": "of a bot", "is_bot": True}
     ahead = {**carts[2], "cart_id": "ahead", "cart_date": "2026-03-01"}

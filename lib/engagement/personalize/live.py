@@ -15,7 +15,7 @@ from engagement.aws import requests
 from engagement.aws.requests import Call, People
 from engagement.aws.service_model import Later
 from engagement.messages import counted
-from engagement.personalize import kinds
+from engagement.personalize import resource_types
 from engagement.personalize.checkpoint import Checkpoint
 from engagement.personalize.mapping import LiveMapping, Put, Refused, load_mapping, puts
 from engagement.personalize.planning import requests_folder
@@ -67,14 +67,14 @@ def target_of(settings: Settings) -> tuple[str, dict[str, str]]:
     chosen, names = settings.personalize, Names.of(settings)
     setup = Setup(AwsCaller(names.region), settings.project)
     tracking_id, datasets = chosen.live.tracking_id, dict[str, str]()
-    for group in listing(setup.caller, kinds.DATASET_GROUP, None):
+    for group in listing(setup.caller, resource_types.DATASET_GROUP, None):
         if group["name"] != names.group:
             continue
         arn = str(group["datasetGroupArn"])
-        for item in listing(setup.caller, kinds.DATASET, arn):
+        for item in listing(setup.caller, resource_types.DATASET, arn):
             datasets[str(item["datasetType"]).lower()] = str(item["datasetArn"])
-        for item in listing(setup.caller, kinds.TRACKER, arn):
-            found = describe(setup.caller, kinds.TRACKER, str(item["eventTrackerArn"]))
+        for item in listing(setup.caller, resource_types.TRACKER, arn):
+            found = describe(setup.caller, resource_types.TRACKER, str(item["eventTrackerArn"]))
             tracking_id = tracking_id or (found or {}).get("trackingId")
     if tracking_id is None:
         raise LiveError(

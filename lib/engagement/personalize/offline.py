@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from engagement import owner_only
-from engagement.personalize import kinds
+from engagement.personalize import resource_types
 from engagement.personalize.removal import There, everything
 from engagement.personalize.resources import SERVICE, Setup
 from engagement.personalize.service import SetupError
@@ -27,18 +27,22 @@ def offline_metrics(setup: Setup, settings: Settings, name: str) -> Mapping[str,
     there = list(everything(setup, names.group))
     wanted = {name, f"{names.group}-{name}"}
     for one in there:
-        if one.kind is kinds.RECOMMENDER and one.name in wanted:
+        if one.kind is resource_types.RECOMMENDER and one.name in wanted:
             return _some(one.found.get("modelMetrics") or {}, one)
-    solutions = [one for one in there if one.kind is kinds.SOLUTION and one.name in wanted]
+    solutions = [one for one in there if one.kind is resource_types.SOLUTION and one.name in wanted]
     if not solutions:
-        known = [one.name for one in there if one.kind in (kinds.RECOMMENDER, kinds.SOLUTION)]
+        known = [
+            one.name
+            for one in there
+            if one.kind in (resource_types.RECOMMENDER, resource_types.SOLUTION)
+        ]
         listed = f"; there are {', '.join(known)}" if known else ""
         raise SetupError(f"there is no recommender and no solution {name}{listed}")
     own = solutions[0].found["solutionArn"]
     versions = [
         one
         for one in there
-        if one.kind is kinds.VERSION
+        if one.kind is resource_types.VERSION
         and one.status == "ACTIVE"
         and str(one.found["solutionVersionArn"]).startswith(f"{own}/")
     ]

@@ -16,7 +16,7 @@ import pandas as pd
 
 from engagement.personalize.datasets import LENGTHS, Lengths, Name
 
-Kind = Literal["minimum", "limit", "rows", "use case", "advice"]
+ResourceType = Literal["minimum", "limit", "rows", "use case", "advice"]
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Requirement:
     ``ok``.
     """
 
-    kind: Kind
+    kind: ResourceType
     name: str
     needed: str
     found: str

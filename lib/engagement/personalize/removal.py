@@ -14,30 +14,30 @@ from typing import Any
 
 from engagement.aws.s3 import Address
 from engagement.messages import counted
-from engagement.personalize import access, kinds
+from engagement.personalize import access, resource_types
 from engagement.personalize.exported import TYPES
-from engagement.personalize.kinds import Kind
+from engagement.personalize.resource_types import ResourceType
 from engagement.personalize.resources import Setup, describe, is_ours, listing, remove
 from engagement.personalize.service import SetupError, find
 from engagement.personalize.setup import Names
 from engagement.settings import Settings
 
 _IN_GROUP = (
-    kinds.TRACKER,
-    kinds.RECOMMENDER,
-    kinds.FILTER,
-    kinds.ATTRIBUTION,
+    resource_types.TRACKER,
+    resource_types.RECOMMENDER,
+    resource_types.FILTER,
+    resource_types.ATTRIBUTION,
 )
 _ORDER = (
-    kinds.ATTRIBUTION,
-    kinds.FILTER,
-    kinds.CAMPAIGN,
-    kinds.SOLUTION,
-    kinds.RECOMMENDER,
-    kinds.TRACKER,
-    kinds.DATASET,
-    kinds.SCHEMA,
-    kinds.DATASET_GROUP,
+    resource_types.ATTRIBUTION,
+    resource_types.FILTER,
+    resource_types.CAMPAIGN,
+    resource_types.SOLUTION,
+    resource_types.RECOMMENDER,
+    resource_types.TRACKER,
+    resource_types.DATASET,
+    resource_types.SCHEMA,
+    resource_types.DATASET_GROUP,
 )
 
 
@@ -45,7 +45,7 @@ _ORDER = (
 class There:
     """A resource that is there."""
 
-    kind: Kind
+    kind: ResourceType
     found: Mapping[str, Any]
     within: str
 
@@ -74,21 +74,21 @@ def everything(setup: Setup, group_name: str) -> Iterator[There]:
     """
     groups, names = _groups(setup, group_name)
     for group in groups:
-        yield from _described(setup, kinds.DATASET_GROUP, group, "")
-    for schema in listing(setup.caller, kinds.SCHEMA, None):
+        yield from _described(setup, resource_types.DATASET_GROUP, group, "")
+    for schema in listing(setup.caller, resource_types.SCHEMA, None):
         if any(is_schema_of(str(schema["name"]), name) for name in names):
-            yield from _described(setup, kinds.SCHEMA, schema, "")
+            yield from _described(setup, resource_types.SCHEMA, schema, "")
     for group in groups:
         yield from _in_group(setup, str(group["datasetGroupArn"]), str(group["name"]))
 
 
 def _groups(setup: Setup, group_name: str) -> tuple[list[Mapping[str, Any]], list[str]]:
     """Groups with the project's tag, and names by which what has no tag is theirs."""
-    all_groups = list(listing(setup.caller, kinds.DATASET_GROUP, None))
+    all_groups = list(listing(setup.caller, resource_types.DATASET_GROUP, None))
     groups = [
         item
         for item in all_groups
-        if is_ours(setup, kinds.DATASET_GROUP, str(item["datasetGroupArn"]))
+        if is_ours(setup, resource_types.DATASET_GROUP, str(item["datasetGroupArn"]))
     ]
     names = [str(item["name"]) for item in groups]
     if group_name not in [item["name"] for item in all_groups]:
@@ -109,26 +109,28 @@ def is_schema_of(name: str, group_name: str) -> bool:
 
 
 def _in_group(setup: Setup, arn: str, name: str) -> Iterator[There]:
-    for dataset in listing(setup.caller, kinds.DATASET, arn):
-        yield from _described(setup, kinds.DATASET, dataset, name)
-        for job in listing(setup.caller, kinds.IMPORT, str(dataset["datasetArn"])):
-            yield from _described(setup, kinds.IMPORT, job, name)
+    for dataset in listing(setup.caller, resource_types.DATASET, arn):
+        yield from _described(setup, resource_types.DATASET, dataset, name)
+        for job in listing(setup.caller, resource_types.IMPORT, str(dataset["datasetArn"])):
+            yield from _described(setup, resource_types.IMPORT, job, name)
     for kind in _IN_GROUP:
         for item in listing(setup.caller, kind, arn):
             yield from _described(setup, kind, item, name)
-    for solution in listing(setup.caller, kinds.SOLUTION, arn):
-        yield from _described(setup, kinds.SOLUTION, solution, name)
+    for solution in listing(setup.caller, resource_types.SOLUTION, arn):
+        yield from _described(setup, resource_types.SOLUTION, solution, name)
         own = str(solution["solutionArn"])
-        for version in listing(setup.caller, kinds.VERSION, own):
-            yield from _described(setup, kinds.VERSION, version, name)
-            for kind in (kinds.INFERENCE, kinds.SEGMENTS):
+        for version in listing(setup.caller, resource_types.VERSION, own):
+            yield from _described(setup, resource_types.VERSION, version, name)
+            for kind in (resource_types.INFERENCE, resource_types.SEGMENTS):
                 for job in listing(setup.caller, kind, str(version["solutionVersionArn"])):
                     yield from _described(setup, kind, job, name)
-        for campaign in listing(setup.caller, kinds.CAMPAIGN, own):
-            yield from _described(setup, kinds.CAMPAIGN, campaign, name)
+        for campaign in listing(setup.caller, resource_types.CAMPAIGN, own):
+            yield from _described(setup, resource_types.CAMPAIGN, campaign, name)
 
 
-def _described(setup: Setup, kind: Kind, item: Mapping[str, Any], within: str) -> Iterator[There]:
+def _described(
+    setup: Setup, kind: ResourceType, item: Mapping[str, Any], within: str
+) -> Iterator[There]:
     found = describe(setup.caller, kind, str(item[kind.arn]))
     if found is not None:
         yield There(kind, found, within)

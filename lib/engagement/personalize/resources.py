@@ -16,8 +16,8 @@ from typing import Any
 from engagement.aws.glue import OWNER
 from engagement.aws.service_model import Later
 from engagement.aws.waiting import WaitedTooLongError, wait_until
-from engagement.personalize import kinds
-from engagement.personalize.kinds import Kind
+from engagement.personalize import resource_types
+from engagement.personalize.resource_types import ResourceType
 from engagement.personalize.service import Caller, RefusedCallError, SetupError, find
 from engagement.privacy import masked
 
@@ -83,7 +83,7 @@ class Wanted:
     its listing is limited to.
     """
 
-    kind: Kind
+    kind: ResourceType
     name: str
     parameters: Mapping[str, Any]
     scope: str | None = None
@@ -180,7 +180,7 @@ def _made(setup: Setup, wanted: Wanted, parameters: Mapping[str, Any]) -> Mappin
 _ROLE_SECONDS = 60.0
 
 
-def _arn(kind: Kind, found: Mapping[str, Any]) -> str:
+def _arn(kind: ResourceType, found: Mapping[str, Any]) -> str:
     arn: str = found[kind.arn]
     return arn
 
@@ -188,7 +188,7 @@ def _arn(kind: Kind, found: Mapping[str, Any]) -> str:
 def _update(
     setup: Setup, wanted: Wanted, found: Mapping[str, Any], differing: Sequence[str]
 ) -> str:
-    kind: Kind = wanted.kind
+    kind: ResourceType = wanted.kind
     arn: str = found[kind.arn]
     fixed = [key for key in differing if key not in kind.updated]
     if fixed:
@@ -198,7 +198,10 @@ def _update(
             "remove what is there with 'engagement personalize down'"
         )
     changes = {key: wanted.parameters[key] for key in kind.updated if key in wanted.parameters}
-    if kind is kinds.SOLUTION and (config := changes.pop("solutionConfig", None)) is not None:
+    if (
+        kind is resource_types.SOLUTION
+        and (config := changes.pop("solutionConfig", None)) is not None
+    ):
         changes["solutionUpdateConfig"] = {
             key: config[key] for key in ("autoTrainingConfig", "eventsConfig") if key in config
         }
@@ -236,7 +239,9 @@ def fits(wanted: Any, found: Any) -> bool:
     return bool(wanted == found)
 
 
-def look_up(setup: Setup, kind: Kind, name: str, scope: str | None) -> Mapping[str, Any] | None:
+def look_up(
+    setup: Setup, kind: ResourceType, name: str, scope: str | None
+) -> Mapping[str, Any] | None:
     """A resource of a name, described; ``None`` where there is none."""
     for item in listing(setup.caller, kind, scope):
         if kind.named_in_list and item.get(kind.name) != name:
@@ -247,7 +252,7 @@ def look_up(setup: Setup, kind: Kind, name: str, scope: str | None) -> Mapping[s
     return None
 
 
-def listing(caller: Caller, kind: Kind, scope: str | None) -> Iterator[Mapping[str, Any]]:
+def listing(caller: Caller, kind: ResourceType, scope: str | None) -> Iterator[Mapping[str, Any]]:
     """All resources of a kind, in a scope, page after page."""
     parameters: dict[str, Any] = {} if kind.scope is None else {kind.scope: scope}
     while True:
@@ -258,7 +263,7 @@ def listing(caller: Caller, kind: Kind, scope: str | None) -> Iterator[Mapping[s
         parameters["nextToken"] = answer["nextToken"]
 
 
-def describe(caller: Caller, kind: Kind, arn: str) -> Mapping[str, Any] | None:
+def describe(caller: Caller, kind: ResourceType, arn: str) -> Mapping[str, Any] | None:
     """A resource's description; ``None`` where it is gone."""
     answer = find(caller, SERVICE, f"describe_{kind.noun}", **{kind.arn: arn})
     found: Mapping[str, Any] | None = None if answer is None else answer[kind.body]
@@ -272,7 +277,9 @@ def _failure(found: Mapping[str, Any]) -> str | None:
     return masked(str(found.get("failureReason") or "without a reason"))
 
 
-def _settled(setup: Setup, kind: Kind, found: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def _settled(
+    setup: Setup, kind: ResourceType, found: Mapping[str, Any]
+) -> Mapping[str, Any] | None:
     """A resource once nothing is under way; ``None`` where it was being deleted, and is gone."""
     arn = str(found[kind.arn])
 
@@ -287,7 +294,7 @@ def _settled(setup: Setup, kind: Kind, found: Mapping[str, Any]) -> Mapping[str,
     return now
 
 
-def _is_moving(kind: Kind, found: Mapping[str, Any]) -> bool:
+def _is_moving(kind: ResourceType, found: Mapping[str, Any]) -> bool:
     """Whether something is under way: neither active nor failed."""
     states = [str(found.get("status", ""))] if kind.has_status else []
     if kind.latest and found.get(kind.latest):
@@ -298,7 +305,9 @@ def _is_moving(kind: Kind, found: Mapping[str, Any]) -> bool:
 _SETTLED = ("ACTIVE", "INACTIVE")
 
 
-def _awaited(setup: Setup, kind: Kind, arn: str, *, changed: bool = False) -> Mapping[str, Any]:
+def _awaited(
+    setup: Setup, kind: ResourceType, arn: str, *, changed: bool = False
+) -> Mapping[str, Any]:
     """Wait until a resource is active, and a change that was just made of it, too.
 
     Raises
@@ -336,7 +345,7 @@ def _wait(setup: Setup, look: Callable[[], Any], what: str) -> Any:
 # --- whose it is --------------------------------------------------------------------------------
 
 
-def is_ours(setup: Setup, kind: Kind, arn: str) -> bool:
+def is_ours(setup: Setup, kind: ResourceType, arn: str) -> bool:
     """Whether a resource carries this project's tag."""
     if not kind.taggable:
         return False
@@ -344,7 +353,7 @@ def is_ours(setup: Setup, kind: Kind, arn: str) -> bool:
     return any(tag in setup.tags for tag in (answer or {}).get("tags", []))
 
 
-def _check_owner(setup: Setup, kind: Kind, found: Mapping[str, Any]) -> None:
+def _check_owner(setup: Setup, kind: ResourceType, found: Mapping[str, Any]) -> None:
     if kind.taggable and not is_ours(setup, kind, str(found[kind.arn])):
         raise SetupError(
             f"there is a {kind.label} {found.get(kind.name)} that does not carry this project's "
@@ -355,7 +364,7 @@ def _check_owner(setup: Setup, kind: Kind, found: Mapping[str, Any]) -> None:
 # --- removing -----------------------------------------------------------------------------------
 
 
-def remove(setup: Setup, kind: Kind, found: Mapping[str, Any]) -> None:
+def remove(setup: Setup, kind: ResourceType, found: Mapping[str, Any]) -> None:
     """Delete a resource, once nothing is under way with it, and wait until it is gone.
 
     Raises
@@ -391,7 +400,7 @@ def ensure_dataset_group(setup: Setup, name: str, domain: str | None) -> str:
     """The dataset group that all else belongs to; a domain's if one is given. Gives its ARN."""
     parameters = {} if domain is None else {"domain": domain}
     why = "holds the data sets and all that is made of them"
-    found = ensure(setup, Wanted(kinds.DATASET_GROUP, name, parameters, why=why))
+    found = ensure(setup, Wanted(resource_types.DATASET_GROUP, name, parameters, why=why))
     if domain is None and found.get("domain"):
         raise SetupError(
             f"the dataset group {name} is one of the domain {found['domain']}: give "
@@ -405,14 +414,16 @@ def ensure_schema(setup: Setup, name: str, text: str, domain: str | None) -> str
     """A schema, which never changes: another text needs another name. Gives its ARN."""
     parameters = {"schema": text} if domain is None else {"schema": text, "domain": domain}
     why = "the fields of a data set, in the order of its files"
-    arn: str = ensure(setup, Wanted(kinds.SCHEMA, name, parameters, why=why))["schemaArn"]
+    arn: str = ensure(setup, Wanted(resource_types.SCHEMA, name, parameters, why=why))["schemaArn"]
     return arn
 
 
 def ensure_dataset(setup: Setup, name: str, group: str, type_: str, schema: str) -> str:
     """A data set of a group; one with another schema gets this one. Gives its ARN."""
     parameters = {"schemaArn": schema, "datasetGroupArn": group, "datasetType": type_}
-    wanted = Wanted(kinds.DATASET, name, parameters, scope=group, why=f"the {type_.lower()}")
+    wanted = Wanted(
+        resource_types.DATASET, name, parameters, scope=group, why=f"the {type_.lower()}"
+    )
     arn: str = ensure(setup, wanted)["datasetArn"]
     return arn
 
@@ -420,7 +431,9 @@ def ensure_dataset(setup: Setup, name: str, group: str, type_: str, schema: str)
 def ensure_event_tracker(setup: Setup, name: str, group: str) -> Mapping[str, Any]:
     """The event tracker: its id is what live events are sent with."""
     why = "takes live events"
-    return ensure(setup, Wanted(kinds.TRACKER, name, {"datasetGroupArn": group}, group, why=why))
+    return ensure(
+        setup, Wanted(resource_types.TRACKER, name, {"datasetGroupArn": group}, group, why=why)
+    )
 
 
 def ensure_metric_attribution(
@@ -433,7 +446,7 @@ def ensure_metric_attribution(
 ) -> str:
     """The metric attribution: what recommendations brought. Metrics are added and removed."""
     wanted = Wanted(
-        kinds.ATTRIBUTION,
+        resource_types.ATTRIBUTION,
         name,
         {"datasetGroupArn": group, "metrics": list(metrics), "metricsOutputConfig": dict(output)},
         scope=group,
@@ -453,12 +466,12 @@ def ensure_metric_attribution(
             SERVICE, "update_metric_attribution", metricAttributionArn=arn, removeMetrics=gone
         )
     if gone and new:
-        _awaited(setup, kinds.ATTRIBUTION, arn)
+        _awaited(setup, resource_types.ATTRIBUTION, arn)
     if new:
         setup.caller.call(
             SERVICE, "update_metric_attribution", metricAttributionArn=arn, addMetrics=new
         )
     if gone or new:
         setup.changed(f"metric attribution {name}: changed")
-        _awaited(setup, kinds.ATTRIBUTION, arn)
+        _awaited(setup, resource_types.ATTRIBUTION, arn)
     return arn

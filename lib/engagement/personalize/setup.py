@@ -15,7 +15,7 @@ from typing import Any
 
 from engagement.aws.s3 import Address
 from engagement.aws.service_model import Later
-from engagement.personalize import access, kinds
+from engagement.personalize import access, resource_types
 from engagement.personalize.exported import Exported
 from engagement.personalize.resources import (
     Billable,
@@ -145,7 +145,7 @@ def _imports(
         _upload(setup, one, folder)
         wanted.append(
             Wanted(
-                kinds.IMPORT,
+                resource_types.IMPORT,
                 f"{names.group}-{one.name}-{one.digest}",
                 {
                     "datasetArn": made.datasets[one.name],
@@ -179,7 +179,7 @@ def _recommenders(setup: Setup, chosen: Personalize, names: Names, made: Made) -
     quota = _quota(setup, "recommender", len(chosen.recommenders))
     wanted = [
         Wanted(
-            kinds.RECOMMENDER,
+            resource_types.RECOMMENDER,
             f"{names.group}-{name}"[:63],
             {
                 "datasetGroupArn": made.group,
@@ -209,7 +209,7 @@ def _solutions(
     state = "".join(one.digest for one in data)
     solutions = [
         Wanted(
-            kinds.SOLUTION,
+            resource_types.SOLUTION,
             f"{names.group}-{name}"[:63],
             {
                 "datasetGroupArn": made.group,
@@ -233,7 +233,7 @@ def _solutions(
     arns = [found["solutionArn"] for found in ensure_all(setup, solutions)]
     versions = [
         Wanted(
-            kinds.VERSION,
+            resource_types.VERSION,
             _version_name(wanted, state),
             {"solutionArn": arn, "trainingMode": "FULL"},
             scope=arn,
@@ -253,7 +253,7 @@ def _solutions(
         made.versions[name] = version
         if one.campaign is not None:
             campaigns[name] = Wanted(
-                kinds.CAMPAIGN,
+                resource_types.CAMPAIGN,
                 f"{names.group}-{name}"[:63],
                 {
                     "solutionVersionArn": version,
@@ -303,7 +303,7 @@ def _filters(setup: Setup, chosen: Personalize, names: Names, made: Made) -> Non
     expressions = chosen.filter_expressions(chosen.event_types.get("order_completed"))
     wanted = [
         Wanted(
-            kinds.FILTER,
+            resource_types.FILTER,
             f"{names.group}-{name}"[:63],
             {"datasetGroupArn": made.group, "filterExpression": expression},
             scope=made.group,
@@ -333,7 +333,7 @@ def _batch(
     version: str,
     filters: Mapping[str, str],
 ) -> Wanted:
-    kind = kinds.INFERENCE if job.kind == "recommendations" else kinds.SEGMENTS
+    kind = resource_types.INFERENCE if job.kind == "recommendations" else resource_types.SEGMENTS
     parameters: dict[str, Any] = {
         "solutionVersionArn": version,
         "numResults": job.results,

@@ -1,4 +1,4 @@
-"""The kinds of things that Amazon Personalize has: how each is found, compared and changed."""
+"""The types of resources that Amazon Personalize has: how each is found, compared and changed."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Kind:
-    """A kind of resource, by the service's own names for it.
+class ResourceType:
+    """A type of resource, by the service's own names for it.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ class Kind:
     named_in_list: bool = True
 
 
-DATASET_GROUP = Kind(
+DATASET_GROUP = ResourceType(
     "dataset group",
     "dataset_group",
     "datasetGroup",
@@ -56,7 +56,7 @@ DATASET_GROUP = Kind(
     scope=None,
     compared=("domain",),
 )
-SCHEMA = Kind(
+SCHEMA = ResourceType(
     "schema",
     "schema",
     "schema",
@@ -68,7 +68,7 @@ SCHEMA = Kind(
     taggable=False,
     has_status=False,
 )
-DATASET = Kind(
+DATASET = ResourceType(
     "dataset",
     "dataset",
     "dataset",
@@ -79,7 +79,7 @@ DATASET = Kind(
     updated=("schemaArn",),
     latest="latestDatasetUpdate",
 )
-IMPORT = Kind(
+IMPORT = ResourceType(
     "import job",
     "dataset_import_job",
     "datasetImportJob",
@@ -90,7 +90,7 @@ IMPORT = Kind(
     name="jobName",
     deletable=False,
 )
-TRACKER = Kind(
+TRACKER = ResourceType(
     "event tracker",
     "event_tracker",
     "eventTracker",
@@ -98,7 +98,7 @@ TRACKER = Kind(
     "eventTrackers",
     "list_event_trackers",
 )
-RECOMMENDER = Kind(
+RECOMMENDER = ResourceType(
     "recommender",
     "recommender",
     "recommender",
@@ -109,7 +109,7 @@ RECOMMENDER = Kind(
     updated=("recommenderConfig",),
     latest="latestRecommenderUpdate",
 )
-SOLUTION = Kind(
+SOLUTION = ResourceType(
     "solution",
     "solution",
     "solution",
@@ -120,7 +120,7 @@ SOLUTION = Kind(
     updated=("performAutoTraining", "solutionConfig"),
     latest="latestSolutionUpdate",
 )
-VERSION = Kind(
+VERSION = ResourceType(
     "solution version",
     "solution_version",
     "solutionVersion",
@@ -131,7 +131,7 @@ VERSION = Kind(
     deletable=False,
     named_in_list=False,
 )
-CAMPAIGN = Kind(
+CAMPAIGN = ResourceType(
     "campaign",
     "campaign",
     "campaign",
@@ -143,7 +143,7 @@ CAMPAIGN = Kind(
     updated=("solutionVersionArn", "minProvisionedTPS", "campaignConfig"),
     latest="latestCampaignUpdate",
 )
-FILTER = Kind(
+FILTER = ResourceType(
     "filter",
     "filter",
     "filter",
@@ -153,7 +153,7 @@ FILTER = Kind(
     compared=("filterExpression",),
     replaced=True,
 )
-INFERENCE = Kind(
+INFERENCE = ResourceType(
     "batch inference job",
     "batch_inference_job",
     "batchInferenceJob",
@@ -164,7 +164,7 @@ INFERENCE = Kind(
     name="jobName",
     deletable=False,
 )
-SEGMENTS = Kind(
+SEGMENTS = ResourceType(
     "batch segment job",
     "batch_segment_job",
     "batchSegmentJob",
@@ -175,7 +175,7 @@ SEGMENTS = Kind(
     name="jobName",
     deletable=False,
 )
-ATTRIBUTION = Kind(
+ATTRIBUTION = ResourceType(
     "metric attribution",
     "metric_attribution",
     "metricAttribution",

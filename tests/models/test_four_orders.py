@@ -121,7 +121,7 @@ EVENTS = [
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory: pytest.TempPathFactory) -> Rows:
     """Rows of a query over all the models; money and counts as numbers that compare."""
-    home = tmp_path_factory.mktemp("fates")
+    home = tmp_path_factory.mktemp("orders")
     for number, event in enumerate(EVENTS):
         folder = home / f"landing/received_at_utc_date={event['receivedAt'][:10]}"
         folder.mkdir(parents=True, exist_ok=True)
