@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +104,8 @@ def run_cells(notebook: str, overrides: dict[str, Any]) -> None:
             names.update(params="params/local.yaml", overrides=overrides)
 
 
-@pytest.mark.parametrize("name", ["one event", "only bad lines"])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LANDINGS)
 def test_every_cell_gets_through(name: str, tmp_path: Path) -> None:
     (tmp_path / DAY).mkdir(parents=True)
     (tmp_path / DAY / "a.json").write_text(LANDINGS[name], encoding="utf-8")
@@ -126,24 +125,3 @@ def test_a_corrupt_gzip_is_set_apart_and_counted(tmp_path: Path) -> None:
     [(file, error)] = found.itertuples(index=False)
     assert file == "received_at_utc_date=2026-11-18/b.gz"
     assert error.startswith("no valid gzip")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["nine events of one visit"])
-def test_every_notebook_gets_through(name: str, tmp_path: Path) -> None:
-    (tmp_path / DAY).mkdir(parents=True)
-    (tmp_path / DAY / "a.json").write_text(LANDINGS[name], encoding="utf-8")
-    sets = [f"{key}={value}" for key, value in _overrides(tmp_path).items()]
-    done = subprocess.run(
-        [
-            *(sys.executable, "-c", "from engagement.cli import main; main()", "run"),
-            *(word for value in sets for word in ("--set", value)),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    [record] = (tmp_path / "runs").glob("*/run.json")
-    statuses = {n["status"] for n in json.loads(record.read_text(encoding="utf-8"))["notebooks"]}
-    assert statuses == {"done"}
