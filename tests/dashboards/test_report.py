@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Callable
 from contextlib import nullcontext
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
 from html.parser import HTMLParser
@@ -19,6 +19,7 @@ import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+from engagement import alerts
 from engagement.alerts import Alert
 from engagement.as_of import at_newest, whole_day
 from engagement.dashboards import report, style
@@ -512,6 +513,94 @@ def test_alerts_are_on_top_and_escaped() -> None:
     assert f"Users were {SNEAKY}" in text
     calm = Page(report.render(frames(), **ABOUT)).text
     assert "Nothing needs looking at: no alert." in calm
+
+
+def a_sudden_day(unsettled: int) -> dict[str, pd.DataFrame]:
+    """Thirteen weeks with 100 sessions a day, and 400 on the last; as many people in seven days.
+
+    Of the days before the last, the newest ``unsettled`` are not settled.
+    """
+    number = 13 * 7
+    days = [AS_OF - timedelta(days=n) for n in reversed(range(number))]
+    settled = [ago == 0 or ago > unsettled for ago in reversed(range(number))]
+    sessions = pd.Series([100] * (number - 1) + [400])
+    overview = pd.DataFrame(
+        {
+            "day": days,
+            "is_complete": True,
+            "is_settled": settled,
+            "sessions": sessions,
+            **dict.fromkeys(("engaged_sessions", "converting_sessions"), sessions // 20),
+            **dict.fromkeys(("users", "new_users", "orders", "valued_orders", "events"), 5),
+            **dict.fromkeys(("revenue", "refunds", "net_revenue"), Decimal("10.00")),
+        }
+    )
+    rolling = overview[["day", "is_complete", "is_settled"]].assign(
+        is_wau_complete=True, is_mau_complete=True, dau=9, wau=sessions, mau=900, stickiness=0.01
+    )
+    return frames(overview=overview, rolling=rolling, live=live())
+
+
+@in_words
+@pytest.mark.parametrize(
+    ("options", "unsettled", "is_odd"),
+    [
+        # On the scale of counts 400 is 40.02 and 100 is 20.04; 1000 in a week is 63.26, 700 52.93.
+        ({}, 0, True),
+        ({"alerts.threshold": 10}, 0, True),
+        ({"alerts.threshold": 25}, 0, False),
+        # The eight weeks before cannot be compared with: of twelve, four are left.
+        ({}, 62, False),
+        ({"alerts.weeks": 12}, 62, True),
+    ],
+)
+def test_what_is_unusual_in_one_place_is_so_in_all(
+    make_settings: Callable[..., Settings], options: dict[str, Any], unsettled: int, is_odd: bool
+) -> None:
+    found, chosen = a_sudden_day(unsettled), make_settings(**options)
+    said = alerts.found(alerts.Data(found["overview"]), chosen, datetime(2026, 2, 1, tzinfo=UTC))
+    limits = {"weeks": chosen.alerts.weeks, "threshold": chosen.alerts.threshold}
+    page = report.render(found, **ABOUT, found=said, **limits)
+    listed = re.findall(r"Sat 2026-01-31</td><td[^>]*>([^<]+)<", page.split("Unusual days")[1])
+    data = held(page)
+    last = data["days"].index("2026-01-31")
+    circled = [name for name, places in data["unusual"].items() if last in places]
+    tiles = re.findall(r'<div class="tile"><span>([^<]+)</span>(.*?)</div>', page)
+    odd = {name for name, tile in tiles if "unusually high" in tile}
+    assert [one.subject for one in said] == (["Sessions"] if is_odd else [])
+    assert listed == (["Sessions"] if is_odd else [])
+    assert circled == (["sessions"] if is_odd else [])
+    assert odd == ({"Sessions", "Users"} if is_odd else set())
+
+
+@in_words
+def test_circles_are_on_days_that_the_charts_have() -> None:
+    """Of 401 days the last is not over: the first of 400 whole days is not on the page."""
+    days = [AS_OF - timedelta(days=n) for n in reversed(range(480))]
+    overview = pd.DataFrame(
+        {
+            "day": days,
+            "is_complete": [True] * 479 + [False],
+            "is_settled": True,
+            "sessions": [900 if n == 79 else 100 for n in range(480)],
+            **dict.fromkeys(("users", "new_users", "converting_sessions", "orders"), 5),
+            **dict.fromkeys(("revenue", "refunds", "net_revenue"), Decimal("10.00")),
+        }
+    )
+    data = held(report.render(frames(overview=overview, live=live()), **ABOUT))
+    assert data["days"][0] == days[80].isoformat()
+    assert data["unusual"]["sessions"] == []
+
+
+@in_words
+def test_a_week_that_is_not_over_is_not_judged() -> None:
+    found = a_sudden_day(0)
+    for name in ("overview", "rolling"):
+        found[name].loc[90, "is_complete"] = False
+    text = Page(report.render(found, **ABOUT)).text
+    assert "unusually" not in text
+    for name in ("Users50", "Sessions80"):
+        assert "not over yet, so not judged" in text.split(name)[1][:60]
 
 
 @in_words

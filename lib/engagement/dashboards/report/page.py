@@ -110,13 +110,22 @@ def render(
         What an unusual day is told by: see :mod:`engagement.alerts.anomalies`.
     """
     mapped = mapped or EventMapping((), {})
-    scripts = live.scripts(frames, currency)
+    scripts = live.scripts(frames)
     body = "\n".join(
         [
-            overview.key_figures(frames, currency, settling_days, as_of, mapped, found, threshold),
+            overview.key_figures(
+                frames,
+                currency,
+                settling_days,
+                as_of,
+                mapped,
+                found,
+                weeks=weeks,
+                threshold=threshold,
+            ),
             '<div id="narrowed">',
             live.bar() if scripts else "",
-            overview.trends(frames["overview"], currency, weeks, threshold),
+            overview.trends(frames["overview"], currency, weeks=weeks, threshold=threshold),
             _acquisition(frames, currency),
             "</div>",
             _behaviour(frames, window_days, currency, mapped),
@@ -138,7 +147,7 @@ def render(
         ),
         contents=_contents(body),
         body=body,
-        scripts=live.tags(scripts, frames, currency),
+        scripts=live.tags(scripts, frames, currency, weeks=weeks, threshold=threshold),
         footer=pieces.escape(
             "The YAML beside each table's SQL defines every figure; 'engagement tables' lists "
             "the tables of marts with what they hold."

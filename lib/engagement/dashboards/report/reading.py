@@ -175,7 +175,7 @@ AGGREGATES = {
             t.mau, t.stickiness
         from marts.rolling_users as t
         order by t.day desc
-        limit 90
+        limit 400
     """,
     "lifecycle": """
         select
