@@ -6,7 +6,7 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -23,11 +23,14 @@ from engagement import alerts
 from engagement.alerts import Alert
 from engagement.as_of import at_newest, whole_day
 from engagement.dashboards import report, style
+from engagement.dashboards.report import reading
+from engagement.models import provenance
 from engagement.models.concepts import EventMapping, Found
+from engagement.models.definition import ModelError
 from engagement.models.runner import models
 from engagement.settings import Settings
 from engagement.sql.dialect import Table, check, parse, tables
-from engagement.warehouse import open_warehouse
+from engagement.warehouse import Session, open_warehouse
 
 AS_OF = date(2026, 1, 31)
 ABOUT: dict[str, Any] = {
@@ -675,6 +678,55 @@ def test_figures_of_what_no_event_is_mapped_to_say_so() -> None:
     assert text.count("No event is mapped to order_completed") == 2  # key figures and the funnel
 
 
+def publish(session: Session, names: Iterable[str], **built_with: str) -> None:
+    """Publish empty tables of the dashboards, built with these settings."""
+    known = models(["dashboards"])
+    version = provenance.version("test", built_with) if built_with else None
+    for name in names:
+        columns = ", ".join(
+            f'cast(null as {column.type}) as "{key}"'
+            for key, column in known[name].document.columns.items()
+        )
+        session.publish(Table("marts", name), f"select {columns} where 1 = 0", version=version)
+
+
+FURTHER = {table.name for sql in report.AGGREGATES.values() for table in tables(parse(sql))}
+
+
+def test_no_table_of_other_parameters_is_shown(
+    make_settings: Callable[..., Settings], tmp_path: Path
+) -> None:
+    settings = make_settings(as_of="2026-01-31", **{"attribution.half_life_days": 1})
+    warehouse, path = open_warehouse(settings), tmp_path / "report.html"
+    day = 24 * 60 * 60 * 1000
+    with warehouse.session(write=True) as session:
+        publish(session, set(models(["dashboards"])) - {"attribution_channels"})
+        publish(session, ["attribution_channels"], **{"attribution.half_life_days": str(7 * day)})
+    said = r"half_life_days: 7 before, 1 now \(marts\.attribution_channels\)"
+    with pytest.raises(ModelError, match=said):
+        report.write_now(warehouse, settings, path)
+    assert not path.exists()
+    assert set(reading.models_read(warehouse)) >= FURTHER
+    with warehouse.session(write=True) as session:
+        publish(session, ["attribution_channels"], **{"attribution.half_life_days": str(day)})
+    assert report.write_now(warehouse, settings, path).exists()
+
+
+def test_tables_that_a_team_does_not_build_are_not_missed(
+    make_settings: Callable[..., Settings], tmp_path: Path
+) -> None:
+    settings = make_settings(as_of="2026-01-31")
+    warehouse = open_warehouse(settings)
+    with warehouse.session(write=True) as session:
+        publish(session, set(models(["dashboards"])) - (FURTHER - {"daily_overview"}))
+    assert "attribution_channels" not in reading.models_read(warehouse)
+    assert report.write_now(warehouse, settings, tmp_path / "report.html").exists()
+    with warehouse.session(write=True) as session:
+        session.drop(Table("marts", "funnel_steps"))
+    with pytest.raises(ModelError, match=r"marts\.funnel_steps does not exist yet"):
+        report.write_now(warehouse, settings, tmp_path / "report.html")
+
+
 def test_a_report_is_written_from_the_tables(
     make_settings: Callable[..., Settings], tmp_path: Path
 ) -> None:
@@ -682,12 +734,7 @@ def test_a_report_is_written_from_the_tables(
     settings = make_settings()
     warehouse = open_warehouse(settings)
     with warehouse.session(write=True) as session:
-        for name, model in models(["dashboards"]).items():
-            columns = ", ".join(
-                f'cast(null as {column.type}) as "{key}"'
-                for key, column in model.document.columns.items()
-            )
-            session.publish(Table("marts", name), f"select {columns} where 1 = 0")
+        publish(session, models(["dashboards"]))
     path = report.write(warehouse, settings, whole_day(AS_OF, "UTC"), tmp_path / "report.html")
     page = path.read_text(encoding="utf-8")
     assert "Nobody has viewed a product yet." in page

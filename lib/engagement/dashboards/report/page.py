@@ -18,7 +18,6 @@ from engagement.dashboards.report import glossary, live, overview, pieces, readi
 from engagement.models import runner
 from engagement.models.concepts import EventMapping, mapping
 from engagement.settings import Settings
-from engagement.sql.dialect import parse, tables
 from engagement.warehouse.protocol import Warehouse
 
 
@@ -69,7 +68,9 @@ def write(
 
 
 def write_now(warehouse: Warehouse, settings: Settings, path: Path) -> Path:
-    """Write the report of the tables as they are, which have to be of these parameters.
+    """Write the report of the tables as they are.
+
+    All of them, those that a team may do without too, have to be built with these parameters.
 
     Raises
     ------
@@ -77,8 +78,7 @@ def write_now(warehouse: Warehouse, settings: Settings, path: Path) -> Path:
         When tables are missing, or were built with other parameters.
     """
     as_of = resolve_as_of(warehouse, settings)
-    needed = {table for sql in reading.QUERIES.values() for table in tables(parse(sql))}
-    runner.require(warehouse, settings, as_of, sorted(table.name for table in needed))
+    runner.require(warehouse, settings, as_of, reading.models_read(warehouse))
     owner_only.folder(path.parent)
     return write(warehouse, settings, as_of, path)
 
