@@ -128,6 +128,26 @@ def test_a_day_that_is_not_over_is_not_judged_nor_compared_with() -> None:
     assert found["day"].max() == MONDAY + timedelta(days=56)
 
 
+@pytest.mark.parametrize("unfinished", [0, 1, 2])
+def test_days_that_are_not_over_take_no_place_among_the_weeks(unfinished: int) -> None:
+    # Day 28 has exactly the four Mondays before it that it takes: 0, 7, 14 and 21.
+    frame = overview(29 + unfinished, lambda n: 1000 if n == 28 else 100)
+    frame.loc[frame.index > 28, "is_complete"] = False
+    found = last(frame, weeks=4, most_days=1)
+    assert (found["day"], found["expected"]) == (MONDAY + timedelta(days=28), 100)
+    assert found["verdict"] == "high"
+
+
+def test_a_day_is_judged_by_all_of_its_weeks_however_few_days_are_judged() -> None:
+    # Eight Mondays: 100 four times, then 300 four times. The median of all is 200, of seven 300.
+    frame = overview(58, lambda n: 100 if n < 28 else 300)
+    frame.loc[57, "is_complete"] = False
+    alone = last(frame, weeks=8, most_days=1)
+    assert alone["expected"] == 200
+    among_others = anomalies.daily(frame, measures=[SESSIONS], weeks=8, most_days=60).iloc[-1]
+    pd.testing.assert_series_equal(alone, among_others, check_names=False)
+
+
 def test_a_rate_of_nothing_is_not_judged() -> None:
     frame = overview(57, lambda n: 0 if n == 56 else 50, "converting_sessions", sessions=100)
     frame.loc[56, "sessions"] = 0
@@ -158,6 +178,15 @@ def test_a_period_that_is_not_all_there_is_not_judged() -> None:
     assert anomalies.period(short, SESSIONS, MONDAY + timedelta(days=3)).verdict == "unknown"
     enough = overview(35, lambda n: 100)
     assert anomalies.period(enough, SESSIONS, MONDAY + timedelta(days=34)).verdict == "usual"
+
+
+def test_a_period_whose_last_day_is_not_over_is_not_judged() -> None:
+    # Weeks of 7,000, and one of 6,300 so far: "unusually low" would only say that it is not over.
+    frame = overview(63, lambda n: 300 if n == 62 else 1000)
+    end = MONDAY + timedelta(days=62)
+    assert anomalies.period(frame, SESSIONS, end).verdict == "low"
+    frame.loc[62, "is_complete"] = False
+    assert anomalies.period(frame, SESSIONS, end).verdict == "unknown"
 
 
 def test_every_measure_is_a_documented_column() -> None:

@@ -6,9 +6,9 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
 from html.parser import HTMLParser
@@ -19,14 +19,18 @@ import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+from engagement import alerts
 from engagement.alerts import Alert
 from engagement.as_of import at_newest, whole_day
 from engagement.dashboards import report, style
+from engagement.dashboards.report import reading
+from engagement.models import provenance
 from engagement.models.concepts import EventMapping, Found
+from engagement.models.definition import ModelError
 from engagement.models.runner import models
 from engagement.settings import Settings
 from engagement.sql.dialect import Table, check, parse, tables
-from engagement.warehouse import open_warehouse
+from engagement.warehouse import Session, open_warehouse
 
 AS_OF = date(2026, 1, 31)
 ABOUT: dict[str, Any] = {
@@ -514,6 +518,94 @@ def test_alerts_are_on_top_and_escaped() -> None:
     assert "Nothing needs looking at: no alert." in calm
 
 
+def a_sudden_day(unsettled: int) -> dict[str, pd.DataFrame]:
+    """Thirteen weeks with 100 sessions a day, and 400 on the last; as many people in seven days.
+
+    Of the days before the last, the newest ``unsettled`` are not settled.
+    """
+    number = 13 * 7
+    days = [AS_OF - timedelta(days=n) for n in reversed(range(number))]
+    settled = [ago == 0 or ago > unsettled for ago in reversed(range(number))]
+    sessions = pd.Series([100] * (number - 1) + [400])
+    overview = pd.DataFrame(
+        {
+            "day": days,
+            "is_complete": True,
+            "is_settled": settled,
+            "sessions": sessions,
+            **dict.fromkeys(("engaged_sessions", "converting_sessions"), sessions // 20),
+            **dict.fromkeys(("users", "new_users", "orders", "valued_orders", "events"), 5),
+            **dict.fromkeys(("revenue", "refunds", "net_revenue"), Decimal("10.00")),
+        }
+    )
+    rolling = overview[["day", "is_complete", "is_settled"]].assign(
+        is_wau_complete=True, is_mau_complete=True, dau=9, wau=sessions, mau=900, stickiness=0.01
+    )
+    return frames(overview=overview, rolling=rolling, live=live())
+
+
+@in_words
+@pytest.mark.parametrize(
+    ("options", "unsettled", "is_odd"),
+    [
+        # On the scale of counts 400 is 40.02 and 100 is 20.04; 1000 in a week is 63.26, 700 52.93.
+        ({}, 0, True),
+        ({"alerts.threshold": 10}, 0, True),
+        ({"alerts.threshold": 25}, 0, False),
+        # The eight weeks before cannot be compared with: of twelve, four are left.
+        ({}, 62, False),
+        ({"alerts.weeks": 12}, 62, True),
+    ],
+)
+def test_what_is_unusual_in_one_place_is_so_in_all(
+    make_settings: Callable[..., Settings], options: dict[str, Any], unsettled: int, is_odd: bool
+) -> None:
+    found, chosen = a_sudden_day(unsettled), make_settings(**options)
+    said = alerts.found(alerts.Data(found["overview"]), chosen, datetime(2026, 2, 1, tzinfo=UTC))
+    limits = {"weeks": chosen.alerts.weeks, "threshold": chosen.alerts.threshold}
+    page = report.render(found, **ABOUT, found=said, **limits)
+    listed = re.findall(r"Sat 2026-01-31</td><td[^>]*>([^<]+)<", page.split("Unusual days")[1])
+    data = held(page)
+    last = data["days"].index("2026-01-31")
+    circled = [name for name, places in data["unusual"].items() if last in places]
+    tiles = re.findall(r'<div class="tile"><span>([^<]+)</span>(.*?)</div>', page)
+    odd = {name for name, tile in tiles if "unusually high" in tile}
+    assert [one.subject for one in said] == (["Sessions"] if is_odd else [])
+    assert listed == (["Sessions"] if is_odd else [])
+    assert circled == (["sessions"] if is_odd else [])
+    assert odd == ({"Sessions", "Users"} if is_odd else set())
+
+
+@in_words
+def test_circles_are_on_days_that_the_charts_have() -> None:
+    """Of 401 days the last is not over: the first of 400 whole days is not on the page."""
+    days = [AS_OF - timedelta(days=n) for n in reversed(range(480))]
+    overview = pd.DataFrame(
+        {
+            "day": days,
+            "is_complete": [True] * 479 + [False],
+            "is_settled": True,
+            "sessions": [900 if n == 79 else 100 for n in range(480)],
+            **dict.fromkeys(("users", "new_users", "converting_sessions", "orders"), 5),
+            **dict.fromkeys(("revenue", "refunds", "net_revenue"), Decimal("10.00")),
+        }
+    )
+    data = held(report.render(frames(overview=overview, live=live()), **ABOUT))
+    assert data["days"][0] == days[80].isoformat()
+    assert data["unusual"]["sessions"] == []
+
+
+@in_words
+def test_a_week_that_is_not_over_is_not_judged() -> None:
+    found = a_sudden_day(0)
+    for name in ("overview", "rolling"):
+        found[name].loc[90, "is_complete"] = False
+    text = Page(report.render(found, **ABOUT)).text
+    assert "unusually" not in text
+    for name in ("Users50", "Sessions80"):
+        assert "not over yet, so not judged" in text.split(name)[1][:60]
+
+
 @in_words
 def test_a_figure_of_the_period_is_judged_by_the_periods_before() -> None:
     days = [AS_OF - timedelta(days=n) for n in reversed(range(49))]
@@ -586,6 +678,55 @@ def test_figures_of_what_no_event_is_mapped_to_say_so() -> None:
     assert text.count("No event is mapped to order_completed") == 2  # key figures and the funnel
 
 
+def publish(session: Session, names: Iterable[str], **built_with: str) -> None:
+    """Publish empty tables of the dashboards, built with these settings."""
+    known = models(["dashboards"])
+    version = provenance.version("test", built_with) if built_with else None
+    for name in names:
+        columns = ", ".join(
+            f'cast(null as {column.type}) as "{key}"'
+            for key, column in known[name].document.columns.items()
+        )
+        session.publish(Table("marts", name), f"select {columns} where 1 = 0", version=version)
+
+
+FURTHER = {table.name for sql in report.AGGREGATES.values() for table in tables(parse(sql))}
+
+
+def test_no_table_of_other_parameters_is_shown(
+    make_settings: Callable[..., Settings], tmp_path: Path
+) -> None:
+    settings = make_settings(as_of="2026-01-31", **{"attribution.half_life_days": 1})
+    warehouse, path = open_warehouse(settings), tmp_path / "report.html"
+    day = 24 * 60 * 60 * 1000
+    with warehouse.session(write=True) as session:
+        publish(session, set(models(["dashboards"])) - {"attribution_channels"})
+        publish(session, ["attribution_channels"], **{"attribution.half_life_days": str(7 * day)})
+    said = r"half_life_days: 7 before, 1 now \(marts\.attribution_channels\)"
+    with pytest.raises(ModelError, match=said):
+        report.write_now(warehouse, settings, path)
+    assert not path.exists()
+    assert set(reading.models_read(warehouse)) >= FURTHER
+    with warehouse.session(write=True) as session:
+        publish(session, ["attribution_channels"], **{"attribution.half_life_days": str(day)})
+    assert report.write_now(warehouse, settings, path).exists()
+
+
+def test_tables_that_a_team_does_not_build_are_not_missed(
+    make_settings: Callable[..., Settings], tmp_path: Path
+) -> None:
+    settings = make_settings(as_of="2026-01-31")
+    warehouse = open_warehouse(settings)
+    with warehouse.session(write=True) as session:
+        publish(session, set(models(["dashboards"])) - (FURTHER - {"daily_overview"}))
+    assert "attribution_channels" not in reading.models_read(warehouse)
+    assert report.write_now(warehouse, settings, tmp_path / "report.html").exists()
+    with warehouse.session(write=True) as session:
+        session.drop(Table("marts", "funnel_steps"))
+    with pytest.raises(ModelError, match=r"marts\.funnel_steps does not exist yet"):
+        report.write_now(warehouse, settings, tmp_path / "report.html")
+
+
 def test_a_report_is_written_from_the_tables(
     make_settings: Callable[..., Settings], tmp_path: Path
 ) -> None:
@@ -593,12 +734,7 @@ def test_a_report_is_written_from_the_tables(
     settings = make_settings()
     warehouse = open_warehouse(settings)
     with warehouse.session(write=True) as session:
-        for name, model in models(["dashboards"]).items():
-            columns = ", ".join(
-                f'cast(null as {column.type}) as "{key}"'
-                for key, column in model.document.columns.items()
-            )
-            session.publish(Table("marts", name), f"select {columns} where 1 = 0")
+        publish(session, models(["dashboards"]))
     path = report.write(warehouse, settings, whole_day(AS_OF, "UTC"), tmp_path / "report.html")
     page = path.read_text(encoding="utf-8")
     assert "Nobody has viewed a product yet." in page

@@ -166,13 +166,13 @@ def daily(
         ``day, measure, value, expected, score, verdict``, by day and in the measures' order; the
         verdict is ``usual``, ``high``, ``low`` or ``unknown`` (too little to compare with).
     """
-    days = overview.sort_values("day", ignore_index=True).tail(most_days + weeks * _WEEK)
+    whole = overview[overview["is_complete"].to_numpy(dtype=bool)]
+    days = whole.sort_values("day", ignore_index=True).tail(most_days + weeks * _WEEK)
     number = _ordinals(days["day"])
-    whole = days["is_complete"].to_numpy(dtype=bool)
-    fit = whole & days["is_settled"].to_numpy(dtype=bool)
+    fit = days["is_settled"].to_numpy(dtype=bool)
     figures = [_figures(days, measure) for measure in measures]
     rows: list[tuple[date, str, float, float, float, Verdict]] = []
-    for place in np.flatnonzero(whole)[-most_days:]:
+    for place in range(max(len(days) - most_days, 0), len(days)):
         ago = number[place] - number
         window = fit & (ago >= 1) & (ago <= weeks * _WEEK)
         for measure, (values, sizes) in zip(measures, figures, strict=True):
@@ -203,18 +203,20 @@ def period(
 ) -> Judgement:
     """Judge the sum, or the ratio of sums, of the ``days`` days that end on a day.
 
-    It is compared with the periods of as many days before it, one after the other; a period that
-    is not settled, or not all there, is left out.
+    It is compared with the periods of the same length before it, one after the other; a period
+    that is not settled, or has a day missing, is left out. A period that is not over is not judged:
+    it would seem low.
     """
     number = _ordinals(overview["day"])
-    fit = (overview["is_complete"].astype(bool) & overview["is_settled"].astype(bool)).to_numpy()
+    whole = overview["is_complete"].to_numpy(dtype=bool)
+    fit = whole & overview["is_settled"].to_numpy(dtype=bool)
     above = _numbers(overview[measure.column])
     below = _numbers(overview[measure.over]) if measure.over else np.full(len(above), np.nan)
     found: list[tuple[float, float]] = []
     for back in range(periods + 1):
         ago = last_day.toordinal() - back * days - number
         within = (ago >= 0) & (ago < days)
-        if within.sum() == days and (back == 0 or fit[within].all()):
+        if within.sum() == days and (fit if back else whole)[within].all():
             top, bottom = float(above[within].sum()), float(below[within].sum())
             value = top if measure.over is None else top / bottom if bottom else float("nan")
             found.append((value, bottom))

@@ -22,6 +22,7 @@ from engagement.sql.dialect import Table
 from engagement.warehouse.protocol import Session, Warehouse
 
 MARTS = "marts"
+_DAY_MILLISECONDS = 24 * 60 * 60 * 1000
 
 _KEYS = {
     "as_of": "as_of",
@@ -148,12 +149,16 @@ def explained(found: Collection[Mismatch]) -> str:
         own = [one for one in found if one.key == key]
         tables = ", ".join(str(one.table) for one in own[:3]) + (" …" if len(own) > 3 else "")
         lines.append(
-            f"  - {key}: {_short(own[0].before)} before, {_short(own[0].now)} now ({tables})"
+            f"  - {key}: {_shown(key, own[0].before)} before, {_shown(key, own[0].now)} now "
+            f"({tables})"
         )
     return "\n".join(lines)
 
 
-def _short(text: str) -> str:
+def _shown(key: str, text: str) -> str:
+    """A setting as the parameters write it, in at most 60 characters."""
+    if key == "attribution.half_life_days" and text.isdigit():  # models take milliseconds
+        text = f"{int(text) / _DAY_MILLISECONDS:g}"
     return text if len(text) <= 60 else f"{text[:57]}…"
 
 

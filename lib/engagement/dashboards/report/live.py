@@ -28,9 +28,8 @@ _LIBRARY = ("bokeh.min.js", "bokeh-api.min.js")
 _JUDGED = {"revenue": "Revenue", "sessions": "Sessions", "conversion": "Conversion rate"}
 
 
-def scripts(frames: Mapping[str, pd.DataFrame], currency: str) -> Sequence[str]:
+def scripts(frames: Mapping[str, pd.DataFrame]) -> Sequence[str]:
     """The page's scripts, in order; none where there is nothing to filter."""
-    del currency
     frame = frames.get("live")
     if frame is None or frame.empty:
         return ()
@@ -71,23 +70,33 @@ def bar() -> str:
     )
 
 
-def tags(found: Sequence[str], frames: Mapping[str, pd.DataFrame], currency: str) -> str:
+def tags(
+    found: Sequence[str],
+    frames: Mapping[str, pd.DataFrame],
+    currency: str,
+    *,
+    weeks: int,
+    threshold: float,
+) -> str:
     """The data and the scripts as the page holds them."""
     if not found:
         return ""
-    content = f'<script type="application/json" id="live-data">{_json(frames, currency)}</script>\n'
-    return content + "\n".join(f"<script>{text}</script>" for text in found)
+    content = _json(data(frames, currency, weeks=weeks, threshold=threshold))
+    held = f'<script type="application/json" id="live-data">{content}</script>\n'
+    return held + "\n".join(f"<script>{text}</script>" for text in found)
 
 
-def _json(frames: Mapping[str, pd.DataFrame], currency: str) -> str:
+def _json(content: Mapping[str, Any]) -> str:
     """The charts' data, as text that cannot end the element that it is in."""
-    text = json.dumps(data(frames, currency), ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
     for sign in "<>&\u2028\u2029":
         text = text.replace(sign, f"\\u{ord(sign):04x}")
     return text
 
 
-def data(frames: Mapping[str, pd.DataFrame], currency: str) -> dict[str, Any]:
+def data(
+    frames: Mapping[str, pd.DataFrame], currency: str, *, weeks: int, threshold: float
+) -> dict[str, Any]:
     """What the charts are made from.
 
     ``rows`` holds, per day, channel and kind of visitors: the day's place in ``days``, the
@@ -121,13 +130,15 @@ def data(frames: Mapping[str, pd.DataFrame], currency: str) -> dict[str, Any]:
         "settled": [int(flag) for flag in overview["is_settled"].astype(bool)],
         "channels": channels,
         "rows": rows,
-        "unusual": _unusual(frames["overview"], place),
+        "unusual": _unusual(frames["overview"], place, weeks=weeks, threshold=threshold),
         "funnel": _funnel(frames["funnel"]),
         "retention": _retention(frames["retention"]),
     }
 
 
-def _unusual(overview: pd.DataFrame, place: Mapping[str, int]) -> dict[str, list[int]]:
+def _unusual(
+    overview: pd.DataFrame, place: Mapping[str, int], *, weeks: int, threshold: float
+) -> dict[str, list[int]]:
     """Places of the days on which a figure was unusual."""
     measures = [
         measure
@@ -135,10 +146,14 @@ def _unusual(overview: pd.DataFrame, place: Mapping[str, int]) -> dict[str, list
         if measure.name in _JUDGED.values()
         and {measure.column, measure.over or "day"} <= set(overview.columns)
     ]
-    flags = anomalies.daily(overview, measures=measures)
+    flags = anomalies.daily(overview, weeks=weeks, threshold=threshold, measures=measures)
     odd = flags[flags["verdict"].isin(["high", "low"])]
     return {
-        chart: [place[day.isoformat()] for day in odd.loc[odd["measure"] == name, "day"]]
+        chart: [
+            place[day.isoformat()]
+            for day in odd.loc[odd["measure"] == name, "day"]
+            if day.isoformat() in place
+        ]
         for chart, name in _JUDGED.items()
     }
 

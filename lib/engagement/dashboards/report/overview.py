@@ -72,6 +72,7 @@ _VERDICTS = {
     "usual": ("usual", "usual"),
     "unknown": ("usual", "too few weeks to judge"),
 }
+_NOT_OVER = ("usual", "not over yet, so not judged")
 
 
 def alerts_box(found: Sequence[Alert]) -> str:
@@ -92,6 +93,8 @@ def key_figures(
     as_of: AsOf,
     mapped: EventMapping,
     found: Sequence[Alert],
+    *,
+    weeks: int,
     threshold: float,
 ) -> str:
     """The first screen."""
@@ -104,11 +107,14 @@ def key_figures(
         return pieces.section(title, box + pieces.words(text), anchor=anchor)
     week = complete.iloc[0]
     days = int(week["window_days"])
-    judgements = judged(frames["overview"], week["to_day"], days, threshold)
+    judgements = judged(frames["overview"], week["to_day"], days, weeks=weeks, threshold=threshold)
     rolling = frames.get("rolling")
     if rolling is not None and days == _WEEK:
-        judgements["Users"] = people(rolling, week["to_day"], threshold)
-    tiles = "".join(_tile(week, figure, currency, judgements) for figure in FIGURES)
+        judgements["Users"] = people(rolling, week["to_day"], weeks=weeks, threshold=threshold)
+    verdicts = {name: _VERDICTS[one.verdict] for name, one in judgements.items()}
+    if not _is_over(frames["overview"], week["to_day"]):
+        verdicts = dict.fromkeys(verdicts, _NOT_OVER)
+    tiles = "".join(_tile(week, figure, currency, verdicts) for figure in FIGURES)
     since, until = _day(week["from_day"]), _day(week["to_day"])
     note = f"The {days} days from {since} to {until}, and how they compare with the {days} before."
     if as_of.is_latest:
@@ -136,13 +142,23 @@ def key_figures(
     return pieces.section(title, body, anchor=anchor)
 
 
+def _is_over(overview: pd.DataFrame, day: date) -> bool:
+    return bool(overview.loc[overview["day"] == day, "is_complete"].astype(bool).all())
+
+
 def judged(
-    overview: pd.DataFrame, last_day: date, days: int, threshold: float
+    overview: pd.DataFrame, last_day: date, days: int, *, weeks: int, threshold: float
 ) -> dict[str, Judgement]:
-    """Whether the figures of the days that end on ``last_day`` are usual, by name."""
+    """Whether the figures of the days that end on ``last_day`` are usual, by name.
+
+    Parameters
+    ----------
+    weeks
+        How many earlier periods they are compared with; a week is the period of the first screen.
+    """
     return {
         figure.name: anomalies.period(
-            overview, figure.judged, last_day, days=days, threshold=threshold
+            overview, figure.judged, last_day, days=days, periods=weeks, threshold=threshold
         )
         for figure in FIGURES
         if figure.judged is not None
@@ -151,10 +167,9 @@ def judged(
 
 
 _WEEK = 7
-_WEEKS = 8
 
 
-def people(rolling: pd.DataFrame, last_day: date, threshold: float) -> Judgement:
+def people(rolling: pd.DataFrame, last_day: date, *, weeks: int, threshold: float) -> Judgement:
     """Whether so many people in the seven days to a day are usual: by those of the weeks before.
 
     Parameters
@@ -164,12 +179,12 @@ def people(rolling: pd.DataFrame, last_day: date, threshold: float) -> Judgement
         if their first one is.
     """
     rows = {row.day: row for row in rolling.itertuples(index=False)}
-    weeks = [last_day - timedelta(days=_WEEK * back) for back in range(_WEEKS + 1)]
-    now = rows.get(weeks[0])
+    ends = [last_day - timedelta(days=_WEEK * back) for back in range(weeks + 1)]
+    now = rows.get(ends[0])
     if now is None:
         return Judgement("unknown", float("nan"))
     alike = []
-    for day in weeks[1:]:
+    for day in ends[1:]:
         first = rows.get(day - timedelta(days=_WEEK - 1))
         if day in rows and rows[day].is_wau_complete and first is not None and first.is_settled:
             alike.append(float(rows[day].wau))
@@ -177,12 +192,12 @@ def people(rolling: pd.DataFrame, last_day: date, threshold: float) -> Judgement
 
 
 def _tile(
-    week: pd.Series, figure: Figure, currency: str, judgements: Mapping[str, Judgement]
+    week: pd.Series, figure: Figure, currency: str, verdicts: Mapping[str, tuple[str, str]]
 ) -> str:
     value = pieces.write(week[figure.column], figure.kind, currency)
     verdict = ""
-    if figure.name in judgements:
-        kind, text = _VERDICTS[judgements[figure.name].verdict]
+    if figure.name in verdicts:
+        kind, text = verdicts[figure.name]
         verdict = f'<span class="{kind}">{text}</span>'
     return (
         f'<div class="tile"><span>{pieces.escape(figure.name)}</span>'
@@ -199,7 +214,7 @@ def _unsettled(week: pd.Series) -> str | None:
     return "The days before" if pd.notna(before) and not before else None
 
 
-def trends(overview: pd.DataFrame, currency: str, weeks: int, threshold: float) -> str:
+def trends(overview: pd.DataFrame, currency: str, *, weeks: int, threshold: float) -> str:
     """How the figures went by day, and which days were unusual."""
     title, anchor = "Trends", "trends"
     few = "There are fewer than seven days of data: too few for a trend."
@@ -236,14 +251,15 @@ def trends(overview: pd.DataFrame, currency: str, weeks: int, threshold: float) 
         ).tail(14)
     )
     figures = "".join(pieces.shown(found, live=name) for name, found in drawn)
-    body = figures + pieces.details(numbers) + _unusual_days(overview, currency, weeks, threshold)
+    unusual = _unusual_days(overview, currency, weeks=weeks, threshold=threshold)
+    body = figures + pieces.details(numbers) + unusual
     return pieces.section(title, body, anchor=anchor)
 
 
 _UNUSUAL_DAYS = 60
 
 
-def _unusual_days(overview: pd.DataFrame, currency: str, weeks: int, threshold: float) -> str:
+def _unusual_days(overview: pd.DataFrame, currency: str, *, weeks: int, threshold: float) -> str:
     """The figures that were unusual on one of the last days, the newest first."""
     known = [
         measure

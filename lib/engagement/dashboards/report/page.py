@@ -18,7 +18,6 @@ from engagement.dashboards.report import glossary, live, overview, pieces, readi
 from engagement.models import runner
 from engagement.models.concepts import EventMapping, mapping
 from engagement.settings import Settings
-from engagement.sql.dialect import parse, tables
 from engagement.warehouse.protocol import Warehouse
 
 
@@ -69,7 +68,9 @@ def write(
 
 
 def write_now(warehouse: Warehouse, settings: Settings, path: Path) -> Path:
-    """Write the report of the tables as they are, which have to be of these parameters.
+    """Write the report of the tables as they are.
+
+    All of them, those that a team may do without too, have to be built with these parameters.
 
     Raises
     ------
@@ -77,8 +78,7 @@ def write_now(warehouse: Warehouse, settings: Settings, path: Path) -> Path:
         When tables are missing, or were built with other parameters.
     """
     as_of = resolve_as_of(warehouse, settings)
-    needed = {table for sql in reading.QUERIES.values() for table in tables(parse(sql))}
-    runner.require(warehouse, settings, as_of, sorted(table.name for table in needed))
+    runner.require(warehouse, settings, as_of, reading.models_read(warehouse))
     owner_only.folder(path.parent)
     return write(warehouse, settings, as_of, path)
 
@@ -110,13 +110,22 @@ def render(
         What an unusual day is told by: see :mod:`engagement.alerts.anomalies`.
     """
     mapped = mapped or EventMapping((), {})
-    scripts = live.scripts(frames, currency)
+    scripts = live.scripts(frames)
     body = "\n".join(
         [
-            overview.key_figures(frames, currency, settling_days, as_of, mapped, found, threshold),
+            overview.key_figures(
+                frames,
+                currency,
+                settling_days,
+                as_of,
+                mapped,
+                found,
+                weeks=weeks,
+                threshold=threshold,
+            ),
             '<div id="narrowed">',
             live.bar() if scripts else "",
-            overview.trends(frames["overview"], currency, weeks, threshold),
+            overview.trends(frames["overview"], currency, weeks=weeks, threshold=threshold),
             _acquisition(frames, currency),
             "</div>",
             _behaviour(frames, window_days, currency, mapped),
@@ -138,7 +147,7 @@ def render(
         ),
         contents=_contents(body),
         body=body,
-        scripts=live.tags(scripts, frames, currency),
+        scripts=live.tags(scripts, frames, currency, weeks=weeks, threshold=threshold),
         footer=pieces.escape(
             "The YAML beside each table's SQL defines every figure; 'engagement tables' lists "
             "the tables of marts with what they hold."

@@ -175,7 +175,7 @@ AGGREGATES = {
             t.mau, t.stickiness
         from marts.rolling_users as t
         order by t.day desc
-        limit 90
+        limit 400
     """,
     "lifecycle": """
         select
@@ -291,20 +291,33 @@ _TOTALS = """
 """
 
 
+def models_read(warehouse: Warehouse) -> list[str]:
+    """Names of the models that :func:`collect` reads: of :data:`AGGREGATES`, those that are there.
+
+    All of them have to be built with the same parameters.
+    """
+    with warehouse.session() as session:
+        queries = [*QUERIES.values(), *_built(session).values()]
+    return sorted({table.name for sql in queries for table in tables(parse(sql))})
+
+
 def collect(warehouse: Warehouse) -> dict[str, pd.DataFrame]:
     """Read what the report needs from the dashboards' tables, as it may be shown."""
     with warehouse.session() as session:
         accounted = bool(session.columns(Table("landing", "ledger")))
-        further = {name: sql for name, sql in AGGREGATES.items() if _is_built(session, sql)}
-        queries = {**QUERIES, **further, **(LANDING_QUERIES if accounted else {})}
+        queries = {**QUERIES, **_built(session), **(LANDING_QUERIES if accounted else {})}
         found = {name: session.query(sql, label=name) for name, sql in queries.items()}
     frames = {name: shown(frame, **_TYPED.get(name, {})) for name, frame in found.items()}
     return frames | {"searches": frames["searches"].drop(columns="searchers")}
 
 
-def _is_built(session: Session, sql: str) -> bool:
-    """Whether all tables of a query are there: a team may build a part of the models."""
-    return all(session.columns(table) for table in tables(parse(sql)))
+def _built(session: Session) -> dict[str, str]:
+    """The further queries whose tables are all there: a team may build a part of the models."""
+    return {
+        name: sql
+        for name, sql in AGGREGATES.items()
+        if all(session.columns(table) for table in tables(parse(sql)))
+    }
 
 
 def totals(warehouse: Warehouse, settings: Settings) -> pd.DataFrame:
