@@ -12,14 +12,18 @@ PAGE = ROOT / "docs/dashboard_tables.md"
 _HEAD = (
     "# Dashboard tables",
     "",
-    "Every table of the layer `dashboards`, in the database `marts`, with its columns;"
-    " [dashboards.md](dashboards.md) says which table answers which question and which days it"
-    " has, [metrics.md](metrics.md) explains the terms. Keys are written in bold. Every ratio"
-    " stands beside its numerator and its denominator. `decimal(38,2)` is money in the reporting"
-    " currency; `boolean` columns that begin with `is_` are flags.",
+    (
+        "Every table of the layer `dashboards`, in the database `marts`, with its columns;"
+        " [dashboards.md](dashboards.md) says which table answers which question and which days it"
+        " has, [metrics.md](metrics.md) explains the terms. Keys are written in bold. Every ratio"
+        " stands beside its numerator and its denominator. `decimal(38,2)` is money in the"
+        " reporting currency; `boolean` columns that begin with `is_` are flags."
+    ),
     "",
-    "`python -m tests.models.dashboard_page` writes this page from the YAML beside the models"
-    " (`lib/engagement/models/sql/dashboards/`); do not edit it here.",
+    (
+        "`python -m tests.models.dashboard_page` writes this page from the YAML beside the models"
+        " (`lib/engagement/models/sql/dashboards/`); do not edit it here."
+    ),
 )
 
 
