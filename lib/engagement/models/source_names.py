@@ -30,7 +30,9 @@ class SourceNames:
         names = list(columns)
         entries = [dict(zip(names, row, strict=True)) for row in rows]
         # A source as the table calls it stands for itself, where no entry has that name.
-        self._entries = {one["source"]: (one["source"], False) for one in entries}
+        self._entries: dict[str, tuple[str, bool]] = {
+            one["source"]: (one["source"], False) for one in entries
+        }
         self._entries |= {one["name"]: (one["source"], bool(one["is_portal"])) for one in entries}
 
     def of(self, name: str) -> str:
