@@ -35,7 +35,7 @@ $(SHOP): demo/package-lock.json
 demo: $(READY) $(SHOP) ## a shop in a browser, and what becomes of its events within a minute (Node.js)
 	@$(BIN)/engagement demo
 
-test: $(READY)  ## every test that needs no Java
+test: $(READY)  ## every test that needs no Java, browser or database server
 	@$(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-athena: $(READY) ## the tests against a real Trino (Java 17 and Maven)
@@ -115,8 +115,9 @@ samples: $(READY) ## make data/samples again
 bench: $(READY) ## measure flattening against others (SCALE=200000 for fewer events)
 	@$(BIN)/python -m bench --events $(SCALE)
 
-bench-large: $(READY) ## measure it on SCALE events and on ten times as many
+bench-large: $(READY) ## measure it on SCALE events and on ten times as many, those with the dashboards' tables
 	@$(BIN)/python -m bench --events $(SCALE) --parts large
+	@$(BIN)/python -m bench --events $$(( 10 * $(SCALE) )) --parts aggregates --memory-limit 3GB
 
 bench-redshift: $(READY) ## measure the models on PostgreSQL beside DuckDB (Debian's postgresql)
 	@$(BIN)/python -m bench.postgres --events $(SCALE)

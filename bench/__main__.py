@@ -6,7 +6,7 @@ import argparse
 import json
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +22,9 @@ PLAN = SCRATCH / "plan.json"
 
 _ONE_BY_ONE = 17
 """Days that increments are measured with: what the warehouse does by turns of eight comes twice."""
+
+_MOST_BYTES = 4 * 10**9
+"""Memory that the dashboards' tables may take, of ten million events too."""
 
 
 @dataclass(frozen=True)
@@ -236,7 +239,10 @@ def audience(people: int) -> list[dict[str, Any]]:
 
 
 def aggregates(events: int, memory_limit: str) -> list[dict[str, Any]]:
-    """Flatten and build every model once: what the dashboards' tables take beside flattening."""
+    """Flatten and build every model once: what the dashboards' tables take beside flattening.
+
+    Fails where they take more CPU than flattening, or more than 4 GB.
+    """
     landing = data.landing(events)
     data.warm(landing)
     options = {"settings": {"warehouse.duckdb.memory_limit": memory_limit}}
@@ -254,7 +260,18 @@ def aggregates(events: int, memory_limit: str) -> list[dict[str, Any]]:
     counted: dict[str, int] = done.said["rows"]
     most = sorted(counted.items(), key=lambda one: (-one[1], one[0]))
     _table(("table", "rows"), [(name, f"{number:,}") for name, number in most])
+    if found := list(too_dear(stages, peaks)):
+        raise BenchError("; ".join(found))
     return [asdict(done)]
+
+
+def too_dear(stages: Mapping[str, float], peaks: Mapping[str, int]) -> Iterator[str]:
+    """What the dashboards' tables took too much of, from CPU seconds and peaks of each stage."""
+    took, most = stages["aggregates"], stages["flattening"]
+    if took > most:
+        yield f"the aggregates took {took:.1f} CPU s, more than flattening ({most:.1f})"
+    if peaks["aggregates"] > _MOST_BYTES:
+        yield f"they held {peaks['aggregates'] / 1e9:.2f} GB, more than {_MOST_BYTES / 1e9:.0f}"
 
 
 def run(one: Contender, landing: Path, more: dict[str, Any] | None = None) -> Measured:

@@ -11,6 +11,24 @@ _ORDERS = "orders where {counted} and status <> 'cancelled'"
 _NEW = "arrivals where is_new"
 _OPEN = "funnel_open where segment_by = 'all'"
 
+
+def _of_new_people(period: str) -> str:
+    """Orders and refunds of new people, in periods that are over; none is before its person."""
+    day = "greatest(e.day, a.first_day)"
+    last = f"date_add('day', -1, date_add('{period}', 1, date_trunc('{period}', {day})))"
+    return (
+        "dashboard_entries as e inner join marts.arrivals as a on e.person_id = a.person_id"
+        " cross join (select max(day) as day from marts.daily_overview where is_complete) as w"
+        f" where a.is_new and e.kind in ('order', 'refund') and cast({last} as date) <= w.day"
+    )
+
+
+# Whoever did something in a session is at one anchor with it, of at most forty kinds of events.
+_ANCHORED = (
+    "sessions as s inner join (select distinct session_id, coalesce(event, type) as name"
+    " from marts.session_events) as e on s.session_id = e.session_id where {counted}"
+)
+
 # What is the same: (what, from where) on each side. Amounts first, then orders, sessions, people.
 IDENTITIES: dict[str, tuple[tuple[str, str], tuple[str, str]]] = {
     f"{measure} of {table} is the days'": (
@@ -58,6 +76,46 @@ IDENTITIES |= {
     for measure in ("revenue", "net_revenue")
 }
 IDENTITIES |= {
+    f"{measure} of cohorts by {period} is new people's": (
+        (f"sum({measure})", f"cohort_revenue where period = '{period}' and is_mature"),
+        (f"sum(e.{measure})", _of_new_people(period)),
+    )
+    for period in ("week", "month")
+    for measure in ("revenue", "refunds", "orders", "valued_orders")
+}
+IDENTITIES |= {
+    f"{measure} by {what} and day are the {what}'s": (
+        (f"sum({measure})", daily),
+        (f"sum({measure})", whole),
+    )
+    for what, daily, whole in (
+        ("product", "product_daily", "product_performance"),
+        ("category", "category_daily", "category_performance"),
+    )
+    for measure in ("views", "adds", "orders", "units")
+}
+IDENTITIES |= {
+    f"{measure} by category are the products'": (
+        (f"sum({measure})", "category_performance"),
+        (f"sum({measure})", "product_performance"),
+    )
+    for measure in ("views", "adds", "units")
+}
+IDENTITIES |= {
+    f"paths of the {direction} steps begin at every event of a session": (
+        ("sum(sessions)", f"event_paths where direction = '{direction}' and step_number = 1"),
+        ("count(*)", _ANCHORED),
+    )
+    for direction in ("next", "previous")
+}
+IDENTITIES |= {
+    "whoever comes to a step goes on from it": (
+        ("sum(sessions)", "event_paths where step_number > 1"),
+        (
+            "sum(sessions)",
+            "event_paths where step_number < 5 and to_step not in ('(end)', '(start)')",
+        ),
+    ),
     "conversions of the paths are the orders": (
         ("sum(conversions)", "attribution_paths"),
         ("count(*)", _ORDERS),

@@ -122,6 +122,11 @@ def test_transitions_and_paths_by_hand(bench: Any) -> None:
         ("Email", 1, 1, 0, 1, 0.0, 0, Decimal("0.00"), Decimal("0.00"), None),
         ("Email > Direct", 2, 2, 2, 0, 1.0, 1, Decimal("8.00"), Decimal("10.00"), 1.5),
     ]
+    # Two days from Ann's mail to her order, one from Cyd's to hers.
+    assert bench.rows(
+        "select cast(day as varchar) as d, path, timed_conversions, milliseconds_to_order"
+        " from marts.attribution_paths where conversions > 0"
+    ) == [("2026-01-31", "Email > Direct", 2, 3 * 86_400_000)]
 
 
 def test_of_a_long_journey_the_last_twenty_are_named(bench: Any) -> None:

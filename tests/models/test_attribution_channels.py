@@ -125,6 +125,39 @@ def test_costs_meet_their_source(make_bench: Any, costs: str) -> None:
     assert bench.rows("select count(distinct model) as n from marts.attribution_sources") == [(6,)]
 
 
+def test_costs_are_called_as_the_sources_of_events(make_bench: Any, tmp_path: Path) -> None:
+    """A touch of facebook, and costs of fb and of facebook: 3 and 4 on its day. Costs of names that
+    no touch has, in any of the four, are told; those of another day than the touch's are not.
+    """
+    path = tmp_path / "costs.csv"
+    path.write_text(
+        "day,channel,source,medium,campaign,cost\n"
+        "2026-01-01,Paid Social,FB,cpc,spring,3.00\n"
+        "2026-01-01,Paid Social,facebook,cpc,spring,4.00\n"
+        "2026-01-02,Paid Social,m.facebook.com,cpc,spring,5.00\n"
+        "2026-01-02,Paid Social,fb,cpc,Spring,6.00\n"
+        "2026-01-02,Display,fb,cpc,spring,7.00\n",
+        encoding="utf-8",
+    )
+    bench = make_bench("2026-01-02", attribution__spend=str(path))
+    come = {"source": "facebook", "medium": "cpc", "campaign": "spring"}
+    visits = [session("s", "01 10:00", "Paid Social", person_id="ann", **come)]
+    touches = [touch("s", 1, "01 10:00", "Paid Social", **come)]
+    touches.append(touch("bot", 1, "01 10:00", "Display", is_bot=True, **come))
+    orders = [shop.order("o", "01 12:00", "s", "14.00", person_id="ann")]
+    give(bench, touches, sessions=visits, orders=orders)
+    assert bench.rows(
+        "select extract(day from order_date) as n, channel, source, campaign, credits, cost,"
+        " return_on_spend, is_cost_untouched from marts.attribution_sources"
+        " where model = 'first' order by n, cost"
+    ) == [
+        (1, "Paid Social", "facebook", "spring", 1.0, Decimal("7.00"), 2.0, False),
+        (2, "Paid Social", "facebook", "spring", 0.0, Decimal("5.00"), 0.0, False),
+        (2, "Paid Social", "facebook", "Spring", 0.0, Decimal("6.00"), 0.0, True),
+        (2, "Display", "facebook", "spring", 0.0, Decimal("7.00"), 0.0, True),
+    ]
+
+
 def test_without_costs_there_are_none(make_bench: Any) -> None:
     bench = make_bench("2026-01-01")
     of = days_of(bench, ("s1", "01", "Email"))
@@ -133,6 +166,9 @@ def test_without_costs_there_are_none(make_bench: Any) -> None:
         "select distinct credits, valued_credits, revenue, average_order_value, cost,"
         " cost_per_acquisition, return_on_spend from marts.attribution_channels"
     ) == [(1.0, 0.0, Decimal("0.00"), None, None, None, None)]
+    assert bench.rows("select distinct is_cost_untouched from marts.attribution_sources") == [
+        (False,)
+    ]
 
 
 def test_without_orders_there_is_no_credit(make_bench: Any) -> None:

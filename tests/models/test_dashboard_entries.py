@@ -183,9 +183,11 @@ WHAT = "sessions, engagement_rate, orders, revenue"
             "technology",
             "device_type, browser, os",
             [
+                ("01", "(not set)", "(not set)", "(not set)", 0, None, 0, Decimal("0.00")),
                 ("01", "mobile", "Safari", "iOS", 1, 1.0, 0, Decimal("0.00")),
                 ("02", "(not set)", "(not set)", "(not set)", 1, 0.0, 1, Decimal("12.00")),
                 ("02", "mobile", "Safari", "iOS", 0, None, 2, Decimal("30.00")),
+                ("03", "(not set)", "(not set)", "(not set)", 0, None, 0, Decimal("0.00")),
                 ("03", "mobile", "Safari", "iOS", 0, None, 0, Decimal("0.00")),
             ],
         ),
@@ -193,9 +195,11 @@ WHAT = "sessions, engagement_rate, orders, revenue"
             "countries",
             "country",
             [
+                ("01", "(not set)", 0, None, 0, Decimal("0.00")),
                 ("01", "DE", 1, 1.0, 0, Decimal("0.00")),
                 ("02", "(not set)", 1, 0.0, 1, Decimal("12.00")),
                 ("02", "DE", 0, None, 2, Decimal("30.00")),
+                ("03", "(not set)", 0, None, 0, Decimal("0.00")),
                 ("03", "DE", 0, None, 0, Decimal("0.00")),
             ],
         ),
@@ -209,6 +213,23 @@ def test_lists_by_day(make_bench: Any, table: str, keys: str, expected: Rows) ->
     assert built(bench, table, shown, f"n, {keys}", **of) == expected
     refunds = bench.rows(f"select sum(refunds) as r, sum(net_revenue) as n from marts.{table}")
     assert refunds == [(Decimal("4.00"), Decimal("38.00"))]
+
+
+@pytest.mark.parametrize(("table", "column"), [("technology", "browser"), ("countries", "country")])
+def test_fifty_have_every_day_and_no_other_one(make_bench: Any, table: str, column: str) -> None:
+    """Sixty on the second of three days; z, the last by name, has a second session on the first."""
+    names = [*(f"n{n:02}" for n in range(59)), "z"]
+    sessions = [session(name, "02 10:00", **{column: name}) for name in names]
+    sessions.append(session("z1", "01 10:00", **{column: "z"}))
+    rows = built(
+        make_bench("2026-01-03"),
+        table,
+        f"{column}, count(*) as days, sum(sessions) as s, sum(users) as u",
+        column,
+        f"{column} in ('n00', 'n48', 'n49', 'z') group by {column}",
+        sessions=sessions,
+    )
+    assert rows == [("n00", 3, 1, 1), ("n48", 3, 1, 1), ("n49", 1, 1, 1), ("z", 3, 2, 2)]
 
 
 def test_users_are_people_and_buyers_too(make_bench: Any) -> None:

@@ -142,7 +142,25 @@ def test_events_by_day(make_bench: Any) -> None:
     assert bench.rows(
         "select extract(day from day) as n, type, event, events, persons, sessions"
         " from marts.event_daily order by day, event"
-    ) == [(1, "track", "Buy", 3, 2, 2), (2, "page", "page", 1, 1, 0), (3, "page", "page", 1, 1, 0)]
+    ) == [
+        *((1, "track", "Buy", 3, 2, 2), (1, "page", "page", 0, 0, 0)),
+        *((2, "track", "Buy", 0, 0, 0), (2, "page", "page", 1, 1, 0)),
+        *((3, "track", "Buy", 0, 0, 0), (3, "page", "page", 1, 1, 0)),
+    ]
+
+
+def test_fifty_kinds_of_events_have_every_day_and_no_other_one(make_bench: Any) -> None:
+    """Sixty names on the second of three days: the first fifty by name have three rows, ten one."""
+    bench = make_bench("2026-01-03")
+    names = [f"e{n:02}" for n in range(60)]
+    first = event("first", "ann", "01 10:00", None, event="e00")
+    events = [event(name, "ann", "02 10:00", None, event=name) for name in names]
+    shop.give(bench, "event_daily", events=[first, *events])
+    assert bench.rows(
+        "select case when event < 'e50' then 'named' else 'rest' end as which, count(*) as n,"
+        " sum(events) as e, sum(case when events = 0 then 1 else 0 end) as empty"
+        " from marts.event_daily group by 1 order by 1"
+    ) == [("named", 150, 51, 99), ("rest", 10, 10, 0)]
 
 
 def test_events_by_what_their_session_tells(make_bench: Any) -> None:

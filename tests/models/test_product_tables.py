@@ -23,8 +23,9 @@ def products(
     views: Rows = (),
     adds: Rows = (),
     lines: list[Any] = [],  # type: ignore[assignment]  # noqa: B006 (never changed)
+    days: int = 2,
 ) -> None:
-    """Build from (id, person, when, product, category) and lines of orders."""
+    """Build from (id, person, when, product, category) and lines of orders, on so many days."""
     events = [
         event(name, who, when, is_bot=who == "bot") for name, who, when, *_ in (*views, *adds)
     ]
@@ -65,6 +66,7 @@ def products(
                 "item_sales": known,
             }
         )
+    bench.given("marts.daily_overview", [{"day": f"2026-01-{n + 1:02}"} for n in range(days)])
     bench.given("marts.session_events", events)
     bench.given("marts.orders", list(orders.values()))
     bench.given("marts.order_items", items)
@@ -119,9 +121,34 @@ def test_categories_are_those_that_the_event_or_the_line_says(bench: Any) -> Non
         "select extract(day from day) as n, category, views, orders, units"
         " from marts.category_daily order by day, category"
     ) == [
-        *((1, "(not set)", 0, 1, 1), (1, "Bags", 3, 1, 2)),
+        *((1, "(not set)", 0, 1, 1), (1, "Bags", 3, 1, 2), (1, "Hats", 0, 0, 0)),
         *((2, "(not set)", 1, 0, 0), (2, "Bags", 0, 1, 1), (2, "Hats", 0, 0, 0)),
     ]
+    assert bench.rows(
+        "select distinct cast(day as varchar) as d from marts.category_performance"
+    ) == [("2026-01-31",)]
+
+
+def test_fifty_categories_have_every_day_and_no_other_one(make_bench: Any) -> None:
+    """Three days, sixty categories on the second: fifty by name have three rows, ten have one."""
+    bench = make_bench("2026-01-03")
+    names = [f"c{n:02}" for n in range(60)]
+    views = [(name, "ann", "02 10:00", "p", name) for name in names]
+    views += [("x", "ann", "02 11:00", "p", "c59"), ("y", "ann", "01 11:00", "q", "c59")]
+    products(bench, "category_daily", views=views, days=3)
+    assert bench.rows("select count(*) as n, sum(views) as v from marts.category_daily") == [
+        (50 * 3 + 10, 62)
+    ]
+    # c59 is the commonest, so c49 is the first that is not filled.
+    assert bench.rows(
+        "select category, count(*) as n from marts.category_daily"
+        " where category in ('c48', 'c49', 'c59') group by category order by category"
+    ) == [("c48", 3), ("c49", 1), ("c59", 3)]
+    no = Decimal("0.00")
+    assert bench.rows(
+        f"select {MEASURES} from marts.category_daily"
+        " where category = 'c00' and day = date '2026-01-03'"
+    ) == [(0, 0, 0, 0, None, 0, 0, None, 0, no)]
 
 
 def test_an_order_with_two_lines_of_a_category_is_one(bench: Any) -> None:
@@ -248,4 +275,12 @@ def test_segments_with_their_shares(bench: Any) -> None:
         ("at risk", "cannot lose", 1, 0.25, 5, Decimal("870.00"), 0.87, 870.0, 10.0),
         ("new", "new", 2, 0.5, 2, Decimal("130.00"), 0.13, 65.0, 2.5),
         ("visitor", "(none)", 1, 0.25, 0, Decimal("0.00"), 0.0, 0.0, None),
+    ]
+    assert bench.rows(
+        "select lifecycle_stage, all_persons, all_spend, persons_seen, days_since_last_seen"
+        " from marts.rfm_segments order by lifecycle_stage"
+    ) == [
+        ("at risk", 4, Decimal("1000.00"), 1, 10),
+        ("new", 4, Decimal("1000.00"), 2, 5),
+        ("visitor", 4, Decimal("1000.00"), 0, 0),
     ]

@@ -19,7 +19,7 @@ from engagement.aws.clients import Service
 from engagement.aws.waiting import WaitedTooLongError
 from engagement.cli import app
 from engagement.models.runner import models
-from engagement.quicksight import QuickSightError, assets, definition, requests, sheets
+from engagement.quicksight import QuickSightError, assets, definition, planning, requests, sheets
 from engagement.quicksight.assets import Maker
 from engagement.quicksight.requests import TAG, Place, data_source, everything
 from engagement.quicksight.sheets import SHEETS, tables
@@ -144,6 +144,31 @@ def test_every_table_of_the_dashboards_is_a_data_set_and_none_of_people(
 def test_without_a_region_the_parameters_are_refused(make_settings: MakeSettings) -> None:
     with pytest.raises(SettingsError, match=r"quicksight\.region: name a region"):
         quicksight.plan(chosen(make_settings, region=None))
+
+
+def test_a_notebook_shows_a_plan_by_kind_of_call_and_writes_it(
+    make_settings: MakeSettings, tmp_path: Path
+) -> None:
+    settings = chosen(make_settings)
+    assert planning.missing(settings) == ""
+    shown = planning.summary(settings, tmp_path)
+    assert list(shown.columns) == ["operation", "calls", "what for"]
+    assert dict(zip(shown["operation"], shown["calls"], strict=True)) == {
+        "CreateDataSource": 1,
+        "CreateDataSet": len(tables()),
+        "CreateRefreshSchedule": len(tables()),
+        "CreateTheme": 1,
+        "CreateAnalysis": 1,
+        "CreateDashboard": 1,
+    }
+    assert len(list((tmp_path / "quicksight").iterdir())) == shown["calls"].sum()
+
+
+def test_what_a_plan_lacks_is_said_in_one_sentence(make_settings: MakeSettings) -> None:
+    assert planning.missing(chosen(make_settings, region=None)) == (
+        "**No plan yet**: quicksight.region: name a region, such as eu-central-1, or an Athena"
+        " warehouse."
+    )
 
 
 def test_the_digest_of_a_definition_does_not_depend_on_the_account(settings: Settings) -> None:

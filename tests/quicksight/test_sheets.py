@@ -116,3 +116,54 @@ def test_every_dated_sheet_follows_the_same_two_dates() -> None:
             for one in sheet.get("ParameterControls", [])
         }
         assert dated == (set() if sheet["Name"] == "Customers" else {"from", "to"})
+
+
+OVERALL = {"funnel_steps", "attribution_paths", "revenue_reconciliation"}
+"""Tables over all days, on sheets with dates to choose."""
+
+
+def test_what_no_date_reaches_says_so() -> None:
+    for sheet in SHEETS:
+        dated = any(one.table in DATES for one in sheet.visuals)
+        for one in sheet.visuals:
+            reached = one.table in DATES or not dated
+            assert reached == (one.table not in OVERALL), one.title
+            assert one.title.endswith(", over all days") == (not reached), one.title
+
+
+def test_a_choice_has_one_control_for_every_visual_of_the_tables_that_have_it() -> None:
+    arns = {table: f"arn:{table}" for table in sheets.tables()}
+    found = definition(arns, types(), currency="EUR", default_days=90)
+    chosen = [one for one in found["FilterGroups"] if "CategoryFilter" in one["Filters"][0]]
+    groups = {one["Filters"][0]["CategoryFilter"]["FilterId"]: one for one in chosen}
+    controls = {}
+    for sheet in found["Sheets"]:
+        for one in sheet.get("FilterControls", []):
+            group = groups[one["Dropdown"]["SourceFilterId"]]
+            selected = group["ScopeConfiguration"]["SelectedSheets"]
+            [scope] = selected["SheetVisualScopingConfigurations"]
+            assert scope["SheetId"] == sheet["SheetId"]
+            controls[sheet["Name"], one["Dropdown"]["Title"]] = (
+                len(scope["VisualIds"]),
+                group["CrossDataset"],
+            )
+    assert controls == {
+        ("Acquisition", "Channel"): (7, "ALL_DATASETS"),
+        ("Acquisition", "Visitors"): (6, "ALL_DATASETS"),
+        ("Commerce", "Category"): (2, "ALL_DATASETS"),
+        ("Attribution", "Model"): (2, "ALL_DATASETS"),
+        ("Attribution", "Channel"): (2, "ALL_DATASETS"),
+        ("Customers", "Stage"): (3, "SINGLE_DATASET"),
+    }
+
+
+def test_a_choice_narrows_more_than_the_bars_of_its_own_values() -> None:
+    for sheet in SHEETS:
+        for title, choice in sheet.choices:
+            columns = {choice} if isinstance(choice, str) else set(choice.columns)
+            others = [
+                one
+                for one in sheet.visuals
+                if columns <= CHOICE_COLUMNS.get(one.table, frozenset()) and one.by != (choice,)
+            ]
+            assert others, title

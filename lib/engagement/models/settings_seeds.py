@@ -8,6 +8,7 @@ from typing import Any
 
 from engagement.models import recommendation_seeds, seed_files, spend
 from engagement.models.folders import OWN_SEEDS
+from engagement.models.source_names import SourceNames
 from engagement.settings import Settings, SettingsError
 
 COLUMNS = {
@@ -82,8 +83,12 @@ def _costs(settings: Settings) -> list[tuple[str, str, str, str, str, int]]:
     )
     place = list(columns).index("channel")
     channels = [str(rule[place]) for rule in rules]
+    known = seed_files.rows(
+        "known_sources", seed_files.own_text("known_sources", own_folder(settings))
+    )
     path = settings.path(settings.attribution.spend)
-    return spend.spend(path, channels, settings.currency.reporting, settings.currency.rates)
+    currency = settings.currency
+    return spend.spend(path, channels, currency.reporting, currency.rates, SourceNames(*known).of)
 
 
 def own_folder(settings: Settings) -> Path | None:

@@ -2,15 +2,16 @@
 
 Columns: ``day`` (2026-05-31), ``channel`` (a channel group), ``cost`` (1250.00), and if wanted
 ``source``, ``medium``, ``campaign`` and ``currency``; in any order. A cell that is left empty is
-``(not set)``, and the reporting currency. Sources and mediums are compared in lower case, as the
-models store them.
+``(not set)``, and the reporting currency. Sources and mediums are compared in lower case, and
+sources are called as the models call them: ``fb`` is facebook.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from functools import lru_cache
@@ -51,9 +52,15 @@ class SpendError(WrongInputError):
 
 
 def spend(
-    path: Path, channels: Iterable[str], reporting: str, rates: Mapping[str, Decimal]
+    path: Path,
+    channels: Iterable[str],
+    reporting: str,
+    rates: Mapping[str, Decimal],
+    called: Callable[[str], str] = str,
 ) -> list[tuple[str, str, str, str, str, int]]:
     """Rows of a team's table of costs, by day, channel, source, medium and campaign.
+
+    Lines whose sources are called the same are one row.
 
     Parameters
     ----------
@@ -63,6 +70,8 @@ def spend(
         The channel groups that there are.
     reporting, rates
         The reporting currency, and what one unit of each other currency is worth in it.
+    called
+        What a source is called, as a source of events is.
 
     Raises
     ------
@@ -75,7 +84,12 @@ def spend(
         what = "there is no such file" if isinstance(error, FileNotFoundError) else "no UTF-8 text"
         raise SpendError([f"{path.name}: {what}"]) from None
     known = {reporting: Decimal(1), **rates}
-    return _rows(path.name, text, tuple(sorted(set(channels))), tuple(sorted(known.items())))
+    rows = _rows(path.name, text, tuple(sorted(set(channels))), tuple(sorted(known.items())))
+    names = {source: called(source) for _, _, source, *_ in rows}
+    found: Counter[tuple[str, str, str, str, str]] = Counter()
+    for day, channel, source, medium, campaign, cents in rows:
+        found[day, channel, names[source], medium, campaign] += cents
+    return [(*key, cents) for key, cents in sorted(found.items())]
 
 
 @lru_cache(maxsize=4)

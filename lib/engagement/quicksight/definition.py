@@ -90,8 +90,6 @@ CHOICE_COLUMNS: Mapping[str, frozenset[str]] = {
     "acquisition_channels": frozenset({"channel", "is_new_visitor"}),
     "acquisition_sources": frozenset({"channel", "is_new_visitor"}),
     "acquisition_landing_pages": frozenset({"channel"}),
-    "technology": frozenset({"device_type"}),
-    "countries": frozenset({"country"}),
     "category_daily": frozenset({"category"}),
     "product_daily": frozenset({"category"}),
     "attribution_channels": frozenset({"model", "channel"}),
@@ -111,9 +109,10 @@ def _filters(sheet: Sheet, types: Types) -> Iterator[dict[str, Any]]:
         if table in DATES:
             yield _group(sheet, f"{place}-{slug(table)}-dates", _dates(place, table), table)
     for title, choice in sheet.choices:
-        for table in _tables_with(sheet, choice):
-            name = _choice_id(sheet, title, table)
-            yield _group(sheet, f"{name}-group", _values(name, table, choice), table)
+        # One filter for all data sets that have the column: QuickSight finds it by name and type.
+        several = _tables_with(sheet, choice)
+        name = _choice_id(sheet, title)
+        yield _group(sheet, f"{name}-group", _values(name, several[0], choice), *several)
     for number, one in enumerate(sheet.visuals):
         for column, value in one.only.items():
             name = f"{_visual_id(sheet, number)}-only-{slug(column)}"
@@ -129,13 +128,13 @@ def _filters(sheet: Sheet, types: Types) -> Iterator[dict[str, Any]]:
 
 
 def _group(
-    sheet: Sheet, name: str, content: Mapping[str, Any], table: str, *, only: int | None = None
+    sheet: Sheet, name: str, content: Mapping[str, Any], *several: str, only: int | None = None
 ) -> dict[str, Any]:
-    """A filter over the visuals of a table on a sheet."""
+    """A filter over the visuals of one table or several on a sheet."""
     visuals = [
         _visual_id(sheet, number)
         for number, one in enumerate(sheet.visuals)
-        if one.table == table and only in (None, number)
+        if one.table in several and only in (None, number)
     ]
     scope = {"SheetId": sheet_id(sheet), "Scope": "SELECTED_VISUALS", "VisualIds": visuals}
     return {
@@ -143,7 +142,7 @@ def _group(
         "Filters": [content],
         "ScopeConfiguration": {"SelectedSheets": {"SheetVisualScopingConfigurations": [scope]}},
         "Status": "ENABLED",
-        "CrossDataset": "SINGLE_DATASET",
+        "CrossDataset": "SINGLE_DATASET" if len(several) == 1 else "ALL_DATASETS",
     }
 
 
@@ -178,8 +177,8 @@ def _values(name: str, table: str, choice: str | Word) -> dict[str, Any]:
     }
 
 
-def _choice_id(sheet: Sheet, title: str, table: str) -> str:
-    return f"{slug(sheet.name)}-{slug(title)}-{slug(table)}"
+def _choice_id(sheet: Sheet, title: str) -> str:
+    return f"{slug(sheet.name)}-{slug(title)}"
 
 
 # --- sheets ---------------------------------------------------------------------------------------
@@ -250,27 +249,18 @@ def _controls(sheet: Sheet) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]
         for name, title in ((FROM, "From"), (TO, "To"))
         if dated
     ]
-    filters = []
-    for title, choice in sheet.choices:
-        several = _tables_with(sheet, choice)
-        for table in several:
-            name = _choice_id(sheet, title, table)
-            about = "" if len(several) == 1 else f" ({_spoken(table)})"
-            filters.append(
-                {
-                    "Dropdown": {
-                        "FilterControlId": f"{name}-control",
-                        "Title": f"{title}{about}",
-                        "SourceFilterId": name,
-                        "Type": "MULTI_SELECT",
-                    }
-                }
-            )
+    filters = [
+        {
+            "Dropdown": {
+                "FilterControlId": f"{_choice_id(sheet, title)}-control",
+                "Title": title,
+                "SourceFilterId": _choice_id(sheet, title),
+                "Type": "MULTI_SELECT",
+            }
+        }
+        for title, _ in sheet.choices
+    ]
     return parameters, filters
-
-
-def _spoken(table: str) -> str:
-    return table.rpartition("_")[2]
 
 
 def _grid(sheet: Sheet) -> dict[str, Any]:

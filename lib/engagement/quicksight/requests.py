@@ -133,6 +133,11 @@ def region(settings: Settings) -> str:
     return found
 
 
+def table_of(settings: Settings, asked: Asked) -> str:
+    """The table of a data set."""
+    return asked.name.removeprefix(f"{settings.project}-")
+
+
 OF_PEOPLE = frozenset(
     {"person_id", "user_id", "anonymous_id", "session_id", "order_id", "entry_id", "email"}
 )

@@ -1,60 +1,31 @@
-"""``plan``, ``up``, ``status`` and ``down`` of everything in QuickSight."""
+"""``up``, ``status`` and ``down`` of everything in QuickSight."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pandas as pd
 
-from engagement.aws import requests
 from engagement.aws.clients import Service
-from engagement.aws.requests import Call
 from engagement.quicksight import assets
 from engagement.quicksight.assets import Made, Maker, QuickSightError
-from engagement.quicksight.requests import TAG, Asked, Place, everything, refresh_schedule, region
+from engagement.quicksight.requests import (
+    TAG,
+    Asked,
+    Place,
+    everything,
+    refresh_schedule,
+    region,
+    table_of,
+)
 from engagement.settings import Settings
 
 Progress = Callable[[str], None]
 
-_CREATE = {
-    "data-source": ("CreateDataSource", "how QuickSight reaches Athena"),
-    "data-set": ("CreateDataSet", "one table of marts"),
-    "theme": ("CreateTheme", "colours and font"),
-    "analysis": ("CreateAnalysis", "what owners change the dashboard by"),
-    "dashboard": ("CreateDashboard", "what viewers open; its first version is published at once"),
-}
-
 
 def _silent(text: str) -> None:
     del text
-
-
-def plan(settings: Settings) -> list[Call]:
-    """The calls that make everything where nothing is there yet, in their order.
-
-    Where something is there, :func:`up` updates it instead, or leaves it as it is.
-    """
-    place = Place(None, region(settings))
-    calls = []
-    for asked in everything(settings, place):
-        operation, why = _CREATE[asked.kind]
-        calls.append(Call("quicksight", operation, assets.creation(asked), why))
-        if asked.kind == "data-set" and settings.quicksight.mode == "SPICE":
-            schedule = refresh_schedule(settings, place, _table(settings, asked))
-            why = "fills it again every day"
-            calls.append(Call("quicksight", "CreateRefreshSchedule", schedule, why))
-    return calls
-
-
-def write_plan(settings: Settings, folder: Path) -> list[Path]:
-    """Write the plan's calls to ``<folder>/quicksight``, each as it would be sent."""
-    return requests.write(folder, "quicksight", plan(settings))
-
-
-def _table(settings: Settings, asked: Asked) -> str:
-    return asked.name.removeprefix(f"{settings.project}-")
 
 
 def maker(settings: Settings, *, pause: float = 2.0) -> Maker:
@@ -116,7 +87,7 @@ def up(
                 keep(assets.ensure_data_source(by, asked))
             case "data-set":
                 made, ingestion = assets.ensure_data_set(by, asked)
-                schedule = refresh_schedule(settings, by.place, _table(settings, asked))
+                schedule = refresh_schedule(settings, by.place, table_of(settings, asked))
                 if not spice:
                     assets.ensure_no_refresh_schedule(by, schedule)
                 elif assets.ensure_refresh_schedule(by, schedule) != "as it is" and (
@@ -227,4 +198,4 @@ def down(
     return gone
 
 
-__all__ = ["down", "maker", "plan", "status", "up", "write_plan"]
+__all__ = ["down", "maker", "status", "up"]

@@ -110,8 +110,8 @@ class Visual:
 class Sheet:
     """One sheet.
 
-    ``choices`` are the columns, or words, that its readers may choose values of: each has a control
-    of its own, which holds for the visuals of the tables that have it.
+    ``choices`` are the columns, or words, that its readers may choose values of: each has one
+    control, which holds for the visuals of all tables that have it.
     """
 
     name: str
@@ -191,7 +191,8 @@ SHEETS = (
     Sheet(
         "Engagement",
         (
-            Visual("funnel", "From view to order", "funnel_steps", ("step",), ("persons",)),
+            Visual("funnel", "From view to order, over all days", "funnel_steps", ("step",),
+                   ("persons",)),
             Visual("bar", "Sessions by device", "technology", ("device_type",), ("sessions",)),
             Visual("table", "Pages", "page_engagement", ("page",),
                    ("views", "entries", "exits",
@@ -204,7 +205,6 @@ SHEETS = (
             Visual("area", "Events by day", "event_daily", ("day",), ("events",), colour="event",
                    width=36),
         ),
-        choices=(("Device", "device_type"), ("Country", "country")),
     ),
     Sheet(
         "Retention",

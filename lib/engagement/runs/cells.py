@@ -34,7 +34,7 @@ KNOWN_MODULES = frozenset(
                 *("reach", "rules", "segments", "selection", "snapshots", "suppression"),
             )
         ),
-        "engagement.aws.requests",
+        *("engagement.aws.requests", "engagement.quicksight.planning"),
         *(
             f"engagement.personalize.{name}"
             for name in ("comparing", "exports", "live", "planning", "readiness", "shown")

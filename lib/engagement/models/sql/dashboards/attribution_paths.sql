@@ -96,6 +96,7 @@ named as (
 )
 
 select
+    :as_of as day,
     n.path,
     n.steps,
     n.journeys,
@@ -105,5 +106,7 @@ select
     n.valued_conversions,
     cast(coalesce(n.revenue, 0) as decimal(38, 2)) as revenue,
     cast(coalesce(n.net_revenue, 0) as decimal(38, 2)) as net_revenue,
+    n.timed as timed_conversions,
+    coalesce(n.milliseconds, 0) as milliseconds_to_order,
     round(cast(n.milliseconds as double) / nullif(86400000 * n.timed, 0), 2) as mean_days
 from named as n

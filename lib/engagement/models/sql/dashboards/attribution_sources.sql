@@ -2,13 +2,28 @@
 -- Key: model, order_date, channel, source, medium, campaign.
 -- Meaning: what six models credit each source with (marts.attribution_shares), beside what it cost
 -- (the table that attribution.spend names). In each model the credits of a day are its orders and the
--- money is theirs. A row is there for a day with credits or cost.
+-- money is theirs. A row is there for a day with credits or cost. Cost that no touch of any day has the
+-- names of is told apart: it will never meet a credit.
 with attribution_shares as (
     select * from marts.attribution_shares
 ),
 
 spend as (
     select * from seeds.attribution_spend
+),
+
+touches as (
+    select * from marts.touches
+),
+
+touched as (
+    select distinct
+        t.channel,
+        t.source,
+        t.medium,
+        coalesce(t.campaign, '(not set)') as campaign
+    from touches as t
+    where not (:exclude_bots and coalesce(t.is_bot, false))
 ),
 
 credited as (
@@ -87,5 +102,12 @@ select
     j.cost,
     round(cast(j.cost as double) / nullif(cast(j.credits as double), 0), 4)
         as cost_per_acquisition,
-    round(cast(j.revenue as double) / nullif(cast(j.cost as double), 0), 4) as return_on_spend
+    round(cast(j.revenue as double) / nullif(cast(j.cost as double), 0), 4) as return_on_spend,
+    j.cost is not null and t.channel is null as is_cost_untouched
 from joined as j
+left join touched as t
+    on
+        j.channel = t.channel
+        and j.source = t.source
+        and j.medium = t.medium
+        and j.campaign = t.campaign

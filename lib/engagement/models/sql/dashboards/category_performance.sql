@@ -21,6 +21,7 @@ summed as (
 )
 
 select
+    :as_of as day,
     s.category,
     s.views,
     s.viewers,

@@ -109,6 +109,7 @@ totalled as (
 )
 
 select
+    :as_of as day,
     t.type,
     t.event,
     cast(t.property as varchar) as property,
