@@ -17,6 +17,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,20 @@ class Demo:
         assert line, f"there is no answer to {sql}"
         found: list[dict[str, Any]] = json.loads(line)
         return found
+
+    @cached_property
+    def plan(self) -> dict[str, dict[str, Any]]:
+        """The tracking plan of the demo's parameters."""
+        # The browser's environment has no reader of YAML, the project's has one.
+        code = (
+            "import json; from engagement.settings import ROOT, read_yaml; "
+            "print(json.dumps(read_yaml(ROOT / 'params/tracking_plan.yaml')))"
+        )
+        done = subprocess.run(
+            [str(PYTHON), "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+        )
+        plan: dict[str, dict[str, Any]] = json.loads(done.stdout)
+        return plan
 
     def wait(self, sql: str, seconds: float = 300) -> float:
         """Wait until a query finds a row; seconds it took.
