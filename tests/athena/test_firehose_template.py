@@ -1,4 +1,4 @@
-"""deploy/firehose: its stack is deployed, events are put to its stream, and the notebooks 01 and 02 read them."""
+"""deploy/firehose: it is deployed, events are put to its stream, and 01 and 02 run on them."""
 
 from __future__ import annotations
 
