@@ -1,4 +1,4 @@
-// What forms and buttons do: change what is remembered, and tell what happened.
+// What forms and buttons do: change what is remembered, and send events.
 
 import { about, identify, lines as sentLines, reset, track } from "./analytics.js";
 import * as goods from "./catalogue.js";
@@ -34,7 +34,7 @@ export const forms = {
     const rate = goods.coupon(code);
     if (rate === null) {
       track("Coupon Denied", { coupon_name: code, reason: "Coupon is not valid" });
-      say(`${code} is no coupon of this shop.`, "coupon-said");
+      say(`${code} is not a valid coupon.`, "coupon-said");
       return;
     }
     const now = state.changeCart((one) => {
@@ -70,7 +70,7 @@ export const forms = {
   },
 
   register({ firstName, lastName, email, offers }, go) {
-    if (state.account(email)) return say("There is an account with this address: sign in.");
+    if (state.account(email)) return say("There is already an account with this email address. Sign in instead.");
     const person = {
       userId: state.made("usr-"),
       firstName: firstName.trim(),
@@ -87,7 +87,7 @@ export const forms = {
 
   login({ email }, go) {
     const person = state.account(email);
-    if (!person) return say("This device knows no account with this address.");
+    if (!person) return say("There is no account with this email address on this device.");
     signedIn(person);
     track("Logged In", { method: "email" });
     return go("/");
@@ -114,7 +114,7 @@ export const forms = {
     const status = returned.length === order.lines.length ? "refunded" : "partly";
     state.changeOrder(id, () => ({ returned, status, repaid: order.repaid + amount }));
     go();
-    say("The money is on its way back.");
+    say("Your refund is on its way.");
   },
 
   review({ order, product, rating }) {
@@ -152,7 +152,7 @@ export const actions = {
     track("Order Cancelled", { order_id: id, total: sent(order.costs.total), currency: CURRENCY, products: sentLines(found) });
     state.changeOrder(id, () => ({ status: "cancelled" }));
     go();
-    say("The order is cancelled.");
+    say("Your order has been cancelled.");
   },
 
   logout(_, go) {

@@ -1,4 +1,4 @@
-// Events: RudderStack's SDK, and only for visitors who agreed to be measured.
+// Events: RudderStack's SDK, and only for visitors who gave their consent.
 
 import { RudderAnalytics } from "@rudderstack/analytics-js/bundled";
 

@@ -68,7 +68,7 @@ export const upTo = () => asOf;
 // Ids of products to show, best first, and why these.
 export function picks(productId, categoryName) {
   const similar = productId ? shop.similar[productId] ?? [] : [];
-  if (similar.length) return { ids: similar, title: "Goes with this", why: "similar" };
+  if (similar.length) return { ids: similar, title: "Goes well with this", why: "similar" };
   if (productId && shop.categories[categoryName])
     return { ids: shop.categories[categoryName], title: `More in ${categoryName}`, why: "category" };
   if (me.for_you.length) return { ids: me.for_you, title: "Picked for you", why: "for you" };

@@ -10,22 +10,22 @@ const PICKS = 4;
 
 // What the banner says to whom; the first segment that fits counts.
 const BANNERS = [
-  ["abandoned_cart_24h", "Your cart is waiting.", "See what you left", "/cart"],
-  ["abandoned_carts", "Your cart is waiting.", "See what you left", "/cart"],
-  ["checkout_dropouts", "You were almost there.", "To your cart", "/cart"],
-  ["vip", "For our best customers: SALE20 takes 20 % off.", "See what is new", "/c/home"],
-  ["first_time_buyers", "Thank you for your first order: THANKYOU15 takes 15 % off the next one.", "Go on", "/"],
-  ["new", "Thank you for your first order: THANKYOU15 takes 15 % off the next one.", "Go on", "/"],
-  ["recent_buyers", "Thank you for your order: THANKYOU15 takes 15 % off the next one.", "Go on", "/"],
-  ["lapsing_customers", "It has been a while: SALE20 takes 20 % off.", "See what is new", "/c/home"],
-  ["win_back", "We missed you: SALE20 takes 20 % off.", "See what is new", "/c/home"],
-  ["at risk", "We missed you: SALE20 takes 20 % off.", "See what is new", "/c/home"],
-  ["lapsed", "We missed you: SALE20 takes 20 % off.", "See what is new", "/c/home"],
-  ["active", "Good to see you again: SAVE5 takes 5 % off.", "Go on", "/"],
-  ["new_subscribers", "Thank you for reading our mails: WELCOME10 takes 10 % off your first order.", "Find something", "/c/kitchen"],
-  ["lead", "Your first order is 10 % off with WELCOME10.", "Find something", "/c/kitchen"],
-  ["browsed_not_bought", "Not sure yet? With an account, your first order is 10 % off.", "Create one", "/register"],
-  ["visitor", "New here? An account takes a minute.", "Create one", "/register"],
+  ["abandoned_cart_24h", "Your cart is waiting.", "Back to your cart", "/cart"],
+  ["abandoned_carts", "Your cart is waiting.", "Back to your cart", "/cart"],
+  ["checkout_dropouts", "You were almost there.", "Go to your cart", "/cart"],
+  ["vip", "For our best customers: 20% off with SALE20.", "See what’s new", "/c/home"],
+  ["first_time_buyers", "Thank you for your first order. Use THANKYOU15 for 15% off your next one.", "Keep shopping", "/"],
+  ["new", "Thank you for your first order. Use THANKYOU15 for 15% off your next one.", "Keep shopping", "/"],
+  ["recent_buyers", "Thank you for your order. Use THANKYOU15 for 15% off your next one.", "Keep shopping", "/"],
+  ["lapsing_customers", "It has been a while. Take 20% off with SALE20.", "See what’s new", "/c/home"],
+  ["win_back", "We missed you. Take 20% off with SALE20.", "See what’s new", "/c/home"],
+  ["at risk", "We missed you. Take 20% off with SALE20.", "See what’s new", "/c/home"],
+  ["lapsed", "We missed you. Take 20% off with SALE20.", "See what’s new", "/c/home"],
+  ["active", "Good to see you again. Take 5% off with SAVE5.", "Keep shopping", "/"],
+  ["new_subscribers", "Thank you for subscribing. Take 10% off your first order with WELCOME10.", "Start shopping", "/c/kitchen"],
+  ["lead", "Take 10% off your first order with WELCOME10.", "Start shopping", "/c/kitchen"],
+  ["browsed_not_bought", "Not sure yet? Create an account and take 10% off your first order.", "Create an account", "/register"],
+  ["visitor", "New here? It takes a minute to sign up.", "Create an account", "/register"],
 ];
 
 export function banner() {
@@ -59,12 +59,12 @@ export function panel(product) {
     .filter(Boolean)
     .slice(0, PICKS);
   if (chosen.length === 0)
-    return html`<h2>Picked for you</h2><p class="quiet">The first run is under way: in a minute there is something here.</p>`;
+    return html`<h2>Picked for you</h2><p class="quiet">The first run is still going. Recommendations will appear here in about a minute.</p>`;
   const at = answers.upTo();
   return html`
     <h2>${title}</h2>
     <div data-why="${why}">${grid(chosen, "recommended")}</div>
-    ${at && html`<p class="quiet">Made from what happened up to <time datetime="${at}">${new Date(at).toLocaleString()}</time>.</p>`}`;
+    ${at && html`<p class="quiet">Based on events up to <time datetime="${at}">${new Date(at).toLocaleString()}</time>.</p>`}`;
 }
 
 export const field = (name, label, { type = "text", value = "", complete = "off", hint = "" } = {}) => html`
@@ -81,9 +81,9 @@ export const choice = (group, value, label, chosen) => html`
 
 export const sums = (costs, coupon) => html`
   <dl class="sums">
-    <div><dt>Goods</dt><dd>${shown(costs.subtotal)}</dd></div>
+    <div><dt>Subtotal</dt><dd>${shown(costs.subtotal)}</dd></div>
     ${costs.discount > 0 && html`<div><dt>Coupon ${coupon}</dt><dd>−${shown(costs.discount)}</dd></div>`}
-    <div><dt>Delivery</dt><dd>${costs.shipping ? shown(costs.shipping) : "free"}</dd></div>
-    <div><dt>Tax (8 %)</dt><dd>${shown(costs.tax)}</dd></div>
+    <div><dt>Delivery</dt><dd>${costs.shipping ? shown(costs.shipping) : "Free"}</dd></div>
+    <div><dt>Tax (8%)</dt><dd>${shown(costs.tax)}</dd></div>
     <div class="total"><dt>Total</dt><dd data-total="${costs.total}">${shown(costs.total)}</dd></div>
   </dl>`;

@@ -1,4 +1,4 @@
-"""deploy/firehose: its stack is deployed, events are put to its stream, and 01 and 02 read them."""
+"""deploy/firehose: it is deployed, events are put to its stream, and 01 and 02 run on them."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ import pytest
 
 from engagement.collect.firehose import FirehoseStream
 from engagement.collect.journal import Frame, Journal
-from engagement.flatten import flatten
 from engagement.landing import tables
 from engagement.landing.failures import failures
-from engagement.settings import ROOT, Settings, load_settings
+from engagement.runs.batch import choose, run
+from engagement.settings import ROOT, load_settings
 from engagement.warehouse import open_warehouse
 from tests.athena.stand import Stand
 from tests.athena.stand.firehose import delivering
@@ -25,6 +25,7 @@ from tests.athena.stand.firehose import delivering
 pytestmark = pytest.mark.filterwarnings("ignore:Tried to parse")
 
 TEMPLATE = ROOT / "deploy/firehose/template.yaml"
+PARAMS = "params/athena.yaml"
 _NAMES = (f"shop{number}" for number in itertools.count())
 
 
@@ -52,32 +53,25 @@ def outputs(aws_environment: Stand) -> Iterator[dict[str, str]]:
         yield {"name": name} | {one["OutputKey"]: one["OutputValue"] for one in stack["Outputs"]}
 
 
-def settings(outputs: dict[str, str]) -> Settings:
-    """What params/athena.yaml holds when the outputs are filled in where they say."""
-    return load_settings(
-        "params/athena.yaml",
-        {
-            "project": outputs["name"],
-            "landing.location": outputs["LandingLocation"],
-            "landing.errors_location": outputs["ErrorsLocation"],
-            "warehouse.athena.region": outputs["Region"],
-            "warehouse.athena.data_location": outputs["LandingLocation"].replace(
-                "rudderstack/", "lake/"
-            ),
-            "warehouse.athena.output_location": outputs["LandingLocation"].replace(
-                "rudderstack/", "results/"
-            ),
-            "warehouse.athena.workgroup": outputs["name"],
-            "warehouse.athena.storage_database": f"{outputs['name']}_storage",
-            "warehouse.athena.poll_seconds": 0.05,
-            "warehouse.athena.compression": "SNAPPY",
-            "warehouse.databases": {
-                "landing": outputs["LandingDatabase"],
-                "events": f"{outputs['name']}_events",
-                "marts": f"{outputs['name']}_marts",
-            },
-        },
-    )
+def filled_in(outputs: dict[str, str], folder: Path) -> dict[str, Any]:
+    """Values of params/athena.yaml: the outputs where they say, and what a test needs."""
+    name, bucket = outputs["name"], f"s3://{outputs['name']}-landing"
+    return {
+        "project": name,
+        "landing.location": outputs["LandingLocation"],
+        "landing.errors_location": outputs["ErrorsLocation"],
+        "warehouse.athena.region": outputs["Region"],
+        "warehouse.databases.landing": outputs["LandingDatabase"],
+        "warehouse.databases.events": f"{name}_events",
+        "warehouse.databases.marts": f"{name}_marts",
+        "warehouse.athena.storage_database": f"{name}_storage",
+        "warehouse.athena.data_location": f"{bucket}/lake/",
+        "warehouse.athena.output_location": f"{bucket}/results/",
+        "warehouse.athena.workgroup": name,
+        "warehouse.athena.poll_seconds": 0.05,
+        "warehouse.athena.compression": "SNAPPY",
+        "run.directory": str(folder / "runs"),
+    }
 
 
 def event(number: int, **other: Any) -> bytes:
@@ -98,7 +92,7 @@ def event(number: int, **other: Any) -> bytes:
     ).encode()
 
 
-def test_events_land_where_the_workbook_reads_them(
+def test_events_land_where_the_notebooks_01_and_02_read_them(
     outputs: dict[str, str], aws_environment: Stand, tmp_path: Path
 ) -> None:
     events = [event(n) for n in range(600)]  # more than one batch
@@ -123,17 +117,27 @@ def test_events_land_where_the_workbook_reads_them(
     content = s3.get_object(Bucket=f"{outputs['name']}-landing", Key=landed[0])["Body"].read()
     assert gzip.decompress(content).count(b"\n") == len(gzip.decompress(content).splitlines())
 
-    parameters = settings(outputs)
+    overrides = filled_in(outputs, tmp_path)
+    parameters = load_settings(PARAMS, overrides)
+    record, folder = run(parameters, ROOT / PARAMS, overrides, choose(["01", "02"]))
+    assert record.status == "done"
+    assert [(one.name, one.status) for one in record.notebooks] == [
+        ("01_glue_tables", "done"),
+        ("02_flatten_events", "done"),
+    ]
+    assert len(list((folder / "notebooks").glob("*.ipynb"))) == 2
+
     warehouse = open_warehouse(parameters)
-    tables.create_tables(warehouse, parameters)
     assert sum(tables.inventory(warehouse).days["files"]) == len(landed)
-    report = flatten(warehouse, parameters)
-    assert {str(one.table): one.rows for one in report.tables}["events.product_viewed"] == 600
     with warehouse.session() as session:
+        viewed = session.query("select id, product_id, price from events.product_viewed")
         ledger = session.query(
-            "select sum(events) as events, sum(quarantined) as q from landing.ledger"
+            "select sum(records) as records, sum(events) as events, sum(duplicates) as duplicates, "
+            "sum(quarantined) as quarantined from landing.ledger"
         )
-    assert list(ledger.iloc[0]) == [600, 0]
+    assert sorted(viewed["id"]) == sorted(f"m{n}" for n in range(600))
+    assert set(viewed["price"]) == {9.5}
+    assert list(ledger.iloc[0]) == [600, 600, 0, 0]
     # What had no date is summed up, and never read as an event.
     failed = failures(warehouse, parameters)
     assert int(failed["records"].sum()) == 2

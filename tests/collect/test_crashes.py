@@ -1,4 +1,4 @@
-"""Kill -9 at random moments, files that cannot grow: what was answered 200 has landed, whole."""
+"""Kill -9 at random moments, a full disk: what was answered 200 landed, whole, and 02 keeps it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,16 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from engagement.collect.journal import frames
+from engagement.flatten import flatten
+from engagement.settings import Settings
+from engagement.warehouse import open_warehouse
 from tests.collect.conftest import KEY, basic, landed_events
 
 KILLS = 50
@@ -99,14 +104,34 @@ class Forked:
 def fork(tmp_path: Path) -> Iterator[Callable[..., Forked]]:
     started: list[Forked] = []
 
-    def begin(**changes: Any) -> Forked:
-        one = Forked(tmp_path, **changes)
+    def begin(home: Path = tmp_path, **changes: Any) -> Forked:
+        one = Forked(home, **changes)
         started.append(one)
         return one
 
     yield begin
     for one in started:
         one.close()
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 1 MB, of which a file named ``ballast`` takes 400 KB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=1m,mode=700", "tmpfs", str(folder)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        problem = done.stderr.strip() if done.returncode else ""
+    except OSError as error:
+        problem = str(error)
+    if problem:
+        pytest.skip(f"a small disk cannot be mounted here, which needs root: {problem}")
+    try:
+        (folder / "ballast").write_bytes(bytes(400_000))
+        yield folder
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
 
 
 class Client(threading.Thread):
@@ -130,7 +155,8 @@ class Client(threading.Thread):
             ids = [f"m-{self._number}-{count + place}" for place in range(size)]
             count += size
             filler = self._chance.randbytes(self._chance.choice((10, 400))).hex()
-            events = [{"messageId": one, "userId": "u", "p": filler} for one in ids]
+            event = {"type": "track", "event": "Thing Seen", "userId": "u"}
+            events = [{**event, "messageId": one, "properties": {"p": filler}} for one in ids]
             body = json.dumps({"batch": events}).encode()
             while not self._done.is_set():
                 self.attempts.update(ids)
@@ -174,9 +200,41 @@ def check(clients: list[Client], landing: Path) -> set[str]:
     return safe
 
 
+def check_flattened(settings: Settings, safe: set[str]) -> None:
+    """02 keeps every event answered 200, once, and accounts for every record that landed."""
+    warehouse = open_warehouse(settings)
+    flatten(warehouse, settings)
+    for table in ("events.tracks", "events.thing_seen"):
+        ids = warehouse.query(f"select id from {table}")["id"].tolist()
+        assert safe - set(ids) == set()
+        assert len(set(ids)) == len(ids)
+    days = warehouse.query(
+        "select received_at_utc_date, records, events, duplicates, quarantined from landing.ledger"
+    )
+    assert (days["records"] == days["events"] + days["duplicates"] + days["quarantined"]).all()
+    assert days["quarantined"].sum() == 0
+    assert days["events"].sum() == len(ids)
+    assert days["records"].sum() == len(landed_events(Path(settings.landing.location)))
+
+
+def kept(collector: Forked) -> set[str]:
+    """Ids of the events that are whole in the write-ahead files or in the landing.
+
+    In this order: an event leaves the write-ahead file when it has landed, not before.
+    """
+    found: set[str] = set()
+    for path in sorted((collector.landing.parent / "wal").glob("*-*")):
+        for name in (path, path.with_suffix(".sealed")):  # sealed meanwhile, or landed
+            with suppress(FileNotFoundError):
+                for frame in frames(name):
+                    found |= {json.loads(line)["messageId"] for line in frame.lines.splitlines()}
+                break
+    return found | {event["messageId"] for event in landed_events(collector.landing)}
+
+
 @pytest.mark.slow
 def test_kill_at_fifty_random_moments_loses_nothing_that_was_answered_200(
-    fork: Callable[..., Forked],
+    fork: Callable[..., Forked], make_settings: Callable[..., Settings]
 ) -> None:
     collector, chance = fork(), random.Random(20261130)
     done = threading.Event()
@@ -186,7 +244,7 @@ def test_kill_at_fifty_random_moments_loses_nothing_that_was_answered_200(
         client.start()
     try:
         for _ in range(KILLS):
-            time.sleep(chance.uniform(0.002, 0.3))
+            time.sleep(chance.uniform(0.002, 0.2))
             assert collector.end(signal.SIGKILL) == -signal.SIGKILL
             collector.start()
         time.sleep(0.2)
@@ -200,6 +258,64 @@ def test_kill_at_fifty_random_moments_loses_nothing_that_was_answered_200(
     assert sum(client.statuses[0] for client in clients) >= KILLS  # the kills were felt
     left = [path.name for path in (collector.landing.parent / "wal").iterdir()]
     assert left == ["lock"]
+    check_flattened(make_settings(), safe)
+
+
+@contextmanager
+def posting(collector: Forked, first: int) -> Iterator[list[Client]]:
+    """Clients that post as long as this lasts; `first` is the number of the first one."""
+    done = threading.Event()
+    clients = [Client(first + number, collector, done) for number in range(CLIENTS)]
+    for client in clients:
+        client.start()
+    try:
+        yield clients
+    finally:
+        done.set()
+        for client in clients:
+            client.join()
+
+
+def wait_for(reached: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + 30
+    while not reached():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.02)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_killed", [False, True], ids=["goes-on", "is-killed"])
+def test_a_full_disk_loses_nothing_that_was_answered_200_and_is_recovered_from(
+    disk: Path,
+    fork: Callable[..., Forked],
+    make_settings: Callable[..., Settings],
+    *,
+    is_killed: bool,
+) -> None:
+    collector = fork(disk)
+    collector.start()
+    with posting(collector, 0) as before:
+        wait_for(lambda: all(one.statuses[503] >= 10 for one in before), "the disk is never full")
+    safe = set[str]().union(*(one.safe for one in before))
+    assert len(safe) > 100
+    assert os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize < 100_000
+    if is_killed:
+        assert collector.end(signal.SIGKILL) == -signal.SIGKILL
+    assert safe - kept(collector) == set()
+
+    # Somebody makes room: no more is needed.
+    (disk / "ballast").unlink()
+    if is_killed:
+        collector.start()
+    with posting(collector, CLIENTS) as after:
+        wait_for(lambda: all(one.statuses[200] >= 10 for one in after), "it does not recover")
+    assert collector.end(signal.SIGTERM) == 0
+    clients = [*before, *after]
+    assert sum((one.statuses for one in clients), Counter[int]()).keys() == {200, 503}
+    assert len(check(clients, collector.landing)) > len(safe)
+    assert [path.name for path in (disk / "wal").iterdir()] == ["lock"]
+    settings = make_settings(landing__location=str(collector.landing))
+    check_flattened(settings, check(clients, collector.landing))
 
 
 @pytest.mark.slow

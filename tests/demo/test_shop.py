@@ -14,6 +14,7 @@ from engagement.demo import prepare, site
 from engagement.demo.errors import DemoError
 from engagement.demo.whole import SOURCE
 from engagement.settings import ROOT, read_yaml
+from tests.demo.live.planned import deviations
 
 
 def test_the_catalogue_is_the_generated_shoppers() -> None:
@@ -65,6 +66,54 @@ def test_every_event_of_the_scripts_is_in_the_tracking_plan() -> None:
     planned = set(read_yaml(ROOT / "params/tracking_plan.yaml"))
     assert told - planned == set()
     assert planned - told == {"Gift Card Bought"}
+
+
+VIEWED = {
+    "product_id": "p",
+    "price": 9.5,
+    "currency": "USD",
+    "quantity": 1,
+    "sku": "s",
+    "name": "n",
+    "brand": "b",
+    "category": "c",
+    "variant": "v",
+    "url": "/p/p",
+    "image_url": "/p.svg",
+}
+ORDERED = {"order_id": "o", "total": 9.5, "revenue": 9, "currency": "USD", "products": [{}]}
+
+
+@pytest.mark.parametrize(
+    ("event", "properties", "found"),
+    [
+        ("Product Viewed", VIEWED, []),
+        ("Product Viewed", {**VIEWED, "colour": "red"}, ["Product Viewed.colour: not planned"]),
+        (
+            "Product Viewed",
+            {name: value for name, value in VIEWED.items() if name != "currency"},
+            ["Product Viewed.currency: missing"],
+        ),
+        ("Product Viewed", {**VIEWED, "price": None}, ["Product Viewed.price: missing"]),
+        ("Product Viewed", {**VIEWED, "product_id": ""}, ["Product Viewed.product_id: missing"]),
+        ("Product Viewed", {**VIEWED, "price": "9.50"}, ["Product Viewed.price: no double"]),
+        ("Product Viewed", {**VIEWED, "quantity": 1.5}, ["Product Viewed.quantity: no bigint"]),
+        ("Product Viewed", {**VIEWED, "quantity": True}, ["Product Viewed.quantity: no bigint"]),
+        # What another event of the plan has is not planned for this one.
+        ("Product Viewed", {**VIEWED, "cart_id": "c"}, ["Product Viewed.cart_id: not planned"]),
+        ("Product Added", VIEWED, ["Product Added.cart_id: missing"]),
+        ("Order Completed", ORDERED, []),
+        ("Order Paid", ORDERED, ["Order Paid: not planned"]),
+        ("Logged In", {}, []),
+        ("Signed Up", {}, ["Signed Up.method: missing"]),
+    ],
+)
+def test_what_deviates_from_the_tracking_plan_is_found(
+    event: str, properties: dict[str, object], found: list[str]
+) -> None:
+    """The rule that the tests in the browser hold against what landed."""
+    plan = read_yaml(ROOT / "params/tracking_plan.yaml")
+    assert deviations([{"event": event, "properties": properties}], plan) == found
 
 
 def test_no_file_of_the_shop_names_another_address() -> None:

@@ -141,7 +141,13 @@ ALB = "backend>ingress>annotations>alb.ingress.kubernetes.io/"
         ("backend>image>version", "latest", "backend.image.version is not one version"),
         ("backend>image>version", "1-alpine", "backend.image.version is not one version"),
         ("backend>image>version", MISSING, "backend.image.version is not one version"),
+        (
+            "backend>image>version",
+            "RUDDER-SERVER-VERSION",
+            "backend.image.version is not one version",
+        ),
         ("transformer>image>version", "latest", "transformer.image.version is not one version"),
+        ("transformer>image>version", 1.97, "transformer.image.version is not one version"),
         (
             "rudderWorkspaceTokenExistingSecret",
             MISSING,
@@ -230,8 +236,20 @@ def test_the_charts_own_list_would_be_found() -> None:
     ]
 
 
-def test_a_pinned_version_is_taken() -> None:
-    assert wrong_values(changed(VALUES, "backend>image>version", "1.2.3")) == []
+@pytest.mark.parametrize("version", ["1.2.3", "v1.2.3", "1.2.3-rc.1"])
+def test_a_pinned_version_is_taken(version: str) -> None:
+    assert wrong_values(changed(VALUES, "backend>image>version", version)) == []
+
+
+def test_the_pair_is_one_that_the_guide_says_where_it_is_from() -> None:
+    """RudderStack lists transformers from 1.50.0 on for servers from 1.37 on, 1.97.0 from 1.41."""
+    server, transformer = (
+        get(VALUES, f"{part}.image.version") for part in ("backend", "transformer")
+    )
+    guide = (DEPLOY / "dataplane/README.md").read_text(encoding="utf-8")
+    assert f"server {server}, transformer {transformer}" in guide
+    assert tuple(map(int, server.split("."))) >= (1, 41, 0)
+    assert tuple(map(int, transformer.split("."))) >= (1, 97, 0)
 
 
 # --- the cluster ----------------------------------------------------------------------------------

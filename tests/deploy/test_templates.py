@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from cfnlint.api import lint_file
 from cfnlint.decode import decode
 
@@ -100,6 +102,90 @@ def test_the_outputs_are_values_of_the_parameters() -> None:
     marked = dict(re.findall(r"^ +(?:# )?(\w+): .*# \* (\w+)", text, flags=re.MULTILINE))
     assert marked == outputs
     assert len(marked) == 6
+
+
+def value_at(tree: Any, path: str) -> Any:
+    for key in path.split("."):
+        tree = tree[key]
+    return tree
+
+
+def test_the_outputs_of_firehose_are_values_of_the_parameters() -> None:
+    """Each key that an output names is one of the file's; the guide and `check` name the same."""
+    named = re.compile(r"([\w.]+) in params/athena\.yaml")
+    outputs = {
+        name: found[1]
+        for name, output in decoded("firehose")["Outputs"].items()
+        if (found := named.fullmatch(output["Description"]))
+    }
+    assert outputs == {
+        "LandingLocation": "landing.location",
+        "ErrorsLocation": "landing.errors_location",
+        "Region": "warehouse.athena.region",
+        "LandingDatabase": "warehouse.databases.landing",
+    }
+    parameters = yaml.safe_load((DEPLOY.parent / "params/athena.yaml").read_text(encoding="utf-8"))
+    for key in outputs.values():
+        assert isinstance(value_at(parameters, key), str), key
+    guide = (DEPLOY / "firehose/README.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `(\w+)` \| `([\w.]+)` \|$", guide, flags=re.MULTILINE))
+    assert rows == outputs
+    checks = (DEPLOY.parent / "lib/engagement/runs/checks.py").read_text(encoding="utf-8")
+    said = re.sub(r'"\s+"', "", checks)
+    [keys] = re.findall(r"whose outputs are the values of ([^(]+) \(deploy/firehose", said)
+    assert set(re.split(r", | and ", keys)) == set(outputs.values())
+
+
+# --- what Firehose logs, and which alarm it raises ------------------------------------------------
+
+
+def matches(pattern: str, line: dict[str, Any]) -> bool:
+    """Whether CloudWatch's filter of JSON lines takes one: what of its syntax is used here."""
+    inner = re.fullmatch(r"\{ (.+) \}", pattern)
+    assert inner, pattern
+    for condition in inner[1].split(" && "):
+        found = re.fullmatch(r'\$\.(\w+) (!?=) "([^"]+)"', condition)
+        assert found, condition
+        name, sign, wanted = found.groups()
+        if name not in line:
+            return False
+        if fnmatchcase(line[name], wanted) != (sign == "="):
+            return False
+    return True
+
+
+@pytest.mark.parametrize(
+    ("code", "filters"),
+    [
+        ("DynamicPartitioning.MetadataExtractionFailed", ["FailedRecords"]),
+        ("DynamicPartitioning.ActivePartitionLimitExceeded", ["FailedRecords"]),
+        ("S3.AccessDenied", ["DeliveryErrors"]),
+        ("S3.NoSuchBucket", ["DeliveryErrors"]),
+        ("S3.KMS.AccessDenied", ["DeliveryErrors"]),
+        ("Kms.DisabledException", ["DeliveryErrors"]),
+        (None, []),
+    ],
+)
+def test_an_error_of_firehose_raises_the_alarm_that_is_about_it(
+    code: str | None, filters: list[str]
+) -> None:
+    resources = decoded("firehose")["Resources"]
+    line = {"deliveryStreamARN": "arn", "message": "something with errorCode in it"}
+    if code:
+        line["errorCode"] = code
+    found = {
+        name: one["Properties"]
+        for name, one in resources.items()
+        if one["Type"] == "AWS::Logs::MetricFilter"
+    }
+    assert [name for name, one in found.items() if matches(one["FilterPattern"], line)] == filters
+    for name, one in found.items():
+        alarm = resources[f"{name}Alarm"]["Properties"]
+        [metric] = one["MetricTransformations"]
+        assert (alarm["Namespace"], alarm["MetricName"]) == (
+            metric["MetricNamespace"],
+            metric["MetricName"],
+        )
 
 
 def test_what_is_wrong_is_found(tmp_path: Path) -> None:

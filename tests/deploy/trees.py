@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
-CAPITALS = re.compile(r"[A-Z]+(-[A-Z]+)+")
 PINNED = re.compile(r"v?\d+\.\d+\.\d+([-.][0-9a-z.]+)?")
 SIZE = re.compile(r"\d+Gi")
 SECRET = re.compile(r"password|secret|token|access_?key|credential", re.IGNORECASE)
@@ -53,10 +52,8 @@ def leaves(tree: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def is_pinned(version: Any) -> bool:
-    """A whole version, or the placeholder for one; never a tag that moves."""
-    return isinstance(version, str) and bool(
-        PINNED.fullmatch(version) or CAPITALS.fullmatch(version)
-    )
+    """A whole version; neither a tag that moves nor a placeholder for one."""
+    return isinstance(version, str) and bool(PINNED.fullmatch(version))
 
 
 def has_resources(resources: Any) -> bool:

@@ -6,7 +6,7 @@ import { shown } from "../money.js";
 import { field } from "../parts.js";
 import * as state from "../state.js";
 
-const INVENTED = "Use an invented address. It stays on this machine.";
+const INVENTED = "Use a made-up address. It stays on this machine.";
 
 export function register() {
   return {
@@ -18,12 +18,12 @@ export function register() {
       <form class="narrow" data-form="register">
         ${field("firstName", "First name", { complete: "given-name" })}
         ${field("lastName", "Last name", { complete: "family-name" })}
-        ${field("email", "Mail address", { type: "email", complete: "email", hint: INVENTED })}
-        <label class="choice"><input type="checkbox" name="offers"> Send me offers by mail</label>
+        ${field("email", "Email address", { type: "email", complete: "email", hint: INVENTED })}
+        <label class="choice"><input type="checkbox" name="offers"> Send me offers by email</label>
         <p role="alert" id="said"></p>
-        <button class="primary">Create the account</button>
+        <button class="primary">Create account</button>
       </form>
-      <p>Have one? <a href="/login">Sign in</a></p>`,
+      <p>Already have an account? <a href="/login">Sign in</a></p>`,
   };
 }
 
@@ -35,7 +35,7 @@ export function login() {
     body: html`
       <h1 tabindex="-1">Sign in</h1>
       <form class="narrow" data-form="login">
-        ${field("email", "Mail address", { type: "email", complete: "email", hint: "No password: this is a demo." })}
+        ${field("email", "Email address", { type: "email", complete: "email", hint: "This is a demo, so there is no password." })}
         <p role="alert" id="said"></p>
         <button class="primary">Sign in</button>
       </form>
@@ -54,14 +54,14 @@ export function preferences() {
       <h1 tabindex="-1">Your preferences</h1>
       <p>Signed in as ${person.firstName} ${person.lastName}.</p>
       <form class="narrow" data-form="preferences">
-        <label class="choice"><input type="checkbox" name="offers" ${person.offers && html`checked`}> Send me offers by mail</label>
+        <label class="choice"><input type="checkbox" name="offers" ${person.offers && html`checked`}> Send me offers by email</label>
         <p role="status" id="said"></p>
         <button class="primary">Save</button>
       </form>`,
   };
 }
 
-const STATUS = { placed: "on its way", cancelled: "cancelled", refunded: "refunded", partly: "partly refunded" };
+const STATUS = { placed: "on its way", cancelled: "cancelled", refunded: "refunded", partly: "partially refunded" };
 
 // Lines of an order that can still be sent back.
 export const returnable = (order) =>
@@ -79,7 +79,7 @@ export function orders() {
     body: html`
       <h1 tabindex="-1">Your orders</h1>
       <p role="status" id="said"></p>
-      ${mine.length === 0 && html`<p>No orders yet.</p>`}
+      ${mine.length === 0 && html`<p>You have no orders yet.</p>`}
       ${mine.map((order) => one(order))}`,
   };
 }
@@ -92,30 +92,30 @@ function one(order) {
     <p>${new Date(order.at).toLocaleString()} · ${shown(order.costs.total)} · ${STATUS[order.status]}</p>
     <ul class="lines">${found.map(
       ({ product, quantity }) => html`<li><a href="/p/${product.product_id}">${product.name}</a>
-        <span>${quantity} × ${shown(product.price)}${order.returned.includes(product.product_id) && ", sent back"}</span></li>`,
+        <span>${quantity} × ${shown(product.price)}${order.returned.includes(product.product_id) && ", returned"}</span></li>`,
     )}</ul>
     ${
       left.length > 0 &&
       html`<form class="row" data-form="return">
         <input type="hidden" name="order" value="${order.id}">
-        <div class="field"><label for="what-${order.id}">Send back</label>
+        <div class="field"><label for="what-${order.id}">Return</label>
           <select id="what-${order.id}" name="what">
-            ${order.returned.length === 0 && html`<option value="">everything</option>`}
+            ${order.returned.length === 0 && html`<option value="">All items</option>`}
             ${left.map(({ product }) => html`<option value="${product.product_id}">${product.name}</option>`)}
           </select></div>
-        <button>Get the money back</button>
-        ${order.status === "placed" && html`<button type="button" data-action="cancel" data-order="${order.id}">Cancel the order</button>`}
+        <button>Request a refund</button>
+        ${order.status === "placed" && html`<button type="button" data-action="cancel" data-order="${order.id}">Cancel order</button>`}
       </form>`
     }
     ${
       order.status !== "cancelled" &&
       html`<form class="row" data-form="review">
         <input type="hidden" name="order" value="${order.id}">
-        <div class="field"><label for="product-${order.id}">Review</label>
+        <div class="field"><label for="product-${order.id}">Product</label>
           <select id="product-${order.id}" name="product">${found.map(({ product }) => html`<option value="${product.product_id}">${product.name}</option>`)}</select></div>
-        <div class="field"><label for="rating-${order.id}">Stars</label>
+        <div class="field"><label for="rating-${order.id}">Rating</label>
           <select id="rating-${order.id}" name="rating">${[5, 4, 3, 2, 1].map((stars) => html`<option>${stars}</option>`)}</select></div>
-        <button>Send the review</button>
+        <button>Submit review</button>
       </form>`
     }
   </section>`;

@@ -12,12 +12,12 @@ const ON_A_PAGE = 24;
 const FILTERS = {
   all: ["Any price", () => true, null],
   "under-50": ["Under $50", (one) => one.price < 5000, { type: "price", value: "under-50" }],
-  "from-50": ["$50 and more", (one) => one.price >= 5000, { type: "price", value: "from-50" }],
+  "from-50": ["$50 and over", (one) => one.price >= 5000, { type: "price", value: "from-50" }],
 };
 const SORTS = {
-  popular: ["Popular first", (a, b) => b.weight - a.weight, null],
-  cheap: ["Cheapest first", (a, b) => a.price - b.price, { type: "price", value: "asc" }],
-  dear: ["Dearest first", (a, b) => b.price - a.price, { type: "price", value: "desc" }],
+  popular: ["Most popular", (a, b) => b.weight - a.weight, null],
+  cheap: ["Price: low to high", (a, b) => a.price - b.price, { type: "price", value: "asc" }],
+  dear: ["Price: high to low", (a, b) => b.price - a.price, { type: "price", value: "desc" }],
 };
 
 export const promotionProperties = (one) => ({
@@ -79,9 +79,9 @@ export function list({ slug }, query) {
       <form class="row" data-form="filter" action="/c/${category.slug}">
         <div class="field"><label for="price">Price</label>
           <select id="price" name="price">${options(FILTERS, filter)}</select></div>
-        <div class="field"><label for="sort">Order</label>
+        <div class="field"><label for="sort">Sort by</label>
           <select id="sort" name="sort">${options(SORTS, sort)}</select></div>
-        <button>Show</button>
+        <button>Apply</button>
       </form>
       <p role="status">${chosen.length} ${chosen.length === 1 ? "product" : "products"}</p>
       ${grid(chosen, category.slug)}`,
@@ -102,8 +102,8 @@ export function search(_, query) {
       <p role="status">${
         words
           ? found.length === 0
-            ? "Nothing found. Try another word, such as mug, tent or honey."
-            : `${found.length} found`
+            ? "No results. Try another word, such as mug, tent or honey."
+            : `${found.length} ${found.length === 1 ? "result" : "results"}`
           : "What are you looking for?"
       }</p>
       ${shownProducts.length > 0 && grid(shownProducts, "search")}`,
@@ -121,7 +121,7 @@ export function product({ id }) {
     product: one,
     events: [["Product Viewed", about(one)]],
     body: html`
-      <nav aria-label="Path"><a href="/">Home</a> › <a href="/c/${category.slug}">${one.category}</a></nav>
+      <nav aria-label="Breadcrumb"><a href="/">Home</a> › <a href="/c/${category.slug}">${one.category}</a></nav>
       <article class="product">
         <img src="${one.image}" alt="" width="480" height="360">
         <div>
@@ -153,16 +153,16 @@ export function wishlist() {
     events: [],
     body: html`
       <h1 tabindex="-1">Saved for later</h1>
-      ${found.length === 0 ? html`<p>Nothing saved yet.</p>` : html`<ul class="grid">${found.map((one, place) => card(one, place + 1, "wishlist"))}</ul>`}`,
+      ${found.length === 0 ? html`<p>You have not saved anything yet.</p>` : html`<ul class="grid">${found.map((one, place) => card(one, place + 1, "wishlist"))}</ul>`}`,
   };
 }
 
 export function missing() {
   return {
-    title: "Not found",
+    title: "Page not found",
     name: "Not found",
     panel: true,
     events: [],
-    body: html`<h1 tabindex="-1">There is no such page</h1><p><a href="/">To the start</a></p>`,
+    body: html`<h1 tabindex="-1">Page not found</h1><p><a href="/">Back to the home page</a></p>`,
   };
 }

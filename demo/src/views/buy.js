@@ -7,7 +7,7 @@ import { CURRENCY, FREE_SHIPPING, priced, sent, SHIPPING, shown } from "../money
 import { choice, sums } from "../parts.js";
 import * as state from "../state.js";
 
-const METHODS = [["standard", `Standard, ${shown(SHIPPING.standard)}, free for ${shown(FREE_SHIPPING)} or more`], ["express", `Express, ${shown(SHIPPING.express)}`]];
+const METHODS = [["standard", `Standard: ${shown(SHIPPING.standard)}, free on orders of ${shown(FREE_SHIPPING)} or more`], ["express", `Express: ${shown(SHIPPING.express)}`]];
 const PAYMENTS = [["card", "Card"], ["paypal", "PayPal"], ["gift_card", "Gift card"]];
 
 export const off = (cart) => (cart.coupon ? goods.coupon(cart.coupon) ?? 0 : 0);
@@ -42,7 +42,7 @@ export function cart() {
           <p role="status" id="coupon-said"></p>
         </form>
         ${sums(costs, now.coupon)}
-        <p><a class="button primary" href="/checkout">To the checkout</a></p>`
+        <p><a class="button primary" href="/checkout">Go to checkout</a></p>`
       }`,
   };
 }
@@ -104,13 +104,13 @@ export function checkout(_, query) {
           ? html`<form data-form="delivery">
             <fieldset><legend>Delivery</legend>${METHODS.map(([value, label]) => choice("method", value, label, value === chosen.method))}</fieldset>
             <fieldset><legend>Payment</legend>${PAYMENTS.map(([value, label]) => choice("payment", value, label, value === (chosen.payment ?? "card")))}
-              <p class="quiet">Nothing is charged, and nothing is sent.</p></fieldset>
-            <button class="primary">Go on</button>
+              <p class="quiet">This is a demo: you will not be charged, and nothing will be delivered.</p></fieldset>
+            <button class="primary">Continue</button>
           </form>`
           : html`
           <ul class="lines">${found.map(({ product, quantity }) => html`<li>${product.name} <span>${quantity} × ${shown(product.price)}</span></li>`)}</ul>
           ${sums(costs, now.coupon)}
-          <form data-form="order"><button class="primary">Place the order</button></form>
+          <form data-form="order"><button class="primary">Place order</button></form>
           <p><a href="/checkout">Back to delivery and payment</a></p>`
       }`,
   };
@@ -128,10 +128,10 @@ export function thanks(_, query) {
       <h1 tabindex="-1">Thank you</h1>
       ${
         order
-          ? html`<p>Your order <strong data-order="${order.id}">${order.id}</strong> over
-            <strong>${shown(order.costs.total)}</strong> is in. <a href="/account/orders">Your orders</a></p>
-            <p class="quiet">In less than a minute it is in <code>marts.orders</code>, and what you see below changes.</p>`
-          : html`<p>There is no such order on this device.</p>`
+          ? html`<p>Your order <strong data-order="${order.id}">${order.id}</strong> for
+            <strong>${shown(order.costs.total)}</strong> has been placed. <a href="/account/orders">See your orders</a></p>
+            <p class="quiet">In less than a minute it will be in <code>marts.orders</code>, and the recommendations below will change.</p>`
+          : html`<p>This order was not placed on this device.</p>`
       }`,
   };
 }

@@ -87,6 +87,6 @@ def _done(this: Round, before: Round | None) -> None:
     old = before or this
     events = with_more(this.events, old.events, "event")
     orders = with_more(this.orders, old.orders, "order")
-    new = "the shop shows what is new" if this.exported.is_new else "nothing new for the shop"
+    new = "shop updated" if this.exported.is_new else "shop unchanged"
     now = f"{datetime.now().astimezone():%H:%M:%S}"
     console.print(f"{now}  {events}, {orders}; {new}; {this.seconds:.1f} seconds")

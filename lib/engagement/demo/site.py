@@ -14,9 +14,9 @@ from engagement.demo.errors import DemoError
 from engagement.samples import catalogue as shop
 
 _PROMOTIONS = {
-    "promo-autumn": ("/c/apparel", "Warm things for cold days"),
+    "promo-autumn": ("/c/apparel", "Warm clothes for cold days"),
     "promo-freeship": ("/c/home", "With standard delivery, until further notice"),
-    "promo-coffee": ("/c/pantry", "Beans, leaves and what goes with them"),
+    "promo-coffee": ("/c/pantry", "Coffee, tea and treats to go with them"),
 }
 """Where a promotion leads, and what it says."""
 

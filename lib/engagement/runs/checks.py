@@ -146,7 +146,8 @@ def _how_to_land(settings: Settings) -> str:
         return ""
     return (
         "; a new landing is made by deploy/firehose/template.yaml, whose outputs are the values of "
-        "landing.location, landing.errors_location and the region (deploy/firehose/README.md)"
+        "landing.location, landing.errors_location, warehouse.athena.region and "
+        "warehouse.databases.landing (deploy/firehose/README.md)"
     )
 
 

@@ -17,6 +17,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,23 @@ AGENT = (
 """A person's browser: that of a headless one is a bot's, and counts in no metric."""
 
 MARK = "ENGAGEMENT_DEMO_TEST"
+
+SECONDS = 360
+"""What all these tests may take together on a two-core machine (docs/demo.md)."""
+_BEGAN = pytest.StashKey[float]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_BEGAN] = time.monotonic()
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Say what they took; no test fails for it, since the machine may have other work to do."""
+    took = time.monotonic() - config.stash[_BEGAN]
+    more = "" if took <= SECONDS else ": too long, unless the machine was busy"
+    terminalreporter.write_line(f"These tests took {took:.0f} of {SECONDS} seconds{more}.")
 
 
 @dataclass
@@ -79,6 +97,20 @@ class Demo:
         assert line, f"there is no answer to {sql}"
         found: list[dict[str, Any]] = json.loads(line)
         return found
+
+    @cached_property
+    def plan(self) -> dict[str, dict[str, Any]]:
+        """The tracking plan of the demo's parameters."""
+        # The browser's environment has no reader of YAML, the project's has one.
+        code = (
+            "import json; from engagement.settings import ROOT, read_yaml; "
+            "print(json.dumps(read_yaml(ROOT / 'params/tracking_plan.yaml')))"
+        )
+        done = subprocess.run(
+            [str(PYTHON), "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+        )
+        plan: dict[str, dict[str, Any]] = json.loads(done.stdout)
+        return plan
 
     def wait(self, sql: str, seconds: float = 300) -> float:
         """Wait until a query finds a row; seconds it took.

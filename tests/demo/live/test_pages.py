@@ -36,13 +36,13 @@ def visitor(request: pytest.FixtureRequest, browser: Browser, demo: Demo) -> Ite
     one = device(browser, demo, request.param)
     one.open("/p/prd-0035")
     one.picture(f"consent-{request.param}")
-    one.press("No")
+    one.press("Decline")
     one.press("Add to cart")
-    one.follow("To the checkout")
+    one.follow("Go to checkout")
     one.picture(f"checkout-delivery-{request.param}")
-    one.press("Go on")
+    one.press("Continue")
     one.picture(f"checkout-review-{request.param}")
-    one.press("Place the order")
+    one.press("Place order")
     one.page.wait_for_selector("[data-order]")
     one.picture(f"thanks-{request.param}")
     one.open("/p/prd-0033")
@@ -79,11 +79,11 @@ def test_an_order_can_be_placed_by_keyboard_alone(visitor: Device) -> None:
     page.wait_for_function("location.pathname === '/cart'")
     # The page that follows is where the focus is.
     assert page.evaluate("document.activeElement.tagName") == "H1"
-    press_until(visitor, "To the checkout")
+    press_until(visitor, "Go to checkout")
     page.wait_for_function("location.pathname === '/checkout'")
-    press_until(visitor, "Go on")
+    press_until(visitor, "Continue")
     page.wait_for_function("location.search === '?step=2'")
-    press_until(visitor, "Place the order")
+    press_until(visitor, "Place order")
     page.wait_for_function("location.pathname === '/checkout/thank-you'")
     assert page.evaluate("document.activeElement.textContent") == "Thank you"
 
@@ -106,13 +106,13 @@ def press_until(one: Device, name: str) -> None:
 def test_the_first_key_leads_past_the_header(visitor: Device) -> None:
     visitor.open("/")
     visitor.page.keyboard.press("Tab")
-    assert visitor.page.evaluate("document.activeElement.textContent") == "To the content"
+    assert visitor.page.evaluate("document.activeElement.textContent") == "Skip to content"
 
 
 def test_a_refusal_ends_measuring_in_every_tab(browser: Browser, demo: Demo) -> None:
     one = device(browser, demo)
     one.open("/")
-    one.press("Yes, measure")
+    one.press("Allow")
     other = one.page.context.new_page()
     other.goto(demo.shop + "/wishlist")
     other.wait_for_selector("html[data-ready]")
@@ -121,7 +121,7 @@ def test_a_refusal_ends_measuring_in_every_tab(browser: Browser, demo: Demo) -> 
 
     with other.expect_navigation():
         one.press("Privacy")
-        one.press("No")
+        one.press("Decline")
     for page in (one.page, other):
         page.wait_for_selector("html[data-ready]")
         page.wait_for_timeout(1_500)
