@@ -107,8 +107,42 @@ def _at(text: str) -> Any:
     return datetime.fromisoformat(text)
 
 
-def test_a_topic_that_nobody_was_asked_about_reaches_nobody(make_settings: MakeSettings) -> None:
-    settings = make_settings(audience__topics={"offers": "never_sent"})
+@pytest.mark.parametrize("unanswered", ["allow", "deny"])
+@pytest.mark.parametrize(
+    ("columns", "why"),
+    [
+        ({"id": "varchar", "wants_offers": "varchar"},
+         ("no identify event had the trait 'wants_ofers', and the tracking plan has none; did you "
+         "mean 'wants_offers'?")),
+        ({"id": "varchar"}, "no identify event had the trait 'wants_ofers', and"),
+        (None, "no identify event had the trait 'wants_ofers', and"),
+        ({"wants_ofers": "timestamp(3)"},
+         ("the trait 'wants_ofers' is timestamp(3), and no answer is: an answer is a text, a truth "
+         "value or a number")),
+    ],
+)  # fmt: skip
+def test_a_topic_that_nobody_could_have_answered_is_reported(
+    make_settings: MakeSettings, columns: Row | None, why: str, unanswered: str
+) -> None:
+    """Not taken for a topic on which nobody has answered: with ``allow``, everybody would be
+    contacted.
+    """
+    settings = make_settings(
+        audience__topics={"offers": "wants_ofers"}, consent__unanswered=unanswered
+    )
+    warehouse = shop(settings, person("ann"))
+    if columns is not None:
+        publish(warehouse, "events.identifies", columns, [])
+    with pytest.raises(AudienceError) as caught:
+        found(warehouse, settings, segment(topic="offers"))
+    assert f"audience.topics.offers: {why}" in str(caught.value)
+
+
+def test_a_topic_of_the_tracking_plan_may_have_no_answers_yet(make_settings: MakeSettings) -> None:
+    settings = make_settings(
+        audience__topics={"offers": "wants_offers"},
+        tracking_plan={"identifies": {"Wants Offers": {}}},
+    )
     warehouse = shop(settings, person("ann"))
     publish(warehouse, "events.identifies", {"id": "varchar"}, [])
     assert outcomes(warehouse, settings, segment(topic="offers")) == [("ann", "topic_unanswered")]
