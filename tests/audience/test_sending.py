@@ -396,6 +396,18 @@ def test_single_records_that_failed_are_sent_again(make_shop: MakeShop) -> None:
     assert made.profiles.put == ["cat", "ben"]
 
 
+def test_a_type_of_records_that_somebody_else_made_stays_as_it_is(make_shop: MakeShop) -> None:
+    made = make_shop(activation__customer_profiles__puts_up_to=10)
+    made.send(members("ann"))
+    own = made.sender.target.put_object_type()
+    theirs = {**own, "Description": "Theirs.", "Tags": {"team": "crm"}}
+    made.profiles.object_types["engagement_win_back"] = theirs
+    with pytest.raises(SendError, match="a type of records engagement_win_back that this project"):
+        made.send(members("ann", "ben"), TUE)
+    assert made.profiles.object_types["engagement_win_back"] == theirs
+    assert made.inside() == ["ann"]
+
+
 def test_failures_that_cannot_be_told_let_everybody_be_sent_again(make_shop: MakeShop) -> None:
     made = make_shop(activation__customer_profiles__look_for_failed=2)
     made.profiles.script("upload job", Ending("PARTIALLY_SUCCEEDED", {"failed": ["dan"]}))
