@@ -13,6 +13,7 @@ from tests.audience.profiles import CAMPAIGN
 def test_nothing_is_sent_unless_asked_for() -> None:
     activation = load_settings("params/local.yaml", {}).activation
     assert activation.send is False
+    assert activation.exported_when == "sent"
     assert activation.campaign is None
     assert activation.customer_profiles.mode == "delta"
 

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from engagement.audience import history
 from engagement.cli import app
-from engagement.warehouse import Warehouse
+from engagement.settings import load_settings
+from engagement.warehouse import Warehouse, open_warehouse
 from tests.audience.conftest import AS_OF, Row, person
 from tests.fakes import Fakes
 from tests.fakes.customer_profiles import CustomerProfilesFake
@@ -90,6 +92,43 @@ def test_plan_send_status_and_down(
     assert fake.domains == {}
     for result in (planned, sent, again, looked, gone):
         assert "shop.example" not in result.output
+
+
+def test_who_got_nothing_does_not_count_as_exported(
+    engagement: Callable[..., Any], tmp_path: Path, use_fakes: Callable[..., Fakes]
+) -> None:
+    """Files alone count only where the parameters say that somebody uploads them by hand."""
+    use_fakes(CustomerProfilesFake())
+
+    def exported() -> list[str]:
+        settings = load_settings(
+            "params/local.yaml", {"warehouse.duckdb.path": str(tmp_path / "warehouse.duckdb")}
+        )
+        warehouse = open_warehouse(settings)
+        with warehouse.session() as session:
+            if not session.columns(history.EXPORTS):
+                return []
+        found = warehouse.query(f"select person_id from {history.EXPORTS} order by 1")
+        return list(found["person_id"])
+
+    planned = engagement("plan")
+    assert planned.exit_code == 0, planned.output
+    assert exported() == []
+    by_hand = engagement("plan", **{"activation.exported_when": "written"})
+    assert by_hand.exit_code == 0, by_hand.output
+    assert "2 people count as exported" in " ".join(by_hand.output.split())
+    assert exported() == ["ann", "ben"]
+
+
+def test_who_was_sent_counts_as_exported(
+    engagement: Callable[..., Any], make_shop: Any, use_fakes: Callable[..., Fakes]
+) -> None:
+    use_fakes(CustomerProfilesFake())
+    warehouse = make_shop([person("ann"), person("cat", consent_email=False)])
+    sent = engagement("send", **{"activation.send": "true"})
+    assert sent.exit_code == 0, sent.output
+    found = warehouse.query(f"select person_id, arm from {history.EXPORTS}")
+    assert found.to_numpy().tolist() == [["ann", "treatment"]]
 
 
 def test_a_segment_that_there_is_not_is_wrong_input(engagement: Callable[..., Any]) -> None:

@@ -14,6 +14,7 @@ from engagement.as_of import whole_day
 from engagement.audience.errors import AudienceError
 from engagement.audience.hours import contact_hours, zone_or
 from engagement.audience.members import Members, members
+from engagement.audience.people import person_id
 from engagement.audience.segments import Segment
 from engagement.settings import Settings, SettingsError
 from engagement.settings.audience import QuietHours
@@ -106,8 +107,42 @@ def _at(text: str) -> Any:
     return datetime.fromisoformat(text)
 
 
-def test_a_topic_that_nobody_was_asked_about_reaches_nobody(make_settings: MakeSettings) -> None:
-    settings = make_settings(audience__topics={"offers": "never_sent"})
+@pytest.mark.parametrize("unanswered", ["allow", "deny"])
+@pytest.mark.parametrize(
+    ("columns", "why"),
+    [
+        ({"id": "varchar", "wants_offers": "varchar"},
+         ("no identify event had the trait 'wants_ofers', and the tracking plan has none; did you "
+         "mean 'wants_offers'?")),
+        ({"id": "varchar"}, "no identify event had the trait 'wants_ofers', and"),
+        (None, "no identify event had the trait 'wants_ofers', and"),
+        ({"wants_ofers": "timestamp(3)"},
+         ("the trait 'wants_ofers' is timestamp(3), and no answer is: an answer is a text, a truth "
+         "value or a number")),
+    ],
+)  # fmt: skip
+def test_a_topic_that_nobody_could_have_answered_is_reported(
+    make_settings: MakeSettings, columns: Row | None, why: str, unanswered: str
+) -> None:
+    """Not taken for a topic on which nobody has answered: with ``allow``, everybody would be
+    contacted.
+    """
+    settings = make_settings(
+        audience__topics={"offers": "wants_ofers"}, consent__unanswered=unanswered
+    )
+    warehouse = shop(settings, person("ann"))
+    if columns is not None:
+        publish(warehouse, "events.identifies", columns, [])
+    with pytest.raises(AudienceError) as caught:
+        found(warehouse, settings, segment(topic="offers"))
+    assert f"audience.topics.offers: {why}" in str(caught.value)
+
+
+def test_a_topic_of_the_tracking_plan_may_have_no_answers_yet(make_settings: MakeSettings) -> None:
+    settings = make_settings(
+        audience__topics={"offers": "wants_offers"},
+        tracking_plan={"identifies": {"Wants Offers": {}}},
+    )
     warehouse = shop(settings, person("ann"))
     publish(warehouse, "events.identifies", {"id": "varchar"}, [])
     assert outcomes(warehouse, settings, segment(topic="offers")) == [("ann", "topic_unanswered")]
@@ -153,6 +188,69 @@ def test_nobody_on_a_suppression_list_is_contacted(
     file.write_text("phone,country\n(202) 555-0199,US\n", encoding="utf-8")
     by_phone = segment(channels=["sms"], where="person_id = 'ben'")
     assert outcomes(warehouse, settings, by_phone) == [("ben", "suppressed")]
+
+
+def test_an_id_on_a_list_means_the_person_whoever_that_is_by_now(
+    make_settings: MakeSettings, tmp_path: Path
+) -> None:
+    """Ann was u-new and d-new before she turned out to be d-old, too. Ben has had a second user id
+    since. Cat was d-till, until Dan and Eve signed in at that till as well. Fay is on no list.
+    """
+    file = tmp_path / "do_not.csv"
+    listed = [("person_id", "anonymous_id", "d-new"), ("person_id", "anonymous_id", "d-till")]
+    lines = [f"{person_id(kind, one)},\n" for _, kind, one in listed]
+    file.write_text(f"person_id,user_id\n{''.join(lines)},ben-first\n,cid\n", encoding="utf-8")
+    settings = make_settings(audience__suppression=[str(file)])
+    now = {
+        "ann": person_id("anonymous_id", "d-old"),
+        "ben": person_id("user_id", "ben-first"),
+        "cat": person_id("user_id", "cat"),
+        "dan": person_id("user_id", "dan"),
+        "fay": person_id("user_id", "fay"),
+    }
+    users = {"ann": "u-new", "ben": "ben-second", "cat": "cat", "dan": "dan", "fay": "fay"}
+    warehouse = shop(settings, *(
+        person(name, person_id=id_, user_id=users[name]) for name, id_ in now.items()
+    ))  # fmt: skip
+    till = person_id("anonymous_id", "d-till")
+    publish(
+        warehouse,
+        "marts.identity_map",
+        {"id_type": "varchar", "id": "varchar", "person_id": "varchar",
+         "is_shared_device": "boolean"},
+        [
+            ["anonymous_id", "d-old", now["ann"], False],
+            ["anonymous_id", "d-new", now["ann"], False],
+            ["user_id", "u-new", now["ann"], False],
+            ["user_id", "ben-first", now["ben"], False],
+            ["user_id", "ben-second", now["ben"], False],
+            ["user_id", "cat", now["cat"], False],
+            ["user_id", "dan", now["dan"], False],
+            ["anonymous_id", "d-till", till, True],
+            ["user_id", "fay", now["fay"], False],
+            # A device is no user, though somebody's list has a user id like it.
+            ["anonymous_id", "cid", now["fay"], False],
+        ],
+    )  # fmt: skip
+    first, later = _at("2026-01-02 00:00"), _at("2026-01-03 00:00")
+    publish(
+        warehouse,
+        "marts.identity_links",
+        {"id_type": "varchar", "id": "varchar", "user_id": "varchar",
+         "first_received_at": "timestamp(3)"},
+        [
+            ["anonymous_id", "d-till", "dan", later],
+            ["anonymous_id", "d-till", "cat", first],
+        ],
+    )  # fmt: skip
+    decided = dict(outcomes(warehouse, settings, segment()))
+    assert {name: decided[id_] for name, id_ in now.items()} == {
+        "ann": "suppressed",
+        "ben": "suppressed",
+        "cat": "suppressed",
+        "dan": "reachable",
+        "fay": "reachable",
+    }
 
 
 @pytest.mark.parametrize(

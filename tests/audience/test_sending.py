@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from engagement.audience.import_jobs import SendError
 from engagement.audience.segments import AudienceError
+from engagement.audience.sending import Report
 from engagement.aws.clients import ServiceError
 from engagement.settings import Settings
 from tests.audience.profiles import CAMPAIGN, TUE, WED, Shop, member, members, shop
@@ -330,11 +332,56 @@ def test_a_change_that_failed_is_sent_again_and_so_is_a_leaver(make_shop: MakeSh
     made.send(members("ann", "ben", "cat"))
     failed = Ending("PARTIALLY_SUCCEEDED", {"failed": ["ben", "cat"]})
     made.profiles.script("upload job", failed, failed)
-    made.send([member("ann"), member("ben", city="Bonn")], TUE)
-    assert made.inside() == ["ann", "ben", "cat"]
-    made.send([member("ann"), member("ben", city="Bonn")], WED)
-    assert made.inside() == ["ann", "ben"]
+    # Ben changed and Cat left, in a file each; Ann and Dan changed, too, and did not fail.
+    changed = [
+        member("ann", spend_total="12.00"),
+        member("ben", city="Bonn"),
+        member("dan", city="Bonn"),
+    ]
+    report = made.send(changed, TUE)
+    assert made.inside() == ["ann", "ben", "cat", "dan"]
+    assert _listed(report) == ["ben", "cat"]
+    report = made.send(changed, WED)
+    # They alone, and not everybody because somebody is not known.
+    assert [(one.mode, one.changed, one.left) for one in report.sends] == [("delta", 1, 1)]
+    assert made.inside() == ["ann", "ben", "dan"]
     assert made.profiles.profiles["ben"]["Address"] == {"City": "Bonn"}
+
+
+@pytest.mark.parametrize(
+    ("key", "kept", "listed"),
+    [
+        # The service writes a number in its own way: that is the same number.
+        ("spend_total", "12", ["ben"]),
+        # It writes a text in its own way: then more profiles differ than failed, and who of them
+        # did cannot be told.
+        ("city", "BONN", []),
+    ],
+)
+def test_what_the_service_writes_its_own_way_is_not_taken_for_a_failure(
+    make_shop: MakeShop, key: str, kept: str, listed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = make_shop(activation__customer_profiles__most_failed=1)
+    made.send(members("ann", "ben", "cat"))
+    store = made.profiles._store
+
+    def in_its_own_way(account: str, row: dict[str, str], fields: Any) -> None:
+        store(account, {**row, key: kept}, fields)
+
+    monkeypatch.setattr(made.profiles, "_store", in_its_own_way)
+    made.profiles.script("upload job", Ending("PARTIALLY_SUCCEEDED", {"failed": ["ben"]}))
+    value = {"spend_total": "12.00", "city": "Bonn"}[key]
+    changed = [member(one, **{key: value}) for one in ("ann", "ben", "cat")]
+    report = made.send(changed, TUE)
+    assert report.failed == 1
+    assert _listed(report) == listed
+    assert made.sender.box.state.again is (not listed)
+
+
+def _listed(report: Report) -> list[str]:
+    """Who is on the list of those that failed."""
+    lines = Path(report.failed_file).read_text(encoding="utf-8").splitlines()
+    return [line.split(",")[0] for line in lines[1:]]
 
 
 def test_single_records_that_failed_are_sent_again(make_shop: MakeShop) -> None:
@@ -347,6 +394,18 @@ def test_single_records_that_failed_are_sent_again(make_shop: MakeShop) -> None:
     made.send(members("ann", "ben", "cat"), TUE)
     assert made.inside() == ["ann", "ben", "cat"]
     assert made.profiles.put == ["cat", "ben"]
+
+
+def test_a_type_of_records_that_somebody_else_made_stays_as_it_is(make_shop: MakeShop) -> None:
+    made = make_shop(activation__customer_profiles__puts_up_to=10)
+    made.send(members("ann"))
+    own = made.sender.target.put_object_type()
+    theirs = {**own, "Description": "Theirs.", "Tags": {"team": "crm"}}
+    made.profiles.object_types["engagement_win_back"] = theirs
+    with pytest.raises(SendError, match="a type of records engagement_win_back that this project"):
+        made.send(members("ann", "ben"), TUE)
+    assert made.profiles.object_types["engagement_win_back"] == theirs
+    assert made.inside() == ["ann"]
 
 
 def test_failures_that_cannot_be_told_let_everybody_be_sent_again(make_shop: MakeShop) -> None:

@@ -94,6 +94,24 @@ def plan(settings: Settings, prepared: Prepared) -> list[Planned]:
     )
 
 
+def record_written(settings: Settings, prepared: Prepared) -> dict[str, int] | None:
+    """Remember the people of the files as exported, if the parameters say that files alone count.
+
+    Returns
+    -------
+    dict or None
+        People times channels per arm; ``None`` where files alone do not count.
+    """
+    if settings.activation.exported_when != "written":
+        return None
+    return _record(prepared)
+
+
+def _record(prepared: Prepared) -> dict[str, int]:
+    who = prepared.who
+    return history.record(who.warehouse, who.segment, who.as_of.day, who.contacts())
+
+
 def send(
     settings: Settings,
     prepared: Prepared,
@@ -114,5 +132,5 @@ def send(
     report = Sender(settings, who.segment, say).send(
         prepared.profiles, who.as_of.day, prepared.folder / REJECTS, afresh=afresh
     )
-    history.record(who.warehouse, who.segment, who.as_of.day, who.contacts())
+    _record(prepared)
     return report

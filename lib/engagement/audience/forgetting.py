@@ -28,7 +28,7 @@ def forget(settings: Settings, people: Iterable[str]) -> Forgotten:
     Parameters
     ----------
     people
-        Their ids in ``marts.customer_360``.
+        Their ids in ``marts.customer_360``, and those that they had there before a merge.
 
     Raises
     ------

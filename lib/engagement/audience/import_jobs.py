@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
 from engagement.audience import outbox
+from engagement.audience.customer_profiles import Column
 from engagement.audience.deltas import part_columns
 from engagement.audience.outbox import DONE, STARTED, UPLOADED, Outbox, SendingPart
 from engagement.audience.profile_calls import MOST_PUTS, Target, upload_headers
@@ -239,18 +241,25 @@ class Imports:
     def _find_failed(self, part: SendingPart) -> None:
         """Find whose records failed: people whose profiles lack what the file says.
 
-        The service tells only how many failed, so profiles are looked up until all are found.
+        The service tells only how many failed, so profiles are looked up until all are found. A
+        profile with another batch did not get its record. In one that had the batch before, every
+        value is compared; the service may write values in its own way, so if more profiles differ
+        than records failed, nobody is taken for one of them.
         """
-        attribute = part_columns(self._target, part)[1].target.rpartition(".")[2]
-        found: list[str] = []
+        columns = part_columns(self._target, part)
+        lacking: list[str] = []
+        unlike: list[str] = []
         for number, (person, record) in enumerate(self._records(part)):
-            if len(found) == part.failed or number == self._target.settings.look_for_failed:
+            if len(lacking) == part.failed or number == self._target.settings.look_for_failed:
                 break
-            if (
-                profile_batch(self._service, self._target, person, attribute)
-                != record["segment_batch"]
-            ):
-                found.append(person)
+            profile = find_profile(self._service, self._target, person, columns[1])
+            if _value(profile, columns[1]) != record[columns[1].name]:
+                lacking.append(person)
+            elif any(not _has(profile, column, record[column.name]) for column in columns[2:]):
+                unlike.append(person)
+        found = lacking
+        if len(lacking) + len(unlike) <= part.failed:
+            found = [*lacking, *unlike]
         part.lost = part.failed - len(found)
         self._box.note_failed(found)
 
@@ -263,13 +272,35 @@ class Imports:
             )
 
 
-def profile_batch(service: Service, target: Target, person: str, attribute: str) -> str | None:
-    """The batch that a person's profile has; None where there is no profile."""
-    for profile in service.call("SearchProfiles", **target.search(person)).get("Items", []):
-        found: str | None = profile.get("Attributes", {}).get(attribute)
-        if found is not None:
-            return found
-    return None
+def find_profile(service: Service, target: Target, person: str, batch: Column) -> dict[str, Any]:
+    """A person's profile, empty where there is none; of several, one that has a batch."""
+    found: list[dict[str, Any]] = service.call("SearchProfiles", **target.search(person)).get(
+        "Items", []
+    )
+    with_batch = [profile for profile in found if _value(profile, batch) is not None]
+    return next(iter([*with_batch, *found]), {})
+
+
+def _value(profile: dict[str, Any], column: Column) -> str | None:
+    """What a profile has where a column goes to."""
+    place, _, inner = column.target.removeprefix("_profile.").partition(".")
+    found = profile.get(place)
+    if inner:
+        found = (found or {}).get(inner)
+    return None if found is None else str(found)
+
+
+def _has(profile: dict[str, Any], column: Column, value: str) -> bool:
+    """Whether a profile has a value of a file; an empty one is left out of every record."""
+    found = _value(profile, column)
+    if value in ("", found):
+        return True
+    if found is None or column.content_type != "NUMBER":
+        return False
+    try:
+        return Decimal(found) == Decimal(value)
+    except InvalidOperation:
+        return False
 
 
 def _batches(

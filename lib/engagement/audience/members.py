@@ -199,7 +199,7 @@ def members(warehouse: Warehouse, settings: Settings, segment: Segment, as_of: A
         query = Renderer(known).query(segment, columns(segment))
         query = query.select(exp.alias_(holdout(segment), HOLDOUT))
         if segment.topic is not None:
-            topic = topics.answers(session, audience.topics[segment.topic])
+            topic = topics.answers(session, settings, segment.topic)
             query = _with(query, "topic_answers", topic, TOPIC)
         if audience.quiet_hours is not None:
             query = _with(query, "zones", parse(ZONES), ZONE)

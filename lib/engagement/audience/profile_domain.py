@@ -68,10 +68,21 @@ def ensure_domain(service: Service, target: Target) -> str:
 
 
 def ensure_object_type(service: Service, target: Target) -> str:
-    """Describe single records to the domain, unless that is done; gives what was done."""
+    """Describe single records to the domain, unless that is done; gives what was done.
+
+    Raises
+    ------
+    SendError
+        When there is a type of this name that somebody else made.
+    """
     wanted = target.put_object_type()
     name = {"DomainName": target.domain, "ObjectTypeName": target.object_type}
     found = service.find("GetProfileObjectType", **name)
+    if found is not None and not target.made(found.get("Tags")):
+        raise SendError(
+            f"the domain {target.domain} has a type of records {target.object_type} that this "
+            "project did not make"
+        )
     compared = ("Fields", "Keys", "AllowProfileCreation", "ExpirationDays", "Description")
     if found is not None and all(found.get(key) == wanted[key] for key in compared):
         return "unchanged"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from engagement.audience.addresses import address_key, usable
 from engagement.audience.errors import AudienceError
+from engagement.audience.people import people_now
 from engagement.audience.reach import Listed
 from engagement.audience.segments import plain_values
 from engagement.messages import nearest
@@ -23,7 +24,8 @@ COLUMNS = ("email", "phone", "person_id", "user_id", "country")
 def listed(session: Session, settings: Settings) -> Listed:
     """Everything that the parameters' suppression lists hold.
 
-    An address that cannot be read is kept as it is written, in lower case: it can suppress nothing
+    An id counts for whoever has it by now: people are merged, and have several user ids. An address
+    that cannot be read is kept as it is written, in lower case: it can suppress nothing
     but what is written alike.
 
     Raises
@@ -32,7 +34,7 @@ def listed(session: Session, settings: Settings) -> Listed:
         When a list does not exist or has none of the columns; no message repeats what is in one.
     """
     addresses: set[str] = set()
-    people: set[str] = set()
+    named: dict[str, set[str]] = {"person_id": set(), "user_id": set()}
     for source in settings.audience.suppression:
         for row in _rows(source, session, settings):
             country = row.get("country")
@@ -41,11 +43,13 @@ def listed(session: Session, settings: Settings) -> Listed:
                 if text:
                     found = usable(text, channel, country, settings.audience.phones)  # type: ignore[arg-type]
                     addresses.add(address_key(found or text))
-            for column in ("person_id", "user_id"):
+            for column, ids in named.items():
                 text = (row.get(column) or "").strip()
                 if text:
-                    people.add(text)
-    return Listed(frozenset(addresses), frozenset(people))
+                    ids.add(text)
+    most = settings.identity.max_users_per_device
+    now = people_now(session, named["person_id"], named["user_id"], most)
+    return Listed(frozenset(addresses), frozenset(set().union(now, *named.values())))
 
 
 def is_table(source: str) -> bool:

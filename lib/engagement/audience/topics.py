@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from sqlglot import exp
 
+from engagement.audience.errors import AudienceError
+from engagement.flatten.names import column_name
+from engagement.messages import nearest
+from engagement.settings import Settings
 from engagement.sql.dialect import parse
 from engagement.warehouse import Session, Table
+
+IDENTIFIES = Table("events", "identifies")
 
 _BLANKS = "[ \\t\\r\\n\\x0b\\x0c\\x{a0}\\x{3000}]"
 
@@ -64,24 +70,56 @@ _TOPIC = """
 channels: what is no word of the list means no."""
 
 
-def answers(session: Session, trait: str) -> exp.Query:
-    """The query for each person's answer for a topic; empty where no event has the trait."""
-    kind = session.columns(Table("events", "identifies")).get(trait)
+def answers(session: Session, settings: Settings, topic: str) -> exp.Query:
+    """The query for each person's answer on a topic; empty while only the tracking plan names it.
+
+    Parameters
+    ----------
+    topic
+        One of ``audience.topics``.
+
+    Raises
+    ------
+    AudienceError
+        When neither an event nor the tracking plan has the trait, or no answer can be one of its
+        type: nobody has answered a trait that is misspelt, and ``consent.unanswered: allow`` would
+        take that for everybody's yes.
+    """
+    trait = settings.audience.topics[topic]
+    received = session.columns(IDENTIFIES)
+    kind = received.get(trait)
     column = exp.column(exp.to_identifier(trait, quoted=True), "s")
-    texts: dict[str | None, exp.Expr] = {
+    texts: dict[str, exp.Expr] = {
         "varchar": column,
         "boolean": exp.cast(column, "varchar"),
         "bigint": exp.cast(column, "varchar"),
         "double": exp.Anonymous(this="double_text", expressions=[column]),
     }
-    text = texts.get(kind)
-    if text is None:
+    if kind is None:
+        planned = {column_name(name) for name in settings.tracking_plan.get("identifies", {})}
+        if trait not in planned:
+            answerable = [name for name, type_ in received.items() if type_ in texts]
+            near = nearest(trait, {*answerable, *planned})
+            raise _wrong(
+                topic,
+                f"no identify event had the trait '{trait}', and the tracking plan has none{near}",
+            )
         return parse(
             "select cast(null as varchar) as person_id, cast(null as boolean) as consent_topic "
             "where false"
         )
+    if kind not in texts:
+        raise _wrong(
+            topic,
+            f"the trait '{trait}' is {kind}, and no answer is: an answer is a text, a truth value "
+            "or a number",
+        )
     query = parse(_TOPIC)
     for node in list(query.find_all(exp.Column)):
         if node.name == "trait_as_text":
-            node.replace(text)
+            node.replace(texts[kind])
     return query
+
+
+def _wrong(topic: str, problem: str) -> AudienceError:
+    return AudienceError("the parameters", [f"audience.topics.{topic}: {problem}"])

@@ -46,11 +46,13 @@ def plan_(name: Name = None, params: Params = None, set_: Sets = None) -> None:
     """Write the segment's files and every call that a send would make; nothing is sent."""
     from engagement.audience import activating
     from engagement.aws import requests
+    from engagement.messages import counted
 
     settings, _ = settings_from(params, set_)
     with errors.status("writing the segment's files"):
         prepared = _prepared(settings, name)
         calls = activating.plan(settings, prepared)
+        is_recorded = activating.record_written(settings, prepared) is not None
     _show_files(prepared)
     frame = requests.frame(calls)
     rows = [
@@ -60,6 +62,9 @@ def plan_(name: Name = None, params: Params = None, set_: Sets = None) -> None:
     grid(["step", "call", "people", "what for"], rows, right={0, 2})
     place = prepared.folder / activating.REQUESTS / "audience"
     console.print(f"Nothing was sent. The calls, checked: {plain(shown_path(place))}")
+    if is_recorded:
+        people = counted(prepared.profiles.people, "person counts", "people count")
+        console.print(f"{people} as exported: activation.exported_when is written.")
 
 
 @audience.command()

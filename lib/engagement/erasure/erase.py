@@ -223,11 +223,11 @@ class _Erasure:
         # Only a session that may write has working tables; nothing is published in it.
         with self._warehouse.session(write=True) as session:
             joined = tables.joined_ids(session, self.who)
-            self._values = {*self.who.user_ids, *self.who.devices, *joined["person_id"]}
+            self._people = tables.model_ids(joined, self.who)
+            self._values = {*self.who.user_ids, *self.who.devices, *self._people.theirs}
             of_others = steps.leave_further_ids(self.receipt, joined, self.who)
             more = set() if of_others else tables.addresses(session, joined["person_id"])
-            self._people = set(joined["person_id"])
-            self._more = {*joined["person_id"], *more}
+            self._more = {*self._people.every, *more}
             self._before = tables.held(session, self._values)
         self.receipt.tables = {name: {"before": rows} for name, rows in self._before.items()}
         self._landed = landed
@@ -258,11 +258,16 @@ class _Erasure:
     def do(self) -> None:
         """Remove it all."""
         self._list_ids()
-        steps.forget_audiences(self._settings, self._people, self.receipt)
+        steps.forget_audiences(self._settings, self._people.every, self.receipt)
         steps.note_runs(self.receipt, runs.scrub(self._runs, self._traces, dry_run=False))
         self._remove_events()
         steps.remake_models(
-            self._warehouse, self._settings, self._values, self._before, self.receipt
+            self._warehouse,
+            self._settings,
+            self._values,
+            self._people.of_others,
+            self._before,
+            self.receipt,
         )
         forgotten = self._warehouse.purge(self._is_affected)
         self.receipt.forgotten = dict(forgotten.removed)

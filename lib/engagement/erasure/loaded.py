@@ -124,14 +124,14 @@ class _Erasure:
                 who.unclear,
             )
             joined = tables.joined_ids(session, self.who)
-            self._people = set(joined["person_id"])
-            self._values = {*self.who.user_ids, *self.who.devices, *self._people}
+            self._people = tables.model_ids(joined, self.who)
+            self._values = {*self.who.user_ids, *self.who.devices, *self._people.theirs}
             of_others = steps.leave_further_ids(self.receipt, joined, self.who)
-            more = set() if of_others else tables.addresses(session, self._people)
+            more = set() if of_others else tables.addresses(session, joined["person_id"])
             self._before = tables.held(session, self._values)
         self.receipt.tables = {name: {"before": rows} for name, rows in self._before.items()}
         self._traces = runs.traces(
-            self.who.user_ids, self.who.devices, {*self._people, *more}, set()
+            self.who.user_ids, self.who.devices, {*self._people.every, *more}, set()
         )
         self._note(self._delete(dry_run=True))
         self.receipt.ids = steps.ids(self.who)
@@ -188,10 +188,15 @@ class _Erasure:
         steps.put_on_list(self._warehouse, self.receipt, self._named, listed)
         gone = self._delete(dry_run=False)
         self._note(gone)
-        steps.forget_audiences(self._settings, self._people, self.receipt)
+        steps.forget_audiences(self._settings, self._people.every, self.receipt)
         self._clean_runs(dry_run=False)
         steps.remake_models(
-            self._warehouse, self._settings, self._values, self._before, self.receipt
+            self._warehouse,
+            self._settings,
+            self._values,
+            self._people.of_others,
+            self._before,
+            self.receipt,
         )
         for sentence in self._warehouse.forget_loaded(gone):
             self.receipt.leave(sentence)

@@ -173,11 +173,21 @@ def remake_models(
     warehouse: Warehouse,
     settings: Settings,
     values: Collection[str],
+    of_others: Collection[str],
     before: dict[str, int],
     receipt: Receipt,
 ) -> None:
-    """Make the models again, and note which tables held the people before, and which still do."""
-    remake.models(warehouse, settings, values, receipt)
+    """Make the models again, and note which tables held the people before, and which still do.
+
+    Parameters
+    ----------
+    values
+        The people's ids.
+    of_others
+        Ids under which something of theirs may be kept, and which somebody else may have from now
+        on: what was kept under one goes, and what is made again stays.
+    """
+    remake.models(warehouse, settings, {*values, *of_others}, receipt)
     with warehouse.session(write=True) as session:
         after = tables.held(session, values)
     for name, rows in after.items():

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import reduce
 
 import pandas as pd
 import pyarrow as pa
 from sqlglot import exp
 
-from engagement.erasure.people import Person, Ties, is_id_key
+from engagement.audience.people import person_id
+from engagement.erasure.people import DEVICE, USER, Person, Ties, is_id_key
 from engagement.landing.tables import READING_TABLE
 from engagement.settings import Identity
 from engagement.sql.conversions import VARCHAR
@@ -74,10 +76,50 @@ def joined_ids(session: Session, who: Person) -> dict[str, set[str]]:
         "inner join work.ids as i on t.id = i.value",
         label="ids of the same person",
     )
-    for kind, value, person_id in rows.itertuples(index=False):
+    for kind, value, person in rows.itertuples(index=False):
         found[kind].add(value)
-        found["person_id"].add(person_id)
+        found["person_id"].add(person)
     return found
+
+
+@dataclass(frozen=True)
+class ModelIds:
+    """Ids that models give the people, or gave them before they were merged with somebody.
+
+    Attributes
+    ----------
+    theirs
+        The people's own.
+    of_others
+        Those made of an id that somebody else goes on with: a shared device, or a user id that
+        nothing but the identity map ties to the people. Something of the people may be kept under
+        one, and somebody may have it from now on.
+    """
+
+    theirs: frozenset[str] = frozenset()
+    of_others: frozenset[str] = frozenset()
+
+    @property
+    def every(self) -> set[str]:
+        """All of them."""
+        return {*self.theirs, *self.of_others}
+
+
+def model_ids(joined: Mapping[str, set[str]], who: Person) -> ModelIds:
+    """Every id that models give or once gave people: each is made of an id that the people have.
+
+    Parameters
+    ----------
+    joined
+        What :func:`joined_ids` found.
+    """
+    own = {person_id(kind, one) for kind in (USER, DEVICE) for one in who.user_ids | who.devices}
+    further = {
+        *(person_id(USER, one) for one in joined["user_id"] - who.user_ids),
+        *(person_id(DEVICE, one) for one in joined["anonymous_id"] - who.devices),
+        *(person_id(DEVICE, one) for one in who.shared),
+    }
+    return ModelIds(frozenset(own | (joined["person_id"] - further)), frozenset(further - own))
 
 
 def addresses(session: Session, person_ids: Iterable[str]) -> set[str]:

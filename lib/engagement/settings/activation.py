@@ -137,9 +137,15 @@ class Files(Section):
 
 
 class Activation(Section):
-    """Whether audiences are sent, and where to; without ``send`` they are only planned."""
+    """Whether audiences are sent, and where to; without ``send`` they are only planned.
+
+    ``exported_when`` says when people count as exported, for ``audience.cap`` and for measuring:
+    ``sent`` when a send has brought them to Customer Profiles, ``written`` also when the files were
+    written, because somebody uploads them by hand.
+    """
 
     send: bool = False
+    exported_when: Literal["sent", "written"] = "sent"
     files: Files = Files()
     customer_profiles: CustomerProfiles = CustomerProfiles()
     campaign: Campaign | None = None
