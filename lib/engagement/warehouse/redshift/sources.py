@@ -19,10 +19,14 @@ from engagement.warehouse.redshift.types import LONGEST_TEXT, TEXT, quoted, text
 WORDS = Words(
     text=TEXT,
     as_text={
-        "super": f"case when json_size({{x}}) <= {LONGEST_TEXT} then json_serialize({{x}}) end"
+        "super": f"case when {{x}} is not null and json_size({{x}}) <= {LONGEST_TEXT} "
+        "then nullif(json_serialize({x}), 'null') end"
     },
 )
-"""What Redshift's views write in their own way; a longer text would be an error."""
+"""What Redshift's views write in their own way.
+
+A longer text would be an error, and both NULL and JSON's null would be the text ``null``.
+"""
 
 
 def tables_of(statements: Statements, schema: str) -> dict[str, dict[str, str]]:
