@@ -276,6 +276,10 @@ COLUMNS = {"n": "bigint", "x": "double", "m": "decimal(38,2)", "b": "boolean", "
             "cast(sum(w.k) as bigint)",
         ),
         ("select max(b) as a, min(b) as c from marts.t", "bool_or(b) as a, bool_and(b) as c"),
+        # The one row that max_by takes is taken by an aggregate too.
+        ("select max_by(b, n) as a from marts.t", "bool_or(case when n__0 = 1 and"),
+        ("select min_by(b, n) filter (where b) as a from marts.t", "bool_or(case when n__0 = 1"),
+        ("select max_by(n, b) as a from marts.t", "max(case when n__0 = 1 and"),
         ("select max(t) as a from marts.t", "select max(t) as a"),
     ],
 )
