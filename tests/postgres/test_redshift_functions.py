@@ -1,7 +1,7 @@
 """Two of the project's functions as Redshift is to get them, word for word, on PostgreSQL.
 
-PostgreSQL gets Redshift's built-ins under their names, as Redshift documents them; so this shows what
-the expressions around them give, and nothing about these built-ins themselves.
+PostgreSQL gets Redshift's built-ins under their names, as Redshift documents them: what the
+expressions around them give is shown, and nothing about these built-ins themselves.
 """
 
 from __future__ import annotations
