@@ -156,7 +156,12 @@ def test_the_day_is_the_forms_or_the_data_intervals() -> None:
 def test_a_backfill_reads_its_own_received_dates_alone() -> None:
     import engagement_tasks as tasks
 
-    found = {"received_from": "2026-10-29", "received_to": "2026-10-30", "is_empty": False}
+    found = {
+        "received_from": "2026-10-29",
+        "received_to": "2026-10-30",
+        "is_empty": False,
+        "has_landing": True,
+    }
     scheduled, backfill = _context(), _context(dag_run=SimpleNamespace(run_type="backfill"))
     assert tasks.received(scheduled, found) == ["landing.to=2026-10-30"]
     both = ["landing.from=2026-10-29", "landing.to=2026-10-30"]
@@ -167,6 +172,8 @@ def test_a_backfill_reads_its_own_received_dates_alone() -> None:
     assert tasks.received(scheduled, found) == both
     backfill["params"]["this_day_only"] = False
     assert tasks.received(backfill, found) == ["landing.to=2026-10-30"]
+    # Where RudderStack loads the tables there is no landing whose dates could be chosen.
+    assert tasks.received(scheduled, found | {"has_landing": False}) == []
 
 
 def test_what_the_form_replaces_wins_and_no_shell_reads_it() -> None:

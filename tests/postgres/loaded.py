@@ -12,6 +12,7 @@ import duckdb
 import psycopg
 
 from engagement.flatten.pipeline import flatten
+from engagement.records.files import PARTITION
 from engagement.settings import ROOT, Settings, load_settings
 from engagement.warehouse import open_warehouse
 from engagement.warehouse.postgres.types import quoted
@@ -26,12 +27,14 @@ SAMPLES = ROOT / "data/samples/rudderstack_firehose"
 class Flattened:
     """The samples flattened by DuckDB, with what RudderStack's loading loses lost there, too.
 
-    ``whole`` is a copy of before that.
+    ``whole`` is a copy of before that; ``merged`` one in which the last copies have taken the place
+    of the first as well, as in merge mode.
     """
 
     path: Path
     settings: Settings
     whole: Path
+    merged: Path
 
 
 def flattened(folder: Path) -> Flattened:
@@ -49,7 +52,10 @@ def flattened(folder: Path) -> Flattened:
     whole = folder / "whole.duckdb"
     shutil.copyfile(path, whole)
     lose_what_loading_loses(path)
-    return Flattened(path, settings, whole)
+    merged = folder / "merged.duckdb"
+    shutil.copyfile(path, merged)
+    keep_the_last_copies(merged)
+    return Flattened(path, settings, whole, merged)
 
 
 def lose_what_loading_loses(path: Path) -> None:
@@ -66,6 +72,22 @@ def lose_what_loading_loses(path: Path) -> None:
             trimmed = ", ".join(f"{one} = nullif(trim({one}), '')" for one in columns)
             odd = " or ".join(f"{one} <> trim({one}) or {one} = ''" for one in columns)
             connection.execute(f"update events.{quoted(table)} set {trimmed} where {odd}")
+
+
+def keep_the_last_copies(path: Path) -> None:
+    """Move the received times, and with them the dates, of DuckDB's events that came again."""
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("set timezone = 'UTC'")
+        tables = connection.execute(
+            "select table_name from duckdb_columns() where schema_name = 'events' "
+            "and column_name in ('id', 'received_at') group by 1 having count(*) = 2 order by 1"
+        ).fetchall()
+        for (table,) in tables:
+            connection.execute(
+                f"update events.{quoted(table)} set received_at = {rudderstack.LATER}, "
+                f"{PARTITION} = strftime({rudderstack.LATER}, '%Y-%m-%d') "
+                f"where {rudderstack.LATER} is not null"
+            )
 
 
 @dataclass(frozen=True)

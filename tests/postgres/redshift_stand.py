@@ -144,7 +144,7 @@ class Stand:
         self._pairs = [*self._pairs[-20:], (written, wanted)]
         return written
 
-    def connect(self, reads: bool = False, user: str = USER) -> Recorded:
+    def connect(self, user: str = USER) -> Recorded:
         """A session, through the driver and the relay."""
         given = {
             "host": None, "unix_sock": str(self.relay), "database": self.database, "user": user,
@@ -156,8 +156,15 @@ class Stand:
         return Recorded(self, inner)
 
     def open(self, settings: Settings) -> RedshiftWarehouse:
-        """The engine on this stand."""
-        return RedshiftWarehouse(settings, words=self.words(), connect=self.connect)
+        """The engine on this stand; a session that only reads is of who is named for that."""
+        section = settings.warehouse.redshift
+        assert section is not None
+        builder, reader = section.user or USER, section.read_user or section.user or USER
+
+        def connect(reads: bool) -> Recorded:
+            return self.connect(reader if reads else builder)
+
+        return RedshiftWarehouse(settings, words=self.words(), connect=connect)
 
     def engine(self) -> Engine:
         """The engine on this stand, as the registry has one."""

@@ -278,9 +278,7 @@ def test_the_check_tries_each_privilege_and_changes_nothing(found: Stand) -> Non
     ) as other:
         other.execute(b"create schema rudderstack; create table rudderstack.tracks (id text)")
         other.execute(b"drop role if exists builder; create role builder login")
-        found_user = "builder"
-        reader = found.open(found.settings(section=given))
-        reader._connect = lambda reads: found.connect(reads, user=found_user)  # type: ignore[method-assign]
+        reader = found.open(found.settings(section={**given, "user": "builder"}))
         told = checked(reader, found, **given)
         assert told["reading it"] == (False, "rudderstack")
         other.execute(b"grant usage on schema rudderstack to builder")

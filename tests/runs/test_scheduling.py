@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import shutil
+import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -19,7 +22,7 @@ from engagement.records.files import LandingError
 from engagement.runs import batch, notify, scheduling
 from engagement.runs.batch import NotebookFailedError, NotebookRun
 from engagement.runs.scheduling import RunChoiceError, arrival, at_least, begun
-from engagement.settings import ROOT, Settings
+from engagement.settings import ROOT, Settings, SettingsError, load_settings
 from engagement.warehouse import Table, open_warehouse
 
 RUN = "20261031T013000Z-1a2b"
@@ -146,6 +149,7 @@ def test_where_rudderstack_loads_the_clock_decides(make_settings: Callable[..., 
     for now, is_landed in (("2026-10-31T00:29", False), ("2026-10-31T00:30", True)):
         found = arrival(Loaded(), settings, DAY, now=_at(now))  # type: ignore[arg-type]
         assert (found.is_landed, found.newest) == (is_landed, None)
+        assert not found.has_landing
 
 
 def test_the_command_answers_in_json_and_in_words(
@@ -168,6 +172,7 @@ def test_the_command_answers_in_json_and_in_words(
         "is_empty": False,
         "newest": "2026-10-31",
         "runs": str(tmp_path / "runs"),
+        "has_landing": True,
     }
     done = CliRunner().invoke(app, ["landed", "2099-01-01", *own])
     assert (done.exit_code, done.stdout) == (
@@ -177,6 +182,72 @@ def test_the_command_answers_in_json_and_in_words(
     assert CliRunner().invoke(app, ["landed", "yesterday", *own]).exit_code == 2
     shutil.rmtree(tmp_path / "landing")
     assert CliRunner().invoke(app, ["landed", "2026-10-30", *own]).exit_code == 2
+
+
+POSTGRES = """
+landing:
+  location: data/samples/rudderstack_firehose
+warehouse:
+  engine: postgres
+  postgres:
+    rudderstack_schema: rudderstack
+"""
+
+
+def _tasks_of_the_dags(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The DAGs' tasks with stand-ins for what they take from Airflow, which is not installed."""
+    stand_in = ModuleType("airflow.sdk")
+    names = (
+        "BaseOperator BaseOperatorLink BaseSensorOperator CronDataIntervalTimetable Param "
+        "PokeReturnValue"
+    )
+    for name in names.split():
+        setattr(stand_in, name, type(name, (), {}))
+    stand_in.Asset = str  # type: ignore[attr-defined]
+    errors = ModuleType("airflow.sdk.exceptions")
+    for name in ("AirflowException", "AirflowFailException", "AirflowSkipException"):
+        setattr(errors, name, type(name, (Exception,), {}))
+    for module in (ModuleType("airflow"), stand_in, errors):
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+    path = ROOT / "deploy/airflow/dags/engagement_tasks.py"
+    spec = importlib.util.spec_from_file_location("engagement_tasks", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("this_day_only", [False, True])
+def test_airflows_tasks_give_each_engine_settings_that_it_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, this_day_only: bool
+) -> None:
+    """What the sensor's command says becomes settings, which the parameters have to take."""
+    tasks = _tasks_of_the_dags(monkeypatch)
+    landing = tmp_path / "landing"
+    (landing / "received_at_utc_date=2025-10-30").mkdir(parents=True)
+    (landing / "received_at_utc_date=2025-10-30" / "events.gz").write_bytes(b"never read")
+    postgres, duckdb = tmp_path / "postgres.yaml", tmp_path / "duckdb.yaml"
+    postgres.write_text(POSTGRES)
+    duckdb.write_text(f"landing:\n  location: {landing}\n")
+    dates = ["landing.to=2025-10-30"]
+    if this_day_only:
+        dates.insert(0, "landing.from=2025-10-30")
+    for file, wanted in ((duckdb, dates), (postgres, [])):
+        words = ["landed", "2025-10-30", "--format", "json", "--params", str(file)]
+        done = CliRunner().invoke(app, words)
+        assert done.exit_code == 0, done.output
+        found = json.loads(done.stdout)
+        assert found["is_landed"]
+        given = tasks.received({"params": {"this_day_only": this_day_only}}, found)
+        assert given == wanted
+        load_settings(file, dict(one.split("=", 1) for one in given))
+    with pytest.raises(SettingsError, match="reads no landing"):
+        load_settings(postgres, dict(one.split("=", 1) for one in dates))
+    done = CliRunner().invoke(app, ["landed", "2025-10-30", "--params", str(postgres)])
+    assert done.stdout == (
+        "2025-10-30 is over: RudderStack loads the tables, so the clock decides\n"
+    )
 
 
 # --- which day may tables stand for? --------------------------------------------------------------

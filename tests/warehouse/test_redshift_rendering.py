@@ -71,8 +71,30 @@ ROWS = [
     # times
     ("select date_diff('day', a, b) from marts.t", "datediff('day', a, b)"),
     ("select cast(date_add('month', 2, a) as date) from marts.t", "dateadd('month', 2, a)"),
-    ("select year(a) from marts.t", "date_part('year', a)"),
-    ("select day_of_week(a) from marts.t", "case when (date_part('dow', a)) = 0 then 7"),
+    # Whole numbers: date_part() is a double there, len() and strpos() integers.
+    *(
+        (f"select {name}(a) from marts.t", f"select cast(date_part('{part}', a) as bigint)")
+        for name, part in (
+            ("year", "year"),
+            ("month", "month"),
+            ("day", "day"),
+            ("hour", "hour"),
+            ("minute", "minute"),
+            ("second", "second"),
+            ("quarter", "quarter"),
+            ("week", "week"),
+            ("day_of_year", "doy"),
+        )
+    ),
+    (
+        "select day_of_week(a) from marts.t",
+        (
+            "select cast(case when (date_part('dow', a)) = 0 then 7 "
+            "else (date_part('dow', a)) end as bigint)"
+        ),
+    ),
+    ("select length(a) from marts.t", "select cast(len(a) as bigint)"),
+    ("select strpos(a, 'b') from marts.t", "select cast(strpos(a, 'b') as bigint)"),
     # unnest and sequence
     (
         (
@@ -102,7 +124,10 @@ ROWS = [
         "listagg(x, '|') within group (order by y",
     ),
     ("select element_at(split(x, ','), 2) from marts.t", "(split_to_array(x, ','))[1]"),
-    ("select cardinality(split(x, ',')) from marts.t", "get_array_length(split_to_array(x, ','))"),
+    (
+        "select cardinality(split(x, ',')) from marts.t",
+        "cast(get_array_length(split_to_array(x, ',')) as bigint)",
+    ),
     # windows
     (
         "select first_value(x) over (partition by a order by b) from marts.t",
@@ -155,6 +180,7 @@ REFUSED = [
     ("select element_at(split(x, ','), -1) from marts.t", "from the end"),
     ("select regexp_extract(x, p, 2) from marts.t", "later group"),
     ("select x like 'a\\' from marts.t", "backslash"),
+    ("select json_text(json_of(x), '$.a.b') from marts.t", "a key within another"),
 ]
 
 

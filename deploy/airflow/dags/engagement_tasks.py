@@ -212,7 +212,12 @@ def parameters(context: Mapping[str, Any], *settings: str) -> list[str]:
 
 
 def received(context: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
-    """The settings that bound the received dates: never past the day that the run is about."""
+    """The settings that bound the received dates: never past the day that the run is about.
+
+    None where RudderStack loads the tables: such an engine has no landing, and refuses them.
+    """
+    if not found["has_landing"]:
+        return []
     settings = [f"landing.to={found['received_to']}"]
     if is_this_day_only(context) and not found["is_empty"]:
         settings.insert(0, f"landing.from={found['received_from']}")
@@ -320,7 +325,8 @@ class DayHasLanded(BaseSensorOperator):
     """Wait until a day has landed, and begin a run.
 
     It looks at the names of the landing's folders, by one command that takes three seconds; between
-    two looks it holds no worker. What it found, and the id of the run, is its return value.
+    two looks it holds no worker. Where RudderStack loads the tables, the clock decides. What it
+    found, and the id of the run, is its return value.
     """
 
     def __init__(self, **kwargs: Any) -> None:

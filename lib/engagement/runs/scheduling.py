@@ -47,6 +47,9 @@ class Arrival:
         The newest received date of which something has landed.
     runs
         The folder of runs, as an absolute path.
+    has_landing
+        Whether the engine reads a landing. Where RudderStack loads the tables, received dates
+        cannot be chosen: ``landing.from`` and ``landing.to`` are refused there.
     """
 
     day: date
@@ -56,6 +59,7 @@ class Arrival:
     is_empty: bool
     newest: date | None
     runs: str
+    has_landing: bool
 
     def record(self) -> dict[str, Any]:
         """The same with texts and truth values alone, for JSON."""
@@ -66,6 +70,9 @@ class Arrival:
 
     def sentence(self) -> str:
         """The same for people."""
+        if not self.has_landing:
+            state = "is over" if self.is_landed else "is not over yet"
+            return f"{self.day} {state}: RudderStack loads the tables, so the clock decides"
         newest = f"the newest received date is {self.newest}" if self.newest else "nothing has"
         if not self.is_landed:
             return f"{self.day} has not landed yet: {newest}"
@@ -96,12 +103,12 @@ def arrival(
     is_over = now >= end + grace
     runs = str(settings.path(settings.run.directory))
     if not isinstance(warehouse, LandingWarehouse):
-        return Arrival(day, first, last, is_over, False, None, runs)
+        return Arrival(day, first, last, is_over, False, None, runs, has_landing=False)
     days = [date.fromisoformat(text) for text in warehouse.landed_days()]
     newest = max(days, default=None)
     is_landed = newest is not None and (newest > last or (is_over and newest == last))
     is_empty = not any(first <= one <= last for one in days)
-    return Arrival(day, first, last, is_landed, is_empty, newest, runs)
+    return Arrival(day, first, last, is_landed, is_empty, newest, runs, has_landing=True)
 
 
 def at_least(warehouse: Warehouse, day: date) -> date:

@@ -12,6 +12,9 @@ from sqlglot import exp
 AGGREGATES_KEPT = (exp.ArrayAgg,)
 """Aggregates over which a condition cannot be moved inside: a NULL would be an item."""
 
+OF_BOOLEANS = "of booleans"
+"""Noted on a ``max_by`` whose value is a boolean: the one that is left is taken by ``bool_or``."""
+
 _NULL_CHECKED = (exp.Greatest, exp.Least)
 
 
@@ -89,7 +92,8 @@ def ranked(select: exp.Select) -> exp.Select:
         counts = exp.and_(*conditions)
         number = names.number(keys, counts, node.expression, newest=isinstance(node, exp.ArgMax))
         first = exp.and_(exp.column(number).eq(1), counts.copy())
-        taken = exp.Max(this=exp.case().when(first, node.this.copy()))
+        take = exp.LogicalOr if node.meta.get(OF_BOOLEANS) else exp.Max
+        taken = take(this=exp.case().when(first, node.this.copy()))
         (around or node).replace(taken)
     for part in ("expressions", "having", "order", "qualify"):
         given = select.args.get(part)

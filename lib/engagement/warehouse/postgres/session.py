@@ -44,7 +44,16 @@ _TABLES = """
 
 
 class PostgresSession:
-    """See :class:`engagement.warehouse.protocol.Session`."""
+    """See :class:`engagement.warehouse.protocol.Session`.
+
+    Parameters
+    ----------
+    token
+        The lease's; ``None`` in a session that only reads.
+    builder
+        Opens a connection of who builds, for what the role that only reads may not see; left out:
+        this is it.
+    """
 
     def __init__(
         self,
@@ -53,6 +62,7 @@ class PostgresSession:
         storage: str,
         log: StatementLog,
         token: str | None,
+        builder: Callable[[], Connection] | None = None,
     ) -> None:
         self._connection = connection
         self._databases = {**databases, WORK: _TEMPORARY}
@@ -61,7 +71,7 @@ class PostgresSession:
         self._statements = Statements(connection, log)
         self._run = self._statements.run
         self._is_within = False
-        self._loaded = sources.States(connection)
+        self._loaded = sources.States(builder or (lambda: connection))
 
     # --- reading
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import psycopg
 
@@ -41,18 +41,26 @@ class States:
     """What there is of views over tables that RudderStack loads; a session looks once.
 
     It looks before anything is read, so what is loaded meanwhile makes the next look differ.
+
+    Parameters
+    ----------
+    opened
+        Opens a connection of the builder's, which may read RudderStack's tables; the role that
+        only reads may not. It is called once, and only if there is something to look at.
     """
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, opened: Callable[[], Connection]) -> None:
+        self._opened = opened
+        self._connection: Connection | None = None
         self._seen: dict[tuple[str, str], str] = {}
 
     def published(self, digest: str, schema: str, reads: Sequence[str]) -> Published:
         """Version and rows of a view, of which :func:`loaded_views.read_mark` told these."""
+        connection = self._connection = self._connection or self._opened()
         for table in reads:
             if (schema, table) not in self._seen:
                 try:
-                    self._seen[schema, table] = state(self._connection, schema, table)
+                    self._seen[schema, table] = state(connection, schema, table)
                 except psycopg.Error as error:
                     raise WarehouseError(f"{schema}.{table}: {first_line(error)}") from None
         states = [self._seen[schema, table] for table in reads]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -148,7 +149,7 @@ class PostgresWarehouse:
     @contextmanager
     def session(self, *, write: bool = False) -> Iterator[Session]:
         """Connect; writing holds the lease."""
-        with self.connected() as connection:
+        with self.connected() as connection, ExitStack() as opened:
             if not write:
                 is_there = _is_there(connection, self._storage)
                 if not is_there and self._section.rudderstack_schema is not None:
@@ -160,9 +161,11 @@ class PostgresWarehouse:
                         "('engagement run', or 01 and 02 by hand)."
                     )
                 connection.execute(b"set default_transaction_read_only = on")
+                builder = None
                 if self._section.read_role:
                     connection.execute(f"set role {quoted(self._section.read_role)}".encode())
-                yield self._session(connection, None)
+                    builder = partial(opened.enter_context, self.connected())
+                yield self._session(connection, None, builder)
                 return
             self._create(connection)
             with lease.hold(connection, self._storage, "a notebook or script") as token:
@@ -170,8 +173,13 @@ class PostgresWarehouse:
                 self._prepare(connection)
                 yield self._session(connection, token)
 
-    def _session(self, connection: Connection, token: str | None) -> PostgresSession:
-        return PostgresSession(connection, self._databases, self._storage, self.log, token)
+    def _session(
+        self,
+        connection: Connection,
+        token: str | None,
+        builder: Callable[[], Connection] | None = None,
+    ) -> PostgresSession:
+        return PostgresSession(connection, self._databases, self._storage, self.log, token, builder)
 
     # --- what RudderStack loads
 

@@ -1,7 +1,9 @@
 """The project's own functions on Redshift: SQL functions of one expression, created by the engine.
 
 Python functions ended there on 2026-06-30. No built-in decodes a URL: ``f_url_parameter`` decodes
-what stands for one ASCII character, and leaves a text with other escapes as it is.
+the escapes of blanks and ASCII signs, and leaves a value with any other (of a letter, a digit, a
+control character, anything beyond ASCII) as it is. No built-in tells a member that is JSON from a
+text that reads like it: ``f_json_text`` gives NULL for both.
 """
 
 from __future__ import annotations
@@ -35,11 +37,12 @@ _HOST = r"^[a-zA-Z][a-zA-Z0-9+.-]*://(?:[^/?#@]*@)?(?:[wW]{3}\.)?([^/?#:]+)".rep
 _FOUND = "nullif(regexp_substr($1, '[?&]' || $2 || '=([^&#]*)', 1, 1, 'ep'), '')"
 
 
-_NO_ASCII = "%([^0-9a-fA-F]|[89a-fA-F][0-9a-fA-F])"
+_OTHERS = "%(?!2[0-9a-fA-F]|3[a-fA-F]|40|5[b-fB-F]|60|7[b-eB-E])"
+"""A ``%`` that does not begin the escape of a sign or a blank: the whole value stays as it is."""
 
 
 def _decoded() -> str:
-    """The parameter with blanks and ASCII escapes decoded; ``%25`` comes last."""
+    """The parameter with blanks and escapes of signs decoded; ``%25`` comes last."""
     value = f"replace({_FOUND}, '+', ' ')"
     for code in (*range(0x20, 0x25), *range(0x26, 0x30), *range(0x3A, 0x41), *range(0x5B, 0x61),
                  *range(0x7B, 0x7F), 0x25):  # fmt: skip
@@ -48,6 +51,9 @@ def _decoded() -> str:
             value = f"replace({value}, '{written}', '{text}')"
     return value
 
+
+_MEMBER = "json_extract_path_text(json_serialize($1), substring($2, 3), true)"
+_IS_JSON = f"left({_MEMBER}, 1) in ('{{', '[') and can_json_parse({_MEMBER})"
 
 _DEFINITIONS: dict[str, tuple[tuple[str, ...], str, str]] = {
     "f_parse_bigint": (
@@ -88,15 +94,14 @@ _DEFINITIONS: dict[str, tuple[tuple[str, ...], str, str]] = {
     ),
     "f_json_text": (
         ("super", _TEXT), _TEXT,
-        ("case when is_object($1) then json_extract_path_text(json_serialize($1), "
-        "substring($2, 3), true) end"),
+        f"case when is_object($1) then case when {_IS_JSON} then null else {_MEMBER} end end",
     ),
     "f_url_host": (
         (_TEXT,), _TEXT, f"nullif(lower(regexp_substr($1, '{_HOST}', 1, 1, 'ep')), '')",
     ),
     "f_url_parameter": (
         (_TEXT, _TEXT), _TEXT,
-        (f"case when regexp_instr({_FOUND}, '{_NO_ASCII}', 1, 1, 0, 'p') > 0 "
+        (f"case when regexp_instr({_FOUND}, '{_OTHERS}', 1, 1, 0, 'p') > 0 "
         f"then {_FOUND} else {_decoded()} end"),
     ),
 }  # fmt: skip

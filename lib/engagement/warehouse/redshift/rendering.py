@@ -28,6 +28,7 @@ _REWRITTEN = (
     exp.Select, exp.Split, exp.StartsWith, exp.StrPosition, exp.Subquery, exp.Substring,
     exp.TimestampTrunc, exp.Transform, exp.Window, exp.DayOfWeekIso, exp.DayOfYear, exp.Year,
     exp.Month, exp.Day, exp.Hour, exp.Minute, exp.Second, exp.Quarter, exp.WeekOfYear,
+    exp.Anonymous,
 )  # fmt: skip
 
 _PARTS: dict[type[exp.Expr], str] = {
@@ -107,9 +108,9 @@ def _for_redshift(node: exp.Expr) -> exp.Expr:
 def _function(node: exp.Expr) -> exp.Expr:
     match node:
         case exp.Length():
-            return call("len", node.this)
+            return _bigint(call("len", node.this))
         case exp.StrPosition():
-            return call("strpos", node.this, node.args["substr"])
+            return _bigint(call("strpos", node.this, node.args["substr"]))
         case exp.Substring():
             length = node.args.get("length")
             rest = [length] if length else []
@@ -126,7 +127,7 @@ def _function(node: exp.Expr) -> exp.Expr:
         case exp.DayOfWeekIso():
             # Sunday is 0 there, and 7 in Athena.
             sunday = call("date_part", _string("dow"), node.this)
-            return filled(_ISO_DAY, [sunday])
+            return _bigint(filled(_ISO_DAY, [sunday]))
         case exp.RegexpLike():
             found = call("regexp_instr", node.this, node.expression, _number(1), _number(1),
                          _number(0), _string("p"))  # fmt: skip
@@ -139,7 +140,7 @@ def _function(node: exp.Expr) -> exp.Expr:
         case exp.Split():
             return call("split_to_array", node.this, node.expression)
         case exp.ArraySize():
-            return call("get_array_length", node.this)
+            return _bigint(call("get_array_length", node.this))
         case exp.ArrayToString():
             return _joined(node)
         case exp.Bracket():
@@ -152,9 +153,17 @@ def _function(node: exp.Expr) -> exp.Expr:
         case exp.GenerateSeries():
             if not isinstance(node.parent, exp.Unnest):
                 raise NotOnRedshiftError("sequence() outside of unnest()")
+        case exp.Anonymous():
+            if node.name.lower() == "json_text" and "." in node.expressions[1].name[2:]:
+                raise NotOnRedshiftError("json_text() of a key within another: one key at a time")
     if type(node) in _PARTS:
-        return call("date_part", _string(_PARTS[type(node)]), node.this)
+        return _bigint(call("date_part", _string(_PARTS[type(node)]), node.this))
     return node
+
+
+def _bigint(node: exp.Expr) -> exp.Expr:
+    """A whole number as Athena has it: Redshift's is a double or an integer."""
+    return exp.cast(node, "bigint")
 
 
 _ISO_DAY = read_template("case when @1 = 0 then 7 else @1 end", "redshift")

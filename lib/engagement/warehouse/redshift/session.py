@@ -33,6 +33,8 @@ class RedshiftSession:
 
     Parameters
     ----------
+    builder
+        Opens a session of who builds, for what who only reads may not see; left out: this is it.
     lease_check
         Makes sure that the lease is still this session's; ``None`` in one that only reads.
     token
@@ -48,6 +50,7 @@ class RedshiftSession:
         databases: Mapping[str, str],
         storage: str,
         *,
+        builder: Callable[[], Statements] | None = None,
         token: str | None = None,
         lease_check: Callable[[], None] | None = None,
         stage: Stage | None = None,
@@ -59,7 +62,7 @@ class RedshiftSession:
         self._names = Names(databases)
         self._known: dict[Table, dict[str, str]] = {}
         self._seeds: dict[str, Table] = {}
-        self._loaded = sources.States(statements)
+        self._loaded = sources.States(builder or (lambda: statements))
         self._temporaries = Temporaries(statements, self._names, stage, self._forget)
         self._publisher = Publisher(
             statements,

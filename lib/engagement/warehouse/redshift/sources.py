@@ -7,7 +7,7 @@ replaced. JSON columns (SUPER) are read as their text, where it is no longer tha
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from engagement.warehouse import loaded_views
 from engagement.warehouse.loaded_views import OF_LANDING, View, Words
@@ -19,10 +19,14 @@ from engagement.warehouse.redshift.types import LONGEST_TEXT, TEXT, quoted, text
 WORDS = Words(
     text=TEXT,
     as_text={
-        "super": f"case when json_size({{x}}) <= {LONGEST_TEXT} then json_serialize({{x}}) end"
+        "super": f"case when {{x}} is not null and json_size({{x}}) <= {LONGEST_TEXT} "
+        "then nullif(json_serialize({x}), 'null') end"
     },
 )
-"""What Redshift's views write in their own way; a longer text would be an error."""
+"""What Redshift's views write in their own way.
+
+A longer text would be an error, and both NULL and JSON's null would be the text ``null``.
+"""
 
 
 def tables_of(statements: Statements, schema: str) -> dict[str, dict[str, str]]:
@@ -80,28 +84,36 @@ class States:
     """What there is of views over tables that RudderStack loads; a session looks once.
 
     It looks before anything is read, so what is loaded meanwhile makes the next look differ.
+
+    Parameters
+    ----------
+    opened
+        Opens a session of the builder's, which may read RudderStack's tables; who only reads may
+        not. It is called once, and only if there is something to look at.
     """
 
-    def __init__(self, statements: Statements) -> None:
-        self._statements = statements
+    def __init__(self, opened: Callable[[], Statements]) -> None:
+        self._opened = opened
+        self._statements: Statements | None = None
         self._seen: dict[tuple[str, str], str] = {}
         self._tables: dict[str, dict[str, dict[str, str]]] = {}
 
     def published(self, digest: str, schema: str, reads: Sequence[str]) -> Published:
         """Version and rows of a view, of which :func:`loaded_views.read_mark` told these."""
+        statements = self._statements = self._statements or self._opened()
         if schema not in self._tables:
-            self._tables[schema] = tables_of(self._statements, schema)
+            self._tables[schema] = tables_of(statements, schema)
         states = []
         for table in reads:
             if (schema, table) not in self._seen:
-                self._seen[schema, table] = self._state(schema, table)
+                self._seen[schema, table] = self._state(statements, schema, table)
             states.append(self._seen[schema, table])
         version = hashlib.sha256("\0".join([digest, *states]).encode()).hexdigest()[:32]
         return Published(version, sum(int(one.split()[0]) for one in states if one))
 
-    def _state(self, schema: str, table: str) -> str:
+    def _state(self, statements: Statements, schema: str, table: str) -> str:
         columns = self._tables[schema].get(table)
         if columns is None:
             return ""
         asked = loaded_views.state_sql(schema, table, columns)
-        return " ".join(map(str, self._statements.rows(asked, f"{schema}.{table}")[0]))
+        return " ".join(map(str, statements.rows(asked, f"{schema}.{table}")[0]))

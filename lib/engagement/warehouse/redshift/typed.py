@@ -1,7 +1,7 @@
 """What only the types of columns can tell: a sum of whole numbers, the greatest of booleans.
 
 Redshift makes a sum of bigints a decimal, by which a division would have digits after the point;
-and it has no ``max`` of booleans.
+and it has no ``max`` of booleans, of which ``max_by`` is made, too.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from sqlglot import exp
 from engagement.sql import types
 from engagement.sql.allowed import BOOLEAN, INTEGER
 from engagement.sql.dialect import Table, tables
+from engagement.sql.rewrites import OF_BOOLEANS
 
-_ASKED = (exp.Sum, exp.Max, exp.Min)
+_ASKED = (exp.Sum, exp.Max, exp.Min, exp.ArgMax, exp.ArgMin)
 
 
 def with_types(tree: exp.Query, columns: Callable[[Table], Mapping[str, str]]) -> exp.Query:
@@ -36,7 +37,11 @@ def with_types(tree: exp.Query, columns: Callable[[Table], Mapping[str, str]]) -
             if kinds.of(node) == INTEGER:
                 whole = _whole(node)
                 whole.replace(exp.cast(whole.copy(), "bigint"))
-        elif kind == BOOLEAN:
+        elif kind != BOOLEAN:
+            continue
+        elif isinstance(node, (exp.ArgMax, exp.ArgMin)):
+            node.meta[OF_BOOLEANS] = True
+        else:
             other = exp.LogicalOr if isinstance(node, exp.Max) else exp.LogicalAnd
             node.replace(other(this=node.this.copy()))
     return tree

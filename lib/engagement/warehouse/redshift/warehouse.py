@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 
 import boto3
@@ -159,7 +160,7 @@ class RedshiftWarehouse:
     @contextmanager
     def session(self, *, write: bool = False) -> Iterator[Session]:
         """Open a session; writing holds the lease."""
-        with self.connected(reads=not write) as statements:
+        with self.connected(reads=not write) as statements, ExitStack() as opened:
             if not write:
                 is_there = self._is_there(statements)
                 if not is_there and self._section.rudderstack_schema is not None:
@@ -170,18 +171,23 @@ class RedshiftWarehouse:
                         f"There is no warehouse yet in {self.describe()}: run the notebooks first "
                         "('engagement run', or 01 and 02 by hand)."
                     )
-                yield self._session(statements)
+                builder = None
+                if self._section.read_user or self._section.read_secret_arn:
+                    builder = partial(opened.enter_context, self.connected())
+                yield self._session(statements, builder=builder)
                 return
             self._create(statements)
             held = self._lease(statements)
             with held.hold("a notebook or script") as token:
                 self.log.may_have_written = True
                 self._prepare(statements)
-                yield self._session(statements, token, lambda: held.check(token))
+                yield self._session(statements, token=token, check=lambda: held.check(token))
 
     def _session(
         self,
         statements: Statements,
+        *,
+        builder: Callable[[], Statements] | None = None,
         token: str | None = None,
         check: Callable[[], None] | None = None,
     ) -> RedshiftSession:
@@ -190,6 +196,7 @@ class RedshiftWarehouse:
             self._words,
             self._databases,
             self._storage,
+            builder=builder,
             token=token,
             lease_check=check,
             stage=self._stage(),
@@ -203,11 +210,14 @@ class RedshiftWarehouse:
         return self._section.rudderstack_schema
 
     def loaded_tables(self) -> list[LoadedTable]:
-        """The tables of RudderStack's schema as they are now, in order of name."""
+        """The tables of RudderStack's schema as they are now, in order of name.
+
+        It is who builds that looks: who only reads is not let into that schema.
+        """
         raw = self._section.rudderstack_schema
         if raw is None:
             return []
-        with self.connected(reads=True) as statements:
+        with self.connected() as statements:
 
             def count(name: str) -> int:
                 asked = f"select count(*) as n from {quoted(raw)}.{quoted(name)}"
@@ -218,7 +228,7 @@ class RedshiftWarehouse:
     def copies_sql(self) -> str:
         """The SQL that leaves copies out, as it is in the view over ``tracks``."""
         raw = self._section.rudderstack_schema or "rudderstack"
-        with self.connected(reads=True) as statements:
+        with self.connected() as statements:
             found = sources.tables_of(statements, raw)
         words = sources.WORDS
         return loaded_views.copies_sql(raw, found, self._window_days, words, "redshift")
