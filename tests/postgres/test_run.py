@@ -31,7 +31,7 @@ def test_all_seven_notebooks_run_unchanged(runs: Path) -> None:
     found = record(runs)
     assert [one["status"] for one in found["notebooks"]] == ["done"] * 7
     assert found["engine"] == "postgres"
-    assert (next(runs.glob("*/report.html"))).stat().st_size > 100_000
+    assert 100_000 < (next(runs.glob("*/report.html"))).stat().st_size < 4_000_000
     assert found["tables"]["marts.orders"] > 0
 
 

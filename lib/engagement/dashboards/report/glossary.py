@@ -1,4 +1,4 @@
-"""What the words on the page mean."""
+"""What the terms on the page mean."""
 
 from __future__ import annotations
 
@@ -9,81 +9,93 @@ _TERMS = (
     ("Users", "persons with at least one event."),
     (
         "New users",
-        "persons whose first event was then, unless their account is more than a day older.",
+        (
+            "persons whose first event is in the period, unless their account was created more "
+            "than a day before it."
+        ),
     ),
-    ("Session", "what a person does in one go: it ends after a pause."),
+    ("Session", "one visit of a person: it ends after a period of inactivity."),
     (
         "New visitor, returning visitor",
-        "whose session it is: the first of a new person, or any other.",
+        "the first session of a new person is by a new visitor, every other by a returning one.",
     ),
     (
         "Engagement rate",
-        "sessions with two views, of more than 10 seconds or with an order; all others bounce.",
+        (
+            "the share of sessions with at least two views, longer than 10 seconds, or with an "
+            "order. All other sessions are bounces."
+        ),
     ),
-    ("Conversion rate", "sessions with an order that stands, of all sessions."),
-    ("Orders", "those that stand: a cancelled order is in no figure but its own."),
+    ("Conversion rate", "the share of sessions with at least one order that was not cancelled."),
+    ("Orders", "orders that were not cancelled. Cancelled orders are only in figures named so."),
     (
         "Revenue",
-        "what orders brought without tax and shipping, before refunds, on the day of the order.",
+        "the value of orders without tax and shipping, before refunds, on the day of the order.",
     ),
-    ("Refunds", "what refunds took off revenue, on the day of the refund."),
-    ("Net revenue", "revenue less the refunds of the same days."),
-    ("Item sales", "price times quantity of what was ordered, before discounts on the order."),
+    ("Refunds", "revenue paid back to customers, on the day of the refund."),
+    ("Net revenue", "revenue minus the refunds of the same days."),
+    ("Item sales", "price times quantity of the items ordered, before discounts on the order."),
     ("Order total", "what customers were charged: revenue, tax and shipping."),
-    ("Average order value", "revenue per order whose worth is known."),
+    ("Average order value", "revenue per order, for orders whose value is known."),
     (
         "Channel",
-        "the kind of source that brought a session: search, email, a paid ad, or none (direct).",
+        (
+            "the kind of source that brought a session, such as search, email or a paid ad; direct "
+            "if there was none."
+        ),
     ),
     (
         "Touch, journey",
         (
-            "a visit by way of a source outside the shop; and all of a person's touches before an "
-            "order."
+            "an arrival at the shop, from a source outside it or directly; and the touches of a "
+            "person that led to an order."
         ),
     ),
     (
         "First, last, last not direct",
-        "attribution models that give an order to one touch of its journey.",
+        "attribution models that credit an order to a single touch of its journey.",
     ),
-    ("Linear", "every touch of the journey has the same share."),
-    ("Position", "the first and the last touch have the most; those between share the rest."),
-    ("Time decay", "a touch has the less, the longer before the order it was."),
+    ("Linear", "every touch of the journey gets the same credit."),
+    ("Position", "the first and the last touch get the most credit; those between share the rest."),
+    ("Time decay", "the older a touch is at the time of the order, the less credit it gets."),
     (
         "Markov",
         (
-            "a channel has as much as orders would be fewer if nobody came by it, after how people "
-            "go from channel to channel."
+            "a channel gets credit for the orders that would be lost without it, judged by how "
+            "people move from channel to channel."
         ),
     ),
     (
         "Cohort, retention",
-        "the new people of a week; and the share of them that was active in a later one.",
+        "the new people of a week; and the share of them who were active in a later week.",
     ),
     (
         "Segment",
         (
-            "buyers by how lately (recency), how often (frequency) and for how much (monetary) "
-            "they bought."
+            "buyers grouped by how recently (recency), how often (frequency) and for how much "
+            "(monetary) they bought."
         ),
     ),
-    ("Set aside", "records that could not be read as an event; kept, with the reason."),
+    ("Set aside", "records that could not be read as events; they are kept, with the reason."),
     (
         "Unusual",
         (
-            "far from the median of the same weekday, or of the periods of the same length, in the "
-            "weeks before, as measured by how much the figure varies. It takes at least "
-            f"{MINIMUM_WEEKS} of them."
+            "far from the median of the same weekday in the weeks before (for a period: of the "
+            "periods before it), compared with how much the figure usually varies. At least "
+            f"{MINIMUM_WEEKS} of them are needed to judge."
         ),
     ),
 )
 
 
 def glossary(settling_days: int) -> str:
-    """The section that explains the page's terms."""
+    """Make the section that explains the page's terms."""
     unsettled = (
         "Not settled",
-        f"a day, period or cohort that begins in the first {settling_days} days of the data.",
+        (
+            f"a day, period or cohort that begins in the first {settling_days} days of the data, "
+            "when some people only seem new."
+        ),
     )
     items = "".join(
         f"<dt>{pieces.escape(name)}</dt><dd>{pieces.escape(meaning)}</dd>\n"

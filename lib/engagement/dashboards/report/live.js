@@ -1,7 +1,7 @@
 "use strict";
 (() => {
-  // Charts that tell their values, and filters over days, channels and kinds of visitors. Every
-  // chart takes the place of a picture, which is what is printed and what stays if this fails.
+  // Charts that show their values, and filters by day, channel and kind of visitor. Every chart
+  // takes the place of a picture, which is printed, and stays if this fails.
   const data = JSON.parse(document.getElementById("live-data").textContent);
   const { Plotting, ColumnDataSource, HoverTool, FactorRange, Range1d } = Bokeh;
   const DAY = 86400000;
@@ -71,7 +71,7 @@
   const from = byId("filter-from"), to = byId("filter-to");
   const channel = byId("filter-channel"), visitors = byId("filter-visitors");
   const first = data.days[0], last = data.days[data.days.length - 1];
-  const start = data.days[Math.max(0, data.days.length - 90)];
+  const start = data.days[data.start];
   const option = (value, text) => new Option(text, value);
   channel.append(option("", "all"), ...data.channels.map((name, n) => option(n, name)));
   visitors.append(option("", "all"), option("1", "new"), option("0", "returning"));
@@ -205,11 +205,11 @@
     };
     barsFigure.x_range.end = Math.max(1, ...bars.data.sessions) * 1.15;
     const best = order[order.length - 1];
-    title(barsPlace, best === undefined ? "No session in these days"
+    title(barsPlace, best === undefined ? "No sessions in these days"
       : `${data.channels[best]} brings the most sessions: ${whole(channels[best][SESSIONS])}`);
   };
 
-  // --- charts that are only told -----------------------------------------------------------------
+  // --- charts without filters ----------------------------------------------------------------------
   if (data.funnel.length && data.funnel[0][1]) {
     const names = data.funnel.map(([step]) => step);
     const place = put("funnel", { y_range: new FactorRange({ factors: [...names].reverse() }), height: 220,
@@ -231,7 +231,7 @@
         ] }));
       });
     const [top, bottom] = [data.funnel[0], data.funnel[data.funnel.length - 1]];
-    if (place) title(place, `Of ${whole(top[1])} persons who viewed a product, ${whole(bottom[1])} ordered within the window (${percent(bottom[1] / top[1])})`);
+    if (place) title(place, `Of ${whole(top[1])} people who viewed a product, ${whole(bottom[1])} ordered within the window (${percent(bottom[1] / top[1])})`);
   }
   if (data.retention.length) {
     const named = (row) => row[0] + (row[4] ? "" : " *");
@@ -259,11 +259,11 @@
       figure.xaxis.axis_label = "Weeks since the first event";
       figure.xgrid.visible = figure.ygrid.visible = false;
       figure.add_tools(new HoverTool({ renderers: [drawn], tooltips: [
-        ["week of the first event", "@cohort"], ["weeks since", "@week"], ["new persons", "@all"],
+        ["week of the first event", "@cohort"], ["weeks since", "@week"], ["new people", "@all"],
         ["came back", "@back"], ["share", "@share"], ["", "@note"],
       ] }));
     });
-    if (place) title(place, "Share of the new persons of a week that came back, by week (*: not settled)");
+    if (place) title(place, "Share of each week's new people who came back, by week (*: not settled)");
   }
 
   // --- and when something is chosen ----------------------------------------------------------------

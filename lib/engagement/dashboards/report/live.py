@@ -1,9 +1,9 @@
-"""What a script may do with the page: filters, and charts that tell their values.
+"""What scripts add to the page: filters, and charts that show their values.
 
-The charts are drawn by BokehJS, whose script comes with the package ``bokeh`` of the lock file and
-is written into the page; ``live.js`` makes the charts from the page's data. Nothing else is loaded:
-the page's policy names these scripts by their digests and allows no other, no evaluated text and
-no address. docs/decisions/0023 says why Bokeh.
+BokehJS draws the charts. Its script comes with the package ``bokeh`` of the lock file and is
+written into the page; ``live.js`` makes the charts from the page's data. Nothing is loaded: the
+page's policy names these scripts by their digests and allows no other script, no evaluated text
+and no address. docs/decisions/0023 says why Bokeh.
 """
 
 from __future__ import annotations
@@ -21,9 +21,8 @@ from typing import Any
 import pandas as pd
 
 from engagement.alerts import anomalies
-from engagement.dashboards.report import pieces
+from engagement.dashboards.report import people, periods, pieces
 
-_DAYS = 400
 _LIBRARY = ("bokeh.min.js", "bokeh-api.min.js")
 _JUDGED = {"revenue": "Revenue", "sessions": "Sessions", "conversion": "Conversion rate"}
 
@@ -55,7 +54,7 @@ def policy(found: Sequence[str]) -> str:
 
 
 def bar() -> str:
-    """The controls; a script shows them, since without one they would do nothing."""
+    """The controls; a script shows them, because without scripts they would do nothing."""
     return (
         '<form id="filters" hidden>\n'
         '<label>From <input type="date" id="filter-from"></label>\n'
@@ -64,8 +63,8 @@ def bar() -> str:
         '<label>Visitors <select id="filter-visitors"></select></label>\n'
         '<button type="reset">Reset</button>\n'
         '<output id="filter-totals"></output>\n'
-        '<p class="note">Narrows the charts of days and channels. Tables, other charts and what is '
-        "printed stay as they are.</p>\n"
+        '<p class="note">These controls change the charts of days and channels. Tables, other '
+        "charts and the printed page stay as they are.</p>\n"
         "</form>"
     )
 
@@ -78,7 +77,7 @@ def tags(
     weeks: int,
     threshold: float,
 ) -> str:
-    """The data and the scripts as the page holds them."""
+    """The data and the scripts as they are written into the page."""
     if not found:
         return ""
     content = _json(data(frames, currency, weeks=weeks, threshold=threshold))
@@ -87,7 +86,7 @@ def tags(
 
 
 def _json(content: Mapping[str, Any]) -> str:
-    """The charts' data, as text that cannot end the element that it is in."""
+    """The charts' data as JSON that cannot close the element it is in."""
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
     for sign in "<>&\u2028\u2029":
         text = text.replace(sign, f"\\u{ord(sign):04x}")
@@ -99,11 +98,11 @@ def data(
 ) -> dict[str, Any]:
     """What the charts are made from.
 
-    ``rows`` holds, per day, channel and kind of visitors: the day's place in ``days``, the
-    channel's in ``channels``, 1 for new visitors, sessions, engaged and converting ones, orders,
-    and revenue in hundredths.
+    ``start`` is the place of the day that they open on. ``rows`` holds, per day, channel and kind
+    of visitors: the day's place in ``days``, the channel's in ``channels``, 1 for new visitors,
+    sessions, engaged and converting ones, orders, and revenue in hundredths.
     """
-    overview = frames["overview"].sort_values("day").tail(_DAYS)
+    overview = frames["overview"].sort_values("day").tail(periods.MOST_DAYS)
     days = [day.isoformat() for day in overview["day"]]
     place = {day: number for number, day in enumerate(days)}
     frame = frames["live"]
@@ -126,6 +125,7 @@ def data(
     return {
         "currency": currency,
         "days": days,
+        "start": max(len(days) - periods.RECENT_DAYS, 0),
         "complete": [int(flag) for flag in overview["is_complete"].astype(bool)],
         "settled": [int(flag) for flag in overview["is_settled"].astype(bool)],
         "channels": channels,
@@ -169,18 +169,9 @@ def _funnel(funnel: pd.DataFrame) -> list[list[Any]]:
 
 
 def _retention(retention: pd.DataFrame) -> list[list[Any]]:
-    """Mature cells of everyone: cohort, week, its people, who came back, whether it is settled."""
-    known = retention[retention["is_mature"].astype(bool) & (retention["week_number"] > 0)]
-    if known.empty:
-        return []
-    cells = known.groupby(["cohort_week", "week_number", "is_settled"], as_index=False)[
-        ["cohort_persons", "retained_persons"]
-    ].sum()
-    newest = sorted(cells["cohort_week"].unique())[-12:]
-    cells = cells[cells["cohort_week"].isin(newest) & (cells["week_number"] <= 12)]
+    """Cells of everyone: cohort, week, its people, who came back, whether it is settled."""
     return [
         [row.cohort_week.isoformat(), int(row.week_number), int(row.cohort_persons),
          int(row.retained_persons), int(bool(row.is_settled))]
-        for row in cells.itertuples(index=False)
-        if row.cohort_persons
+        for row in people.cohort_cells(retention).itertuples(index=False)
     ]  # fmt: skip

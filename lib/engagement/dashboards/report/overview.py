@@ -1,4 +1,4 @@
-"""The first screen: what needs looking at, the figures that decide; and how they went by day."""
+"""The first screen: alerts and key figures; and how the figures went by day."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from engagement.alerts import Alert, anomalies, written
 from engagement.alerts.anomalies import Judgement, Measure
 from engagement.as_of import AsOf
 from engagement.dashboards import charts
-from engagement.dashboards.report import pieces
+from engagement.dashboards.report import periods, pieces
+from engagement.dashboards.report.periods import Days
 from engagement.models.concepts import EventMapping
 
 
@@ -24,8 +25,8 @@ class Figure:
     Attributes
     ----------
     judged
-        The measure of ``marts.daily_overview`` that the figure of seven days is the sum, or the
-        ratio of sums, of; ``None`` where days cannot be added up, as people cannot.
+        The measure of ``marts.daily_overview`` whose sum, or ratio of sums, the figure of seven
+        days is; ``None`` where days cannot be added up, as with people.
     """
 
     name: str
@@ -76,14 +77,14 @@ _NOT_OVER = ("usual", "not over yet, so not judged")
 
 
 def alerts_box(found: Sequence[Alert]) -> str:
-    """What somebody should look at first, or that there is nothing."""
+    """The alerts, or that there are none."""
     if not found:
-        return '<div class="alerts calm"><p>Nothing needs looking at: no alert.</p></div>\n'
+        return '<div class="alerts calm"><p>No alerts.</p></div>\n'
     items = "".join(
         f'<li class="{pieces.escape(one.kind)}">{pieces.escape(one.text)}</li>\n' for one in found
     )
-    many = "One thing needs" if len(found) == 1 else f"{len(found)} things need"
-    return f'<div class="alerts" role="alert"><p>{many} looking at:</p>\n<ul>\n{items}</ul></div>\n'
+    many = "1 alert" if len(found) == 1 else f"{len(found)} alerts"
+    return f'<div class="alerts" role="alert"><p>{many}:</p>\n<ul>\n{items}</ul></div>\n'
 
 
 def key_figures(
@@ -103,7 +104,7 @@ def key_figures(
     box = alerts_box(found)
     complete = periods[periods["is_complete"].fillna(False)]
     if complete.empty:
-        text = "There are not seven whole days of data yet, so there is no period to sum up."
+        text = "There are fewer than seven whole days of data: too few for a summary."
         return pieces.section(title, box + pieces.words(text), anchor=anchor)
     week = complete.iloc[0]
     days = int(week["window_days"])
@@ -116,14 +117,14 @@ def key_figures(
         verdicts = dict.fromkeys(verdicts, _NOT_OVER)
     tiles = "".join(_tile(week, figure, currency, verdicts) for figure in FIGURES)
     since, until = _day(week["from_day"]), _day(week["to_day"])
-    note = f"The {days} days from {since} to {until}, and how they compare with the {days} before."
+    note = f"The {days} days from {since} to {until}, compared with the {days} days before."
     if as_of.is_latest:
-        note += " The last of them is not over."
+        note += " The last day is not over."
     unsettled = _unsettled(week)
     if unsettled:
         note += (
-            f" {unsettled} began in the first {settling_days} of the data, in which people seem "
-            "new who are not."
+            f" {unsettled} in the first {settling_days} days of the data, when some people only "
+            "seem new."
         )
     note = " ".join([note, *mapped.missing("order_completed")])
     header = ["", *(f"{int(days)} days" for days in complete["window_days"])]
@@ -170,7 +171,7 @@ _WEEK = 7
 
 
 def people(rolling: pd.DataFrame, last_day: date, *, weeks: int, threshold: float) -> Judgement:
-    """Whether so many people in the seven days to a day are usual: by those of the weeks before.
+    """Whether the number of people in the seven days to a day is usual, by the weeks before.
 
     Parameters
     ----------
@@ -207,20 +208,40 @@ def _tile(
 
 
 def _unsettled(week: pd.Series) -> str | None:
-    """Which of a period's days, its own or those before, began before the landing had settled."""
+    """Which days, the period's own or those before, begin before the landing has settled."""
     if not week["is_settled"]:
-        return "The days"
+        return "They begin"
     before = week["previous_is_settled"]
-    return "The days before" if pd.notna(before) and not before else None
+    return "The days before begin" if pd.notna(before) and not before else None
 
 
 def trends(overview: pd.DataFrame, currency: str, *, weeks: int, threshold: float) -> str:
     """How the figures went by day, and which days were unusual."""
     title, anchor = "Trends", "trends"
     few = "There are fewer than seven days of data: too few for a trend."
-    lines: tuple[tuple[str, dict[str, Any]], ...] = (
-        ("revenue", {"measure": "revenue", "name": "Revenue", "unit": currency}),
-        ("sessions", {"measure": "sessions", "name": "Sessions"}),
+    recent = overview.sort_values("day").tail(periods.RECENT_DAYS)
+    day = [_marked_day(row) for _, row in recent.iterrows()]
+    money = {name: f"{name} ({currency})" for name in ("revenue", "refunds", "net revenue")}
+    lines: tuple[tuple[str, dict[str, Any], dict[str, Any]], ...] = (
+        (
+            "revenue",
+            {"measure": "revenue", "name": "Revenue", "unit": currency},
+            {
+                "orders": recent["orders"],
+                money["revenue"]: recent["revenue"],
+                money["refunds"]: recent["refunds"],
+                money["net revenue"]: recent["net_revenue"],
+            },
+        ),
+        (
+            "sessions",
+            {"measure": "sessions", "name": "Sessions"},
+            {
+                "users": recent["users"],
+                "new users": recent["new_users"],
+                "sessions": recent["sessions"],
+            },
+        ),
         (
             "conversion",
             {
@@ -229,31 +250,28 @@ def trends(overview: pd.DataFrame, currency: str, *, weeks: int, threshold: floa
                 "name": "Conversion rate",
                 "unit": "% of sessions",
             },
+            {
+                "sessions with an order": recent["converting_sessions"],
+                "sessions": recent["sessions"],
+                "conversion rate": pieces.shares(
+                    recent["converting_sessions"] / recent["sessions"].where(recent["sessions"] > 0)
+                ),
+            },
         ),
     )
-    drawn = [
-        (name, pieces.drawn(overview, charts.trend, 7, few, **options)) for name, options in lines
-    ]
-    if isinstance(drawn[0][1], str):
-        return pieces.section(title, pieces.words(few), anchor=anchor)
-    numbers = pieces.table(
-        pd.DataFrame(
-            {
-                "day": [_marked_day(row) for _, row in overview.iterrows()],
-                "users": overview["users"],
-                "new users": overview["new_users"],
-                "sessions": overview["sessions"],
-                "orders": overview["orders"],
-                f"revenue ({currency})": overview["revenue"],
-                f"refunds ({currency})": overview["refunds"],
-                f"net revenue ({currency})": overview["net_revenue"],
-            }
-        ).tail(14)
+    figures = ""
+    for name, options, columns in lines:
+        drawn = pieces.drawn(overview, charts.trend, 7, few, days=periods.RECENT_DAYS, **options)
+        if isinstance(drawn, str):
+            return pieces.section(title, pieces.words(few), anchor=anchor)
+        numbers = pieces.table(pd.DataFrame({"day": day, **columns}), numbers=("conversion rate",))
+        figures += pieces.shown(drawn, numbers, live=name)
+    note = pieces.note(
+        f"{periods.last(periods.RECENT_DAYS, Days.of(overview))} The thin line is each day, the "
+        "thick line the seven days up to it."
     )
-    figures = "".join(pieces.shown(found, live=name) for name, found in drawn)
     unusual = _unusual_days(overview, currency, weeks=weeks, threshold=threshold)
-    body = figures + pieces.details(numbers) + unusual
-    return pieces.section(title, body, anchor=anchor)
+    return pieces.section(title, note + figures + unusual, anchor=anchor)
 
 
 _UNUSUAL_DAYS = 60
@@ -270,18 +288,18 @@ def _unusual_days(overview: pd.DataFrame, currency: str, *, weeks: int, threshol
         overview, weeks=weeks, threshold=threshold, measures=known, most_days=_UNUSUAL_DAYS
     )
     odd = flags[flags["verdict"].isin(["high", "low"])]
-    title = "Unusual days"
+    title, period = "Unusual days", _days_judged(flags)
     if odd.empty:
         able = (flags["verdict"] != "unknown").any()
         text = (
-            f"No figure of the last {_UNUSUAL_DAYS} days was unusual for its weekday."
+            f"No figure was unusual for its weekday. {period}"
             if able
-            else "There are too few weeks of data to tell an unusual day."
+            else "There are too few weeks of data to judge a day."
         )
         return pieces.block(title, pieces.words(text))
     note = (
-        f"Figures of the last {_UNUSUAL_DAYS} days that are far from the median of the same "
-        f"weekday in the {weeks} weeks before, measured by how much the figure varies."
+        f"{period} Figures that are far from the median of the same weekday in the {weeks} weeks "
+        "before, compared with how much the figure usually varies."
     )
     measures = {measure.name: measure for measure in known}
     rows = [
@@ -294,9 +312,16 @@ def _unusual_days(overview: pd.DataFrame, currency: str, *, weeks: int, threshol
         )
         for row in odd.iloc[::-1].itertuples(index=False)
     ]
-    columns = ["day", "figure", "was", "usual would be", "verdict"]
-    numbers = pieces.table(pd.DataFrame(rows, columns=columns), numbers=("was", "usual would be"))
+    columns = ["day", "figure", "value", "expected", "verdict"]
+    numbers = pieces.table(pd.DataFrame(rows, columns=columns), numbers=("value", "expected"))
     return pieces.block(title, pieces.note(note) + numbers)
+
+
+def _days_judged(flags: pd.DataFrame) -> str:
+    if flags.empty:
+        return ""
+    days = Days(flags["day"].min(), flags["day"].max())
+    return f"The last {(days.last - days.first).days + 1} whole days, {days.first} to {days.last}."
 
 
 def _change(row: pd.Series, figure: Figure) -> str:
@@ -322,7 +347,7 @@ def _day(day: date) -> str:
 
 
 def _marked_day(row: pd.Series) -> str:
-    """A day of the overview, with what keeps it from being compared."""
+    """A day of the overview, marked if it is not over or not settled."""
     marks = [] if row["is_complete"] else ["not over"]
     marks += [] if row["is_settled"] else ["not settled"]
     return _day(row["day"]) + (f" ({', '.join(marks)})" if marks else "")

@@ -14,7 +14,16 @@ import pandas as pd
 from engagement import alerts, owner_only
 from engagement.alerts import Alert
 from engagement.as_of import AsOf, resolve_as_of
-from engagement.dashboards.report import glossary, live, overview, pieces, reading, sections
+from engagement.dashboards.report import (
+    glossary,
+    live,
+    overview,
+    people,
+    pieces,
+    reading,
+    sections,
+)
+from engagement.dashboards.report.periods import Days
 from engagement.models import runner
 from engagement.models.concepts import EventMapping, mapping
 from engagement.settings import Settings
@@ -34,7 +43,7 @@ def write(
     Parameters
     ----------
     now
-        The moment that freshness is measured at, for the alerts; left out, the present one.
+        When freshness is measured, for the alerts; by default now.
 
     Returns
     -------
@@ -70,7 +79,7 @@ def write(
 def write_now(warehouse: Warehouse, settings: Settings, path: Path) -> Path:
     """Write the report of the tables as they are.
 
-    All of them, those that a team may do without too, have to be built with these parameters.
+    All tables it shows must have been built with these parameters, optional ones too.
 
     Raises
     ------
@@ -103,13 +112,14 @@ def render(
     Parameters
     ----------
     mapped
-        Tells "there is none" from "no event is mapped to it".
+        Distinguishes "there is none" from "no event is mapped to it".
     found
-        The alerts that stand on top.
+        The alerts, which are shown at the top.
     weeks, threshold
-        What an unusual day is told by: see :mod:`engagement.alerts.anomalies`.
+        Which days are unusual: see :mod:`engagement.alerts.anomalies`.
     """
     mapped = mapped or EventMapping((), {})
+    days = Days.of(frames["overview"])
     scripts = live.scripts(frames)
     body = "\n".join(
         [
@@ -126,13 +136,13 @@ def render(
             '<div id="narrowed">',
             live.bar() if scripts else "",
             overview.trends(frames["overview"], currency, weeks=weeks, threshold=threshold),
-            _acquisition(frames, currency),
+            _acquisition(frames, currency, days),
             "</div>",
-            _behaviour(frames, window_days, currency, mapped),
-            _commerce(frames, currency, mapped),
-            _attribution(frames, currency, lookback_days, mapped),
-            _retention(frames, settling_days),
-            _customers(frames, currency),
+            _behaviour(frames, window_days, currency, mapped, days),
+            _commerce(frames, currency, mapped, days),
+            _attribution(frames, currency, lookback_days, mapped, days),
+            _retention(frames, settling_days, days),
+            _customers(frames, currency, days),
             pieces.section("Data quality", sections.quality(frames), anchor="data-quality"),
             glossary.glossary(settling_days),
         ]
@@ -161,67 +171,77 @@ def _contents(body: str) -> str:
     return " ".join(f'<a href="#{anchor}">{title}</a>' for anchor, title in found)
 
 
-def _acquisition(frames: sections.Frames, currency: str) -> str:
+def _acquisition(frames: sections.Frames, currency: str, days: Days | None) -> str:
     source = {"source": "source", "medium": "medium", "campaign": "campaign"}
+    page = {"landing_page": "page"}
     return pieces.section(
         "Acquisition",
-        sections.channels(frames["channels"], currency)
-        + sections.visits(frames, "sources", "Sources and campaigns", source, currency)
-        + sections.visits(
-            frames, "landing_pages", "Landing pages", {"landing_page": "page"}, currency
-        ),
+        sections.channels(frames["recent_channels"], currency, days)
+        + sections.visits(frames, "sources", "Sources and campaigns", source, currency, days)
+        + sections.visits(frames, "landing_pages", "Landing pages", page, currency, days),
         anchor="acquisition",
     )
 
 
 def _behaviour(
-    frames: sections.Frames, window_days: int, currency: str, mapped: EventMapping
+    frames: sections.Frames,
+    window_days: int,
+    currency: str,
+    mapped: EventMapping,
+    days: Days | None,
 ) -> str:
+    device, country = {"device_type": "device"}, {"country": "country"}
     return pieces.section(
         "Behaviour",
-        sections.funnel(frames["funnel"], window_days, mapped)
-        + sections.pages(frames)
-        + sections.visits(frames, "devices", "Devices", {"device_type": "device"}, currency)
-        + sections.visits(frames, "countries", "Countries", {"country": "country"}, currency)
-        + sections.searches(frames["searches"], mapped),
+        sections.funnel(frames["funnel"], window_days, mapped, days)
+        + sections.pages(frames, days)
+        + sections.visits(frames, "devices", "Devices", device, currency, days)
+        + sections.visits(frames, "countries", "Countries", country, currency, days)
+        + sections.searches(frames["searches"], mapped, days),
         anchor="behaviour",
     )
 
 
-def _commerce(frames: sections.Frames, currency: str, mapped: EventMapping) -> str:
+def _commerce(
+    frames: sections.Frames, currency: str, mapped: EventMapping, days: Days | None
+) -> str:
     return pieces.section(
         "Commerce",
-        sections.products(frames["products"], currency, mapped)
-        + sections.categories(frames, currency)
-        + sections.carts(frames)
-        + sections.hours(frames)
-        + sections.money(frames["reconciliation"], currency, mapped),
+        sections.products(frames["products"], currency, mapped, days)
+        + sections.categories(frames, currency, days)
+        + sections.carts(frames, days)
+        + sections.hours(frames, days)
+        + sections.money(frames["reconciliation"], currency, mapped, days),
         anchor="commerce",
     )
 
 
 def _attribution(
-    frames: sections.Frames, currency: str, lookback_days: int, mapped: EventMapping
+    frames: sections.Frames,
+    currency: str,
+    lookback_days: int,
+    mapped: EventMapping,
+    days: Days | None,
 ) -> str:
     return pieces.section(
         "Attribution",
-        sections.attribution(frames["channels"], currency, lookback_days, mapped)
-        + sections.models(frames, currency)
-        + sections.paths(frames, currency),
+        sections.attribution(frames["channels"], currency, lookback_days, mapped, days)
+        + sections.models(frames, currency, days)
+        + sections.paths(frames, currency, days),
         anchor="attribution",
     )
 
 
-def _retention(frames: sections.Frames, settling_days: int) -> str:
+def _retention(frames: sections.Frames, settling_days: int, days: Days | None) -> str:
     return pieces.section(
         "Retention",
-        sections.retention(frames["retention"], settling_days)
-        + sections.people(frames)
-        + sections.lifecycle(frames),
+        people.retention(frames["retention"], settling_days)
+        + people.active(frames, days)
+        + people.lifecycle(frames),
         anchor="retention",
     )
 
 
-def _customers(frames: sections.Frames, currency: str) -> str:
-    content = sections.segments(frames, currency) + sections.values(frames, currency)
+def _customers(frames: sections.Frames, currency: str, days: Days | None) -> str:
+    content = people.segments(frames, currency, days) + people.values(frames, currency, days)
     return pieces.section("Customers", content, anchor="customers") if content else ""

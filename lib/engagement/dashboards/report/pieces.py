@@ -29,28 +29,28 @@ def section(title: str, content: str, *, anchor: str) -> str:
 
 
 def block(title: str, content: str) -> str:
-    """One figure of a section, with its own heading."""
+    """A part of a section with a heading of its own."""
     return f'<div class="block">\n<h3>{escape(title)}</h3>\n{content}\n</div>\n'
 
 
 def note(text: str) -> str:
-    """What a figure is, before it is shown."""
+    """The line above a figure that says what it shows."""
     return f'<p class="note">{escape(text)}</p>\n'
 
 
 def words(text: str) -> str:
-    """A sentence in the place of a figure."""
+    """A sentence in place of a figure."""
     return f"<p>{escape(text)}</p>\n"
 
 
 def details(content: str) -> str:
-    """What is shown when it is asked for; and on paper."""
+    """Content that opens on a click, and is always open on paper."""
     return f"<details><summary>The numbers</summary>{content}</details>\n"
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """A chart in two widths: for a page, and for a telephone."""
+    """A chart in two widths: for a page and for a phone."""
 
     wide: Figure
     narrow: Figure
@@ -69,12 +69,12 @@ def drawn(
 
 
 def shown(found: Drawn | str, numbers: str = "", *, live: str | None = None) -> str:
-    """A chart with its table; or the words, where there is none.
+    """A chart with its table, or the words if there is no chart.
 
     Parameters
     ----------
     live
-        The chart that a script may put in its place: see ``live.js``.
+        The name of the chart that a script puts in its place: see ``live.js``.
     """
     if isinstance(found, str):
         return words(found)
@@ -99,7 +99,7 @@ def _pixels(figure: Figure) -> int:
 
 
 def table(frame: pd.DataFrame, *, numbers: Sequence[str] = ()) -> str:
-    """A table; columns without texts, and ``numbers``, are set flush right."""
+    """A table; columns without text, and those in ``numbers``, are right-aligned."""
     numeric = {
         column: column in numbers
         or (not frame[column].map(lambda cell: isinstance(cell, str)).any() and len(frame) > 0)
@@ -122,7 +122,7 @@ def table(frame: pd.DataFrame, *, numbers: Sequence[str] = ()) -> str:
 
 
 _DAY = re.compile(r"^(\w+ )?\d{4}-\d{2}-\d{2}")
-"""What is not broken into two lines."""
+"""Cells that are not broken into two lines."""
 
 
 def _cell(tag: str, content: object, *, numeric: bool) -> str:
@@ -156,5 +156,5 @@ def write(value: Any, kind: str, currency: str) -> str:
 
 
 def count(value: Any) -> str:
-    """Write how many there are; none where it is not known."""
+    """Write a count; zero where it is not known."""
     return f"{0 if pd.isna(value) else int(value):,}"

@@ -6,10 +6,22 @@ from typing import Any
 
 import pandas as pd
 
+from engagement.dashboards.report import periods
 from engagement.privacy import shown
 from engagement.settings import Settings
 from engagement.sql.dialect import Table, parse, tables
 from engagement.warehouse.protocol import Session, Warehouse
+
+
+def _since(days: int) -> str:
+    """The condition that a row is of the last days of the data."""
+    return f"""
+            t.day > (
+                select cast(date_add('day', -{days}, max(d.day)) as date)
+                from marts.daily_overview as d
+            )
+    """
+
 
 QUERIES = {
     "overview": "select * from marts.daily_overview order by day",
@@ -48,6 +60,24 @@ QUERIES = {
         from credited as c
         full join visits as v on c.channel = v.channel
         order by 10 desc, 2 desc, 1
+    """,
+    "recent_channels": f"""
+        select
+            t.channel,
+            cast(sum(t.sessions) as bigint) as sessions,
+            cast(sum(t.engaged_sessions) as bigint) as engaged_sessions,
+            round(cast(sum(t.engaged_sessions) as double) / nullif(sum(t.sessions), 0), 4)
+                as engagement_rate,
+            cast(sum(t.converting_sessions) as bigint) as converting_sessions,
+            round(cast(sum(t.converting_sessions) as double) / nullif(sum(t.sessions), 0), 4)
+                as conversion_rate,
+            cast(sum(t.orders) as bigint) as orders,
+            cast(sum(t.revenue) as decimal(38, 2)) as revenue
+        from marts.channel_performance as t
+        where {_since(periods.RECENT_DAYS)}
+        group by t.channel
+        having sum(t.sessions) > 0 or sum(t.orders) > 0
+        order by sessions desc, revenue desc, t.channel
     """,
     "products": """
         select product_id, name, viewers, adders, orders, units, item_sales
@@ -102,14 +132,9 @@ LANDING_QUERIES = {
         order by received_at_utc_date
     """,
 }
-"""What it reads of the landing, where 02 has left its account of it."""
+"""What the report reads of the landing, where 02 has counted it."""
 
-_LAST_DAYS = """
-    where
-        t.day > (
-            select cast(date_add('day', -30, max(d.day)) as date) from marts.daily_overview as d
-        )
-"""
+_LAST_DAYS = f"where {_since(periods.LIST_DAYS)}"
 
 _VISITS = """
             cast(sum(t.sessions) as bigint) as sessions,
@@ -137,17 +162,13 @@ def _visits(table: str, by: str, most: int = 10) -> str:
 
 
 AGGREGATES = {
-    "live": """
+    "live": f"""
         select
             t.day, t.channel, t.is_new_visitor, t.sessions, t.engaged_sessions,
             t.converting_sessions, t.orders, t.revenue
         from marts.acquisition_channels as t
         where
-            (t.sessions > 0 or t.orders > 0)
-            and t.day > (
-                select cast(date_add('day', -400, max(d.day)) as date)
-                from marts.daily_overview as d
-            )
+            (t.sessions > 0 or t.orders > 0) and {_since(periods.MOST_DAYS)}
         order by t.day, t.channel, t.is_new_visitor
     """,
     "sources": _visits("acquisition_sources", "source, medium, campaign"),
@@ -169,13 +190,13 @@ AGGREGATES = {
         order by views desc, t.page
         limit 10
     """,
-    "rolling": """
+    "rolling": f"""
         select
             t.day, t.is_complete, t.is_settled, t.is_wau_complete, t.is_mau_complete, t.dau, t.wau,
             t.mau, t.stickiness
         from marts.rolling_users as t
         order by t.day desc
-        limit 400
+        limit {periods.MOST_DAYS}
     """,
     "lifecycle": """
         select
@@ -203,14 +224,10 @@ AGGREGATES = {
         order by t.item_sales desc, t.viewers desc, t.category
         limit 10
     """,
-    "hours": """
+    "hours": f"""
         select t.day, t.weekday, t.hour, t.orders
         from marts.orders_hourly as t
-        where
-            t.day > (
-                select cast(date_add('day', -400, max(d.day)) as date)
-                from marts.daily_overview as d
-            )
+        where {_since(periods.MOST_DAYS)}
         order by t.day, t.hour
     """,
     "segments": """
@@ -249,7 +266,7 @@ AGGREGATES = {
 """What the report reads of the dashboards' further tables."""
 
 _TYPED: dict[str, Any] = {"searches": {"typed": ["term"], "people": "searchers"}}
-"""Frames of texts that people typed: what few of them did is withheld."""
+"""Frames of texts that people typed: what only a few of them typed is withheld."""
 
 _TOTALS = """
     select
@@ -321,7 +338,7 @@ def _built(session: Session) -> dict[str, str]:
 
 
 def totals(warehouse: Warehouse, settings: Settings) -> pd.DataFrame:
-    """Orders and money as each table adds them up: they must be the same in all.
+    """Orders and money as each table adds them up: all tables must agree.
 
     Customer 360 knows a person's spend, which is net revenue, and no revenue before refunds.
     """
