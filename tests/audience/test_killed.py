@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from engagement.audience import import_jobs, sending
-from engagement.audience.outbox import Outbox
+from engagement.audience.outbox import Outbox, State
 from engagement.aws.clients import Service
 from engagement.settings import Settings
 from tests.audience.profiles import (
@@ -172,9 +174,10 @@ def test_killed_at_any_step(
         where = killer.where
         killer.arm(0)
         rows, day = (DURING, TUE) if again == "the same day" else (AFTER, WED)
+        left = made.sender.box.state
         report = made.send(rows, day)
         _arrived(made, rows, where)
-        assert report.lines(), where
+        _told(report.lines(), made, rows, day, left, where)
         if step % 4:
             continue
         # And once more: nothing is different, so nothing is sent.
@@ -200,6 +203,50 @@ def _arrived(made: Shop, rows: list[Row], where: str) -> None:
         batch = made.sender.box.state.batch
         assert campaign["source"]["customerProfilesSegmentArn"].endswith(batch), where
         assert list(made.profiles.segments) == [batch], where
+
+
+def _told(
+    lines: list[str], made: Shop, rows: list[Row], day: date, left: State, where: str
+) -> None:
+    """The report has the sentences of what was left and of what is new, in order, each once.
+
+    Parameters
+    ----------
+    left
+        What the killed send had noted.
+    """
+    days = []
+    if left.sending is not None:
+        days.append(left.sending.as_of)
+    noted = left.sending.as_of if left.sending is not None else left.as_of
+    if noted != day.isoformat():
+        days.append(day.isoformat())
+    batch, number = re.escape(made.sender.box.state.batch), len(rows)
+    expected = [
+        rf"Segment win_back as of {day}, domain engagement \((created|unchanged)\)",
+        *[r"A send that was interrupted was finished first; nothing was sent twice\."]
+        * (left.sending is not None),
+        *(
+            rf"As of {one} (everybody|what is different) was sent \(.+\): \d+ (person|people)"
+            r"(, and \d+ who left)?"
+            for one in days
+        ),
+        *[r"Nothing is different since the last send: nothing was sent\."] * (not days),
+        (
+            rf"Segment {batch} in the service: {number} sent, {number} estimated; "
+            r"1 of 1 person looked up is in it\."
+        ),
+        *[r"Campaign engagement-win_back: (created|updated|unchanged), state Initialized"]
+        * (made.settings.activation.campaign is not None),
+    ]
+    sentences = [line for line in lines if not line.startswith("  ")]
+    assert len(sentences) == len(expected), (where, sentences)
+    for sentence, pattern in zip(sentences, expected, strict=True):
+        assert re.fullmatch(pattern, sentence), (where, sentence, pattern)
+    files = [line for line in lines if line.startswith("  ")]
+    assert len(files) == len({line.split(":")[0] for line in files}), (where, files)
+    assert all(line.endswith(" 0 failed (SUCCEEDED)") for line in files), (where, files)
+    assert bool(files) == bool(days), (where, files)
 
 
 # --- a process that is really gone ----------------------------------------------------------------

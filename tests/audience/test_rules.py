@@ -211,8 +211,9 @@ def shop(make_settings: MakeSettings) -> Callable[..., tuple[Warehouse, Settings
     """
 
     def make(
-        views: Sequence[tuple[str, float]] = (),
+        views: Sequence[tuple[Any, ...]] = (),
         orders: Sequence[tuple[str, float]] = (),
+        prices: Sequence[tuple[str, int, str | None]] = (),
         **more: Any,
     ) -> tuple[Warehouse, Settings]:
         parameters = make_settings(timezone="America/New_York", **more)
@@ -223,8 +224,9 @@ def shop(make_settings: MakeSettings) -> Callable[..., tuple[Warehouse, Settings
                 "product_viewed": [
                     {"id": f"{n}", "received_at_utc_date": "2026-03-10", "person_id": who,
                      "received_at": END - timedelta(hours=1), "price": 10.0,
-                     "moment": END - timedelta(hours=hours), "is_bot": False}
-                    for n, (who, hours) in enumerate(views)
+                     "moment": END - timedelta(hours=hours), "is_bot": False,
+                     **(own[0] if own else {})}
+                    for n, (who, hours, *own) in enumerate(views)
                 ],
                 "coupon_applied": [],
             },
@@ -235,6 +237,11 @@ def shop(make_settings: MakeSettings) -> Callable[..., tuple[Warehouse, Settings
             ],
             carts=[],
             exclude_bots=True,
+            product_prices=[
+                {"product": product, "price_date": AS_OF - timedelta(days=days),
+                 "name": f"{product} of {days}", "price": None if price is None else Decimal(price)}
+                for product, days, price in prices
+            ],
         )  # fmt: skip
         with warehouse.session(write=True) as session:
             worlds.publish(session, content)
@@ -301,6 +308,47 @@ def test_what_happens_at_the_same_moment_is_not_one_after_another(shop: Any) -> 
     at = shop(views=[("ann", 5)], orders=[("ann", 5)])
     steps = {"first": {"concept": "product_viewed"}, "then": {"from": "orders"}}
     assert people(at, {"sequence": steps}) == []
+
+
+def test_a_price_drop_is_the_day_s_price_of_a_view_above_the_latest(shop: Any) -> None:
+    """The lamp cost 20.00 two days ago, 15.00 and no price since. The mug cost 8.00, then 10.00.
+
+    Ann viewed the lamp on either day, first when it was dearer; Ben only when it had its latest
+    price; Cat the mug before it became dearer, the lamp on a day on which nobody saw a price, and
+    something that has no price at all.
+    """
+    at = shop(
+        views=[
+            ("ann", 50, {"product_id": "lamp", "sku": "mug"}),
+            ("ann", 26, {"name": "lamp"}),
+            ("ben", 26, {"sku": "lamp"}),
+            ("cat", 50, {"product_id": "mug"}),
+            ("cat", 80, {"product_id": "lamp"}),
+            ("cat", 50, {"product_id": "rug"}),
+        ],
+        prices=[
+            ("lamp", 2, "20.00"), ("lamp", 1, "15.00"), ("lamp", 0, None), ("lamp", 4, "30.00"),
+            ("mug", 2, "8.00"), ("mug", 1, "10.00"),
+        ],
+    )  # fmt: skip
+
+    def drops(*where: Document, **more: Any) -> list[str]:
+        conditions = {"where": list(where)} if where else {}
+        return people(at, {"did": {"from": "price_drops", **conditions, **more}})
+
+    assert drops() == ["ann"]
+    # From 20.00 to 15.00: by a quarter. The name is that of the day of the latest price.
+    assert drops({"property": "drop_share", "is": 0.25}) == ["ann"]
+    assert drops({"property": "price_then", "is": 20}, {"property": "price_now", "is": 15}) == [
+        "ann"
+    ]
+    assert drops(
+        {"property": "name", "is": "lamp of 1"}, {"property": "product", "is": "lamp"}
+    ) == ["ann"]
+    # Of her two views one is a drop; its day is that of the view, the last but two.
+    assert drops(count={"exactly": 1}) == ["ann"]
+    assert drops(within={"days": 3}) == ["ann"]
+    assert drops(within={"days": 2}) == []
 
 
 def test_a_sample_is_the_same_people_every_day_and_grows_with_its_share(shop: Any) -> None:

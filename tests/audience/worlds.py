@@ -62,6 +62,9 @@ EVENTS = {
     "category": "varchar",
     "price": "double",
     "quantity": "bigint",
+    "product_id": "varchar",
+    "sku": "varchar",
+    "name": "varchar",
 }
 ORDERS = {
     "order_id": "varchar",
@@ -82,11 +85,43 @@ CARTS = {
     "units_added": "bigint",
     "last_added_at": "timestamp(3)",
 }
+ORDER_ITEMS = {
+    "order_id": "varchar",
+    "line_number": "bigint",
+    "person_id": "varchar",
+    "order_date": "date",
+    "status": "varchar",
+    "category": "varchar",
+    "is_bot": "boolean",
+    "quantity": "bigint",
+    "item_sales": "decimal(18,2)",
+    "ordered_at": "timestamp(3)",
+}
+SESSIONS = {
+    "session_id": "varchar",
+    "person_id": "varchar",
+    "session_date": "date",
+    "channel": "varchar",
+    "is_engaged": "boolean",
+    "is_bot": "boolean",
+    "page_views": "bigint",
+    "net_revenue": "decimal(38,2)",
+    "started_at": "timestamp(3)",
+}
+PRODUCT_PRICES = {
+    "product": "varchar",
+    "price_date": "date",
+    "name": "varchar",
+    "price": "decimal(18,2)",
+}
 
 WORDS = ("", "plus", "Plus", "it's; -- free", "a|b", "b", "ä", "%_", "a")
 NUMBERS = (-3, 0, 1, 2, 5)
 PRICES = (0.0, 1.5, 9.99, 10.0, 1e30)
 AMOUNTS = ("0.00", "9.99", "10.00", "100.00", "-5.50")
+PRODUCTS = ("p1", "p2", "s1")
+NOW = ("0.00", "4.00", "5.00", "8.00", "9.99", "10.00")
+"""Prices by day."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +133,9 @@ class World:
     orders: list[Row]
     carts: list[Row]
     exclude_bots: bool
+    order_items: list[Row] = field(default_factory=list)
+    sessions: list[Row] = field(default_factory=list)
+    product_prices: list[Row] = field(default_factory=list)
     members: dict[str, Document] = field(default_factory=dict)
 
 
@@ -144,6 +182,10 @@ def world(seed: int) -> World:
                 "category": pick(WORDS),
                 "price": pick(PRICES),
                 "quantity": pick(NUMBERS),
+                # A product is known by the first of these that was sent.
+                "product_id": pick(PRODUCTS[:2]),
+                "sku": pick(PRODUCTS[2:]),
+                "name": pick(PRODUCTS[:2]),
             }
             for n in range(chance.choice([6, 25] if name == "coupon_applied" else [0, 6, 25]))
         ]
@@ -176,6 +218,44 @@ def world(seed: int) -> World:
             for n in range(chance.choice([0, 12]))
         ],
         exclude_bots=chance.random() < 0.7,
+        order_items=[
+            {
+                "order_id": f"order {n // 2}",
+                "line_number": n % 2 + 1,
+                "person_id": chance.choice(people),
+                "moment": moment(),
+                "status": chance.choice(["completed", "completed", "cancelled", "refunded"]),
+                "category": pick(WORDS),
+                "is_bot": chance.choice([True, False, None]),
+                "quantity": chance.choice([1, 2, 5]),
+                "item_sales": None if chance.random() < 0.2 else Decimal(chance.choice(AMOUNTS)),
+            }
+            for n in range(chance.choice([0, 16]))
+        ],
+        sessions=[
+            {
+                "session_id": f"session {n}",
+                "person_id": chance.choice(people),
+                "moment": moment(),
+                "channel": chance.choice(WORDS[1:]),
+                "is_engaged": chance.choice([True, False]),
+                "is_bot": chance.choice([True, False]),
+                "page_views": chance.choice([0, 1, 2, 5]),
+                "net_revenue": Decimal(chance.choice(AMOUNTS)),
+            }
+            for n in range(chance.choice([0, 16]))
+        ],
+        product_prices=[
+            {
+                "product": product,
+                "price_date": AS_OF - timedelta(days=n),
+                "name": pick(WORDS),
+                "price": None if chance.random() < 0.2 else Decimal(chance.choice(NOW)),
+            }
+            for product in PRODUCTS
+            for n in range(9)
+            if chance.random() < 0.7
+        ],
     )
 
 
@@ -214,6 +294,17 @@ def publish(session: Session, shop: World) -> None:
         [{**row, "ordered_at": row["moment"], "order_date": day(row)} for row in shop.orders],
     )
     table("marts.carts", CARTS, [{**row, "last_added_at": row["moment"]} for row in shop.carts])
+    table(
+        "marts.order_items",
+        ORDER_ITEMS,
+        [{**row, "ordered_at": row["moment"], "order_date": day(row)} for row in shop.order_items],
+    )
+    table(
+        "marts.sessions",
+        SESSIONS,
+        [{**row, "started_at": row["moment"], "session_date": day(row)} for row in shop.sessions],
+    )
+    table("marts.product_prices", PRODUCT_PRICES, shop.product_prices)
 
 
 def day(row: Row) -> date:
@@ -312,11 +403,33 @@ def happenings(draw: st.DrawFn) -> Document:
         test("status", "text", ("ordered", "abandoned", "open")),
         test("units_added", "number", NUMBERS),
     )
+    item = (
+        test("category", "text", WORDS),
+        test("quantity", "number", NUMBERS),
+        test("item_sales", "number", MONEY),
+        test("status", "text", ("completed", "cancelled", "refunded")),
+    )
+    session = (
+        test("channel", "text", WORDS),
+        test("is_engaged", "flag", (True, False)),
+        test("page_views", "number", NUMBERS),
+        test("net_revenue", "number", MONEY),
+    )
+    drop = (
+        test("product", "text", PRODUCTS),
+        test("name", "text", WORDS),
+        test("price_then", "number", (0, 9.99, 10)),
+        test("price_now", "number", (0, 5, 9.99)),
+        test("drop_share", "number", (0.2, 0.5, 0.6, 1)),
+    )
     every = (
         of({"concept": "product_viewed"}, *product),
         of({"event": "coupon applied"}, *product),
         of({"from": "orders"}, *order),
         of({"from": "carts"}, *cart),
+        of({"from": "order_items"}, *item),
+        of({"from": "sessions"}, *session),
+        of({"from": "price_drops"}, *drop),
     )
     return draw(draw(st.sampled_from(every)))
 
@@ -337,6 +450,9 @@ _SUMMED = {
     "coupon applied": ("price", "quantity"),
     "orders": ("net_revenue", "units"),
     "carts": ("units_added",),
+    "order_items": ("quantity", "item_sales"),
+    "sessions": ("page_views", "net_revenue"),
+    "price_drops": ("price_then", "drop_share"),
 }
 
 
@@ -490,14 +606,18 @@ def in_time(row: Row, windows_: Document) -> bool:
 _KINDS = {
     "category": "varchar", "price": "double", "quantity": "bigint", "coupon": "varchar",
     "net_revenue": "decimal(18,2)", "status": "varchar", "units_added": "bigint",
-    "units": "bigint",
+    "units": "bigint", "item_sales": "decimal(18,2)", "channel": "varchar",
+    "is_engaged": "boolean", "page_views": "bigint", "product": "varchar", "name": "varchar",
+    "price_then": "decimal(18,2)", "price_now": "decimal(18,2)", "drop_share": "double",
 }  # fmt: skip
 
 
 def happened(shop: World, person: str, what: Document) -> Iterator[Row]:
     """What a person did that has the properties, whenever it was."""
-    if "from" in what:
-        rows = shop.orders if what["from"] == "orders" else shop.carts
+    if what.get("from") == "price_drops":
+        rows = list(price_drops(shop))
+    elif "from" in what:
+        rows = getattr(shop, what["from"])
     else:
         rows = shop.events["product_viewed" if "concept" in what else "coupon_applied"]
     names = [test["property"] for test in what.get("where", [])]
@@ -506,7 +626,8 @@ def happened(shop: World, person: str, what: Document) -> Iterator[Row]:
             continue
         if row.get("received_at", END - timedelta(1)) >= END:
             continue
-        if what.get("from") == "orders" and "status" not in names and row["status"] == "cancelled":
+        is_of_order = what.get("from") in ("orders", "order_items")
+        if is_of_order and "status" not in names and row["status"] == "cancelled":
             continue
         if all(
             fits(
@@ -516,7 +637,28 @@ def happened(shop: World, person: str, what: Document) -> Iterator[Row]:
             )
             for test in what.get("where", [])
         ):
-            yield {**row, "day": day(row)}
+            yield {"day": day(row), **row}
+
+
+def price_drops(shop: World) -> Iterator[Row]:
+    """Views of products that cost less on the last day with a price than on the day of the view."""
+    prices: dict[str, dict[date, Row]] = {}
+    for row in shop.product_prices:
+        if row["price"] is not None:
+            prices.setdefault(row["product"], {})[row["price_date"]] = row
+    for view in shop.events["product_viewed"]:
+        product = view.get("product_id") or view.get("sku") or view.get("name")
+        known = prices.get(product, {})
+        seen_on = min(day(view), AS_OF)
+        if seen_on not in known:
+            continue
+        then, now = known[seen_on]["price"], known[max(known)]
+        if now["price"] < then:
+            share = round(float(1 - now["price"] / then), 4)
+            yield {
+                **view, "day": seen_on, "product": product, "name": now["name"],
+                "price_then": then, "price_now": now["price"], "drop_share": share,
+            }  # fmt: skip
 
 
 def did(shop: World, person: str, what: Document) -> bool:

@@ -49,6 +49,22 @@ def create_campaign(target: Target, campaign: Campaign, segment_arn: str) -> Par
     }
 
 
+def parts(wanted: Parameters, batch: str) -> Parameters:
+    """What tells whether a campaign has to be made or changed: its instance, and each part.
+
+    Parameters
+    ----------
+    wanted
+        The call that makes it.
+    batch
+        What its segment is of: it stands for the segment's ARN.
+    """
+    return {
+        "instance": wanted["connectInstanceId"],
+        **{part: batch if part == "source" else wanted[part] for part in UPDATES},
+    }
+
+
 def _channel(campaign: Campaign) -> Parameters:
     if campaign.channel == "email":
         outbound = {
@@ -95,7 +111,7 @@ def _limits(campaign: Campaign) -> Parameters:
     return {"allChannelSubtypes": {"communicationLimitsList": limits}}
 
 
-_UPDATES = {
+UPDATES = {
     "source": "UpdateCampaignSource",
     "schedule": "UpdateCampaignSchedule",
     "communicationTimeConfig": "UpdateCampaignCommunicationTime",
@@ -133,7 +149,7 @@ def ensure_campaign(
                 f"the Connect instance has a campaign {wanted['name']} that this project did not "
                 "make"
             )
-        for part, operation in _UPDATES.items():
+        for part, operation in UPDATES.items():
             if about.get(part) != wanted[part]:
                 service.call(operation, id=id_, **{part: wanted[part]})
                 done = "updated"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -117,11 +116,7 @@ def _linked(files: Sequence[ExportedFile], room: Path, stem: str) -> list[Export
     found = []
     for number, file in enumerate(files, start=1):
         path = room / f"{stem}-{number:03d}.csv"
-        try:
-            path.hardlink_to(file.path)
-        except OSError:
-            shutil.copyfile(file.path, path)
-            owner_only.tighten(path)
+        outbox.linked(file.path, path)
         found.append(replace(file, path=path))
     return found
 

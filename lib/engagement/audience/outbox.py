@@ -16,8 +16,9 @@ import csv
 import hashlib
 import json
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from filelock import FileLock, Timeout
 
 from engagement import owner_only
 from engagement.audience.files import csv_line, replacing
+from engagement.audience.remembered import Remembered, hashes
 from engagement.audience.stream import defused, opened, restored
 from engagement.errors import FailedError
 
@@ -103,6 +105,8 @@ class State:
         Everybody has to be sent with the next send, because not all that failed are known.
     older
         Batches before this one, whose definitions may still be there.
+    remembered
+        What the services have by earlier sends (:mod:`engagement.audience.remembered`).
     """
 
     batch: str = ""
@@ -112,7 +116,16 @@ class State:
     again: bool = False
     older: list[str] = field(default_factory=list)
     export: str = ""
+    remembered: Remembered = field(default_factory=dict)
     sending: Sending | None = None
+
+    def recall(self, kind: str) -> dict[str, str]:
+        """What the services have of a kind of thing by earlier sends, if any made it."""
+        return self.remembered.get(kind, {})
+
+    def remember(self, kind: str, parts: Mapping[str, Any]) -> None:
+        """Keep what something in the services was made of."""
+        self.remembered[kind] = hashes(parts)
 
 
 NEXT = _NEXT
@@ -246,6 +259,27 @@ class Outbox:
         self.save()
         self.clear()
 
+    def after(self, folder: Path, columns: Sequence[str], today: str) -> Outbox:
+        """The outbox as it will be when the send under way has arrived, in another folder.
+
+        Parameters
+        ----------
+        folder
+            Stands for the folder of runs; nothing of this outbox is changed.
+        """
+        found = Outbox(folder, self.domain, self.folder.name)
+        owner_only.folder(found.room)
+        for mine, copy in (
+            (self.sent, found.sent),
+            (self.following, found.following),
+            (self._failures, found._failures),
+        ):
+            if mine.is_file():
+                linked(mine, copy)
+        found.state = deepcopy(self.state)
+        found.done(columns, today)
+        return found
+
     def remove(self) -> None:
         """Forget all that was sent."""
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -277,6 +311,15 @@ def outboxes(runs: Path) -> list[Outbox]:
 
 
 # --- files ----------------------------------------------------------------------------------------
+
+
+def linked(path: Path, copy: Path) -> None:
+    """Give a file a second name, or copy it where the disk does not allow that."""
+    try:
+        copy.hardlink_to(path)
+    except OSError:
+        shutil.copyfile(path, copy)
+        owner_only.tighten(copy)
 
 
 def digest(path: Path) -> str:

@@ -43,6 +43,10 @@ class ReadBack:
         return self.present == self.looked_up and self.estimate in (None, self.sent)
 
 
+MADE = ("created", "updated", "unchanged")
+"""What becomes of a domain that was made here."""
+
+
 def ensure_domain(service: Service, target: Target) -> str:
     """Find the domain, or make it; gives what was done."""
     wanted = target.create_domain()

@@ -20,6 +20,7 @@ from engagement.audience.import_jobs import Imports, Say, SendError
 from engagement.audience.outbox import Outbox, Sending, SendingPart, State
 from engagement.audience.profile_calls import SERVICE, Target
 from engagement.audience.profile_domain import (
+    MADE,
     ReadBack,
     chosen,
     ensure_domain,
@@ -28,6 +29,7 @@ from engagement.audience.profile_domain import (
     read_back,
     remove_segment,
 )
+from engagement.audience.remembered import CAMPAIGN, DOMAIN, FOREIGN, RECORDS, SEGMENT
 from engagement.audience.segments import AudienceError, Segment
 from engagement.aws.clients import Service
 from engagement.messages import counted
@@ -189,16 +191,20 @@ class Sender:
         service, target, box = self._service(SERVICE), self.target, self.box
         with box.held():
             if afresh:
-                box.state = State(older=[*box.state.older, *filter(None, [box.state.batch])])
+                older = [*box.state.older, *filter(None, [box.state.batch])]
+                box.state = State(older=older, remembered=box.state.remembered)
                 box.save()
                 box.clear()
-            report = Report(
-                self.segment.name, target.domain, ensure_domain(service, target), as_of.isoformat()
-            )
+            done = ensure_domain(service, target)
+            if done in MADE:
+                box.state.remember(DOMAIN, target.create_domain())
+            else:
+                box.state.remembered[DOMAIN] = FOREIGN
+            report = Report(self.segment.name, target.domain, done, as_of.isoformat())
             if box.state.sending is not None:
                 report.resumed = True
                 self._finish(service, box, day, report, rejects_folder)
-            if self._is_different(box.state, export, day):
+            if self.is_different(box.state, export, day):
                 box.clear()
                 box.begin(deltas.prepare(box, target, export, as_of, day, box.room))
                 self._finish(service, box, day, report, rejects_folder)
@@ -213,7 +219,8 @@ class Sender:
             )
             raise AudienceError("the parameters", [problem])
 
-    def _is_different(self, state: State, export: Export, today: date) -> bool:
+    def is_different(self, state: State, export: Export, today: date) -> bool:
+        """Whether there is anything to send after what was sent already."""
         names = [column.name for column in customer_profiles.columns(self.segment)]
         if state.export != deltas.fingerprint(export):
             return True
@@ -229,6 +236,7 @@ class Sender:
         kinds = {part.kind for part in sending.parts}
         if kinds & {outbox.PUTS, outbox.PUTS_LEFT}:
             ensure_object_type(service, self.target)
+            box.state.remember(RECORDS, self.target.put_object_type())
         imports = Imports(service, self.target, box, self.say)
         for part in sending.parts:
             imports.bring(part)
@@ -255,13 +263,20 @@ class Sender:
         if not state.batch:
             return
         arn = ensure_segment(service, target, state.batch)
+        state.remember(SEGMENT, {"batch": state.batch})
         sent, some = chosen(outbox.ledger(box.sent), target.settings.check_people)
         report.read_back = read_back(service, target, state.batch, sent, some, self.say)
         campaign = self.settings.activation.campaign
         if campaign is not None:
-            report.campaign = campaigns.ensure_campaign(
+            made = campaigns.ensure_campaign(
                 self._service(campaigns.SERVICE), target, campaign, arn
             )
+            report.campaign = made
+            parts = campaigns.parts(campaigns.create_campaign(target, campaign, arn), state.batch)
+            state.remember(CAMPAIGN, parts)
+            is_started = "" if made.state == "Initialized" else "yes"
+            state.recall(CAMPAIGN).update(id=made.id, started=is_started)
+        box.save()
         for older in list(state.older):
             remove_segment(service, target, older)
             state.older.remove(older)
