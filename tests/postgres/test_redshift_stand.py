@@ -24,6 +24,7 @@ from engagement.sql.dialect import parse
 from engagement.warehouse import Table, WarehouseError
 from engagement.warehouse.loaded import LoadedWarehouse
 from engagement.warehouse.redshift import preflight, temporary
+from engagement.warehouse.redshift.engine import check
 from engagement.warehouse.redshift.warehouse import RedshiftWarehouse
 from engagement.warehouse.unloading import Unloads, unloading
 from tests.postgres import rudderstack
@@ -286,13 +287,32 @@ def test_the_check_tries_each_privilege_and_changes_nothing(found: Stand) -> Non
         assert told["its tables"] == (False, "not readable: tracks")
         assert told["schema marts"] == (False, "not there")
         other.execute(b"grant select on rudderstack.tracks to builder")
-        other.execute(b"create schema marts; grant usage on schema marts to builder")
+        other.execute(b"create schema marts")
         told = checked(reader, found, **given)
         assert told["its tables"] == (True, "all readable")
-        assert told["schema marts"] == (False, "may not be written")
+        assert told["schema marts"] == (False, "not allowed: usage and create")
         other.execute(b"grant create on schema marts to builder")
+        told = checked(reader, found, **given)
+        assert told["schema marts"] == (False, "not allowed: usage")
+        other.execute(b"grant usage on schema marts to builder")
         assert checked(reader, found, **given)["schema marts"] == (True, "may be written")
         other.execute(b"drop owned by builder; drop role builder")
+
+
+def test_the_check_uses_the_staging_folder_and_leaves_nothing(found: Stand, bucket: Any) -> None:
+    def told(one: RedshiftWarehouse) -> dict[str, tuple[bool, str]]:
+        return {f.name: (f.ok, f.found) for f in check(one, found.settings(section=STAGING))}
+
+    one = warehouse(found, **STAGING)
+    ours, theirs = "staging folder, from here", "staging folder, by Redshift"
+    assert (told(one)[ours][0], told(one)[theirs][0]) == (True, True)
+    assert keys(bucket) == []
+    elsewhere = warehouse(found, **STAGING | {"staging_location": "s3://no-such-bucket/x/"})
+    said = told(elsewhere)
+    assert said[ours][0] is False
+    assert "no-such-bucket" in said[ours][1]
+    assert theirs not in said
+    assert not [name for name in told(warehouse(found)) if name.startswith("staging")]
 
 
 # --- what is left over ----------------------------------------------------------------------------

@@ -47,6 +47,16 @@ class Stage:
         finally:
             self._bucket.remove(self._root, [key])
 
+    def listed(self) -> None:
+        """List the folder.
+
+        Raises
+        ------
+        WarehouseError
+            When that is not allowed.
+        """
+        next(iter(self._bucket.listing(self._root)), None)
+
     def copying(self, table: str, columns: Sequence[str], source: str) -> str:
         """The statement that reads such a file."""
         return unload.copying(table, columns, source, self._staging)
