@@ -152,6 +152,7 @@ def test_many_rows_that_are_here_go_by_way_of_s3(
          datetime(2026, 1, 5, 10, 0, 0, 123000)),
         ("", 0, 1e300, False, Decimal(0), date(1970, 1, 1), datetime(1970, 1, 1)),
         (None,) * 7,
+        ("\\N", 2**41, 0.0, True, Decimal(1), date(2026, 1, 6), datetime(2026, 1, 6)),
     ]  # fmt: skip
     types = [
         pa.string(), pa.int64(), pa.float64(), pa.bool_(), pa.decimal128(18, 2), pa.date32(),
@@ -165,13 +166,25 @@ def test_many_rows_that_are_here_go_by_way_of_s3(
     )
     with warehouse(found, **STAGING).session(write=True) as session:
         by_s3 = session.query(f"select * from {session.rows('many', given, kinds)} order by n")
-        few = session.rows("few", given.slice(0, 2), kinds)
-        by_insert = session.query(f"select * from {few} order by n")
+        monkeypatch.setattr(temporary, "MANY_ROWS", 99)
+        by_insert = session.query(f"select * from {session.rows('few', given, kinds)} order by n")
     assert len([one for one in found.recorded if one.startswith("copy")]) == 1
-    pd.testing.assert_frame_equal(by_s3.dropna(how="all"), by_insert)
-    assert by_s3["word"].tolist()[:2] == ["", "wörd,\n\"'\\"]
-    assert by_s3.iloc[2].isna().all()
+    pd.testing.assert_frame_equal(by_s3, by_insert)
+    assert by_s3["word"].tolist()[:3] == ["", "wörd,\n\"'\\", "\\N"]
+    assert by_s3.iloc[3].isna().all()
     assert keys(bucket) == []
+
+
+def test_json_that_is_here_is_json_there(
+    found: Stand, bucket: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(temporary, "MANY_ROWS", 1)
+    given = pa.table({"n": [1, 2], "j": ['{"a": "x"}', None]})
+    with warehouse(found, **STAGING).session(write=True) as session:
+        table = session.rows("few", given, {"n": "bigint", "j": "json"})
+        read = session.query(f"select json_text(t.j, '$.a') as a from {table} as t order by t.n")
+    assert read["a"].tolist()[0] == "x"
+    assert read["a"].isna().tolist() == [False, True]
 
 
 # --- views over what RudderStack loads ------------------------------------------------------------

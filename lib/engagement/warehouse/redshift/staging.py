@@ -57,9 +57,9 @@ class Stage:
         """
         next(iter(self._bucket.listing(self._root)), None)
 
-    def copying(self, table: str, columns: Sequence[str], source: str) -> str:
+    def copying(self, table: str, columns: Sequence[str], source: str, null_mark: str) -> str:
         """The statement that reads such a file."""
-        return unload.copying(table, columns, source, self._staging)
+        return unload.copying(table, columns, source, self._staging, null_mark)
 
     def unloading(self, query: str, folder: str, kind: Format, *, in_order: bool) -> str:
         """The statement that writes a query's rows to a folder."""
