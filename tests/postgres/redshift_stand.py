@@ -61,6 +61,8 @@ create function pg_catalog.getdate() returns timestamp language sql volatile
     as $$ select clock_timestamp() at time zone 'UTC' $$;
 create function pg_catalog.dateadd(unit text, n integer, t timestamp) returns timestamp
     language sql immutable as $$ select t + n * cast('1 ' || unit as interval) $$;
+create function pg_catalog.json_parse(x text) returns jsonb language sql immutable
+    as $$ select cast(x as jsonb) $$;
 create function pg_catalog.db_collation() returns text language sql
     as $$ select 'case_sensitive' $$;
 create view pg_catalog.svv_columns as
@@ -93,6 +95,7 @@ def for_postgres(sql: str) -> str:
         return f"{sql}, pg_catalog"
     if sql.startswith(("insert into", "comment on")) and " as (" not in sql:
         sql = _LITERAL.sub(lambda m: f"E{m[0]}" if "\\" in m[0] else m[0], sql)
+        sql = sql.replace("cast(null as super)", "cast(null as jsonb)")
     if sql.startswith(("create table", "create temp table")) and " as " not in sql:
         sql = re.sub(r" super\b", " jsonb", sql)
     if sql.startswith("vacuum"):
@@ -244,15 +247,16 @@ class Recorded:
 
     def _copied(self, sql: str) -> Result:
         """Read a compressed CSV file from S3 as COPY does."""
-        form = r'copy ("[^"]+") (\([^)]*\)) from \'([^\']+)\' iam_role .+'
+        form = r'copy ("[^"]+") (\([^)]*\)) from \'([^\']+)\' iam_role .+ null as \'([^\']+)\' .+'
         parts = re.fullmatch(form, sql, re.DOTALL)
         assert parts is not None
-        table, names, source = parts.groups()
+        table, names, source, mark = parts.groups()
+        mark = mark.replace("\\\\", "\\")
         content = gzip.decompress(Bucket(boto3.client("s3")).read(Address.parse(source)))
         rows = list(csv.reader(io.StringIO(content.decode(), newline="")))
         for start in range(0, len(rows), 1000):
             cells = ", ".join(
-                "(" + ", ".join("null" if c == "\\N" else text(c) for c in row) + ")"
+                "(" + ", ".join("null" if c == mark else text(c) for c in row) + ")"
                 for row in rows[start : start + 1000]
             )
             self._inner.run(for_postgres(f"insert into {table} {names} values {cells}"))

@@ -29,6 +29,8 @@ from engagement.sql.dialect import Table
 from engagement.warehouse import Warehouse, WarehouseError, open_warehouse
 from engagement.warehouse.loaded import LoadedWarehouse
 from engagement.warehouse.reading import what_landed
+from engagement.warehouse.redshift.engine import check
+from engagement.warehouse.redshift.warehouse import RedshiftWarehouse
 from tests.postgres.parameters import overrides
 from tests.postgres.redshift_stand import stand
 from tests.postgres.server import USER
@@ -160,6 +162,44 @@ def test_who_only_reads_still_does_not_read_rudderstacks_tables(place: Place) ->
         place.admin.execute(f"revoke select on events.tracks from {READER}".encode())
         with pytest.raises(WarehouseError, match="permission denied"):
             session.query("select id from events.tracks")
+
+
+def test_the_check_logs_in_as_the_reader_too(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    if place.settings.warehouse.engine != "redshift":
+        pytest.skip("PostgreSQL's check is in test_privileges.py")
+    warehouse = place.warehouse
+    assert isinstance(warehouse, RedshiftWarehouse)
+    with warehouse.session(write=True):
+        pass
+
+    def told() -> dict[str, tuple[bool, str]]:
+        return {one.name: (one.ok, one.found) for one in check(warehouse, place.settings)}
+
+    readers = {name: ok for name, (ok, _) in told().items() if "reader" in name}
+    assert readers == {
+        "the reader's connection": True,
+        **{f"the reader in {schema}": True for schema in SCHEMAS},
+        "the reader reads a view": True,
+    }
+    place.admin.execute(f"revoke select on events.tracks from {READER}".encode())
+    assert told()["the reader in events"] == (False, "not readable: tracks")
+    place.admin.execute(f"revoke usage on schema marts from {READER}".encode())
+    assert told()["the reader in marts"] == (False, "may not enter it")
+    # A view that may be read, over tables that its owner may not.
+    place.admin.execute(f"grant select on events.tracks to {READER}".encode())
+    place.admin.execute(f"revoke select on all tables in schema raw from {BUILDER}".encode())
+    ok, found = told()["the reader reads a view"]
+    assert not ok
+    assert "permission denied" in found
+
+    def locked_out(*, reads: bool) -> object:
+        if reads:
+            raise WarehouseError("not let in")
+        return connected(reads)
+
+    connected = warehouse._connect
+    monkeypatch.setattr(warehouse, "_connect", lambda reads: locked_out(reads=reads))
+    assert told()["the reader's connection"] == (False, "not let in")
 
 
 @pytest.mark.slow

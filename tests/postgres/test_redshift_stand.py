@@ -24,6 +24,7 @@ from engagement.sql.dialect import parse
 from engagement.warehouse import Table, WarehouseError
 from engagement.warehouse.loaded import LoadedWarehouse
 from engagement.warehouse.redshift import preflight, temporary
+from engagement.warehouse.redshift.engine import check
 from engagement.warehouse.redshift.warehouse import RedshiftWarehouse
 from engagement.warehouse.unloading import Unloads, unloading
 from tests.postgres import rudderstack
@@ -151,6 +152,7 @@ def test_many_rows_that_are_here_go_by_way_of_s3(
          datetime(2026, 1, 5, 10, 0, 0, 123000)),
         ("", 0, 1e300, False, Decimal(0), date(1970, 1, 1), datetime(1970, 1, 1)),
         (None,) * 7,
+        ("\\N", 2**41, 0.0, True, Decimal(1), date(2026, 1, 6), datetime(2026, 1, 6)),
     ]  # fmt: skip
     types = [
         pa.string(), pa.int64(), pa.float64(), pa.bool_(), pa.decimal128(18, 2), pa.date32(),
@@ -164,13 +166,25 @@ def test_many_rows_that_are_here_go_by_way_of_s3(
     )
     with warehouse(found, **STAGING).session(write=True) as session:
         by_s3 = session.query(f"select * from {session.rows('many', given, kinds)} order by n")
-        few = session.rows("few", given.slice(0, 2), kinds)
-        by_insert = session.query(f"select * from {few} order by n")
+        monkeypatch.setattr(temporary, "MANY_ROWS", 99)
+        by_insert = session.query(f"select * from {session.rows('few', given, kinds)} order by n")
     assert len([one for one in found.recorded if one.startswith("copy")]) == 1
-    pd.testing.assert_frame_equal(by_s3.dropna(how="all"), by_insert)
-    assert by_s3["word"].tolist()[:2] == ["", "wörd,\n\"'\\"]
-    assert by_s3.iloc[2].isna().all()
+    pd.testing.assert_frame_equal(by_s3, by_insert)
+    assert by_s3["word"].tolist()[:3] == ["", "wörd,\n\"'\\", "\\N"]
+    assert by_s3.iloc[3].isna().all()
     assert keys(bucket) == []
+
+
+def test_json_that_is_here_is_json_there(
+    found: Stand, bucket: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(temporary, "MANY_ROWS", 1)
+    given = pa.table({"n": [1, 2], "j": ['{"a": "x"}', None]})
+    with warehouse(found, **STAGING).session(write=True) as session:
+        table = session.rows("few", given, {"n": "bigint", "j": "json"})
+        read = session.query(f"select json_text(t.j, '$.a') as a from {table} as t order by t.n")
+    assert read["a"].tolist()[0] == "x"
+    assert read["a"].isna().tolist() == [False, True]
 
 
 # --- views over what RudderStack loads ------------------------------------------------------------
@@ -286,13 +300,32 @@ def test_the_check_tries_each_privilege_and_changes_nothing(found: Stand) -> Non
         assert told["its tables"] == (False, "not readable: tracks")
         assert told["schema marts"] == (False, "not there")
         other.execute(b"grant select on rudderstack.tracks to builder")
-        other.execute(b"create schema marts; grant usage on schema marts to builder")
+        other.execute(b"create schema marts")
         told = checked(reader, found, **given)
         assert told["its tables"] == (True, "all readable")
-        assert told["schema marts"] == (False, "may not be written")
+        assert told["schema marts"] == (False, "not allowed: usage and create")
         other.execute(b"grant create on schema marts to builder")
+        told = checked(reader, found, **given)
+        assert told["schema marts"] == (False, "not allowed: usage")
+        other.execute(b"grant usage on schema marts to builder")
         assert checked(reader, found, **given)["schema marts"] == (True, "may be written")
         other.execute(b"drop owned by builder; drop role builder")
+
+
+def test_the_check_uses_the_staging_folder_and_leaves_nothing(found: Stand, bucket: Any) -> None:
+    def told(one: RedshiftWarehouse) -> dict[str, tuple[bool, str]]:
+        return {f.name: (f.ok, f.found) for f in check(one, found.settings(section=STAGING))}
+
+    one = warehouse(found, **STAGING)
+    ours, theirs = "staging folder, from here", "staging folder, by Redshift"
+    assert (told(one)[ours][0], told(one)[theirs][0]) == (True, True)
+    assert keys(bucket) == []
+    elsewhere = warehouse(found, **STAGING | {"staging_location": "s3://no-such-bucket/x/"})
+    said = told(elsewhere)
+    assert said[ours][0] is False
+    assert "no-such-bucket" in said[ours][1]
+    assert theirs not in said
+    assert not [name for name in told(warehouse(found)) if name.startswith("staging")]
 
 
 # --- what is left over ----------------------------------------------------------------------------

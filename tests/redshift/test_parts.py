@@ -130,7 +130,7 @@ FINE = [
     'vacuum delete only "rudderstack"."tracks" to 100 percent',
     'delete from "r"."t" where row_id in (select value from their_messages) -- a; b',
     unload.unloading("select 'it''s' as x", "s3://bucket/x/", STAGING, "csv", most_megabytes=9),
-    unload.copying('"a b"', ["c"], "s3://bucket/x.csv.gz", Staging("s3://b/", "default")),
+    unload.copying('"a b"', ["c"], "s3://bucket/x.csv.gz", Staging("s3://b/", "default"), "\\N"),
     lease.guard("s", "token"),
     lease.creating("s"),
 ]
@@ -212,11 +212,47 @@ def test_a_file_to_copy_tells_null_from_an_empty_text() -> None:
     given = rows(
         ("", 1, Decimal("1.25"), date(2026, 1, 5)), (None, None, None, None), ('a"b,\n', 2, 0, None)
     )
-    content = uploads.csv_file(given, KINDS)
+    content, mark = uploads.csv_file(given, KINDS)
+    assert mark == "\\N"
     assert gzip.decompress(content).decode() == (
         ',1,1.25,2026-01-05\n\\N,\\N,\\N,\\N\n"a""b,\n",2,0.00,\\N\n'
     )
-    assert content == uploads.csv_file(given, KINDS)
+    assert (content, mark) == uploads.csv_file(given, KINDS)
+
+
+def test_what_a_null_is_in_a_file_is_no_text_of_it() -> None:
+    given = rows(*((word, 1, Decimal(1), date(2026, 1, 5)) for word in ("\\N", None, "\\\0NN")))
+    content, mark = uploads.csv_file(given, KINDS)
+    assert mark == "\\NNN"
+    words = [line.split(",")[0] for line in gzip.decompress(content).decode().splitlines()]
+    assert words == ["\\N", "\\NNN", "\\NN"]
+    copying = unload.copying('"t"', ["word"], "s3://b/x", Staging("s3://b/", "default"), mark)
+    assert "null as '\\\\NNN' " in copying
+    assert statement_problems(copying) == []
+
+
+def test_what_copy_does_not_read_is_refused() -> None:
+    lists = pa.table({"items": pa.array([["a"], None])})
+    with pytest.raises(WarehouseError, match="a list cannot be written into a file"):
+        uploads.csv_file(lists, {"items": "array(varchar)"})
+    with pytest.raises(WarehouseError, match="a list cannot be written into a statement"):
+        list(uploads.inserts('"t"', lists, {"items": "array(varchar)"}, 1_000))
+    long = pa.table({"word": ["x" * 65_536]})
+    with pytest.raises(WarehouseError, match="longer than 65,535 bytes"):
+        uploads.csv_file(long, {"word": "varchar"})
+    assert not uploads.can_be_copied({"a": "bigint", "b": "json"})
+    assert not uploads.can_be_copied({"a": "array(varchar)"})
+    assert uploads.can_be_copied({"a": "bigint", "b": "varchar"})
+
+
+def test_json_is_parsed_and_no_text() -> None:
+    given = pa.table({"j": ['{"a": "it\'s"}', None, "[1]"]})
+    (found,) = uploads.inserts('"t"', given, {"j": "json"}, 10_000)
+    assert found == (
+        'insert into "t" ("j") values (json_parse(\'{"a": "it\'\'s"}\')), (null), '
+        "(json_parse('[1]'))"
+    )
+    assert statement_problems(found) == []
 
 
 # --- seeds, and what types tell -------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import date, datetime
 from decimal import Decimal
@@ -152,14 +153,25 @@ def _refuse_sources(sql: str) -> None:
 
 
 def _with_limit(settings: Settings) -> Settings:
-    """Settings under which one question costs no more than it may."""
-    athena = settings.warehouse.athena
-    if athena is None:
+    """Settings under which one question costs no more, and takes the server no longer, than it may.
+
+    The process that asks is ended when its time is over, and a server would go on with the
+    statement: it ends it a second later by itself.
+    """
+    engines = settings.warehouse
+    seconds = math.ceil(settings.mcp.most_seconds) + 1
+    changed: dict[str, Any] = {}
+    if engines.athena is not None:
+        usd = min(settings.mcp.most_usd, engines.athena.spending_limit_usd or settings.mcp.most_usd)
+        changed["athena"] = engines.athena.model_copy(update={"spending_limit_usd": usd})
+    for name in ("redshift", "postgres"):
+        section = getattr(engines, name)
+        if section is not None:
+            least = min(seconds, section.statement_seconds or seconds)
+            changed[name] = section.model_copy(update={"statement_seconds": least})
+    if not changed:
         return settings
-    limit = min(settings.mcp.most_usd, athena.spending_limit_usd or settings.mcp.most_usd)
-    athena = athena.model_copy(update={"spending_limit_usd": limit})
-    warehouse = settings.warehouse.model_copy(update={"athena": athena})
-    return settings.model_copy(update={"warehouse": warehouse})
+    return settings.model_copy(update={"warehouse": engines.model_copy(update=changed)})
 
 
 def _plain(cell: Any, characters: int) -> Any:

@@ -84,7 +84,8 @@ class Postgres(EngineSection):
     project's functions and lease (left out: the project's name and ``_storage``). A session that
     only reads takes on the role ``read_role``. ``wait_seconds`` bounds how long to wait for the
     server. ``work_mem`` is what one sort or hash of a statement may hold before it spills to disk;
-    a server's own default, 4MB, is meant for many small statements at once.
+    a server's own default, 4MB, is meant for many small statements at once. ``statement_seconds``
+    ends a statement that takes longer (left out: the server's own ``statement_timeout``).
     """
 
     title: ClassVar[str] = "PostgreSQL"
@@ -99,6 +100,7 @@ class Postgres(EngineSection):
     read_role: str | None = Field(default=None, min_length=1)
     wait_seconds: int = Field(default=10, ge=1)
     work_mem: str = Field(default="64MB", pattern=r"^[1-9][0-9]{0,5}(kB|MB|GB)$")
+    statement_seconds: int | None = Field(default=None, ge=1)
 
     @model_validator(mode="after")
     def _own_schemas(self) -> Self:

@@ -74,6 +74,7 @@ class PostgresWarehouse:
             ) from None
         try:
             path = f"{quoted(self._storage)}, pg_catalog"
+            most = one.statement_seconds
             for setting in (
                 "set timezone = 'UTC'",
                 "set datestyle = 'ISO, YMD'",
@@ -86,6 +87,7 @@ class PostgresWarehouse:
                 "set jit = off",
                 f"set work_mem = '{self._section.work_mem}'",
                 f"set search_path = {path}",
+                *([f"set statement_timeout = {most * 1000}"] if most else []),
             ):
                 connection.execute(setting.encode())
             yield connection

@@ -69,10 +69,11 @@ def database_privilege(privilege: str) -> str:
     return f"select has_database_privilege(current_database(), {text(privilege)}) as allowed"
 
 
-def unreadable(schema: str) -> str:
-    """Asks which tables of a schema the user may not read."""
+def unreadable(schema: str, *, views: bool = False) -> str:
+    """Asks which tables of a schema, and perhaps views, the user may not read."""
+    kinds = "('r', 'v')" if views else "('r')"
     return (
         "select c.relname from pg_class as c join pg_namespace as s on s.oid = c.relnamespace "
-        f"where s.nspname = {text(schema)} and c.relkind = 'r' "
+        f"where s.nspname = {text(schema)} and c.relkind in {kinds} "
         "and not has_table_privilege(c.oid, 'select') order by c.relname"
     )

@@ -28,7 +28,7 @@ _COLUMNS = rf"\({_COLUMN}(?:, {_COLUMN})*\)"
 _NAMES = rf"\((?:{_NAME}|[a-z_]+)(?:, (?:{_NAME}|[a-z_]+))*\)"
 _CELL = (
     rf"(?:null|true|false|-?[\d.]+(?:[Ee][+-]?\d+)?|{_TEXT}|cast\((?:null|true|false|"
-    rf"-?[\d.]+(?:[Ee][+-]?\d+)?|{_TEXT}) as {_TYPE}\))"
+    rf"-?[\d.]+(?:[Ee][+-]?\d+)?|{_TEXT}) as {_TYPE}\)|json_parse\({_TEXT}\))"
 )
 _ROW = rf"\({_CELL}(?:, {_CELL})*\)"
 _ROLE = rf"iam_role (?:default|{_TEXT})"

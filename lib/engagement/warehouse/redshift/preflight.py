@@ -1,21 +1,31 @@
-"""What a run needs of Redshift, tried one by one without changing anything."""
+"""What a run needs of Redshift, tried one by one; nothing is changed that stays."""
 
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Iterator
 from typing import Any
 
 from engagement.messages import some
 from engagement.settings import Settings
+from engagement.warehouse.errors import WarehouseError
 from engagement.warehouse.protocol import Finding
 from engagement.warehouse.redshift import catalog
+from engagement.warehouse.redshift.staging import Stage
 from engagement.warehouse.redshift.statements import Statements
+from engagement.warehouse.redshift.types import quoted
 
 
 def _one(statements: Statements, sql: str, what: str) -> Any:
     found = statements.rows(sql, what)
     return found[0][0] if found else None
+
+
+def storage_of(settings: Settings) -> str:
+    """The schema for functions and the lease."""
+    section = settings.warehouse.redshift
+    return (section and section.storage_schema) or f"{settings.project}_storage"
 
 
 def findings(statements: Statements, settings: Settings) -> Iterator[Finding]:
@@ -45,7 +55,7 @@ def findings(statements: Statements, settings: Settings) -> Iterator[Finding]:
         str(collation),
         "the database was made with collate case_insensitive: 'A' = 'a' there, and nowhere else",
     )
-    storage = (section and section.storage_schema) or f"{settings.project}_storage"
+    storage = storage_of(settings)
     path = str(_one(statements, "show search_path", "search path") or "")
     yield Finding(
         "search path",
@@ -99,12 +109,92 @@ def _own_schemas(statements: Statements, settings: Settings, storage: str) -> It
                 "create it for this user ('engagement roles'), or grant create on the database",
             )
             continue
-        allowed = bool(
-            _one(statements, catalog.schema_privilege(schema, "create"), f"schema {schema}")
-        )
+        missing = [
+            right
+            for right in ("usage", "create")
+            if not _one(statements, catalog.schema_privilege(schema, right), f"schema {schema}")
+        ]
         yield Finding(
             f"schema {schema}",
-            allowed,
-            "may be written" if allowed else "may not be written",
-            f"grant all on schema {schema} to this user",
+            not missing,
+            f"not allowed: {' and '.join(missing)}" if missing else "may be written",
+            f"grant usage, create on schema {schema} to this user",
         )
+
+
+def reader_findings(statements: Statements, settings: Settings) -> Iterator[Finding]:
+    """What the reader's own session may read: the four schemas, and for real a view of events.
+
+    Parameters
+    ----------
+    statements
+        A session of the reader's.
+    """
+    databases = settings.warehouse.databases
+    wanted = (databases.landing, databases.events, databases.marts, storage_of(settings))
+    there = {str(name) for (name,) in statements.rows(catalog.schemas(*wanted), "schemas")}
+    for schema in (one for one in wanted if one in there):
+        name = f"the reader in {schema}"
+        usage = bool(_one(statements, catalog.schema_privilege(schema, "usage"), name))
+        closed = [
+            str(table) for (table,) in statements.rows(catalog.unreadable(schema, views=True), name)
+        ]
+        said = f"not readable: {some(closed)}" if closed else "may read"
+        yield Finding(
+            name,
+            usage and not closed,
+            said if usage else "may not enter it",
+            f"grant usage on schema {schema}, select on all its tables, and default privileges "
+            "for those to come ('engagement roles')",
+        )
+        if schema == databases.events and usage and not closed:
+            yield from _one_view(statements, schema)
+
+
+def _one_view(statements: Statements, schema: str) -> Iterator[Finding]:
+    """Read a row by a late-binding view, which asks for rights when it is read."""
+    name = "the reader reads a view"
+    if not statements.rows(catalog.kind(schema, "events"), name):
+        return  # RudderStack has loaded nothing yet
+    place = f"{quoted(schema)}.{quoted('events')}"
+    try:
+        statements.rows(f"select 1 as one from {place} limit 1", name)
+        yield Finding(name, True, place)
+    except WarehouseError as error:
+        yield Finding(
+            name, False, str(error), "the view's owner needs select on RudderStack's tables"
+        )
+
+
+def staging_findings(statements: Statements, stage: Stage) -> Iterator[Finding]:
+    """Whether this machine and Redshift can use the staging folder; what is put there goes again.
+
+    Parameters
+    ----------
+    statements
+        A session of the builder's.
+    """
+    name = "staging folder, from here"
+    try:
+        with stage.put("check", b"check"):
+            stage.listed()
+        yield Finding(name, True, "a file was written, listed and deleted")
+    except WarehouseError as error:
+        yield Finding(
+            name, False, str(error), "allow s3:ListBucket, and s3:GetObject, PutObject and "
+            "DeleteObject below warehouse.redshift.staging_location"
+        )  # fmt: skip
+        return
+    name = "staging folder, by Redshift"
+    folder = stage.folder(f"check-{secrets.token_hex(4)}")
+    try:
+        statements.run(stage.unloading("select 1 as one", folder, "csv", in_order=True), name)
+        stage.written(folder)
+        yield Finding(name, True, "a row was unloaded")
+    except WarehouseError as error:
+        yield Finding(
+            name, False, str(error), "warehouse.redshift.staging_role has to be a role of this "
+            "warehouse, and may list, read, write and delete there"
+        )  # fmt: skip
+    finally:
+        stage.empty(folder)

@@ -47,9 +47,19 @@ class Stage:
         finally:
             self._bucket.remove(self._root, [key])
 
-    def copying(self, table: str, columns: Sequence[str], source: str) -> str:
+    def listed(self) -> None:
+        """List the folder.
+
+        Raises
+        ------
+        WarehouseError
+            When that is not allowed.
+        """
+        next(iter(self._bucket.listing(self._root)), None)
+
+    def copying(self, table: str, columns: Sequence[str], source: str, null_mark: str) -> str:
         """The statement that reads such a file."""
-        return unload.copying(table, columns, source, self._staging)
+        return unload.copying(table, columns, source, self._staging, null_mark)
 
     def unloading(self, query: str, folder: str, kind: Format, *, in_order: bool) -> str:
         """The statement that writes a query's rows to a folder."""

@@ -58,10 +58,11 @@ class Temporaries:
         physical = self._names.unused(name)
         place = quoted(physical)
         self._statements.run(f"create temp table {place} ({defined(columns)})", name)
-        if self._stage is not None and rows.num_rows >= MANY_ROWS:
-            content = uploads.csv_file(rows, columns)
+        is_many = rows.num_rows >= MANY_ROWS and uploads.can_be_copied(columns)
+        if self._stage is not None and is_many:
+            content, mark = uploads.csv_file(rows, columns)
             with self._stage.put(f"{physical}.csv.gz", content) as source:
-                told = self._stage.copying(place, list(columns), source)
+                told = self._stage.copying(place, list(columns), source, mark)
                 self._statements.run(told, name)
         else:
             told = f"insert into {place}"

@@ -13,7 +13,6 @@ from typing import Any, Literal
 
 from engagement.warehouse.errors import WarehouseError
 from engagement.warehouse.redshift.types import quoted, text
-from engagement.warehouse.redshift.uploads import NULL_MARK
 from engagement.warehouse.unloading import Unloaded, UnloadedFile
 
 Format = Literal["csv", "parquet"]
@@ -54,11 +53,13 @@ def unloading(
     )
 
 
-def copying(table: str, columns: Sequence[str], source: str, staging: Staging) -> str:
+def copying(
+    table: str, columns: Sequence[str], source: str, staging: Staging, null_mark: str
+) -> str:
     """What reads compressed CSV files without a header into a table."""
     return (
         f"copy {table} ({', '.join(map(quoted, columns))}) from {text(source)} "
-        f"{staging.authorised()} format csv gzip null as {text(NULL_MARK)} timeformat 'auto' "
+        f"{staging.authorised()} format csv gzip null as {text(null_mark)} timeformat 'auto' "
         "dateformat 'auto' encoding utf8 compupdate off statupdate off"
     )
 

@@ -7,14 +7,16 @@ import gzip
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from engagement.warehouse.redshift.types import literal, quoted, redshift_type
+from engagement.warehouse.errors import WarehouseError
+from engagement.warehouse.redshift.types import LONGEST_TEXT, literal, quoted, redshift_type
 
-NULL_MARK = "\\N"
-"""What a NULL is in the files that are copied: Redshift reads an empty field as an empty text."""
+_NULL_MARK = "\\N"
 
 
 def inserts(
@@ -50,6 +52,9 @@ def _tuple(row: Sequence[Any], kinds: Sequence[str], *, whole: bool) -> str:
     cells = []
     for cell, kind in zip(row, kinds, strict=True):
         written = literal(cell)
+        if kind == "json" and cell is not None:
+            cells.append(f"json_parse({written})")  # a cast would make a text of it
+            continue
         is_plain = kind in ("varchar", "bigint", "integer", "boolean") or cell is None
         if (whole or not is_plain) and not (isinstance(cell, float) and kind == "double"):
             written = f"cast({written} as {redshift_type(kind)})"
@@ -57,11 +62,23 @@ def _tuple(row: Sequence[Any], kinds: Sequence[str], *, whole: bool) -> str:
     return f"({', '.join(cells)})"
 
 
-def csv_file(rows: pa.Table, columns: Mapping[str, str]) -> bytes:
-    """The rows as a compressed CSV file without a header, as :func:`copying` reads it.
+def can_be_copied(columns: Mapping[str, str]) -> bool:
+    """Whether COPY reads all of these types from CSV; JSON and arrays are of one it may not."""
+    return not any(kind == "json" or kind.startswith("array") for kind in columns.values())
 
-    The same rows give the same bytes.
+
+def csv_file(rows: pa.Table, columns: Mapping[str, str]) -> tuple[bytes, str]:
+    """The rows as a compressed CSV file without a header, and what a NULL is in it.
+
+    Redshift reads an empty field as an empty text, so a NULL needs a mark, which is no text of the
+    rows. The same rows give the same bytes.
+
+    Raises
+    ------
+    WarehouseError
+        When a value cannot be written, such as a list or a text that is too long.
     """
+    mark = _unused_mark(rows, columns)
     raw = io.BytesIO()
     with (
         gzip.GzipFile(fileobj=raw, mode="wb", mtime=0, compresslevel=6) as zipped,
@@ -69,16 +86,29 @@ def csv_file(rows: pa.Table, columns: Mapping[str, str]) -> bytes:
     ):
         writer = csv.writer(file, lineterminator="\n")
         for row in _rows(rows, columns):
-            writer.writerow([_cell(cell) for cell in row])
-    return raw.getvalue()
+            writer.writerow([mark if cell is None else _cell(cell) for cell in row])
+    return raw.getvalue(), mark
+
+
+def _unused_mark(rows: pa.Table, columns: Mapping[str, str]) -> str:
+    texts: set[str] = set()
+    for name in columns:
+        column = rows.column(name)
+        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+            written = pc.replace_substring(column, "\0", "")
+            texts |= set(written.filter(pc.starts_with(written, _NULL_MARK)).to_pylist())
+    mark = _NULL_MARK
+    while mark in texts:
+        mark += "N"
+    return mark
 
 
 def _cell(cell: Any) -> str:
     match cell:
-        case None:
-            return NULL_MARK
         case bool():
             return "true" if cell else "false"
+        case int() | Decimal():
+            return str(cell)
         case datetime():
             moment = cell.astimezone(UTC).replace(tzinfo=None) if cell.tzinfo else cell
             return moment.isoformat(sep=" ", timespec="milliseconds")
@@ -86,4 +116,8 @@ def _cell(cell: Any) -> str:
             return cell.isoformat()
         case float():
             return repr(cell)
-    return str(cell).replace("\0", "")
+        case str():
+            if len(cell.encode()) > LONGEST_TEXT:
+                raise WarehouseError(f"a text is longer than {LONGEST_TEXT:,} bytes")
+            return cell.replace("\0", "")
+    raise WarehouseError(f"a {type(cell).__name__} cannot be written into a file for COPY")

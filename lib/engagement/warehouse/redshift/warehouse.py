@@ -172,7 +172,7 @@ class RedshiftWarehouse:
                         "('engagement run', or 01 and 02 by hand)."
                     )
                 builder = None
-                if self._section.read_user or self._section.read_secret_arn:
+                if self.has_reader:
                     builder = partial(opened.enter_context, self.connected())
                 yield self._session(statements, builder=builder)
                 return
@@ -199,7 +199,7 @@ class RedshiftWarehouse:
             builder=builder,
             token=token,
             lease_check=check,
-            stage=self._stage(),
+            stage=self.stage(),
         )
 
     # --- what RudderStack loads
@@ -249,7 +249,13 @@ class RedshiftWarehouse:
 
     # --- the rest
 
-    def _stage(self) -> Stage | None:
+    @property
+    def has_reader(self) -> bool:
+        """Whether sessions that only read log in as somebody else."""
+        return bool(self._section.read_user or self._section.read_secret_arn)
+
+    def stage(self) -> Stage | None:
+        """Where files are staged in S3, if the parameters say so."""
         one = self._section
         if one.staging_location is None or one.staging_role is None:
             return None
