@@ -106,7 +106,7 @@ def test_the_threshold_is_a_parameter(make_settings: MakeSettings) -> None:
             [STALE],
         ),
         (datetime(2026, 3, 5), []),
-        (None, ["No event was ever kept."]),
+        (None, ["No event has been kept yet."]),
     ],
 )
 def test_events_that_stopped_coming(

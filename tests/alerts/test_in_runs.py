@@ -68,7 +68,7 @@ def test_a_runs_record_has_them(filled: tuple[Warehouse, Settings]) -> None:
     assert made.notes == []
 
 
-def test_where_nobody_could_look_that_is_noted(
+def test_alerts_that_could_not_be_checked_are_noted(
     filled: tuple[Warehouse, Settings], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(warehouse: Warehouse, settings: Settings) -> list[alerts.Alert]:
@@ -79,7 +79,7 @@ def test_where_nobody_could_look_that_is_noted(
     batch._look_for_alerts(filled[0], made, filled[1])
     assert (made.alerts, made.notes) == (
         [],
-        ["nobody looked for alerts: the credentials expired"],
+        ["alerts were not checked: the credentials expired"],
     )
 
 

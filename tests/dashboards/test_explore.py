@@ -265,7 +265,7 @@ def test_names_that_are_sql_are_names(make_bench: Any) -> None:  # noqa: F811
     )
     assert [*explore.events(told, evil)["events"]] == [1]
     assert [*explore.funnel(told, [evil, "Buy"])["persons"]] == [1, 1]
-    with pytest.raises(ExploreError, match="a session tells no"):
+    with pytest.raises(ExploreError, match="cannot group by"):
         explore.events(told, "Buy", by='"; drop table marts.orders; --')
 
 
@@ -312,15 +312,18 @@ def test_two_periods_side_by_side(make_bench: Any) -> None:  # noqa: F811
         (lambda b: explore.funnel(b, ["Buy"]), "two to eight steps, not 1"),
         (lambda b: explore.funnel(b, ["Buy", "Buy"], window_days=0), "from 1 to 365"),
         (lambda b: explore.funnel(b, ["Buy", "Buy"], by="chanel"), "did you mean 'channel'?"),
-        (lambda b: explore.paths(b), "one of them"),
-        (lambda b: explore.paths(b, after="Buy", before="Buy"), "one of them"),
+        (lambda b: explore.paths(b), "name either the event"),
+        (lambda b: explore.paths(b, after="Buy", before="Buy"), "name either the event"),
         (lambda b: explore.paths(b, after="Buy", steps=11), "from 1 to 10"),
         (lambda b: explore.retention(b, period="year"), "a day, a week or a month, not 'year'"),
         (
             lambda b: explore.compare(b, ("2026-01-02", "2026-01-01"), ("x", "y")),
             "before it begins",
         ),
-        (lambda b: explore.compare(b, ("2026-02-30", "2026-03-01"), ("x", "y")), "no day such as"),
+        (
+            lambda b: explore.compare(b, ("2026-02-30", "2026-03-01"), ("x", "y")),
+            "not a day such as",
+        ),
     ],
 )
 def test_mistakes_are_told(bench: Any, ask: Any, message: str) -> None:  # noqa: F811

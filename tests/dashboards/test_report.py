@@ -775,6 +775,27 @@ def test_what_is_unusual_in_one_place_is_so_in_all(
 
 
 @in_words
+def test_alerts_and_report_agree_while_a_day_is_under_way(
+    make_settings: Callable[..., Settings],
+) -> None:
+    """Four weeks are just enough to judge Saturday by; the Sunday after it is not over."""
+    chosen = make_settings(**{"alerts.weeks": 4, "alerts.days": 1})
+    found = a_sudden_day(0)
+    last = found["overview"].tail(1)
+    sunday = last.assign(day=AS_OF + timedelta(days=1), is_complete=False, sessions=7)
+    found["overview"] = pd.concat([found["overview"].tail(29), sunday], ignore_index=True)
+    said = alerts.found(alerts.Data(found["overview"]), chosen, datetime(2026, 2, 1, tzinfo=UTC))
+    assert [(one.subject, one.day) for one in said] == [("Sessions", "2026-01-31")]
+    page = report.render(found, **ABOUT, found=said, weeks=4)
+    listed = page.split("<h3>Unusual days</h3>")[1].split("</table>")[0]
+    assert re.findall(r"(\w{3} 2026-\d\d-\d\d)</td><td[^>]*>([^<]+)<", listed) == [
+        ("Sat 2026-01-31", "Sessions")
+    ]
+    data = held(page)
+    assert data["unusual"]["sessions"] == [data["days"].index("2026-01-31")]
+
+
+@in_words
 def test_circles_are_on_days_that_the_charts_have() -> None:
     """Of 401 days the last is not over: the first of 400 whole days is not on the page."""
     days = [AS_OF - timedelta(days=n) for n in reversed(range(480))]

@@ -1,4 +1,4 @@
-"""Alerts: what somebody should look at before the figures are believed."""
+"""Alerts: what to look at before you trust the figures."""
 
 from engagement.alerts.finding import Alert, Data, as_records, found, look, read
 

@@ -1,24 +1,25 @@
-"""Unusual days: a robust, seasonal test of every daily figure, by its own weeks before.
+"""Unusual days: a robust, seasonal test of every daily figure against the weeks before it.
 
-A day's figure is compared with the same weekday of the ``weeks`` weeks before it. What is expected
-is the median of these days; how much the figure varies is told by all days of those weeks, each
-less its own weekday's median: 1.4826 times the median of the absolute differences, which for normal
-noise is its standard deviation. The score is the difference from what is expected, in these units,
-and a day is unusual where it is more than ``threshold`` (3.5, after Iglewicz and Hoaglin, "How to
-detect and handle outliers", 1993). Medians keep one bad day from hiding the next, in either half.
+A day's figure is compared with the same weekday in the ``weeks`` weeks before it. The expected
+value is the median of those days. The usual variation comes from all days of those weeks, each
+minus the median of its own weekday: 1.4826 times the median of the absolute differences, which for
+normal noise is the standard deviation. The score is the difference from the expected value, in
+units of that variation. A day is unusual if its score is beyond ``threshold`` (3.5, after Iglewicz
+and Hoaglin, "How to detect and handle outliers", 1993). Because these are medians, one bad day
+does not hide the next.
 
-Three kinds of figures differ in what they are compared on:
+Three kinds of figures are compared on different scales:
 
-- **counts** on the scale of 2 √(n + 3/8) (Anscombe 1948), on which chance alone gives any count a
-  standard deviation of 1, and no figure is believed to vary less than that: three orders where one
-  was expected are no alarm;
-- **rates** as they are; they vary at least as chance has it, √(p (1 − p) / n) for the day's n;
-- **money** as it is; it varies at least by a twentieth of what is expected.
+- **counts** on the scale 2 √(n + 3/8) (Anscombe 1948), on which chance alone gives any count a
+  standard deviation of 1. The variation is never taken to be less, so three orders where one was
+  expected raise no alarm;
+- **rates** as they are; the variation is at least that of chance, √(p (1 − p) / n) for the day's n;
+- **money** as it is; the variation is at least a twentieth of the expected value.
 
-A day is judged only if it is over, and only by days that are settled: in the first days of a
-landing people seem new who are not. With fewer than ``MINIMUM_WEEKS`` such days of its weekday, it
-is not judged. A figure that grows steadily is not unusual for it: its days differ from their
-weekday's median about as much as the newest differs from what is expected.
+A day is judged only once it is over, and only by settled days: in the first days of a landing some
+people only seem new. With fewer than ``MINIMUM_WEEKS`` settled days of its weekday there is no
+verdict. Steady growth is not unusual: earlier days then differ from their weekday's median about
+as much as the newest day differs from the expected value.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ Verdict = Literal["usual", "high", "low", "unknown"]
 Floats = npt.NDArray[np.float64]
 
 MINIMUM_WEEKS = 4
-"""Fewest days of the same weekday, or fewest periods, that a figure is judged by."""
+"""The fewest days of the same weekday, or periods, that a figure can be judged by."""
 
 _NORMAL = 1.4826
 _LEAST_SHARE_OF_MONEY = 0.05
@@ -51,7 +52,7 @@ class Measure:
     Attributes
     ----------
     name : str
-        What a reader calls it.
+        Its name in reports.
     column : str
         Its column in ``marts.daily_overview``, or a rate's numerator.
     kind : {'count', 'rate', 'money'}
@@ -77,12 +78,12 @@ MEASURES = (
     Measure("Net revenue", "net_revenue", "money"),
     Measure("Average order value", "revenue", "money", "valued_orders"),
 )
-"""What is judged each day, of ``marts.daily_overview``."""
+"""The figures of ``marts.daily_overview`` that are judged each day."""
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """What is to be said of one figure: NaN where it is not known."""
+    """The verdict on one figure; numbers that are not known are NaN."""
 
     verdict: Verdict
     value: float
@@ -106,10 +107,10 @@ def judge(
     value
         The figure; of a count, the count itself.
     alike
-        The same figure of days, or periods, that it may be compared with.
+        The same figure on the days, or in the periods, that it can be compared with.
     residuals
-        How figures differed from what was expected of them, on the scale that ``kind`` is compared
-        on (:func:`scaled`).
+        How far earlier figures were from their expected values, on the scale of their kind
+        (:func:`scaled`).
     size
         A rate's denominator.
     """
@@ -128,17 +129,17 @@ def judge(
 
 
 def scaled(values: Floats, kind: Kind) -> Floats:
-    """Figures on the scale that their kind is compared on."""
+    """Figures on the scale on which their kind is compared."""
     return 2 * np.sqrt(np.maximum(values, 0) + 0.375) if kind == "count" else values.copy()
 
 
 def _least(middle: float, kind: Kind, size: float) -> float:
-    """The least that a figure is believed to vary by."""
+    """The least variation that a figure is taken to have."""
     match kind:
         case "count":
             return 1.0
         case "rate":
-            # Half an event more on both sides: a rate of nothing is not known to be nothing.
+            # Half an event more on both sides: a rate of zero may not really be zero.
             share = (middle * size + 0.5) / (size + 1)
             return float(np.sqrt(share * (1 - share) / size))
         case _:
@@ -153,7 +154,7 @@ def daily(
     measures: Sequence[Measure] = MEASURES,
     most_days: int = 400,
 ) -> pd.DataFrame:
-    """Judge every measure of every whole day, of the last ``most_days`` ones.
+    """Judge every measure on each of the last ``most_days`` whole days.
 
     Parameters
     ----------
@@ -235,14 +236,14 @@ def among(
     threshold: float = 3.5,
     size: float = float("nan"),
 ) -> Judgement:
-    """Judge a figure by others that it may be compared with, of which none has a weekday."""
+    """Judge a figure by others that it can be compared with, whatever their weekdays."""
     known = np.array([one for one in alike if not np.isnan(one)], dtype=float)
     residuals = _residuals(known, np.zeros(len(known)), kind)
     return judge(value, known, residuals, kind=kind, threshold=threshold, size=size)
 
 
 def _figures(days: pd.DataFrame, measure: Measure) -> tuple[Floats, Floats]:
-    """A measure's figures, and what they are divided by (NaN where by nothing)."""
+    """A measure's figures, and their denominators (NaN if there is none)."""
     values = _numbers(days[measure.column])
     if measure.over is None:
         return values, np.full(len(values), np.nan)
@@ -252,7 +253,7 @@ def _figures(days: pd.DataFrame, measure: Measure) -> tuple[Floats, Floats]:
 
 
 def _residuals(values: Floats, weekdays: np.ndarray, kind: Kind) -> Floats:
-    """How figures differ from the median of their weekday, on the scale of their kind."""
+    """How far figures are from the median of their weekday, on the scale of their kind."""
     residuals = scaled(values, kind)
     for weekday in np.unique(weekdays):
         same = weekdays == weekday

@@ -1,8 +1,8 @@
-"""Alerts: what somebody should look at before the figures are believed.
+"""Alerts: what to look at before you trust the figures.
 
-There are three kinds: a figure of the last whole days that is unusual
-(:mod:`engagement.alerts.anomalies` says when), events that stopped coming, and too many records
-that were set aside. Thresholds are parameters, under ``alerts``.
+There are three kinds: an unusual figure on one of the last whole days
+(:mod:`engagement.alerts.anomalies` says when), events that stopped arriving, and too many records
+set aside. Thresholds are parameters, under ``alerts``.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ class Alert:
     subject : str
         The figure, or what was measured.
     text : str
-        A sentence with the number and what it was held against.
+        A sentence with the number and what it was compared with.
     day : str, optional
-        The day that it is about, ``YYYY-MM-DD``.
+        The day it is about, ``YYYY-MM-DD``.
     """
 
     kind: Literal["anomaly", "freshness", "quarantine"]
@@ -52,7 +52,7 @@ class Alert:
 
 @dataclass(frozen=True)
 class Data:
-    """What alerts are told from; ``None`` where there is no such table yet."""
+    """The data behind alerts; ``None`` where a table does not exist yet."""
 
     overview: pd.DataFrame | None = None
     received: pd.DataFrame | None = None
@@ -65,13 +65,13 @@ def look(warehouse: Warehouse, settings: Settings, now: datetime | None = None) 
     Parameters
     ----------
     now
-        The moment that freshness is measured at; left out, the present one.
+        When freshness is measured; by default now.
     """
     return found(read(warehouse), settings, now or datetime.now(UTC))
 
 
 def read(warehouse: Warehouse) -> Data:
-    """Read what alerts are told from, as far as it is there."""
+    """Read the data behind alerts, as far as its tables exist."""
     if not warehouse.exists():
         return Data()
     with warehouse.session() as session:
@@ -94,7 +94,7 @@ def read(warehouse: Warehouse) -> Data:
 
 
 def found(data: Data, settings: Settings, now: datetime) -> list[Alert]:
-    """Find the alerts in what was read: freshness first, then records set aside, then figures.
+    """Find the alerts in the data: freshness first, then records set aside, then figures.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ def _stale(newest: datetime | None, settings: Settings, now: datetime) -> list[A
         return []
     limit = f"{number(hours)} hour{'' if hours == 1 else 's'}"
     if newest is None:
-        return [Alert("freshness", "Newest event", "No event was ever kept.")]
+        return [Alert("freshness", "Newest event", "No event has been kept yet.")]
     age = now.astimezone(UTC).replace(tzinfo=None) - newest
     if age <= timedelta(hours=hours):
         return []

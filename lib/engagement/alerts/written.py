@@ -10,12 +10,12 @@ _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday",
 
 
 def number(value: float) -> str:
-    """Write a number: ``1,234``; with two decimals where it is small and not whole."""
+    """Write a number: ``1,234``; with two decimals if it is small and not whole."""
     return f"{value:,.0f}" if abs(value) >= 100 or value == int(value) else f"{value:,.2f}"
 
 
 def percent(share: float) -> str:
-    """Write a share: ``4.2 %``; below one per cent with one place more."""
+    """Write a share: ``4.2 %``; below one per cent with one more decimal."""
     return f"{share * 100:.1f} %" if share == 0 or share >= 0.01 else f"{share * 100:.2f} %"
 
 

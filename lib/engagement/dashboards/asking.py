@@ -1,4 +1,4 @@
-"""What explorations share: names of events, what people are told apart by, how to ask.
+"""What explorations share: names of events, attributes to group by, and how to run a query.
 
 Values never enter a query as text: they are parameters, or nodes of its tree.
 """
@@ -37,10 +37,10 @@ ATTRIBUTES = {
     "country": "s.country",
     "visitor": "case when s.is_new_visitor then 'new' else 'returning' end",
 }
-"""What a session tells, and people or events may be told apart by; ``s`` is the session."""
+"""Attributes of a session that people or events can be grouped by; ``s`` is the session."""
 
 ORDER = "order"
-"""The step that is an order which stands, from ``marts.orders``, and no event."""
+"""The step that is an order in ``marts.orders`` that was not cancelled; it is not an event."""
 
 NOT_SET = "(not set)"
 OTHER = "(other)"
@@ -52,7 +52,7 @@ TYPES = {
     "group": "groups",
     "alias": "aliases",
 }
-"""Types of events that go by their type, and the tables that they are in."""
+"""Events that are named by their type, and the tables that hold them."""
 
 EVENTS = """
     select
@@ -70,15 +70,15 @@ EVENTS = """
     from marts.session_events as se
     where not (:exclude_bots and coalesce(se.is_bot, false))
 """
-"""Every event that metrics count; its kind is ``track:Product Viewed`` or ``page:page``."""
+"""Every event that the metrics count; its kind is ``track:Product Viewed`` or ``page:page``."""
 
 
 class ExploreError(WrongInputError):
-    """A question that cannot be asked: a name that no event has, or what there is nothing of."""
+    """A question that cannot be answered: no event has that name, or the tables are missing."""
 
 
 class Book(Protocol):
-    """What explorations need: an open workbook has it all."""
+    """What explorations need; an open workbook has it all."""
 
     @property
     def warehouse(self) -> Warehouse:
@@ -90,12 +90,12 @@ class Book(Protocol):
 
     @property
     def as_of(self) -> AsOf:
-        """What the tables know."""
+        """How much of the data the tables hold."""
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A session of a warehouse, the values of the models' parameters, and the kinds of events."""
+    """A warehouse session, the values of the models' parameters, and the kinds of events."""
 
     session: Session
     settings: Settings
@@ -110,7 +110,7 @@ class Asked:
         Raises
         ------
         ExploreError
-            When it is no concept, and no event is called so.
+            When it is not a concept and no event has that name.
         """
         if word in Events.model_fields:
             names = {table_name(name) for name in getattr(self.settings.events, word).names}
@@ -133,7 +133,7 @@ class Asked:
         )
 
     def tables_of(self, kinds: tuple[str, ...]) -> list[Table]:
-        """The tables of ``events`` that kinds of events are in."""
+        """The tables of ``events`` that hold these kinds of events."""
         names = set()
         for kind in kinds:
             type_, _, event = kind.partition(":")
@@ -141,12 +141,12 @@ class Asked:
         return [Table("events", name) for name in sorted(names)]
 
     def ask(self, query: str | exp.Query, label: str, **more: Any) -> pd.DataFrame:
-        """Ask a query of the dialect, with the models' parameters and some more.
+        """Run a query in the dialect, with the models' parameters and some more.
 
         Raises
         ------
         DialectError
-            When the engines would answer it differently.
+            When the engines would give different answers.
         """
         tree = dialect.parse(query, source=label) if isinstance(query, str) else query
         # Lists become literals at once: their kinds are then known to the check.
@@ -177,19 +177,19 @@ def asking(book: Book) -> Iterator[Asked]:
 
 
 def by_column(by: str | None) -> str:
-    """The expression of what people are told apart by; ``all`` where they are not.
+    """The expression to group by; ``'all'`` without one.
 
     Raises
     ------
     ExploreError
-        When it is none of :data:`ATTRIBUTES`.
+        When it is not one of :data:`ATTRIBUTES`.
     """
     if by is None:
         return "'all'"
     if by not in ATTRIBUTES:
         near = difflib.get_close_matches(by, ATTRIBUTES, n=1)
-        hint = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(ATTRIBUTES)}"
-        raise ExploreError(f"a session tells no '{by}'; {hint}")
+        hint = f"did you mean '{near[0]}'?" if near else f"choose one of {', '.join(ATTRIBUTES)}"
+        raise ExploreError(f"cannot group by '{by}'; {hint}")
     return f"coalesce({ATTRIBUTES[by]}, '{NOT_SET}')"
 
 
@@ -202,19 +202,19 @@ def between(value: int, name: str, least: int, most: int) -> int:
         When it is not.
     """
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        raise ExploreError(f"{name}: {value!r} is no whole number from {least} to {most}")
+        raise ExploreError(f"{name}: {value!r} is not a whole number from {least} to {most}")
     return value
 
 
 def day(value: date | str, name: str) -> date:
-    """A day, or a text that writes one as YYYY-MM-DD.
+    """A day, or text that gives one as YYYY-MM-DD.
 
     Raises
     ------
     ExploreError
-        When it is none.
+        When it is not a day.
     """
     try:
         return date.fromisoformat(str(value))
     except ValueError:
-        raise ExploreError(f"{name}: '{value}' is no day such as 2026-05-31") from None
+        raise ExploreError(f"{name}: '{value}' is not a day such as 2026-05-31") from None

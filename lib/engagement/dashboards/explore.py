@@ -1,6 +1,6 @@
-"""Explorations: questions of an analyst's own, answered from the tables that 04 built.
+"""Explorations: an analyst's own questions, answered from the tables that 04 built.
 
-Each takes an open workbook and words, and gives a tidy frame. A word is a concept
+Each takes an open workbook and words, and returns a tidy frame. A word is a concept
 (``product_viewed``), an event's name (``Product Viewed``; case and blanks do not matter) or a type
 such as ``page``. Bots are left out where metrics leave them out, and nothing received after the
 as-of date is seen.
@@ -47,25 +47,25 @@ _MOST_NUMBERS = {"day": 90, "week": 520, "month": 120}
 def funnel(
     book: Book, steps: Sequence[str], *, window_days: int | None = None, by: str | None = None
 ) -> pd.DataFrame:
-    """How many people came how far, in order, each step strictly after the one before.
+    """How far people got through some steps, each strictly after the one before.
 
-    The form is closed, as in ``marts.funnel_steps``: an attempt begins at a first step, all steps
-    lie within the window of it, and of a person's attempts the one that came furthest counts.
+    The funnel is closed, as in ``marts.funnel_steps``: an attempt starts with the first step, all
+    its steps lie within the window, and the attempt that got furthest counts for a person.
 
     Parameters
     ----------
     steps
-        Two to eight words; ``order`` is an order that stands.
+        Two to eight words; ``order`` is an order that was not cancelled.
     window_days
-        How long an attempt may take; left out, ``funnel.window_days``.
+        How long an attempt may take; by default ``funnel.window_days``.
     by
-        Tell people apart by what the session of their first step tells, such as ``channel``.
+        An attribute of the session of the first step to group by, such as ``channel``.
 
     Returns
     -------
     DataFrame
         ``segment, step_number, step, persons, previous_persons, step_rate, first_persons,
-        overall_rate``; segments of most people first.
+        overall_rate``; the largest segments first.
     """
     if not 2 <= len(steps) <= 8:
         raise ExploreError(f"a funnel has two to eight steps, not {len(steps)}")
@@ -115,10 +115,10 @@ def retention(
     Parameters
     ----------
     cohort
-        ``new``: new people (``marts.arrivals``) by their first event; else a word: people by the
-        first such event of theirs, or ``order`` by their first order that stands.
+        ``new``: new people (``marts.arrivals``) by their first event. Otherwise a word: people by
+        their first such event, or with ``order`` by their first order that was not cancelled.
     comes_back
-        ``any``: any event; else a word, or ``order``.
+        ``any``: any event; otherwise a word, or ``order``.
     period
         ``day``, ``week`` (from Monday) or ``month``; up to 90 days, 520 weeks or 120 months.
 
@@ -181,18 +181,18 @@ def paths(
     pages: bool = False,
     top: int = 8,
 ) -> pd.DataFrame:
-    """What comes after an event in its session, or came before it: the links of a picture.
+    """What comes after an event in its session, or before it: the links of a path chart.
 
     Parameters
     ----------
     after, before
-        One of the two: the event that paths lead from, or to. Of a session its first one counts.
+        One of the two: the event that paths lead from, or to. The first one in a session counts.
     steps
         How many steps to look at, up to ten.
     pages
-        Name views by their page instead of all of them ``page``.
+        Name views by their page instead of calling them all ``page``.
     top
-        How many of the commonest names to tell apart in each step; the others are ``(other)``.
+        How many of the most common names to show for each step; the others are ``(other)``.
 
     Returns
     -------
@@ -202,7 +202,7 @@ def paths(
     """
     if (after is None) == (before is None):
         raise ExploreError(
-            "name the event that paths lead from (after) or to (before): one of them"
+            "name either the event that paths lead from (after) or the one they lead to (before)"
         )
     word, direction = (after, "next") if after is not None else (before or "", "previous")
     between(steps, "steps", 1, 10)
@@ -221,7 +221,7 @@ def paths(
 
 
 def _links(found: pd.DataFrame, anchor: str, end: str, steps: int, top: int) -> pd.DataFrame:
-    """Links between steps, with the commonest names of each step told apart."""
+    """Links between steps, with the most common names of each step."""
     columns = [f"step_{n}" for n in range(1, steps + 1)]
     sessions = found["sessions"].astype("int64")
     named = found[columns].astype(object).where(found[columns].notna(), end)
@@ -260,16 +260,16 @@ def events(book: Book, name: str, *, by: str | None = None, top: int = 20) -> pd
     name
         A word.
     by
-        Left out: by day. What a session tells (``channel``), or one of the event's own properties,
-        by its column's name in ``events`` (``category``): all days together.
+        An attribute of the session (``channel``), or one of the event's own properties by the name
+        of its column in ``events`` (``category``), over all days together. By default by day.
     top
-        How many values to tell apart; the others are ``(other)``. Values of an own property that
-        fewer than ten people sent are withheld.
+        How many values to show; the others are ``(other)``. Values of the event's own properties
+        that fewer than ten people sent are withheld.
 
     Returns
     -------
     DataFrame
-        ``day, events, persons``, or ``value, events, persons, share`` with most events first.
+        ``day, events, persons``, or ``value, events, persons, share`` the most events first.
     """
     between(top, "top", 1, 1_000)
     with asking(book) as asked:
@@ -299,7 +299,7 @@ def events(book: Book, name: str, *, by: str | None = None, top: int = 20) -> pd
 
 
 def _own_property(asked: Asked, kinds: tuple[str, ...], by: str) -> exp.Query | None:
-    """The values of an event's own property, by event; ``None`` where a session tells it."""
+    """The values of an event's own property, by event; ``None`` if it is the session's."""
     parts = []
     for table in asked.tables_of(kinds):
         kind = asked.session.columns(table).get(by)
@@ -342,15 +342,16 @@ def compare(book: Book, period: Span | int, earlier: Span | None = None) -> pd.D
     Parameters
     ----------
     period
-        A first and a last day, or so many days up to the as-of date.
+        A first and a last day, or a number of days up to the as-of date.
     earlier
-        What it is compared with; left out, as many days right before it.
+        The period to compare with; by default as many days right before it.
 
     Returns
     -------
     DataFrame
-        ``measure, value, before, difference, change``; the change is the difference by what was
-        before. People and buyers are counted once in a period; ratios are those of the sums.
+        ``measure, value, before, difference, change``; the change is the difference divided by
+        the earlier value. People and buyers are counted once in a period; ratios are those of the
+        sums.
     """
     with asking(book) as asked:
         now_span = _span(period, "period", asked.values["as_of"])
@@ -375,7 +376,7 @@ def _span(span: Span | int, name: str, last_day: date | None = None) -> tuple[da
         between(span, name, 1, 3_660)
         return last_day - timedelta(days=span - 1), last_day
     if isinstance(span, (str, int)) or len(span) != 2:
-        raise ExploreError(f"{name}: write a first and a last day")
+        raise ExploreError(f"{name}: give a first and a last day")
     first, last = day(span[0], name), day(span[1], name)
     if last < first:
         raise ExploreError(f"{name}: it ends ({last}) before it begins ({first})")

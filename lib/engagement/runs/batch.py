@@ -306,12 +306,12 @@ def _news(
 
 
 def _look_for_alerts(warehouse: Warehouse, record: RunRecord, settings: Settings) -> None:
-    """Record what somebody should look at; where that cannot be told, it is noted."""
+    """Record the alerts; if they cannot be checked, note why."""
     try:
         record.alerts = alerts.as_records(alerts.look(warehouse, settings))
     except WarehouseError as error:
-        record.notes.append(f"nobody looked for alerts: {error}")
-        logger.warning("nobody looked for alerts: %s", error)
+        record.notes.append(f"alerts were not checked: {error}")
+        logger.warning("alerts were not checked: %s", error)
 
 
 def _take_stock(warehouse: Warehouse, record: RunRecord, keep_runs: int) -> None:

@@ -1,4 +1,4 @@
-"""When somebody should look at the data: unusual figures, no events, records set aside."""
+"""When to raise an alert: unusual figures, missing events, records set aside."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from engagement.settings.section import Section
 
 
 class Alerts(Section):
-    """What is an alert.
+    """When to raise an alert.
 
-    A figure of one of the last ``days`` whole days is unusual if it is further than ``threshold``
-    times what it varies by from the median of the same weekday in the ``weeks`` weeks before. No
-    event for more than ``freshness_hours`` is an alert (left out: not looked at, as samples are
-    old). So is it if of the records of the last ``quarantine_days`` received dates a larger share
-    than ``quarantine_rate`` was set aside.
+    A figure of one of the last ``days`` whole days raises one if it is unusual: more than
+    ``threshold`` times its usual variation away from the median of the same weekday in the
+    ``weeks`` weeks before. So does a gap of more than ``freshness_hours`` without an event (not
+    checked if left out, because the samples are old), and a share of records set aside above
+    ``quarantine_rate`` in the last ``quarantine_days`` received dates.
     """
 
     threshold: float = Field(default=3.5, gt=0, le=100)

@@ -267,8 +267,8 @@ def trends(overview: pd.DataFrame, currency: str, *, weeks: int, threshold: floa
         numbers = pieces.table(pd.DataFrame({"day": day, **columns}), numbers=("conversion rate",))
         figures += pieces.shown(drawn, numbers, live=name)
     note = pieces.note(
-        f"{periods.last(periods.RECENT_DAYS, Days.of(overview))} The thin line is each day, the "
-        "thick line the seven days up to it."
+        f"{periods.last(periods.RECENT_DAYS, Days.of(overview))} The thin line shows each "
+        "day, the thick line the average of the seven days up to it."
     )
     unusual = _unusual_days(overview, currency, weeks=weeks, threshold=threshold)
     return pieces.section(title, note + figures + unusual, anchor=anchor)

@@ -199,7 +199,9 @@ def retention(retention: pd.DataFrame, settling_days: int) -> str:
         cells = cohort_cells(retention)
         cohorts = cells["cohort_week"]
         note = f"Cohorts of the weeks from {cohorts.min()} to {cohorts.max()}. {note}"
-        numbers = _cohorts(cells) + pieces.table(_retention_by_people(retention))
+        numbers = _cohorts(cells) + pieces.table(
+            _retention_by_people(retention), numbers=("everyone", "identified", "guests")
+        )
     return pieces.block(
         "Who comes back", pieces.note(note) + pieces.shown(drawn, numbers, live="retention")
     )

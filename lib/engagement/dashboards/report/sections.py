@@ -43,13 +43,13 @@ def visits(
             {
                 **{shown: frame[column].map(unknown) for column, shown in by.items()},
                 "sessions": frame["sessions"],
-                "engagement rate": pieces.shares(frame["engagement_rate"]),
-                "conversion rate": pieces.shares(frame["conversion_rate"]),
+                "engaged": pieces.shares(frame["engagement_rate"]),
+                "with an order": pieces.shares(frame["conversion_rate"]),
                 "orders": frame["orders"],
                 f"revenue ({currency})": frame["revenue"],
             }
         ),
-        numbers=("engagement rate", "conversion rate"),
+        numbers=("engaged", "with an order"),
     )
     note = periods.last(periods.LIST_DAYS, days)
     if len(frame) >= _LISTED:
@@ -308,7 +308,11 @@ def funnel(funnel: pd.DataFrame, window_days: int, mapped: EventMapping, days: D
                 "still have time for the next": funnel["persons_waiting"],
             }
         ),
-        numbers=("median time since the step before",),
+        numbers=(
+            "share of the step before",
+            "share of the first step",
+            "median time since the step before",
+        ),
     )
     return pieces.block(
         "From view to order", pieces.note(note) + pieces.shown(drawn, numbers, live="funnel")
