@@ -11,9 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 _COUNTRY = re.compile(r"(.+?)\.(?:[a-z]{2,3}|(?:com?|net|org|or|ne)\.[a-z]{2})")
-_SERVICE = re.compile(
-    r"(?:.*\.)?(mail|email|webmail|shopping|blog|forum|cafe|search|suche)\.", re.DOTALL
-)
+_SERVICE = re.compile(r"(?:.*\.)?(mail|email|webmail|shopping|blog|forum|cafe|search|suche)\.")
 _MOST_LABELS = 6
 
 
