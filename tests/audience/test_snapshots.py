@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -317,6 +318,29 @@ def test_an_export_recorded_again_replaces_itself_and_nothing_else(shop: Shop) -
     pd.testing.assert_frame_equal(shop.warehouse.query(everything), before)
     history.record(shop.warehouse, SEGMENT, DAYS[0], [])
     assert len(shop.warehouse.query(everything)) == 2
+
+
+def test_an_export_is_recorded_in_a_stream(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Contacts are let go of batch by batch; one that comes twice is there once."""
+    monkeypatch.setattr(history, "_BATCH", 3)
+    shop.people([["a1"]])
+    alive: weakref.WeakSet[Contact] = weakref.WeakSet()
+    most = 0
+
+    def contacts() -> Iterator[Contact]:
+        nonlocal most
+        for number in (*range(40), 7):
+            one = contact(f"a{number}", Outcome.HELD_BACK if number == 3 else Outcome.REACHABLE)
+            alive.add(one)
+            most = max(most, len(alive))
+            yield one
+
+    found = history.record(shop.warehouse, SEGMENT, DAYS[0], contacts())
+    assert found == {"treatment": 40, "holdout": 1}
+    assert most <= 5
+    rows = shop.warehouse.query(f"select person_id, arm from {history.EXPORTS}")
+    assert sorted(rows["person_id"]) == sorted(id_of(f"a{number}") for number in range(40))
+    assert rows["arm"].value_counts().to_dict() == {"treatment": 39, "holdout": 1}
 
 
 def test_the_history_holds_no_addresses(shop: Shop) -> None:

@@ -9,8 +9,11 @@ gives the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import date
+from itertools import islice
 
 import pyarrow as pa
 from sqlglot import exp
@@ -39,6 +42,12 @@ COLUMNS = {
 and the day; ``definition`` changes with the segment's rule; ``arm`` is ``treatment`` for who was
 exported and ``holdout`` for who would have been and was held back."""
 
+Row = tuple[str, str, str]
+"""``channel, person_id, arm``."""
+
+_SPOOLED = pa.schema([(name, pa.string()) for name in ("channel", "person_id", "arm")])
+_BATCH = 100_000
+
 _ARMS = {Outcome.REACHABLE: TREATMENT, Outcome.HELD_BACK: HOLDOUT}
 
 
@@ -52,38 +61,76 @@ def record(
 ) -> dict[str, int]:
     """Remember an export: who of a segment is in its files, and who was held back.
 
+    Parameters
+    ----------
+    contacts
+        Taken one by one; memory holds a batch of them.
+
     Returns
     -------
     dict
         People times channels per arm.
     """
-    found = [(one.channel, one.person_id, _ARMS[one.outcome]) for one in contacts
-             if one.outcome in _ARMS]  # fmt: skip
-    with warehouse.session(write=True) as session:
-        write(session, segment, as_of, found)
-    arms = [arm for _, _, arm in found]
-    return {arm: arms.count(arm) for arm in (TREATMENT, HOLDOUT)}
+    arms = dict.fromkeys((TREATMENT, HOLDOUT), 0)
+
+    def found() -> Iterator[Row]:
+        for one in contacts:
+            if one.outcome in _ARMS:
+                arms[_ARMS[one.outcome]] += 1
+                yield one.channel, one.person_id, _ARMS[one.outcome]
+
+    # All are taken before anything is written: contacts may come of a session that reads.
+    with _spooled(found()) as rows, warehouse.session(write=True) as session:
+        _write(session, segment, as_of, rows)
+    return arms
 
 
-def write(
-    session: Session, segment: Segment, as_of: date, found: Iterable[tuple[str, str, str]]
-) -> None:
+def write(session: Session, segment: Segment, as_of: date, found: Iterable[Row]) -> None:
     """Replace what is remembered of an export by these ``channel, person_id, arm``."""
-    rows = sorted(set(found))
+    with _spooled(found) as rows:
+        _write(session, segment, as_of, rows)
+
+
+def _write(session: Session, segment: Segment, as_of: date, rows: pa.Table) -> None:
+    spooled = session.rows("spooled", rows, dict.fromkeys(_SPOOLED.names, "varchar"))
     name = export_id(segment.name, as_of)
-    table = pa.table(
-        {
-            "export_id": pa.array([name] * len(rows), pa.string()),
-            "segment": pa.array([segment.name] * len(rows), pa.string()),
-            "as_of": pa.array([as_of] * len(rows), pa.date32()),
-            "definition": pa.array([segment.definition] * len(rows), pa.string()),
-            "channel": pa.array([row[0] for row in rows], pa.string()),
-            "person_id": pa.array([row[1] for row in rows], pa.string()),
-            "arm": pa.array([row[2] for row in rows], pa.string()),
-        }
+    values = {
+        "export_id": name,
+        "segment": segment.name,
+        "as_of": as_of,
+        "definition": segment.definition,
+    }
+    new = session.work(
+        "exported",
+        f"""
+        select distinct
+            cast(:export_id as varchar) as export_id,
+            cast(:segment as varchar) as segment,
+            :as_of as as_of,
+            cast(:definition as varchar) as definition,
+            s.channel,
+            s.person_id,
+            s.arm
+        from {spooled} as s
+        order by channel, person_id, arm
+        """,
+        values,
     )
-    new = session.rows("exported", table, COLUMNS)
     replace(session, EXPORTS, new, COLUMNS, key="export_id", among=[name])
+
+
+@contextmanager
+def _spooled(found: Iterable[Row]) -> Iterator[pa.Table]:
+    """Rows as a table whose cells are on disk, in a folder of the owner's that goes afterwards."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/rows.arrow"
+        with pa.OSFile(path, "wb") as file, pa.ipc.new_stream(file, _SPOOLED) as stream:
+            rows = iter(found)
+            while batch := list(islice(rows, _BATCH)):
+                columns = [pa.array(cells, pa.string()) for cells in zip(*batch, strict=True)]
+                stream.write_batch(pa.record_batch(columns, schema=_SPOOLED))
+        with pa.memory_map(path) as source, pa.ipc.open_stream(source) as reader:
+            yield reader.read_all()
 
 
 def replace(
