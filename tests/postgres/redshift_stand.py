@@ -262,10 +262,10 @@ class Recorded:
             self._inner.run(for_postgres(f"insert into {table} {names} values {cells}"))
         return Result(affected=len(rows))
 
-    def together(self, statements: Sequence[str]) -> None:
+    def run_in_one_transaction(self, statements: Sequence[str]) -> None:
         for sql in ("begin", *statements, "commit"):
             self._stand.note(sql)
-        self._inner.together([for_postgres(one) for one in statements])
+        self._inner.run_in_one_transaction([for_postgres(one) for one in statements])
 
     def close(self) -> None:
         self._inner.close()

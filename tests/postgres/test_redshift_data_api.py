@@ -201,7 +201,7 @@ def test_who_lost_the_lease_publishes_nothing(
     with warehouse.session(write=True) as session:
         session.publish(MART, "select 1 as a")
         publisher = session._publisher  # type: ignore[attr-defined]
-        inner = publisher._together
+        inner = publisher._in_one_transaction
 
         def late(statements: Sequence[str], label: str) -> None:
             """Somebody takes the lease over after the last look, and before the swap."""
@@ -211,7 +211,7 @@ def test_who_lost_the_lease_publishes_nothing(
                 other.execute(b"update engagement_storage.lease set token = 'another''s'")
             inner(statements, label)
 
-        publisher._together = late
+        publisher._in_one_transaction = late
         with pytest.raises(LeaseHeldError, match="nothing more was published"):
             session.publish(MART, "select 2 as a")
     assert warehouse.query(f"select a from {MART}")["a"].tolist() == [1]

@@ -135,10 +135,10 @@ def test_what_fails_together_is_rolled_back(server: WireServer, one: Connector) 
 
     server.answer = answer
     with pytest.raises(StatementFailedError, match=r"^no \(0A000\)$"):
-        one.together(["first", "second", "third"])
+        one.run_in_one_transaction(["first", "second", "third"])
     assert server.statements == ["begin", "first", "second", "rollback"]
     server.statements.clear()
-    one.together(["first"])
+    one.run_in_one_transaction(["first"])
     assert server.statements == ["begin", "first", "commit"]
 
 

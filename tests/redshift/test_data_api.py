@@ -151,7 +151,7 @@ def test_the_databases_own_reason_is_told(fake: RedshiftDataFake) -> None:
     with pytest.raises(StatementFailedError, match=r'^ERROR: relation "a" does not exist$'):
         opened().run("select a")
     with pytest.raises(StatementFailedError, match=r'^ERROR: relation "a" does not exist$'):
-        opened().together(["select 1", "select a", "select 2"])
+        opened().run_in_one_transaction(["select 1", "select a", "select 2"])
 
 
 def test_people_are_masked_in_it(fake: RedshiftDataFake) -> None:
@@ -237,10 +237,10 @@ def test_statements_together_are_one_call_and_not_too_many(
         return Outcome()
 
     fake.execute = execute
-    opened().together([f"drop table t{n}" for n in range(40)])
+    opened().run_in_one_transaction([f"drop table t{n}" for n in range(40)])
     assert [len(one) for one in seen] == [40]
     with pytest.raises(StatementFailedError, match="41 statements cannot take effect together"):
-        opened().together([f"drop table t{n}" for n in range(41)])
+        opened().run_in_one_transaction([f"drop table t{n}" for n in range(41)])
     assert len(seen) == 1
 
 
@@ -263,7 +263,7 @@ def test_who_was_killed_between_two_calls_has_submitted(fake: RedshiftDataFake) 
     dying = DataApi(Service("redshift-data", REGION), WORKGROUP, pause=die)
     dying._cancel = lambda id_: None  # type: ignore[method-assign]
     with pytest.raises(Killed):
-        dying.together(["drop table a", "alter table b rename to a"])
+        dying.run_in_one_transaction(["drop table a", "alter table b rename to a"])
     assert seen == []
     fake.proceed()
     assert seen == ["drop table a", "alter table b rename to a"]

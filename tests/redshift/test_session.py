@@ -76,7 +76,7 @@ class Recorder:
             return Result(("n",), ("bigint",), [(3,)])
         return Result()
 
-    def together(self, statements: Sequence[str]) -> None:
+    def run_in_one_transaction(self, statements: Sequence[str]) -> None:
         for sql in statements:
             assert statement_problems(sql) == [], sql
         self.said.append(list(statements))
@@ -155,13 +155,13 @@ def test_what_cannot_be_swapped_says_why_and_changes_nothing_more(
             session.publish(MART, "select 1 as a")
         # If somebody else has the lease by then, that is the reason that is told.
         publisher = session._publisher  # type: ignore[attr-defined]
-        inner = publisher._statements.together
+        inner = publisher._statements.run_in_one_transaction
 
         def late(statements: Sequence[str], label: str) -> None:
             recorder.token = "another's"
             inner(statements, label)
 
-        publisher._statements.together = late
+        publisher._statements.run_in_one_transaction = late
         with pytest.raises(LeaseHeldError, match="is gone"):
             session.publish(MART, "select 1 as a")
 
@@ -251,5 +251,5 @@ def test_nothing_is_sent_that_is_not_on_the_list(
         with pytest.raises(WarehouseError, match=r"^x: not Redshift's SQL: now\(\)"):
             statements.run("select now()", "x")
         with pytest.raises(WarehouseError, match="not Redshift's SQL"):
-            statements.together(['drop table if exists "a"', "truncate a"], "x")
+            statements.run_in_one_transaction(['drop table if exists "a"', "truncate a"], "x")
         assert recorder.said == before

@@ -18,7 +18,7 @@ from engagement.settings import Settings, load_settings
 from engagement.sql.dialect import Table, bind, parse
 from engagement.warehouse.redshift.allowed import problems
 from engagement.warehouse.redshift.functions import statements
-from engagement.warehouse.redshift.patterns import only_group
+from engagement.warehouse.redshift.regex import only_group
 from engagement.warehouse.redshift.rendering import NotOnRedshiftError, redshift_sql
 
 

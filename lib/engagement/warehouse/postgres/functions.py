@@ -13,7 +13,7 @@ from engagement.sql.functions import (
     TIMESTAMP_PATTERN,
     WHOLE_PATTERN,
 )
-from engagement.warehouse.postgres.patterns import postgres_pattern
+from engagement.warehouse.postgres.regex import postgres_pattern
 
 _WHOLE = postgres_pattern(WHOLE_PATTERN)
 _NUMBER = postgres_pattern(NUMBER_PATTERN)

@@ -13,7 +13,7 @@ from sqlglot import exp
 
 from engagement.sql import rewrites as trees
 from engagement.sql.rendering import Rendering, filled, read_template
-from engagement.warehouse.postgres.patterns import postgres_pattern
+from engagement.warehouse.postgres.regex import postgres_pattern
 
 FUNCTIONS: dict[str, str] = {
     "double_text": "f_double_text(@1)",

@@ -69,8 +69,8 @@ class PostgresWarehouse:
             )
         except psycopg.Error as error:
             raise WarehouseError(
-                f"PostgreSQL cannot be reached: {first_line(error)}. Where it is stands in "
-                "warehouse.postgres; the password in PGPASSWORD or ~/.pgpass."
+                f"PostgreSQL cannot be reached: {first_line(error)}. Set host, port and database "
+                "in warehouse.postgres, and the password in PGPASSWORD or ~/.pgpass."
             ) from None
         try:
             path = f"{quoted(self._storage)}, pg_catalog"

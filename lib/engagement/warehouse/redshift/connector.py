@@ -69,7 +69,7 @@ def connect(given: Mapping[str, Any], answer_seconds: float | None = None) -> Co
         )
     except (module.Error, OSError, ValueError, TypeError) as error:
         raise WarehouseError(
-            f"Redshift cannot be reached: {said(error)}. Where it is stands in warehouse.redshift"
+            f"Redshift cannot be reached: {said(error)}. Set how to reach it in warehouse.redshift"
         ) from None
     connection.autocommit = True
     connection._usock.settimeout(answer_seconds)
@@ -113,7 +113,7 @@ class Connector:
             # The driver keeps the text of every statement, and some have half a megabyte.
             getattr(self._connection, "_caches", {}).clear()
 
-    def together(self, statements: Sequence[str]) -> None:
+    def run_in_one_transaction(self, statements: Sequence[str]) -> None:
         """Run statements between ``begin`` and ``commit``."""
         self.run("begin")
         try:

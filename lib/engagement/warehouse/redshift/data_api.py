@@ -1,8 +1,8 @@
 """Redshift without a connection: statements by calls of the Data API.
 
 A session of the Data API keeps what is temporary between calls. A statement is submitted under a
-token of its own, so that a call whose answer was lost does not run it twice, and is asked after
-until it has ended. Several statements in one call are one transaction.
+token of its own, so that a call whose answer was lost does not run it twice, and is polled until it
+has ended. Several statements in one call are one transaction.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from engagement.warehouse.redshift.types import athena_type
 MOST_BYTES = 100_000
 """How long a statement may be: the service refuses those over 100 KB."""
 
-MOST_TOGETHER = 40
+MOST_STATEMENTS = 40
 """How many statements a call may bring."""
 
 _BUSY = frozenset(
@@ -46,7 +46,7 @@ class DataApi:
         Whose database: ``Database`` with ``WorkgroupName``, or ``ClusterIdentifier`` and how to log
         in, as the service's calls name them.
     poll_seconds
-        The first pause before a statement is asked after; the pauses grow.
+        The first pause between two polls of a statement; the pauses grow.
     statement_seconds
         How long a statement may take; it is cancelled then.
     keep_seconds
@@ -86,12 +86,12 @@ class DataApi:
             return self._result(done)
         return Result(affected=max(int(done.get("ResultRows", 0)), 0), query_id=done["Id"])
 
-    def together(self, statements: Sequence[str]) -> None:
+    def run_in_one_transaction(self, statements: Sequence[str]) -> None:
         """Run statements in one call, which is one transaction."""
-        if len(statements) > MOST_TOGETHER:
+        if len(statements) > MOST_STATEMENTS:
             raise StatementFailedError(
                 f"{len(statements)} statements cannot take effect together: the Data API takes "
-                f"{MOST_TOGETHER} in one call. Use a connection (connect: password or iam)"
+                f"{MOST_STATEMENTS} in one call. Use a connection (connect: password or iam)"
             )
         self._done("BatchExecuteStatement", Sqls=list(statements))
 

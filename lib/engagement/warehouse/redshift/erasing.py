@@ -52,7 +52,7 @@ def delete(
         rows, upload, schema, columns, values, discards=discards, dry_run=dry_run
     )
     if deletes:
-        statements.together(deletes, _LABEL)
+        statements.run_in_one_transaction(deletes, _LABEL)
     for name in (loaded_erasing.WHOSE, loaded_erasing.MESSAGES):
         statements.run(f"drop table if exists {quoted(name)}", _LABEL)
     return found

@@ -114,7 +114,7 @@ class Lease:
         note = f"{text(token)}, {text(holder[:60])}, {os.getpid()}, {text(since)}, getdate()"
         silent = f"dateadd('second', -{self._seconds:.0f}, getdate())"
         try:
-            self._transport.together(
+            self._transport.run_in_one_transaction(
                 [
                     f"lock {self._table}",
                     f"delete from {self._table} where seen < {silent}",

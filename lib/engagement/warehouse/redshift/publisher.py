@@ -127,7 +127,7 @@ class Publisher:
         statements = self._dropping(table)
         self._forget(table)
         if statements:
-            self._together(statements, str(table))
+            self._in_one_transaction(statements, str(table))
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -146,7 +146,9 @@ class Publisher:
             for table in pending:
                 self._forget(table)
             if is_done and pending:
-                self._together([sql for one in pending.values() for sql in one], "all at once")
+                self._in_one_transaction(
+                    [sql for one in pending.values() for sql in one], "all at once"
+                )
 
     # --- inside
 
@@ -202,11 +204,11 @@ class Publisher:
         if self._names.pending is not None:
             self._names.pending[table] = statements
         else:
-            self._together(statements, str(table))
+            self._in_one_transaction(statements, str(table))
 
-    def _together(self, statements: Sequence[str], label: str) -> None:
+    def _in_one_transaction(self, statements: Sequence[str], label: str) -> None:
         try:
-            self._statements.together([self._guard, *statements], label)
+            self._statements.run_in_one_transaction([self._guard, *statements], label)
         except WarehouseError:
             self.allowed()  # a lease that is gone is the reason, if it is
             raise

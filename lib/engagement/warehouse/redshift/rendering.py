@@ -16,7 +16,7 @@ from engagement.sql import rewrites as trees
 from engagement.sql.rendering import Rendering, filled, read_template, render
 from engagement.warehouse.redshift import allowed
 from engagement.warehouse.redshift.functions import FUNCTIONS
-from engagement.warehouse.redshift.patterns import only_group
+from engagement.warehouse.redshift.regex import only_group
 
 _TEXT = "varchar(65535)"
 

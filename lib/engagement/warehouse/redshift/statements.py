@@ -103,7 +103,7 @@ class Statements:
         seconds = time.perf_counter() - started
         self.log.keep(Statement(label, sql, rows, seconds, query_id=query_id or None))
 
-    def together(self, statements: Sequence[str], label: str) -> None:
+    def run_in_one_transaction(self, statements: Sequence[str], label: str) -> None:
         """Run statements that take effect together, or not at all.
 
         Raises
@@ -115,7 +115,7 @@ class Statements:
             self._allow(sql, label)
         started = time.perf_counter()
         try:
-            self.transport.together(statements)
+            self.transport.run_in_one_transaction(statements)
         except StatementFailedError as error:
             self.log.add(label, "; ".join(statements), 0, started, failed=True)
             raise WarehouseError(f"{label}: {error}") from None

@@ -74,7 +74,7 @@ class Transport(Protocol):
         """
         ...
 
-    def together(self, statements: Sequence[str]) -> None:
+    def run_in_one_transaction(self, statements: Sequence[str]) -> None:
         """Run statements in one transaction: all of them take effect, or none does.
 
         Raises

@@ -146,16 +146,14 @@ class RedshiftWarehouse:
             for statement in wanted:
                 statements.run(statement, "the project's functions")
             place = f"{self._made} (name, mark) values ('functions', {text(mark)})"
-            statements.together(
+            statements.run_in_one_transaction(
                 [f"delete from {self._made} where name = 'functions'", f"insert into {place}"],
                 "the project's functions",
             )
         raw = self._section.rudderstack_schema
         if raw is not None:
-            for label, together in sources.making(
-                statements, raw, self._databases, self._window_days
-            ):
-                statements.together(together, label)
+            for label, sqls in sources.making(statements, raw, self._databases, self._window_days):
+                statements.run_in_one_transaction(sqls, label)
 
     @contextmanager
     def session(self, *, write: bool = False) -> Iterator[Session]:

@@ -1,4 +1,4 @@
-"""Patterns in Redshift's words: PCRE, of which it gives the first group alone."""
+"""Regular expressions for Redshift: PCRE, of which it returns only the first group."""
 
 from __future__ import annotations
 

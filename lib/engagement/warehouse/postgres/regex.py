@@ -1,4 +1,4 @@
-"""Patterns of the dialect in PostgreSQL's words."""
+"""Regular expressions of the dialect in PostgreSQL's syntax."""
 
 from __future__ import annotations
 
@@ -14,15 +14,6 @@ _CLASSES = {"d": "0-9", "w": "a-zA-Z0-9_"}
 
 def postgres_pattern(pattern: str) -> str:
     r"""A pattern whose ``\z``, ``.``, ``\d`` and ``\w`` mean there what they mean on Athena."""
-    return _converted(pattern, end=r"\Z", dot=r"[^\n]")
-
-
-def posix_pattern(pattern: str) -> str:
-    r"""A pattern for engines that know neither ``\z`` nor ``(?:``, such as Redshift's POSIX."""
-    return _converted(pattern, end="$", dot=".").replace("(?:", "(")
-
-
-def _converted(pattern: str, *, end: str, dot: str) -> str:
     parts = []
     for atom in _ATOM.finditer(pattern):
         if atom["wide"] or atom["hex"]:
@@ -31,7 +22,7 @@ def _converted(pattern: str, *, end: str, dot: str) -> str:
             escape = atom["escape"]
             inner = _CLASSES.get(escape.lower())
             if escape == "z":
-                parts.append(end)
+                parts.append(r"\Z")
             elif inner:
                 parts.append(f"[{'^' if escape.isupper() else ''}{inner}]")
             else:
@@ -39,7 +30,7 @@ def _converted(pattern: str, *, end: str, dot: str) -> str:
         elif atom["class"] is not None:
             parts.append(f"[{_class(atom['class'])}]")
         else:
-            parts.append(dot if atom["dot"] else atom["other"])
+            parts.append(r"[^\n]" if atom["dot"] else atom["other"])
     return "".join(parts)
 
 
