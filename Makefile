@@ -122,8 +122,9 @@ bench-large: $(READY) ## measure it on SCALE events and on ten times as many, th
 bench-redshift: $(READY) ## measure the models on PostgreSQL beside DuckDB (Debian's postgresql)
 	@$(BIN)/python -m bench.postgres --events $(SCALE)
 
-bench-recommend: $(READY) ## measure exports and baselines of recommendations on SCALE interactions
+bench-recommend: $(READY) ## measure exports and baselines of recommendations on SCALE interactions and ten times as many
 	@$(BIN)/python -m bench.recommend --interactions $(SCALE)
+	@$(BIN)/python -m bench.recommend --interactions $$(( 10 * $(SCALE) ))
 
 lint: $(READY)  ## formats, style, types, SQL
 	@$(BIN)/ruff format --check .
