@@ -1,4 +1,4 @@
-"""Charts: each takes a frame and gives a matplotlib figure.
+"""Charts: each takes a frame and returns a matplotlib figure.
 
 A frame with nothing in it makes no chart. :func:`chart_or_message` is the one place that decides:
 it draws, or says that there is too little. Titles state what the chart shows, from the frame.
@@ -34,7 +34,7 @@ _HATCHED: dict[str, Any] = {
     "linewidth": 0.0,
     "alpha": 0.35,
 }
-"""How the first days of a landing look, in which people seem new who are not."""
+"""How the first days of a landing look, when some people only seem new."""
 
 
 def chart_or_message(
