@@ -156,14 +156,10 @@ class Members:
             other = members(self.warehouse, self.settings, _named(self.settings, name), self.as_of)
             policy = replace(other.policy, taken=taken)
             decider = Decider(other.segment.channels, policy, other.refused)
-            found = [
-                row[PERSON]
-                for page in other._undecided()
-                for row in plain_rows(page)
-                if any(one.outcome in _MESSAGE for one in decider.decide(row))
-            ]
-            for person in found:
-                taken.add(person)
+            for page in other._undecided():
+                for row in plain_rows(page):  # a person is there once, and decided before added
+                    if any(one.outcome in _MESSAGE for one in decider.decide(row)):
+                        taken.add(row[PERSON])
         return replace(self.policy, taken=taken)
 
     def _decided(self, page: pd.DataFrame, decider: Decider) -> pd.DataFrame:
