@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from engagement import owner_only
-from engagement.audience.files import Reject, write_parts, write_rejects
+from engagement.audience.files import Reject, write_rejects
+from engagement.audience.stream import Lines
 from engagement.dashboards import report
 from engagement.dashboards.report import page, reading
 from engagement.erasure.erase import erase
@@ -143,7 +144,8 @@ def test_what_a_notebook_writes(
     book = workbook.Workbook(settings)
     book.warehouse.log.keep(Statement("a", "select 1", 1, 0.1))
     report.write(book.warehouse, settings, date(2026, 1, 5), book.file("report.html"))
-    write_parts(book.file("exports/x").parent, "all", "csv", b"a\n", [b"1\n"], 100)
+    with Lines(book.file("exports/x").parent, "all", "csv", b"a\n", 100) as lines:
+        lines.add(b"1\n")
     write_rejects(book.file("exports/rejects/all.csv"), [Reject("p", "EMAIL", "endpoint", "none")])
     found = _modes(tmp_path / "runs")
     folders = {name: mode for name, mode in found.items() if "." not in name}

@@ -57,7 +57,7 @@ def documents(most: int) -> st.SearchStrategy[list[Document]]:
 
 # A failing example says which rule and shop it is; to make it smaller takes minutes.
 @settings(
-    max_examples=15,
+    max_examples=12,
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
 )

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import pandas as pd
 import pytest
 
+from engagement.as_of import whole_day
 from engagement.audience import pinpoint
+from engagement.audience.members import members
 from engagement.audience.pinpoint import Endpoint, Export, Limits
 from engagement.audience.reach import contacts
-from engagement.audience.segments import AudienceError, Selection
-from tests.audience.conftest import person
+from engagement.audience.segments import AudienceError, Segment, Selection, select
+from engagement.audience.stream import restored
+from engagement.settings import Settings
+from engagement.warehouse import Warehouse
+from tests.audience.conftest import AS_OF, person
 
 MakeSelection = Callable[..., Selection]
 
@@ -273,10 +279,8 @@ def test_an_endpoint_that_is_too_large_is_left_out(
     make_selection: MakeSelection, tmp_path: Path
 ) -> None:
     selection = make_selection(person("ann", plan="ä" * 50), person("ben"), attributes=["plan"])
-    size = max(
-        len(e.json_line()) - 1
-        for e in pinpoint.endpoints(selection, contacts(selection, "deny"))[0]
-    )
+    (file,) = export(selection, tmp_path / "all").json
+    size = max(len(line) for line in file.path.read_bytes().splitlines())
     fits = export(selection, tmp_path / "fits", Limits(endpoint_bytes=size))
     assert [d["Id"] for d in documents(fits)] == ["ann-email", "ben-email"]
     done = export(selection, tmp_path / "not", Limits(endpoint_bytes=size - 1))
@@ -364,13 +368,70 @@ def test_an_independent_reader_has_every_value_back(
                        attributes=["plan"]),
         tmp_path,
     )  # fmt: skip
-    assert [row[-1] for row in table(done)[1]] == odd
+    # What a spreadsheet would run has an apostrophe, which a reader takes off; JSON has none.
+    assert [row[-1] for row in table(done)[1]] == [
+        "'=1+1" if text == "=1+1" else text for text in odd
+    ]
+    assert done.csv[0].defused == 1
     read = duckdb.sql(
         f"select * from read_csv('{done.csv[0].path}', header=true, all_varchar=true, "
         "delim=',', quote='\"', escape='\"')"
     ).fetchall()
-    assert [row[-1] for row in read] == odd
+    assert [restored(row[-1]) for row in read] == odd
     assert [d["User"]["UserAttributes"]["plan"][0] for d in documents(done)] == odd
+
+
+def test_pages_of_members_give_the_files_of_people_in_memory(
+    make_shop: Callable[..., Warehouse], make_settings: Callable[..., Settings], tmp_path: Path
+) -> None:
+    """Ben refused and is in the files as such; Cat has the address of Ann, and refused it for both.
+    Abe is on the list of people not to contact, and has the address of p0, who is not.
+    """
+    listed = tmp_path / "listed.csv"
+    listed.write_text("person_id\nabe\n", encoding="utf-8")
+    people = [
+        person("abe", email="p0@shop.example", phone=None),
+        person("ann", brands="b|a", orders_total=1, **ANN),
+        person("ben", consent_email=False, brands="c", spend_total=Decimal("9.50")),
+        person("cat", email="ann@shop.example", consent_email=False),
+        person("dan", email="no address", phone=None),
+        *(person(f"p{number}", brands="a|b|c", plan="x\ty") for number in range(4)),
+    ]
+    keys = {
+        "name": "everybody", "description": "All.", "where": "true", "channels": ["email", "sms"],
+        "attributes": ["plan"], "lists": ["brands"], "metrics": ["orders_total", "spend_total"],
+        "suppressed": "opt_out",
+    }  # fmt: skip
+    segment = Segment.model_validate(keys)
+    warehouse, settings = make_shop(people), make_settings(audience__suppression=[str(listed)])
+    selection = select(warehouse, segment, AS_OF)
+    who = members(warehouse, settings, segment, whole_day(AS_OF, settings.timezone))
+    assert who.count() == (9, 9)
+    whole = export(selection, tmp_path / "whole", unanswered=who.policy)
+    asked = 0
+
+    def pages() -> Iterator[pd.DataFrame]:
+        nonlocal asked
+        asked += 1
+        return who.pages(3)
+
+    folder = tmp_path / "pages"
+    done = pinpoint.export_members(segment, pages, folder / "pinpoint", folder / "rejects")
+    assert asked == 2
+    assert [(f.path.name, f.sha256, f.rows) for f in (*done.files, done.rejects_file)] == [
+        (f.path.name, f.sha256, f.rows) for f in (*whole.files, whole.rejects_file)
+    ]
+    assert done.first == whole.first
+    assert len(done.first) == 5
+    assert done.endpoints == sum(file.rows for file in done.csv) == 13
+    assert done.left_out == whole.left_out
+    assert done.left_out.total() == done.rejects_file.rows == len(rejects(done))
+    assert {d["Id"] for d in documents(done) if d["OptOut"] == "ALL"} == {
+        "ann-email",
+        "ben-email",
+    }
+    abe = ("abe", "email", "endpoint", "another person of the segment has this address")
+    assert abe in rejects(done)
 
 
 def test_nobody_to_export_writes_no_file_to_import(
@@ -378,7 +439,7 @@ def test_nobody_to_export_writes_no_file_to_import(
 ) -> None:
     export(make_selection(person("ann")), tmp_path)
     done = export(make_selection(person("ann", consent_email=False)), tmp_path)
-    assert (done.files, done.endpoints) == ([], ())
+    assert (done.files, done.endpoints, done.first) == ([], 0, ())
     assert list((tmp_path / "pinpoint").iterdir()) == []
     assert len(rejects(done)) == 1
 

@@ -95,14 +95,14 @@ def problems(folder: Path, who: str, more: str = "") -> list[str]:
             ),
             [
                 (
-                    "who.any.0.feature: plan is text: 'at_least' is not for that; there are "
+                    "who.any.0.feature: plan is text: 'at_least' does not apply to it; use "
                     "contains, has, is, is_not, missing, none_of, one_of, starts_with"
                 ),
                 "who.any.1.feature: orders_total is a number, 'many' is text",
                 "who.any.2.feature: is_bot is true or false, 'false' is text",
                 (
-                    "who.any.3.feature: first_order_date is a date or time, 'soon' is none such as "
-                    "2026-10-30"
+                    "who.any.3.feature: first_order_date is a date or time, 'soon' is not one, "
+                    "such as 2026-10-30"
                 ),
                 "who.any.4.feature: first_order_date is a day: write days, not hours",
                 "who.any.5.feature: orders_total is a number, True is true or false",

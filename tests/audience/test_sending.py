@@ -275,7 +275,7 @@ def test_an_address_that_expires_is_replaced(make_shop: MakeShop) -> None:
     made.profiles.script("upload address", "expired", "expired")
     made.send(members("ann"))
     assert made.fakes.operations("customer-profiles").count("GetUploadJobPath") == 3
-    assert "the address to upload win_back-2026-02-02-001.csv to expired: asking for another" in (
+    assert "the upload address of win_back-2026-02-02-001.csv expired: asking for another" in (
         made.said
     )
     assert made.inside() == ["ann"]

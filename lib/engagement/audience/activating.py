@@ -115,7 +115,7 @@ def _record(prepared: Prepared) -> dict[str, int]:
 def send(
     settings: Settings,
     prepared: Prepared,
-    say: Callable[[str], None],
+    tell: Callable[[str], None],
     *,
     afresh: bool = False,
 ) -> Report:
@@ -129,7 +129,7 @@ def send(
         When it did not get to its end; sending again goes on.
     """
     who = prepared.who
-    report = Sender(settings, who.segment, say).send(
+    report = Sender(settings, who.segment, tell).send(
         prepared.profiles, who.as_of.day, prepared.folder / REJECTS, afresh=afresh
     )
     _record(prepared)

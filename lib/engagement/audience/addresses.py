@@ -86,15 +86,15 @@ def phone_number(text: str, country: str | None = None, phones: Phones = "possib
             raise AddressError(
                 "the number has no country code, and the person's country is not known"
                 if region is None and not text.strip().startswith("+")
-                else "the number's country code is none"
+                else "there is no such country code"
             ) from None
-        raise AddressError("the number cannot be read as one") from None
+        raise AddressError("this is no telephone number") from None
     if found.extension:
         raise AddressError("the number has an extension, which no message reaches")
     if phonenumbers.is_possible_number_with_reason(found) != ValidationResult.IS_POSSIBLE:
-        raise AddressError("the number does not have a length that its country has")
+        raise AddressError("the number is too short or too long for its country")
     if phones == "valid" and not phonenumbers.is_valid_number(found):
-        raise AddressError("the number lies in no range that is in use")
+        raise AddressError("the number is in no range that is in use")
     return str(phonenumbers.format_number(found, PhoneNumberFormat.E164))
 
 

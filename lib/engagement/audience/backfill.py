@@ -35,7 +35,7 @@ def snapshots_of(
     segments: Sequence[Segment],
     days: Sequence[date],
     now: AsOf,
-    say: Callable[[str], None],
+    tell: Callable[[str], None],
 ) -> list[Snapshot]:
     """Publish snapshots of days that are over, the earliest first.
 
@@ -49,7 +49,7 @@ def snapshots_of(
     ----------
     now
         What the models stand for afterwards.
-    say
+    tell
         Is told what is being done.
 
     Raises
@@ -62,13 +62,13 @@ def snapshots_of(
     found: list[Snapshot] = []
     try:
         for day in sorted(set(days)):
-            say(f"as of {day.isoformat()}")
+            tell(f"as of {day.isoformat()}")
             _build(warehouse, settings, whole_day(day, settings.timezone))
             found += snapshots.publish(
                 warehouse, settings, segments, whole_day(day, settings.timezone)
             )
     finally:
-        say("models as of now")
+        tell("models as of now")
         _build(warehouse, settings, now)
     if any(now.day in one.stale for one in found):
         found += snapshots.publish(warehouse, settings, segments, now)

@@ -47,7 +47,7 @@ def mistakes(comparison: Comparison, name: str, type_: str) -> Iterator[str]:
     for key, value in comparison.tests().items():
         if key not in _KEYS_OF[kind]:
             allowed = ", ".join(sorted(_KEYS_OF[kind]))
-            yield f"{name} is {kind}: '{key}' is not for that; there are {allowed}"
+            yield f"{name} is {kind}: '{key}' does not apply to it; use {allowed}"
         elif key in ("within", "before"):
             if type_ == "date" and value.hours is not None:
                 yield f"{name} is a day: write days, not hours"
@@ -64,7 +64,7 @@ def _misfit(value: Any, kind: str, type_: str) -> str | None:
             as_time(value, type_)
         except ValueError:
             example = "2026-10-30" if type_ == "date" else "2026-10-30 12:00"
-            return f"{value!r} is none such as {example}"
+            return f"{value!r} is not one, such as {example}"
         return None
     given = (
         YES_OR_NO

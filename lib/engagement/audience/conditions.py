@@ -68,7 +68,7 @@ def _syntax(error: ParseError) -> str:
 def _unwanted(tree: exp.Expr) -> Iterator[str]:
     for node in tree.walk():
         if isinstance(node, (exp.Query, exp.Table)):
-            yield f"a subquery: only columns of {CUSTOMERS} may stand here"
+            yield f"a subquery: only columns of {CUSTOMERS} can be used here"
         elif isinstance(node, (exp.Window, exp.AggFunc)) and not isinstance(
             node.parent, exp.Window
         ):

@@ -6,9 +6,8 @@ import csv
 import hashlib
 import io
 import os
-import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -56,45 +55,6 @@ def csv_line(cells: Sequence[str]) -> bytes:
     # With both signs as the line's end, the writer quotes cells that hold either.
     csv.writer(buffer, lineterminator="\r\n").writerow(cells)
     return buffer.getvalue().encode("utf-8")[:-2] + b"\n"
-
-
-def write_parts(
-    folder: Path, stem: str, suffix: str, header: bytes, lines: Iterable[bytes], most_bytes: int
-) -> list[ExportedFile]:
-    """Write lines to ``<stem>-001.<suffix>`` and, where that would grow too large, further files.
-
-    Parts that an earlier export of the same name left are removed. No line, no file.
-
-    Parameters
-    ----------
-    header
-        The first line of every file; may be empty.
-    most_bytes
-        What no file may exceed.
-    """
-    owner_only.folder(folder)
-    written: list[ExportedFile] = []
-    for number, part in enumerate(_parts(header, lines, most_bytes), start=1):
-        written.append(_write(folder / f"{stem}-{number:03d}.{suffix}", header, part))
-    kept = {file.path for file in written}
-    mine = re.compile(re.escape(stem) + r"-\d{3,}\." + re.escape(suffix))
-    for path in sorted(folder.iterdir()):
-        if mine.fullmatch(path.name) and path not in kept:
-            path.unlink()
-    return written
-
-
-def _parts(header: bytes, lines: Iterable[bytes], most_bytes: int) -> Iterator[list[bytes]]:
-    part: list[bytes] = []
-    size = len(header)
-    for line in lines:
-        if part and size + len(line) > most_bytes:
-            yield part
-            part, size = [], len(header)
-        part.append(line)
-        size += len(line)
-    if part:
-        yield part
 
 
 def _write(path: Path, header: bytes, lines: Sequence[bytes]) -> ExportedFile:
@@ -174,15 +134,20 @@ def write_rejects(path: Path, rejects: Iterable[Reject]) -> ExportedFile:
     return _write(path, csv_line(_REJECT), lines)
 
 
-def rejects_frame(rejects: Iterable[Reject]) -> pd.DataFrame:
-    """How many were left out, per channel, thing and reason."""
-    rows = [(r.channel, r.what, r.reason) for r in rejects]
-    frame = pd.DataFrame(rows, columns=["channel", "what", "reason"])
-    counted = frame.groupby(["channel", "what", "reason"], as_index=False).size()
-    return (
-        counted.rename(columns={"size": "count"})
-        .sort_values(["count", "channel", "what", "reason"], ascending=[False, True, True, True])
-        .reset_index(drop=True)
+def rejects_frame(left_out: Mapping[tuple[str, str, str], int]) -> pd.DataFrame:
+    """How many were left out, the most first: ``channel, what, reason, count``.
+
+    Parameters
+    ----------
+    left_out
+        Numbers by channel, what and reason.
+    """
+    rows = [(*key, number) for key, number in left_out.items()]
+    frame = pd.DataFrame(rows, columns=["channel", "what", "reason", "count"])
+    return frame.sort_values(
+        ["count", "channel", "what", "reason"],
+        ascending=[False, True, True, True],
+        ignore_index=True,
     )
 
 

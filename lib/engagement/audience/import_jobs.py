@@ -1,8 +1,8 @@
 """Bringing files into Customer Profiles: import jobs, and single records for small changes.
 
-Whatever is killed is gone on with. A file's job is told by its name, which has the file's sha256 in
-it; its number is kept as soon as it is known. A job that was started is never started again, and a
-file whose job ended well is never imported again.
+What was killed continues with the next send. A file's job is known by its name, which has the
+file's sha256 in it; its number is kept as soon as it is known. A job that was started is never
+started again, and a file whose job ended well is never imported again.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _REASONS = {
     "INTERNAL_FAILURE": "the service failed by itself",
 }
 
-Say = Callable[[str], None]
+Tell = Callable[[str], None]
 
 
 class SendError(FailedError):
@@ -46,12 +46,12 @@ class Imports:
     ----------
     box
         The send under way is there, and kept there after every step.
-    say
+    tell
         Is told what goes on.
     """
 
-    def __init__(self, service: Service, target: Target, box: Outbox, say: Say) -> None:
-        self._service, self._target, self._box, self._say = service, target, box, say
+    def __init__(self, service: Service, target: Target, box: Outbox, tell: Tell) -> None:
+        self._service, self._target, self._box, self._tell = service, target, box, tell
 
     def bring(self, part: SendingPart) -> None:
         """Bring one file, from where it is.
@@ -131,7 +131,7 @@ class Imports:
             if part.defused:
                 restored_copy(path, copy)
                 path = copy
-            self._say(f"uploading {part.file}")
+            self._tell(f"uploading {part.file}")
             for attempt in range(1, _ADDRESSES + 1):
                 try:
                     self._upload_once(part, path)
@@ -139,7 +139,7 @@ class Imports:
                 except UploadError as error:
                     if not error.expired or attempt == _ADDRESSES:
                         raise
-                    self._say(f"the address to upload {part.file} to expired: asking for another")
+                    self._tell(f"the upload address of {part.file} expired: asking for another")
         finally:
             copy.unlink(missing_ok=True)
         part.state = UPLOADED
@@ -171,7 +171,7 @@ class Imports:
             return found if found["Status"] in _ENDS else None
 
         def meanwhile(waited: float) -> None:
-            self._say(f"the import of {part.file} is under way since {waited:.0f} s")
+            self._tell(f"importing {part.file}: {waited:.0f} s so far")
 
         try:
             return wait_until(
@@ -211,7 +211,7 @@ class Imports:
 
     def _put(self, part: SendingPart) -> None:
         """Put records ten by ten; to put one a second time changes nothing."""
-        self._say(f"putting {counted(part.rows, 'record')}")
+        self._tell(f"putting {counted(part.rows, 'record')}")
         failed: list[str] = []
         for number, batch in enumerate(_batches(self._records(part), MOST_PUTS)):
             if (number + 1) * MOST_PUTS <= part.put:

@@ -13,9 +13,10 @@ This is what exports read. A page is a frame in the order of ``person_id`` with 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from typing import Any
 
 import pandas as pd
 from sqlglot import exp
@@ -86,6 +87,20 @@ class Members:
         """The query as a text in Athena's dialect, with the logical names of tables."""
         return self.query.sql(dialect="athena", pretty=True)
 
+    def count(self) -> tuple[int, int]:
+        """How many people are in the segment, and in ``marts.customer_360``."""
+        query = self.query.copy()
+        query.set("order", None)
+        inside = exp.select(exp.alias_(exp.Count(this=exp.Star()), "members")).from_(
+            query.subquery("m")
+        )
+        with self.warehouse.session() as session:
+            found = session.query(inside, label=f"segment {self.segment.name}: people")
+            customers = session.query(
+                f"select count(*) as people from {CUSTOMERS}", label="customers"
+            )
+        return int(found["members"].iloc[0]), int(customers["people"].iloc[0])
+
     def pages(self, rows: int = PAGE) -> Iterator[pd.DataFrame]:
         """Frames of at most so many people, in the order of ``person_id``; none where there is
         nobody.
@@ -141,14 +156,10 @@ class Members:
             other = members(self.warehouse, self.settings, _named(self.settings, name), self.as_of)
             policy = replace(other.policy, taken=taken)
             decider = Decider(other.segment.channels, policy, other.refused)
-            found = [
-                row[PERSON]
-                for page in other._undecided()
-                for row in plain_rows(page)
-                if any(one.outcome in _MESSAGE for one in decider.decide(row))
-            ]
-            for person in found:
-                taken.add(person)
+            for page in other._undecided():
+                for row in plain_rows(page):  # a person is there once, and decided before added
+                    if any(one.outcome in _MESSAGE for one in decider.decide(row)):
+                        taken.add(row[PERSON])
         return replace(self.policy, taken=taken)
 
     def _decided(self, page: pd.DataFrame, decider: Decider) -> pd.DataFrame:
@@ -226,14 +237,21 @@ def members(warehouse: Warehouse, settings: Settings, segment: Segment, as_of: A
 def contacts_of(page: pd.DataFrame, channels: Sequence[Channel]) -> Iterator[Contact]:
     """The contacts that a page of members tells of."""
     for row in plain_rows(page):
-        for channel in channels:
-            yield Contact(
-                str(row[PERSON]),
-                channel,
-                Outcome(row[f"{channel}_outcome"]),
-                row[f"{channel}_address"],
-                row[f"{channel}_detail"],
-            )
+        yield from contacts_of_row(row, channels)
+
+
+def contacts_of_row(row: Mapping[str, Any], channels: Sequence[Channel]) -> list[Contact]:
+    """The contacts that a row of a page tells of."""
+    return [
+        Contact(
+            str(row[PERSON]),
+            channel,
+            Outcome(row[f"{channel}_outcome"]),
+            row[f"{channel}_address"],
+            row[f"{channel}_detail"],
+        )
+        for channel in channels
+    ]
 
 
 def _named(settings: Settings, name: str) -> Segment:

@@ -223,7 +223,7 @@ class Outbox:
                 write(csv_line([defused(person)]))
 
     def begin(self, sending: Sending) -> None:
-        """Note a send whose files are in the outbox; from here on it is gone on with."""
+        """Note a send whose files are in the outbox; the next one continues it from here on."""
         self.state.sending = sending
         self.save()
 

@@ -10,21 +10,18 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from engagement.audience.files import (
-    ExportedFile,
-    Reject,
-    csv_line,
-    write_parts,
-    write_rejects,
-)
+from engagement.audience.files import ExportedFile, Reject, RejectsFile, csv_line
+from engagement.audience.members import contacts_of_row
 from engagement.audience.reach import (
     MEANING,
     SUPPRESSED,
@@ -33,7 +30,10 @@ from engagement.audience.reach import (
     address_key,
     masked,
 )
+from engagement.audience.seen import Seen
 from engagement.audience.segments import AudienceError, Segment, Selection
+from engagement.audience.selection import plain_rows
+from engagement.audience.stream import Lines, defused
 from engagement.privacy import shown
 
 CHANNEL_TYPES = {"email": "EMAIL", "sms": "SMS"}
@@ -56,6 +56,8 @@ class Limits:
 
 
 LIMITS = Limits()
+
+_FIRST = 5
 
 
 @dataclass(frozen=True)
@@ -111,13 +113,21 @@ class Endpoint:
 class Export:
     """What an export wrote.
 
-    ``endpoints`` are those in the files. ``rejects`` lists everyone and everything that is not.
+    Attributes
+    ----------
+    endpoints
+        How many there are in the files.
+    first
+        The first few of them, to look at.
+    left_out
+        How many are not in the files, by channel, what and reason; the file of rejects lists them.
     """
 
-    endpoints: tuple[Endpoint, ...]
+    endpoints: int
+    first: tuple[Endpoint, ...]
     csv: tuple[ExportedFile, ...]
     json: tuple[ExportedFile, ...]
-    rejects: tuple[Reject, ...]
+    left_out: Counter[tuple[str, str, str]]
     rejects_file: ExportedFile
 
     @property
@@ -232,59 +242,65 @@ class _Values:
 # --- endpoints ----------------------------------------------------------------------------------
 
 
-def endpoints(
-    selection: Selection, contacts: Sequence[Contact], limits: Limits = LIMITS
-) -> tuple[list[Endpoint], list[Reject]]:
-    """Make the endpoints of a segment.
+Person = tuple[Mapping[str, Any], Sequence[Contact]]
+"""A row of the segment's people, and what came of each channel."""
+
+
+class _Maker:
+    """Makes the endpoints of people, one after the other.
 
     ``Id`` is the person and the channel, so that a later import of the same person with another
     address updates the endpoint; ``User.UserId`` is the person.
-
-    Returns
-    -------
-    tuple of list of Endpoint and list of Reject
-        The endpoints by person and channel; and, for everyone and everything else, the reason.
-
-    Raises
-    ------
-    AudienceError
-        When the segment asks for more attributes, or longer names, than an import takes.
     """
-    _check_names(selection.segment, limits)
-    rows = {row["person_id"]: row for row in selection.rows()}
-    made: list[Endpoint] = []
-    rejects: list[Reject] = []
-    used = {
-        (contact.channel, address_key(contact.address))
-        for contact in contacts
-        if contact.outcome is Outcome.REACHABLE and contact.address
-    }
-    for contact in contacts:
-        opt_out = _opt_out(contact, selection.segment)
+
+    def __init__(self, segment: Segment, people: Callable[[], Iterable[Person]], limits: Limits):
+        _check_names(segment, limits)
+        self._segment, self._limits = segment, limits
+        self._used = Seen()
+        if segment.suppressed == "opt_out":
+            # The file must not say two things of one address, whoever comes first.
+            for _, contacts in people():
+                for contact in contacts:
+                    if contact.outcome is Outcome.REACHABLE and contact.address:
+                        self._used.add(_place(contact.channel, contact.address))
+
+    def endpoints(self, person: Person) -> tuple[list[Endpoint], list[Reject]]:
+        """A person's endpoints; and, for everything else, the reason."""
+        row, contacts = person
+        made: list[Endpoint] = []
+        rejects: list[Reject] = []
+        for contact in contacts:
+            endpoint, reason = self._endpoint(row, contact, rejects)
+            if endpoint is not None and len(made) == self._limits.endpoints_per_user:
+                endpoint = None
+                reason = f"a user has at most {self._limits.endpoints_per_user} endpoints"
+            if endpoint is not None:
+                made.append(endpoint)
+            else:
+                rejects.append(Reject(contact.person_id, contact.channel, "endpoint", reason))
+        return made, rejects
+
+    def _endpoint(
+        self, row: Mapping[str, Any], contact: Contact, rejects: list[Reject]
+    ) -> tuple[Endpoint | None, str]:
+        opt_out = _opt_out(contact, self._segment)
         if opt_out is None or contact.address is None:
-            reason = MEANING[contact.outcome]
             detail = f": {contact.detail}" if contact.detail else ""
-            rejects.append(Reject(contact.person_id, contact.channel, "endpoint", reason + detail))
-            continue
-        key = (contact.channel, address_key(contact.address))
-        if opt_out == "ALL" and key in used:
-            # The file must not say two things of one address.
-            reason = MEANING[Outcome.SAME_ADDRESS]
-            rejects.append(Reject(contact.person_id, contact.channel, "endpoint", reason))
-            continue
-        used.add(key)
-        values = _Values(contact.person_id, contact.channel, limits)
-        endpoint = _endpoint(
-            rows[contact.person_id], contact.address, contact, opt_out, selection, values
-        )
-        problem = _endpoint_problem(endpoint, limits)
+            return None, MEANING[contact.outcome] + detail
+        if opt_out == "ALL":
+            place = _place(contact.channel, contact.address)
+            if place in self._used:
+                return None, MEANING[Outcome.SAME_ADDRESS]
+            self._used.add(place)
+        values = _Values(contact.person_id, contact.channel, self._limits)
+        endpoint = _endpoint(row, contact.address, contact, opt_out, self._segment, values)
         rejects += values.rejects
-        if problem:
-            rejects.append(Reject(contact.person_id, contact.channel, "endpoint", problem))
-        else:
-            made.append(endpoint)
-    kept, beyond = _within_user_limit(made, limits)
-    return kept, rejects + beyond
+        problem = _endpoint_problem(endpoint, self._limits)
+        return (None, problem) if problem else (endpoint, "")
+
+
+def _place(channel: str, address: str) -> str:
+    return f"{channel} {address_key(address)}"
 
 
 def _opt_out(contact: Contact, segment: Segment) -> str | None:
@@ -317,10 +333,9 @@ def _endpoint(
     address: str,
     contact: Contact,
     opt_out: str,
-    selection: Selection,
+    segment: Segment,
     values: _Values,
 ) -> Endpoint:
-    segment = selection.segment
     if opt_out == "ALL":
         # Nothing else is needed to know whom not to contact.
         return Endpoint(
@@ -372,42 +387,26 @@ def _endpoint_problem(endpoint: Endpoint, limits: Limits) -> str | None:
     return None
 
 
-def _within_user_limit(
-    made: Sequence[Endpoint], limits: Limits
-) -> tuple[list[Endpoint], list[Reject]]:
-    counts: dict[str, int] = {}
-    kept, rejects = [], []
-    for endpoint in made:
-        counts[endpoint.user_id] = counts.get(endpoint.user_id, 0) + 1
-        if counts[endpoint.user_id] > limits.endpoints_per_user:
-            reason = f"a user has at most {limits.endpoints_per_user} endpoints"
-            channel = endpoint.channel_type.lower()
-            rejects.append(Reject(endpoint.user_id, channel, "endpoint", reason))
-        else:
-            kept.append(endpoint)
-    return kept, rejects
-
-
 # --- files --------------------------------------------------------------------------------------
 
 
-def csv_columns(found: Iterable[Endpoint]) -> list[tuple[str, int]]:
+class _Columns:
     """Columns of the CSV format: each header, and how often it stands there.
 
     A header stands there as often as the endpoint with the most values needs it.
     """
-    columns = {"Id": 1, "ChannelType": 1, "Address": 1, "OptOut": 1, "User.UserId": 1}
-    more: dict[str, int] = {}
-    for endpoint in found:
+
+    def __init__(self) -> None:
+        self._first = {"Id": 1, "ChannelType": 1, "Address": 1, "OptOut": 1, "User.UserId": 1}
+        self._more: dict[str, int] = {}
+
+    def add(self, endpoint: Endpoint) -> None:
         for name, values in _cells(endpoint).items():
-            if name not in columns:
-                more[name] = max(more.get(name, 1), len(values))
-    return [*columns.items(), *sorted(more.items())]
+            if name not in self._first:
+                self._more[name] = max(self._more.get(name, 1), len(values))
 
-
-def header_frame(found: Iterable[Endpoint]) -> pd.DataFrame:
-    """Each header of the CSV format, and how often it stands there."""
-    return pd.DataFrame(csv_columns(found), columns=["header", "times"])
+    def all(self) -> list[tuple[str, int]]:
+        return [*self._first.items(), *sorted(self._more.items())]
 
 
 def _cells(endpoint: Endpoint) -> dict[str, tuple[str, ...]]:
@@ -424,19 +423,35 @@ def _cells(endpoint: Endpoint) -> dict[str, tuple[str, ...]]:
     }
 
 
-def csv_lines(found: Sequence[Endpoint]) -> tuple[bytes, list[bytes]]:
-    """The header and the rows of the CSV format; missing values are empty cells."""
-    columns = csv_columns(found)
-    header = [name for name, times in columns for _ in range(times)]
-    lines = []
-    for endpoint in found:
-        cells = _cells(endpoint)
-        row: list[str] = []
-        for name, times in columns:
-            values = cells.get(name, ())
-            row += [*values, *[""] * (times - len(values))]
-        lines.append(csv_line(row))
-    return csv_line(header), lines
+def _csv_cells(endpoint: Endpoint, columns: Sequence[tuple[str, int]]) -> list[str]:
+    """A row of the CSV format; missing values are empty cells."""
+    cells = _cells(endpoint)
+    row: list[str] = []
+    for name, times in columns:
+        values = cells.get(name, ())
+        row += [*values, *[""] * (times - len(values))]
+    return row
+
+
+def _of_line(line: bytes) -> Endpoint:
+    """The endpoint that is a line of the JSON format."""
+    found = json.loads(line)
+    user = found["User"]
+    lists = [found.get("Attributes", {}), user.get("UserAttributes", {})]
+    attributes, user_attributes = (
+        {name: tuple(values) for name, values in one.items()} for one in lists
+    )
+    return Endpoint(
+        id=found["Id"],
+        channel_type=found["ChannelType"],
+        address=found["Address"],
+        user_id=user["UserId"],
+        opt_out=found["OptOut"],
+        location=found.get("Location", {}),
+        attributes=attributes,
+        user_attributes=user_attributes,
+        metrics=found.get("Metrics", {}),
+    )
 
 
 def export(
@@ -446,13 +461,35 @@ def export(
     rejects_folder: Path,
     limits: Limits = LIMITS,
 ) -> Export:
+    """As :func:`export_members`, of people who are in memory already."""
+    rows = {row["person_id"]: row for row in selection.rows()}
+    people = [
+        (rows[person], list(own)) for person, own in groupby(contacts, lambda one: one.person_id)
+    ]
+    return _export(selection.segment, lambda: people, folder, rejects_folder, limits)
+
+
+def export_members(
+    segment: Segment,
+    pages: Callable[[], Iterable[pd.DataFrame]],
+    folder: Path,
+    rejects_folder: Path,
+    limits: Limits = LIMITS,
+) -> Export:
     """Write a segment in both formats, each within the size that one import job takes.
+
+    Memory holds a page of people. In the CSV files, what a spreadsheet would run as a formula has
+    an apostrophe before it, as in other exports (:mod:`engagement.audience.stream`); the JSON files
+    have every value as it is.
 
     Parameters
     ----------
+    pages
+        Gives the members, as :meth:`~engagement.audience.members.Members.pages` does; asked twice
+        where people who opted out are in the files, too.
     folder
         Where the files go: ``<segment>-001.csv``, ``<segment>-001.json``. An import of a whole
-        folder reads whatever lies in it, so nothing else is put there.
+        folder reads whatever lies in it, so nothing else is put there: no manifest, either.
     rejects_folder
         Where ``pinpoint-<segment>.csv`` goes, the list of what is not in the files.
 
@@ -461,17 +498,55 @@ def export(
     AudienceError
         When the segment asks for more than an import takes.
     """
-    name = selection.segment.name
-    found, rejects = endpoints(selection, contacts, limits)
-    header, lines = csv_lines(found)
+
+    def people() -> Iterator[Person]:
+        for page in pages():
+            for row in plain_rows(page):
+                yield row, contacts_of_row(row, segment.channels)
+
+    return _export(segment, people, folder, rejects_folder, limits)
+
+
+def _export(
+    segment: Segment,
+    people: Callable[[], Iterable[Person]],
+    folder: Path,
+    rejects_folder: Path,
+    limits: Limits,
+) -> Export:
+    name, most = segment.name, limits.job_bytes
+    maker = _Maker(segment, people, limits)
+    columns, first, number = _Columns(), list[Endpoint](), 0
+    rejects = RejectsFile(rejects_folder / f"pinpoint-{name}.csv")
+    with Lines(folder, name, "json", b"", most) as documents, rejects:
+        for person in people():
+            made, left = maker.endpoints(person)
+            for endpoint in made:
+                documents.add(endpoint.json_line())
+                columns.add(endpoint)
+                number += 1
+                if number <= _FIRST:
+                    first.append(endpoint)
+            for reject in sorted(left):
+                rejects.add(reject)
+        # Which columns there are is known only now: the rows are made of the JSON lines.
+        known = columns.all()
+        header = csv_line([name for name, times in known for _ in range(times)])
+        with Lines(folder, name, "csv", header, most) as table:
+            for draft in documents.end():
+                with draft.open("rb") as stream:
+                    for line in stream:
+                        cells = _csv_cells(_of_line(line), known)
+                        safe = [defused(cell) for cell in cells]
+                        changed = sum(a != b for a, b in zip(cells, safe, strict=True))
+                        table.add(csv_line(safe), changed)
     return Export(
-        endpoints=tuple(found),
-        csv=tuple(write_parts(folder, name, "csv", header, lines, limits.job_bytes)),
-        json=tuple(
-            write_parts(folder, name, "json", b"", (e.json_line() for e in found), limits.job_bytes)
-        ),
-        rejects=tuple(sorted(rejects)),
-        rejects_file=write_rejects(rejects_folder / f"pinpoint-{name}.csv", rejects),
+        number,
+        tuple(first),
+        tuple(table.files),
+        tuple(documents.files),
+        rejects.counts,
+        rejects.file(),
     )
 
 

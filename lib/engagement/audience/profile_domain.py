@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from engagement.audience.import_jobs import Say, SendError
+from engagement.audience.import_jobs import SendError, Tell
 from engagement.audience.profile_calls import ACCOUNT_KEY, MOST_MEMBERS, Target
 from engagement.aws.clients import Service, ServiceError
 from engagement.aws.waiting import WaitedTooLongError, wait_until
@@ -136,7 +136,7 @@ def remove_segment(service: Service, target: Target, batch: str) -> bool:
 
 
 def read_back(
-    service: Service, target: Target, batch: str, sent: int, people: Sequence[str], say: Say
+    service: Service, target: Target, batch: str, sent: int, people: Sequence[str], tell: Tell
 ) -> ReadBack:
     """Compare the segment in the service with what was sent.
 
@@ -147,7 +147,7 @@ def read_back(
     people
         Members whose membership is asked for.
     """
-    say("comparing the segment with what was sent")
+    tell("comparing the segment with what was sent")
     ids = []
     for person in people:
         items = service.call("SearchProfiles", **target.search(person)).get("Items", [])

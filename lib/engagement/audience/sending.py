@@ -1,8 +1,8 @@
 """A segment goes to Customer Profiles: planned, sent, looked at, taken down.
 
 ``plan`` writes the calls and sends none. ``send`` brings what is different since the last send,
-defines the segment, compares it with what was sent, and sees to the campaign; killed at any point,
-it is gone on with by sending again.
+defines the segment, compares it with what was sent, and sees to the campaign. Killed at any point,
+it continues where it was when it is run again.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 from engagement.audience import campaigns, customer_profiles, deltas, outbox
 from engagement.audience.customer_profiles import Export
 from engagement.audience.files import Reject, write_rejects
-from engagement.audience.import_jobs import Imports, Say, SendError
+from engagement.audience.import_jobs import Imports, SendError, Tell
 from engagement.audience.outbox import Outbox, Sending, SendingPart, State
 from engagement.audience.profile_calls import SERVICE, Target
 from engagement.audience.profile_domain import (
@@ -137,7 +137,7 @@ class Sender:
 
     settings: Settings
     segment: Segment
-    say: Say = _silent
+    tell: Tell = _silent
     on_call: OnCall | None = None
 
     @property
@@ -237,7 +237,7 @@ class Sender:
         if kinds & {outbox.PUTS, outbox.PUTS_LEFT}:
             ensure_object_type(service, self.target)
             box.state.remember(RECORDS, self.target.put_object_type())
-        imports = Imports(service, self.target, box, self.say)
+        imports = Imports(service, self.target, box, self.tell)
         for part in sending.parts:
             imports.bring(part)
         failed = sum(part.failed for part in sending.parts)
@@ -265,7 +265,7 @@ class Sender:
         arn = ensure_segment(service, target, state.batch)
         state.remember(SEGMENT, {"batch": state.batch})
         sent, some = chosen(outbox.ledger(box.sent), target.settings.check_people)
-        report.read_back = read_back(service, target, state.batch, sent, some, self.say)
+        report.read_back = read_back(service, target, state.batch, sent, some, self.tell)
         campaign = self.settings.activation.campaign
         if campaign is not None:
             made = campaigns.ensure_campaign(
@@ -285,7 +285,7 @@ class Sender:
     # --- status and down
 
     def status(self) -> list[str]:
-        """What was sent, what is under way, and what the services say, as sentences."""
+        """What was sent, what is under way, and what the services report, as sentences."""
         state, target = self.box.state, self.target
         sent = f"sent as of {state.as_of} to {target.domain}, segment {state.batch}"
         none = f"nothing was sent to {target.domain} yet"

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Self
 
 import numpy as np
 import pandas as pd
@@ -189,11 +189,96 @@ class _Part:
         )
 
 
-class Writer:
-    """Writes rows to ``<stem>-001.csv`` and, where a file would grow too large, further ones.
+class Parts:
+    """Files ``<stem>-001.csv`` and, where one would grow too large, further ones.
 
     Used as a context: files get their names when the block ends well, all of them; parts that an
     earlier export of the same name left are removed then. No row, no file.
+    """
+
+    def __init__(self, folder: Path, stem: str, suffix: str, header: bytes, how: Format) -> None:
+        self.files: list[ExportedFile] = []
+        self._folder, self._stem, self._suffix, self._how = folder, stem, suffix, how
+        self._header = header
+        self._part: _Part | None = None
+        self._drafts: list[tuple[Path, Path]] = []
+
+    def __enter__(self) -> Self:
+        owner_only.folder(self._folder)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self.end()
+            for draft, path in self._drafts:
+                draft.replace(path)
+            self._tidy()
+            return
+        if self._part is not None:
+            self._part.close()
+        for draft, _path in self._drafts:
+            draft.unlink(missing_ok=True)
+
+    def end(self) -> list[Path]:
+        """Finish the last file: no more rows follow. Gives where the files are until the end."""
+        if self._part is not None:
+            self.files.append(self._part.end())
+            self._part.close()
+            self._part = None
+        return [draft for draft, _ in self._drafts]
+
+    def _begin(self) -> _Part:
+        number = len(self.files) + 1
+        path = self._folder / f"{self._stem}-{number:03d}.{self._suffix}"
+        draft = path.with_name(path.name + ".part")
+        self._drafts.append((draft, path))
+        packer = zlib.compressobj(self._how.level, wbits=31) if self._how.packed else None
+        held = ExitStack()
+        stream = held.enter_context(owner_only.opened(draft, "wb"))
+        self._part = _Part(path, stream, packer, held.close)
+        self._part.add(self._header, 0)
+        return self._part
+
+    def _tidy(self) -> None:
+        """Remove what an earlier, longer export of this name has left, packed or not."""
+        suffix = re.escape(self._suffix.removesuffix(".gz"))
+        mine = re.compile(re.escape(self._stem) + r"-\d{3,}\." + suffix + r"(\.gz)?(\.part)?")
+        kept = {file.path for file in self.files}
+        for path in sorted(self._folder.iterdir()):
+            if mine.fullmatch(path.name) and path not in kept:
+                path.unlink()
+
+
+class Lines(Parts):
+    """Writes lines, one by one.
+
+    Parameters
+    ----------
+    suffix
+        What names end with: ``csv`` or ``json``.
+    header
+        The first line of every file; may be empty.
+    most_bytes
+        What no file may exceed.
+    """
+
+    def __init__(
+        self, folder: Path, stem: str, suffix: str, header: bytes, most_bytes: int
+    ) -> None:
+        super().__init__(folder, stem, suffix, header, Format(most_bytes=most_bytes))
+
+    def add(self, line: bytes, defused: int = 0) -> None:
+        """Write a line, with its end; ``defused`` of its cells have an apostrophe."""
+        part = self._part or self._begin()
+        if part.rows and part.size + len(line) > self._how.most_bytes:
+            self.end()
+            part = self._begin()
+        part.add(line, 1)
+        part.defused += defused
+
+
+class Writer(Parts):
+    """Writes batches of rows, each as one array per column.
 
     Parameters
     ----------
@@ -204,27 +289,8 @@ class Writer:
     def __init__(
         self, folder: Path, stem: str, header: Sequence[str], how: Format | None = None
     ) -> None:
-        self.files: list[ExportedFile] = []
-        self._folder, self._stem, self._how = folder, stem, how or Format()
-        self._header = csv_line(list(header))
-        self._part: _Part | None = None
-        self._drafts: list[tuple[Path, Path]] = []
-
-    def __enter__(self) -> Writer:
-        owner_only.folder(self._folder)
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
-            self._end()
-            for draft, path in self._drafts:
-                draft.replace(path)
-            self._tidy()
-            return
-        if self._part is not None:
-            self._part.close()
-        for draft, _path in self._drafts:
-            draft.unlink(missing_ok=True)
+        how = how or Format()
+        super().__init__(folder, stem, how.suffix, csv_line(list(header)), how)
 
     def write(self, columns: Sequence[pa.Array]) -> None:
         """Write a batch of rows: texts without NULLs, one array per column."""
@@ -238,7 +304,7 @@ class Writer:
             part = self._part or self._begin()
             fit = self._fitting(part, offsets, start)
             if fit == 0:
-                self._end()
+                self.end()
                 continue
             part.add(data[offsets[start] : offsets[start + fit]], fit)
             part.defused += int(counts[start : start + fit].sum())
@@ -252,32 +318,6 @@ class Writer:
         if self._how.most_rows is not None:
             fit = min(fit, self._how.most_rows - part.rows)
         return max(fit, 1) if part.rows == 0 else fit
-
-    def _begin(self) -> _Part:
-        number = len(self.files) + 1
-        path = self._folder / f"{self._stem}-{number:03d}.{self._how.suffix}"
-        draft = path.with_name(path.name + ".part")
-        self._drafts.append((draft, path))
-        packer = zlib.compressobj(self._how.level, wbits=31) if self._how.packed else None
-        held = ExitStack()
-        stream = held.enter_context(owner_only.opened(draft, "wb"))
-        self._part = _Part(path, stream, packer, held.close)
-        self._part.add(self._header, 0)
-        return self._part
-
-    def _end(self) -> None:
-        if self._part is not None:
-            self.files.append(self._part.end())
-            self._part.close()
-            self._part = None
-
-    def _tidy(self) -> None:
-        """Remove what an earlier, longer export of this name has left, packed or not."""
-        mine = re.compile(re.escape(self._stem) + r"-\d{3,}\.csv(\.gz)?(\.part)?")
-        kept = {file.path for file in self.files}
-        for path in sorted(self._folder.iterdir()):
-            if mine.fullmatch(path.name) and path not in kept:
-                path.unlink()
 
 
 # --- values ---------------------------------------------------------------------------------------

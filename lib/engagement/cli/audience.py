@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 audience = typer.Typer(
     no_args_is_help=True,
-    help="Plan, send, look at or take down a segment in Amazon Connect Customer Profiles.",
+    help="Plan, send, inspect or remove a segment in Amazon Connect Customer Profiles.",
 )
 
 Name = Annotated[
@@ -74,13 +74,13 @@ def send(
     afresh: Annotated[
         bool,
         typer.Option(
-            "--afresh", help="Forget what was sent, and a send that broke off: send everybody."
+            "--afresh", help="Forget what was sent, and any interrupted send: send everybody."
         ),
     ] = False,
     params: Params = None,
     set_: Sets = None,
 ) -> None:
-    """Send what is different since the last send; a send that broke off is gone on with."""
+    """Send what has changed since the last send; an interrupted send is finished first."""
     from engagement.audience import activating
 
     settings, _ = settings_from(params, set_)
@@ -98,7 +98,7 @@ def send(
 @audience.command()
 @guarded
 def status(name: Name = None, params: Params = None, set_: Sets = None) -> None:
-    """Say what was sent, what is under way, and what the services have."""
+    """Show what was sent, what is under way, and what the services have."""
     from engagement.audience import looking
     from engagement.audience.sending import Sender
 
@@ -114,13 +114,18 @@ def down(
     name: Name = None,
     domain: Annotated[
         bool,
-        typer.Option("--domain", help="The domain, too, with every profile in it, if made here."),
+        typer.Option(
+            "--domain",
+            help="Also remove the domain with every profile in it, if this project made it.",
+        ),
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do it; without, only say what.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Remove them. Without it, only show what is there.")
+    ] = False,
     params: Params = None,
     set_: Sets = None,
 ) -> None:
-    """Remove the segment's campaign, definitions and type of records: only what was made here."""
+    """Remove the segment's campaign, definitions and object type, if this project made them."""
     from engagement.audience import looking
     from engagement.audience.sending import Sender
 
@@ -130,7 +135,7 @@ def down(
     if not yes:
         for line in sender.status():
             console.print(plain(line))
-        console.print("Nothing was removed. With --yes, what this project made of it is.")
+        console.print("Nothing was removed. Add --yes to remove what this project made.")
         return
     gone = sender.down(domain=domain)
     for one in gone:
