@@ -110,6 +110,9 @@ def test_merge_mode_moves_received_times(both: Both, local: Warehouse) -> None:
     """
     sql = "select id, received_at from marts.person_events"
     first, last = local.query(sql), both.remote.query(sql)
+    # An id that came again weeks later is two events.
+    twice = {*first["id"][first["id"].duplicated()], *last["id"][last["id"].duplicated()]}
+    first, last = (one[~one["id"].isin(twice)] for one in (first, last))
     found = first.merge(last, on="id", how="outer", suffixes=("", "_last"), indicator=True)
     later = (found["received_at_last"] - found["received_at"]).dropna()
     hour = pd.Timedelta(hours=1)
