@@ -88,6 +88,13 @@ def keep_the_last_copies(path: Path) -> None:
                 f"{PARTITION} = strftime({rudderstack.LATER}, '%Y-%m-%d') "
                 f"where {rudderstack.LATER} is not null"
             )
+            # An id that came again beyond the window is two events to flattening, not to a merge.
+            keys = "id, type" if table == "events" else "id"
+            connection.execute(
+                f"delete from events.{quoted(table)} where rowid in (select row from (select "
+                f"rowid as row, row_number() over (partition by {keys} order by received_at desc) "
+                f"as n from events.{quoted(table)}) where n > 1)"
+            )
 
 
 @dataclass(frozen=True)

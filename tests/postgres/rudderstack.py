@@ -2,8 +2,8 @@
 
 Its COPY makes NULL of texts that are empty or blank, trims and cuts the others, and leaves times
 without a zone. In append mode, the default, an event that was sent again is there again; in merge
-mode the copy received last has taken the place of the others, and what DuckDB keeps, the first, is
-gone.
+mode the row of an id that was received last has taken the place of all others, however long ago:
+what DuckDB keeps, the first copy, is gone.
 """
 
 from __future__ import annotations
@@ -76,7 +76,11 @@ def _table(
     )
     place = f"events.{quoted(name)}"
     if mode == "merge":
-        place = f"(select * replace (coalesce({LATER}, received_at) as received_at) from {place})"
+        place = (
+            "(select * from (select * replace "
+            f"(coalesce({LATER}, received_at) as received_at) from {place}) "
+            "qualify row_number() over (partition by id order by received_at desc) = 1)"
+        )
     rows = f"select {chosen}, received_at + interval 1 minute as uuid_ts from {place}"
     if mode == "append":
         again = (

@@ -53,11 +53,14 @@ def local(flattened: Flattened) -> Warehouse:
 
 
 @pytest.fixture(scope="module")
-def merged(flattened: Flattened, tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
+def merged(
+    flattened: Flattened, local: Warehouse, tmp_path_factory: pytest.TempPathFactory
+) -> Warehouse:
     """DuckDB with the last copies in the place of the first, and what is made there of them."""
     settings = load_settings(
         "params/local.yaml",
         {
+            "as_of": str(resolve_as_of(local, flattened.settings).day),
             "warehouse.duckdb.path": str(flattened.merged),
             "run.directory": str(tmp_path_factory.mktemp("merged") / "runs"),
         },
@@ -71,6 +74,7 @@ def merged(flattened: Flattened, tmp_path_factory: pytest.TempPathFactory) -> Wa
 def both(
     request: pytest.FixtureRequest,
     loaded_samples: Loaded,
+    flattened: Flattened,
     local: Warehouse,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Both:
@@ -83,8 +87,10 @@ def both(
         assert done.code == 0, done.said
         given = loaded_samples.open(shell.NAME)
     else:
-        local = request.getfixturevalue("merged")
         given = loaded_samples.copy("conformance_merge", mode="merge")
+        # The newest event decides, and may have come again on the next day.
+        given["as_of"] = str(resolve_as_of(local, flattened.settings).day)
+        local = request.getfixturevalue("merged")
     settings = load_settings(
         "params/local.yaml",
         {
@@ -106,11 +112,14 @@ def test_merge_mode_moves_received_times(both: Both, local: Warehouse) -> None:
     """``local`` has the first copies, by which the other engines go.
 
     Of every fifth event the last copy is kept, here one hour younger. What with that is received
-    after the end of the as-of day is not seen yet, and so nearly every model has other rows.
+    after the end of the as-of day is not seen yet.
     """
     sql = "select id, received_at from marts.person_events"
     first, last = local.query(sql), both.remote.query(sql)
-    found = first.merge(last, on="id", how="outer", suffixes=("", "_last"), indicator=True)
+    # An id that came again weeks later is two events, and one that was merged is one.
+    twice = first["id"].duplicated(keep=False)
+    last = last[~last["id"].isin(first["id"][twice])]
+    found = first[~twice].merge(last, on="id", how="outer", suffixes=("", "_last"), indicator=True)
     later = (found["received_at_last"] - found["received_at"]).dropna()
     hour = pd.Timedelta(hours=1)
     if both.local is local:  # in append mode
@@ -123,8 +132,8 @@ def test_merge_mode_moves_received_times(both: Both, local: Warehouse) -> None:
     assert set(unseen["_merge"]) == {"left_only"}
     end = resolve_as_of(both.remote, both.settings).seen_before
     assert unseen["received_at"].between(pd.Timestamp(end) - hour, pd.Timestamp(end)).all()
-    names = {one.table.name for one in differences(local, both.remote, databases=["marts"])}
-    assert names >= {"person_events", "sessions", "orders", "daily_overview"}
+    assert last["id"].is_unique
+    assert twice.any()
 
 
 def test_a_rerun_with_nothing_new_rebuilds_nothing(both: Both) -> None:
