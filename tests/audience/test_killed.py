@@ -107,6 +107,8 @@ def make_shop(
                 **overrides,
                 "run__directory": str(folder / "runs"),
                 "activation__customer_profiles__check_people": 1,
+                # Nothing here goes on for ever: a slow machine is waited for.
+                "activation__customer_profiles__wait_minutes": 1,
             }
             return shop(make_settings, use, folder, **own)
 
