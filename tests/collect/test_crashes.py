@@ -244,7 +244,7 @@ def test_kill_at_fifty_random_moments_loses_nothing_that_was_answered_200(
         client.start()
     try:
         for _ in range(KILLS):
-            time.sleep(chance.uniform(0.002, 0.2))
+            time.sleep(chance.uniform(0.002, 0.15))
             assert collector.end(signal.SIGKILL) == -signal.SIGKILL
             collector.start()
         time.sleep(0.2)
