@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import psycopg
@@ -65,10 +66,12 @@ def test_a_killed_run_lets_go(warehouse: Warehouse, postgres_socket: Path) -> No
     held = warehouse.lease("a run that is killed")
     held.__enter__()
     with connect(postgres_socket) as connection:
-        connection.execute(
-            b"select pg_terminate_backend(pid) from pg_stat_activity where datname = 'own' "
-            b"and application_name = 'engagement'"
-        )
+        ours = b"from pg_stat_activity where datname = 'own' and application_name = 'engagement'"
+        connection.execute(b"select pg_terminate_backend(pid) " + ours)
+        deadline = time.monotonic() + 30
+        while connection.execute(b"select 1 " + ours).fetchone():  # it ends when it comes to it
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
     with warehouse.session(write=True) as session:
         session.publish(MART, "select 2 as a")
     assert warehouse.query("select a from marts.things")["a"].tolist() == [2]
