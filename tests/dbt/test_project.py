@@ -332,3 +332,17 @@ def test_a_model_without_a_form_on_the_engine_says_so_when_it_is_built(
     assert set(REF.findall(text)) == {"event_sources", "session_events", "traffic_sources"}
     assert "- `touches`: it has 'no' form" in files["README.md"]
     assert not sql(files, "tests/")
+
+
+def test_on_redshift_sums_of_whole_numbers_stay_whole() -> None:
+    """Whatever table a sum is of, as the engine writes it; sums of amounts are left alone."""
+    found = exported("redshift")
+    of_a_mart = found["models/customer/customer_behaviour.sql"]
+    assert "CAST(SUM(v.duration_seconds) AS BIGINT)" in of_a_mart
+    for path, text in found.items():
+        if path.startswith("models/") and path.endswith(".sql"):
+            assert not re.search(r"CAST\(CAST\(SUM\([^()]*\) AS BIGINT\) AS BIGINT", text), path
+            assert not re.search(r"(?i)\bmax\((\w+\.)?is_", text), path
+    sessions = found["models/behaviour/sessions.sql"]
+    assert "    SUM(o.revenue) AS revenue" in sessions
+    assert "BOOL_OR(" in sessions

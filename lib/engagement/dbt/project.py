@@ -76,7 +76,11 @@ def export(settings: Settings, target: Target) -> dict[str, str]:
     everything = models()
     python = {name for name, model in everything.items() if model.document.python}
     values = parameters(settings, whole_day(_ANY_DAY, settings.timezone))
-    writer = Writer(target, settings, values, python)
+    columns = {
+        name: {column: item.type for column, item in model.document.columns.items()}
+        for name, model in everything.items()
+    }
+    writer = Writer(target, settings, values, python, columns)
     schemas = Schemas.of(settings, target)
     made = Export(settings, target, schemas, writer, everything, steps(everything))
     for layer in sorted({model.layer for model in everything.values()}):

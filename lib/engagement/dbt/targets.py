@@ -9,6 +9,7 @@ from importlib.metadata import version
 from sqlglot import exp
 
 from engagement.settings import Settings
+from engagement.sql.dialect import Table
 from engagement.sql.rendering import Rendering, render
 from engagement.warehouse.registry import find_engine
 
@@ -17,6 +18,10 @@ TARGETS = ("redshift", "postgres", "athena", "duckdb")
 
 _TEXTS = {"varchar": "varchar", "text": "varchar", "character varying": "varchar"}
 _PLAIN = {name: name for name in ("bigint", "boolean", "double", "date")}
+
+
+Columns = Callable[[Table], Mapping[str, str]]
+"""Gives names and Athena types of a table's columns."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +47,8 @@ class Target:
         Whether events are read as RudderStack loaded them.
     functions
         Names of functions that are written with their schema.
+    with_types
+        Writes out what only the types of columns can tell; it is given those of each table.
     """
 
     name: str
@@ -52,6 +59,7 @@ class Target:
     cast: tuple[str, ...] = ()
     are_raw: bool = False
     functions: tuple[str, ...] = ()
+    with_types: Callable[[exp.Query, Columns], exp.Query] | None = None
 
     def type_of(self, kind: str) -> str:
         """The engine's name of one of Athena's types."""
@@ -85,6 +93,7 @@ def _postgres() -> Target:
 def _redshift() -> Target:
     from engagement.warehouse.redshift.functions import FUNCTIONS
     from engagement.warehouse.redshift.rendering import redshift_sql
+    from engagement.warehouse.redshift.typed import with_types
 
     calls = (body.partition("(")[0] for body in FUNCTIONS.values())
     return Target(
@@ -97,6 +106,7 @@ def _redshift() -> Target:
         ("decimal", "bigint"),
         are_raw=True,
         functions=tuple(sorted(name for name in calls if name.startswith("f_"))),
+        with_types=with_types,
     )
 
 

@@ -10,9 +10,10 @@ from sqlglot import exp
 
 from engagement.dbt.targets import Target
 from engagement.models.inputs import SEEDS, SOURCES, with_own_members
+from engagement.models.inputs import columns as columns_of
 from engagement.models.provenance import MARTS
 from engagement.settings import Settings
-from engagement.sql.dialect import WORK, bind, typed
+from engagement.sql.dialect import WORK, Table, bind, typed
 
 STAGED = "stg_"
 """How the model that stands for a source begins."""
@@ -54,6 +55,8 @@ class Writer:
         The parameters of models; those of :data:`AS_OF` are not looked at.
     python
         Names of the models that are Python functions.
+    marts
+        Names and Athena types of the columns of every model.
     """
 
     def __init__(
@@ -62,11 +65,13 @@ class Writer:
         settings: Settings,
         values: Mapping[str, Any],
         python: Collection[str],
+        marts: Mapping[str, Mapping[str, str]],
     ) -> None:
         self.target = target
         self._settings = settings
         self._values = values
         self._python = frozenset(python)
+        self._marts = marts
 
     def query(self, query: exp.Query, columns: Mapping[str, str] | None = None) -> str:
         """A query's text; with ``columns``, in their order and with their types."""
@@ -96,7 +101,19 @@ class Writer:
             name = str(mark.this)
             if name in AS_OF:
                 mark.replace(typed(exp.Literal.string(f"__{name}__"), AS_OF[name]))
-        return bind(tree, self._values, copy=False)
+        tree = bind(tree, self._values, copy=False)
+        with_types = self.target.with_types
+        return with_types(tree, self._columns) if with_types else tree
+
+    def _columns(self, table: Table) -> Mapping[str, str]:
+        """Columns of a table that a tree refers to; none where they are not known."""
+        if table.database not in (_REF, _PYTHON):
+            return {}
+        if table.name in self._marts:
+            return self._marts[table.name]
+        is_source = table.name.startswith(STAGED)
+        place = Table(SOURCES, table.name.removeprefix(STAGED)) if is_source else None
+        return columns_of(place or Table(SEEDS, table.name)) or {}
 
     def _refer(self, node: exp.Table) -> None:
         name, place = node.name, node.db

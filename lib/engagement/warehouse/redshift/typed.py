@@ -36,7 +36,8 @@ def with_types(tree: exp.Query, columns: Callable[[Table], Mapping[str, str]]) -
         if isinstance(node, exp.Sum):
             if kinds.of(node) == INTEGER:
                 whole = _whole(node)
-                whole.replace(exp.cast(whole.copy(), "bigint"))
+                if not (isinstance(whole.parent, exp.Cast) and whole.parent.is_type("bigint")):
+                    whole.replace(exp.cast(whole.copy(), "bigint"))
         elif kind != BOOLEAN:
             continue
         elif isinstance(node, (exp.ArgMax, exp.ArgMin)):
